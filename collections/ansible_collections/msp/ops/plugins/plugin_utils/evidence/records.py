@@ -1,0 +1,111 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the evidence store keeps, as dataclasses. Pure: no I/O, no SQLAlchemy.
+
+All times are timezone-aware UTC. customer is the tenant's slug; asset is contract.records.Asset.key.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OUTCOMES = ("ok", "unreachable", "failed", "no_python")
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One sighting of one thing by one source at one time."""
+
+    customer: str
+    source: str  # for instance "audit", "neighbours", "nmap"
+    at: dt.datetime
+    identity: Mapping[str, Any]  # what identifies the thing: serial, uuid, asset_tag, macs, names, addresses
+    asset: str | None = None  # only where the source knows it for certain (an audit of that asset)
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # what it is: vendor, model, os, type
+    place: Mapping[str, Any] = field(default_factory=dict)  # where: prefix, switch port, seen_by
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The observations of one thing by one source, compacted."""
+
+    customer: str
+    source: str
+    thing: str  # stable key of the identity within customer and source
+    first_seen: dt.datetime
+    last_seen: dt.datetime
+    count: int
+    identity: Mapping[str, Any]
+    asset: str | None
+    attributes: Mapping[str, Any]
+    place: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One attempt to audit one asset. facts_hash is set when outcome is "ok"."""
+
+    customer: str
+    asset: str
+    host: str
+    at: dt.datetime
+    outcome: str
+    facts_hash: str | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    volatile: Mapping[str, Any] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    error: str | None = None
+    seconds: float | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One playbook run. id is unique and made by whoever started recording it."""
+
+    id: str
+    playbook: str
+    started: dt.datetime
+    ended: dt.datetime | None
+    started_by: str  # a person's login, "awx job 12", "systemd timer"
+    controller: str
+    check_mode: bool
+    outcome: str | None = None  # ok, failed, interrupted
+    out_of_scope_ticket: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunHost:
+    """What a run did to one host. seconds is the time its tasks took on that host."""
+
+    run: str
+    host: str
+    customer: str | None
+    asset: str | None
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+    rescued: int = 0
+    ignored: int = 0
+    seconds: float = 0.0
+    in_scope: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A verification sheet: written for a customer, later read back, decided and applied."""
+
+    id: str
+    customer: str
+    written: dt.datetime
+    digest: str  # of the key columns as written
+    applied: dt.datetime | None = None
+    signed_by: str | None = None
+    signed_on: dt.date | None = None
+    decisions: tuple[Mapping[str, Any], ...] = ()

@@ -1,0 +1,59 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Names of everything that is ours in NetBox. Nobody else spells a custom field or tag out.
+
+Pure: constants only. What each one is (type, choices, objects) is declared in register/model.py.
+"""
+
+from __future__ import annotations
+
+# Custom fields on the tenant: the contract.
+CONTRACT_ID = "msp_contract_id"
+CONTRACT_START = "msp_contract_start"
+CONTRACT_END = "msp_contract_end"
+MONTHLY_FEE = "msp_monthly_fee"
+INCLUDED_HOURS = "msp_included_hours"
+HOURLY_RATE = "msp_hourly_rate"
+CURRENCY = "msp_currency"
+LANGUAGE = "msp_language"
+TIMEZONE = "msp_timezone"
+REPORT_CONTACT = "msp_report_contact"
+REPORT_URL = "msp_report_url"
+SCOPE_RULES = "msp_scope_rules"
+
+# Custom fields on the asset (device or virtual machine).
+CONTRACT_STATUS = "msp_contract_status"
+ASSET_CLASS = "msp_asset_class"
+PURCHASE_DATE = "msp_purchase_date"
+WARRANTY_END = "msp_warranty_end"
+WARRANTY_SOURCES = "msp_warranty_sources"
+FACTS_HASH = "msp_facts_hash"
+OPERATING_SYSTEM = "msp_operating_system"
+OS_SUPPORT_END = "msp_os_support_end"
+CONNECTION = "msp_connection"
+PORT = "msp_port"
+
+# Custom fields on the prefix.
+SCAN_ALLOWED = "msp_scan_allowed"
+SCAN_EXCLUDE = "msp_scan_exclude"
+
+# Keys of rendered config contexts, each described by a config-context profile of the same name with a hyphen.
+CONTEXT_STANDARD = "msp_standard"
+CONTEXT_PATCH_PLAN = "msp_patch_plan"
+
+# Tags. A ring tag is msp-ring- and the ring's name.
+TAG_REMEDIATE = "msp-remediate"
+TAG_RING_PREFIX = "msp-ring-"
+TAG_CUSTOMER = "msp-customer"
+
+# Contract status of an asset (the words are those of the contract).
+CONTRACTED = "contracted"
+UNLISTED = "unlisted"
+TRACKED = "tracked"
+EXCLUDED = "excluded"
+ENDED = "ended"
+CONTRACT_STATUSES = (CONTRACTED, UNLISTED, TRACKED, EXCLUDED, ENDED)
+
+# Asset classes: what a scope rule speaks of.
+ASSET_CLASSES = ("server", "workstation", "network", "mobile", "printer", "private", "other")
+LANGUAGES = ("nl", "en")
