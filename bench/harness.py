@@ -76,7 +76,11 @@ def measure(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd
     try:
         done = subprocess.run(
             [sys.executable, "-c", code, str(log), *command],
-            check=True, capture_output=True, text=True, cwd=cwd, env={**os.environ, **(env or {})},
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
         )
         seconds, cpu, peak, status = json.loads(done.stdout)
         output = log.read_text(errors="replace")
@@ -100,7 +104,11 @@ def report(outcome: Outcome) -> Path:
     """Print the table, write build/bench/NAME.json, return its path."""
     rows = [(f.name, f"{f.value:,.3f} {f.unit}", f.note) for f in outcome.figures]
     rows += [
-        (t.name, f"{t.value:,.3f}", f"{'at most' if t.at_most else 'at least'} {t.limit:g}: {'met' if t.met else 'NOT MET'}")
+        (
+            t.name,
+            f"{t.value:,.3f}",
+            f"{'at most' if t.at_most else 'at least'} {t.limit:g}: {'met' if t.met else 'NOT MET'}",
+        )
         for t in outcome.targets
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]

@@ -28,7 +28,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
-        print(f"msp: MSP-CLI-002: expected one of {', '.join(COMMANDS)}; found {name!r}. What to do: run ./msp help.", file=sys.stderr)
+        print(
+            f"msp: MSP-CLI-002: expected one of {', '.join(COMMANDS)}; found {name!r}. What to do: run ./msp help.",
+            file=sys.stderr,
+        )
         return 2
     # Our own errors are sentences for a person; anything else is a defect and keeps its traceback.
     from ansible_collections.msp.ops.plugins.module_utils.errors import MspError

@@ -14,7 +14,9 @@ HELP = "list the benches, or run one"
 
 
 def names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(bench.__path__) if m.name != "harness" and not m.name.startswith("_"))
+    return sorted(
+        m.name for m in pkgutil.iter_modules(bench.__path__) if m.name != "harness" and not m.name.startswith("_")
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +25,9 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     for name in arguments:
         if name not in names():
-            raise MspError("MSP-CLI-003", f"one of the benches {', '.join(names())}", repr(name), "run ./msp bench for the names")
+            raise MspError(
+                "MSP-CLI-003", f"one of the benches {', '.join(names())}", repr(name), "run ./msp bench for the names"
+            )
         path = harness.report(importlib.import_module(f"bench.{name}").run())
         print(f"bench: {path.relative_to(harness.ROOT)}")
     return 0

@@ -8,23 +8,24 @@ from msp_cli.console import ROOT, run, step
 
 HELP = "ruff, mypy, import-linter, yamllint, ansible-lint (production), antsibull-docs"
 COLLECTION = "collections/ansible_collections/msp/ops"
+CHECKS: dict[str, list[str]] = {
+    "ruff check": ["ruff", "check", "."],
+    "ruff format": ["ruff", "format", "--check", "."],
+    "mypy": ["mypy"],
+    "import-linter": ["lint-imports", "--no-logo"],
+    "yamllint": ["yamllint", "--strict", "."],
+    "ansible-lint": ["ansible-lint", "--offline", "--profile", "production", "--strict"],
+    "antsibull-docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", COLLECTION],
+}
 
 
 def main(arguments: Sequence[str]) -> int:
-    del arguments
-    checks: list[tuple[str, list[str]]] = [
-        ("ruff check", ["ruff", "check", "."]),
-        ("ruff format", ["ruff", "format", "--check", "."]),
-        ("mypy", ["mypy"]),
-        ("import-linter", ["lint-imports"]),
-        ("yamllint", ["yamllint", "--strict", "."]),
-        ("ansible-lint", ["ansible-lint", "--offline", "--profile", "production", "--strict"]),
-        ("antsibull-docs", ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", COLLECTION]),
-    ]
+    """Run the checks named, or all. Exit 1 when any of them found something."""
+    names = list(arguments) or list(CHECKS)
     failed = []
-    for name, command in checks:
+    for name in names:
         with step(name):
-            if run(command, cwd=ROOT):
+            if run(CHECKS[name], env={"PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"}):
                 failed.append(name)
     print(f"lint: {'clean' if not failed else 'failed: ' + ', '.join(failed)}")
     return 1 if failed else 0
