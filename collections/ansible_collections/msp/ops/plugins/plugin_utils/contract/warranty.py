@@ -1,0 +1,50 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What several sources say of one asset's purchase and warranty, made one: purchase the earliest, warranty end the latest.
+
+Pure. A source is never dropped by a merge: a later word of the same source replaces its earlier one, nothing else does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import WarrantySource
+
+
+@dataclass(frozen=True, slots=True)
+class Warranty:
+    """The merged dates, and every source behind them in the order of their names."""
+
+    purchase: dt.date | None
+    end: dt.date | None
+    sources: tuple[WarrantySource, ...]
+
+    @property
+    def disagree(self) -> bool:
+        """True when two sources name different last days of warranty."""
+        return len({source.warranty_end for source in self.sources if source.warranty_end}) > 1
+
+
+def merge(known: Iterable[WarrantySource], said: Iterable[WarrantySource] = ()) -> Warranty:
+    """Join what was known with what is said now.
+
+    Several rows of one source in what is said are one statement: the earliest purchase and the latest end of them.
+    """
+    now: dict[str, WarrantySource] = {}
+    for source in said:
+        before = now.get(source.source)
+        now[source.source] = source if before is None else _join(before, source)
+    by_name = {source.source: source for source in known} | now
+    sources = tuple(by_name[name] for name in sorted(by_name) if by_name[name].purchase or by_name[name].warranty_end)
+    purchases = [source.purchase for source in sources if source.purchase]
+    ends = [source.warranty_end for source in sources if source.warranty_end]
+    return Warranty(min(purchases, default=None), max(ends, default=None), sources)
+
+
+def _join(one: WarrantySource, other: WarrantySource) -> WarrantySource:
+    purchases = [day for day in (one.purchase, other.purchase) if day]
+    ends = [day for day in (one.warranty_end, other.warranty_end) if day]
+    return WarrantySource(one.source, min(purchases, default=None), max(ends, default=None))
