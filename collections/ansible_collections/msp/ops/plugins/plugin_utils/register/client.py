@@ -1,0 +1,706 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Access to NetBox: complete reads, careful writes. The only file that knows pynetbox.
+
+It fails closed: a refused, truncated, redirected or unfiltered answer is an error, never "nothing there". It never
+deletes, never follows a redirect and never puts a token into an error, a log or its own representation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import email.utils
+import json
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.register import filters as known_filters
+from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import FieldFilter, Filters, object_type
+
+try:
+    import requests
+    from pynetbox.core.query import AllocationError, ContentError, RequestError
+    from pynetbox.core.query import Request as _PynetboxRequest
+    from requests.adapters import HTTPAdapter
+    from urllib3.util.retry import Retry
+except ImportError as missing:
+    LIBRARY_ERROR: ImportError | None = missing
+    _BaseRequest: Any = object
+    _BaseSession: Any = object
+else:
+    LIBRARY_ERROR = None
+    _BaseRequest = _PynetboxRequest
+    _BaseSession = requests.Session
+
+OLDEST = (4, 5, 0)
+CURSOR_SINCE = (4, 6, 0)
+ETAG_SINCE = (4, 6, 0)
+PAGE = 1000
+BATCH = 100
+READ_ATTEMPTS = 3
+
+Row = dict[str, Any]
+
+
+class _Session(_BaseSession):  # type: ignore[misc]
+    """An HTTP session with timeouts, retries of reads, and the headers of its last answer."""
+
+    def __init__(self, timeout: float, verify: bool | str, retries: int) -> None:
+        super().__init__()
+        self._timeout = (min(timeout, 10.0), timeout)
+        self._verify = verify
+        self.last_headers: Mapping[str, str] = {}
+        # With an own auth hook, requests does not replace our header by what it finds in ~/.netrc.
+        self.auth = lambda request: request
+        self.headers["User-Agent"] = "msp.ops"
+        # A connection that was never made is tried again for every method; an answer only for reads.
+        retry = Retry(
+            total=retries,
+            backoff_factor=0.3,
+            status_forcelist=(502, 503, 504),
+            allowed_methods=("GET", "HEAD", "OPTIONS"),
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, HTTPAdapter(max_retries=retry, pool_connections=2, pool_maxsize=2))
+
+    def request(self, method: str, url: str, **options: Any) -> Any:  # type: ignore[override]
+        """One request. A redirect would turn a write into a read, so it is an error."""
+        options.setdefault("timeout", self._timeout)
+        # Given here and not as an attribute: REQUESTS_CA_BUNDLE would win over the attribute.
+        options.setdefault("verify", self._verify)
+        options["allow_redirects"] = False
+        answer = super().request(method, url, **options)
+        self.last_headers = answer.headers
+        if answer.is_redirect:
+            raise MspError(
+                "MSP-REG-002",
+                "NetBox itself at the address given",
+                f"a redirect from {_bare(url)} to {_bare(answer.headers.get('Location', '?'))}",
+                "set NETBOX_API to the address that NetBox answers on without a redirect",
+            )
+        return answer
+
+
+class _Call(_BaseRequest):  # type: ignore[misc]
+    """pynetbox's request, one round trip at a time: our paging needs the whole envelope."""
+
+    def send(self, verb: str, params: Mapping[str, Any] | None = None, data: Any = None) -> Any:
+        return self._make_call(verb=verb, add_params=dict(params or {}), data=data)
+
+
+class Register:
+    """One NetBox, as one user. Threads may share it: each has its own session."""
+
+    def __init__(self, url: str, token: str, *, timeout: float, verify: bool | str, retries: int) -> None:
+        self.url = url
+        self.version: tuple[int, int, int] = (0, 0, 0)
+        self.status: Mapping[str, Any] = {}
+        self.clock_skew: float | None = None
+        self._token = token
+        self._session_options = (timeout, verify, retries)
+        self._local = threading.local()
+        self._sessions: list[_Session] = []
+        self._field_filters: list[FieldFilter] | None = None
+        self._schema: Mapping[str, Sequence[str]] | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Register({self.url!r})"
+
+    @classmethod
+    def connect(
+        cls,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        timeout: float = 30.0,
+        verify: bool | str = True,
+        retries: int = 3,
+    ) -> Register:
+        """Open NetBox and check its version and the token once. Falls back to NETBOX_API and NETBOX_TOKEN."""
+        if LIBRARY_ERROR is not None:
+            raise MspError(
+                "MSP-REG-001",
+                "the Python library pynetbox on the controller",
+                f"{LIBRARY_ERROR}",
+                "run through ./msp, or install what requirements.lock names",
+            )
+        url = (url or os.environ.get("NETBOX_API") or "").strip()
+        token = (token or os.environ.get("NETBOX_TOKEN") or "").strip()
+        if not url or not token:
+            missing = [what for what, value in (("address", url), ("token", token)) if not value]
+            raise MspError(
+                "MSP-REG-001",
+                "the address of NetBox and an API token",
+                f"no {' and no '.join(missing)}",
+                "set NETBOX_API and NETBOX_TOKEN, or give netbox_api and netbox_token",
+            )
+        register = cls(_base_url(url), token, timeout=timeout, verify=verify, retries=retries)
+        register._greet()
+        return register
+
+    def close(self) -> None:
+        """Close every session, those of threads too."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.close()
+        self._local = threading.local()
+
+    def __enter__(self) -> Register:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def rows(
+        self, endpoint: str, *, fields: Sequence[str] = (), filters: Filters | None = None, slices: int = 1
+    ) -> list[Row]:
+        """Every row of an endpoint that the filters choose, ordered by id; complete, or an error.
+
+        slices is the number of parallel readers. The count is asked for before and after the read: rows that come or
+        go meanwhile make the read lie between the two; anything else is read again, and then refused.
+        """
+        self._check_filters(endpoint, filters or {})
+        pieces = list(known_filters.parts(filters or {}))
+        found = [row for piece in pieces for row in self._complete(endpoint, fields, piece, slices)]
+        if len(pieces) == 1:
+            return found
+        # One row may fit several pieces (a device by name and by another name it never has two of, an address by both).
+        return [row for _, row in sorted({row["id"]: row for row in found}.items())]
+
+    def count(self, endpoint: str, filters: Filters | None = None) -> int:
+        """How many rows the filters choose."""
+        self._check_filters(endpoint, filters or {})
+        return sum(self._count(endpoint, piece) for piece in known_filters.parts(filters or {}))
+
+    def row(self, endpoint: str, id: int, fields: Sequence[str] = ()) -> Row:
+        """One object by its primary key."""
+        params = {"fields": _fields(fields)} if fields else {}
+        answer = self._send("get", endpoint, key=id, params=params)
+        if not isinstance(answer, dict) or "id" not in answer:
+            raise _not_a_row(endpoint, id)
+        _check_fields(endpoint, [answer], fields)
+        return answer
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Any other read below /api/, for instance "status"."""
+        return self._send("get", path, params=params)
+
+    def allowed(self, endpoint: str) -> frozenset[str]:
+        """What this token may do on an endpoint as a whole: of "view", "add" and "change"."""
+        rights = set()
+        with contextlib.suppress(MspError):
+            self._send("get", endpoint, params={"limit": 1, "fields": "id"})
+            rights.add("view")
+        actions = self._send("options", endpoint).get("actions", {})
+        rights |= {right for method, right in (("POST", "add"), ("PUT", "change")) if method in actions}
+        return frozenset(rights)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def create(self, endpoint: str, rows: Iterable[Mapping[str, Any]], *, message: str = "") -> list[Row]:
+        """Create objects, at most 100 a request; each request is all or nothing."""
+        return self._write("post", endpoint, rows, message)
+
+    def update(self, endpoint: str, rows: Iterable[Mapping[str, Any]], *, message: str = "") -> list[Row]:
+        """Change objects; each row has its id and only the fields to change."""
+        return self._write("patch", endpoint, rows, message)
+
+    def update_if_unchanged(
+        self, endpoint: str, row: Mapping[str, Any], etag_or_last_updated: str, *, message: str = ""
+    ) -> Row:
+        """Change one object if nobody did since it was read; the last argument is its ETag or its last_updated."""
+        body = {key: value for key, value in row.items() if key != "id"}
+        if message:
+            body["changelog_message"] = message
+        seen = etag_or_last_updated
+        if not seen.startswith(('W/"', '"')):
+            seen = self._etag_of(endpoint, int(row["id"]), etag_or_last_updated)
+        session = self._session()
+        if seen:
+            session.headers["If-Match"] = seen
+        try:
+            answer = self._send("patch", endpoint, key=int(row["id"]), data=body, rows=[row])
+        finally:
+            session.headers.pop("If-Match", None)
+        return dict(answer)
+
+    def journal(self, kind: str, id: int, text: str, *, level: str = "info") -> None:
+        """Add one journal entry; kind is an object type such as "dcim.device"."""
+        entry = {"assigned_object_type": kind, "assigned_object_id": id, "kind": level, "comments": text}
+        self._write("post", "extras/journal-entries", [entry], "")
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _greet(self) -> None:
+        status = self._send("get", "status")
+        match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(_mapping(status).get("netbox-version", "")))
+        if not match:
+            raise MspError(
+                "MSP-REG-002",
+                f"NetBox at {self.url}",
+                "an answer without netbox-version",
+                "set NETBOX_API to NetBox's address, without /api",
+            )
+        self.status = status
+        self.version = (int(match[1]), int(match[2]), int(match[3] or 0))
+        date = self._session().last_headers.get("Date")
+        with contextlib.suppress(TypeError, ValueError):
+            # The header counts whole seconds, so half of one is the best guess of what it leaves out.
+            ours = dt.datetime.now(dt.UTC)
+            self.clock_skew = (email.utils.parsedate_to_datetime(date) - ours).total_seconds() + 0.5
+        if self.version < OLDEST:
+            raise MspError(
+                "MSP-REG-004",
+                f"NetBox {_dotted(OLDEST)} or newer",
+                f"NetBox {status['netbox-version']} at {self.url}",
+                "upgrade NetBox; 4.7 is what this is tested with",
+            )
+        # /api/status/ is open on a NetBox that requires no login, so it does not prove that the token is good.
+        self._send("get", "authentication-check")
+
+    def _session(self) -> _Session:
+        session = getattr(self._local, "session", None)
+        if session is None:
+            session = _Session(*self._session_options)
+            self._local.session = session
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+    def _send(
+        self,
+        verb: str,
+        endpoint: str,
+        *,
+        key: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        rows: Sequence[Mapping[str, Any]] = (),
+    ) -> Any:
+        call = _Call(f"{self.url}/api/{endpoint}/", self._session(), key=key, token=self._token)
+        try:
+            return call.send(verb, params, data)
+        except (RequestError, AllocationError) as error:
+            raise self._refusal(verb, endpoint, key, error.req, rows) from None
+        except ContentError as error:
+            raise MspError(
+                "MSP-REG-002",
+                f"JSON from {self.url}/api/{endpoint}/",
+                f"something else: {self._quote(error.req.text, 120)}",
+                "set NETBOX_API to NetBox's address, without /api",
+            ) from None
+        except requests.RequestException as error:
+            raise self._unreachable(verb, endpoint, error) from None
+
+    def _unreachable(self, verb: str, endpoint: str, error: Exception) -> MspError:
+        after = "" if verb in ("get", "options") else "; what was asked for may or may not have been written"
+        reason = getattr(error, "args", ("",))[0]
+        reason = getattr(reason, "reason", reason)
+        return MspError(
+            "MSP-REG-002",
+            f"an answer from NetBox at {self.url}",
+            f"{endpoint}: {self._quote(str(reason), 200) or type(error).__name__}{after}",
+            "check that NetBox runs and is reachable from here, then run again",
+        )
+
+    def _refusal(
+        self, verb: str, endpoint: str, key: int | None, answer: Any, rows: Sequence[Mapping[str, Any]]
+    ) -> MspError:
+        words = self._quote(answer.text, 1500)
+        where = f"{endpoint}/{key}" if key is not None else endpoint
+        status = answer.status_code
+        if status in (401, 403):
+            return self._forbidden(verb, endpoint, where, words)
+        if status == 412:
+            return _changed_underneath(endpoint, key)
+        if status == 404 and key is not None:
+            return _not_a_row(endpoint, key)
+        if status == 404:
+            return self._unreachable(verb, endpoint, RuntimeError("HTTP 404: NetBox has no such address"))
+        if status >= 500:
+            return self._unreachable(verb, endpoint, RuntimeError(f"HTTP {status}: {words[:200]}"))
+        if verb in ("get", "options"):
+            return MspError(
+                "MSP-REG-006",
+                f"that NetBox accepts the question to {where}",
+                f"HTTP {status}: {words}",
+                "correct the filter or its value",
+            )
+        return MspError(
+            "MSP-REG-007",
+            f"that NetBox accepts the {'new' if verb == 'post' else 'changed'} rows of {where}",
+            f"HTTP {status}: {_explain(answer, rows, words)}",
+            "correct the values named; nothing of this request was written",
+        )
+
+    def _forbidden(self, verb: str, endpoint: str, where: str, words: str) -> MspError:
+        if "status" in endpoint or "authentication-check" in endpoint or "Invalid" in words or "expired" in words:
+            return MspError(
+                "MSP-REG-003",
+                f"a token that NetBox at {self.url} accepts",
+                f"it was refused: {words}",
+                "make a new token in NetBox (your user, API Tokens) and set NETBOX_TOKEN",
+            )
+        app, _, model = object_type(endpoint).partition(".")
+        right = {"post": "add", "patch": "change"}.get(verb, "view")
+        extra = "" if right == "view" else ", and that the token is enabled for writing"
+        return MspError(
+            "MSP-REG-003",
+            f"the permission {app}.{right}_{model} for {where}",
+            f"NetBox refused: {words}",
+            f"give the token's user this permission{extra}; playbooks/netbox.yml declares what the automation needs",
+        )
+
+    def _quote(self, text: str, length: int) -> str:
+        text = " ".join(text.split()).replace(self._token, "***")
+        return text if len(text) <= length else text[: length - 1] + "…"
+
+    # -- inside: reading ----------------------------------------------------------------------------------------------
+
+    def _complete(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> list[Row]:
+        after = self._count(endpoint, filters)
+        counts = ""
+        for _ in range(READ_ATTEMPTS):
+            before = after
+            found = self._read(endpoint, fields, filters, slices) if before else []
+            after = self._count(endpoint, filters)
+            if min(before, after) <= len(found) <= max(before, after):
+                _check_fields(endpoint, found, fields)
+                return found
+            counts = f"{len(found)} rows, where NetBox counts {before} before and {after} after"
+        raise MspError(
+            "MSP-REG-005",
+            f"every row of {endpoint}",
+            f"{counts}, {READ_ATTEMPTS} times",
+            "run again; if it stays, look whether a proxy or plugin shortens NetBox's answers",
+        )
+
+    def _count(self, endpoint: str, filters: Filters) -> int:
+        answer = self._send("get", endpoint, params={**_params(filters), "limit": 1, "fields": "id"})
+        count = _mapping(answer).get("count")
+        if not isinstance(count, int):
+            raise _not_a_page(endpoint)
+        return count
+
+    def _read(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> list[Row]:
+        if self.version < CURSOR_SINCE:
+            return self._by_offset(endpoint, fields, filters)
+        if slices < 2 or "id__lt" in filters:
+            return self._by_key(endpoint, fields, filters, 0, None)
+        ranges = self._ranges(endpoint, filters, slices)
+        with ThreadPoolExecutor(max_workers=slices, thread_name_prefix="netbox") as pool:
+            results = pool.map(lambda ends: self._by_key(endpoint, fields, filters, *ends), ranges)
+            return [row for found in results for row in found]
+
+    def _ranges(self, endpoint: str, filters: Filters, slices: int) -> list[tuple[int, int | None]]:
+        ends = []
+        for ordering in ("id", "-id"):
+            params = {**_params(filters), "limit": 1, "fields": "id", "ordering": ordering}
+            answer = self._page(endpoint, params)["results"]
+            if not answer:
+                return [(0, None)]
+            ends.append(int(answer[0]["id"]))
+        return ranges(ends[0], ends[1], slices)
+
+    def _by_key(
+        self, endpoint: str, fields: Sequence[str], filters: Filters, start: int, below: int | None
+    ) -> list[Row]:
+        params: dict[str, Any] = {**_params(filters), "limit": PAGE}
+        if fields:
+            params["fields"] = _fields(fields)
+        if below is not None:
+            params["id__lt"] = below
+        found: list[Row] = []
+        while True:
+            page = self._page(endpoint, {**params, "start": start})
+            rows = page["results"]
+            ids = [row["id"] for row in rows]
+            if ids != sorted(set(ids)) or (ids and (ids[0] < start or (below is not None and ids[-1] >= below))):
+                raise _not_a_page(endpoint)
+            found += rows
+            if page["next"] is None:
+                return found
+            if not rows:
+                raise _not_a_page(endpoint)
+            start = ids[-1] + 1
+
+    def _by_offset(self, endpoint: str, fields: Sequence[str], filters: Filters) -> list[Row]:
+        params: dict[str, Any] = {**_params(filters), "limit": PAGE, "ordering": "id"}
+        if fields:
+            params["fields"] = _fields(fields)
+        found: dict[int, Row] = {}
+        offset = 0
+        while True:
+            page = self._page(endpoint, {**params, "offset": offset})
+            found.update({row["id"]: row for row in page["results"]})
+            if page["next"] is None:
+                return [row for _, row in sorted(found.items())]
+            if not page["results"]:
+                raise _not_a_page(endpoint)
+            offset += len(page["results"])
+
+    def _page(self, endpoint: str, params: Mapping[str, Any]) -> Row:
+        page = _mapping(self._send("get", endpoint, params=params))
+        if not isinstance(page.get("results"), list) or "next" not in page:
+            raise _not_a_page(endpoint)
+        if not all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in page["results"]):
+            raise _not_a_page(endpoint)
+        return page
+
+    # -- inside: filters ----------------------------------------------------------------------------------------------
+
+    def _check_filters(self, endpoint: str, filters: Filters) -> None:
+        if names := known_filters.without_value(filters):
+            raise known_filters.refuse_empty(endpoint, names)
+        if custom := {name: value for name, value in filters.items() if name.startswith("cf_")}:
+            kind = object_type(endpoint)
+            fields = [field for field in self._custom_fields() if kind in field.object_types]
+            known = {name for field in fields for name in field.names()}
+            if names := known_filters.unknown(custom, known):
+                raise known_filters.refuse_unknown(endpoint, names, known)
+        if odd := known_filters.suspicious(endpoint, filters):
+            existing = self._schema_filters().get(endpoint, ())
+            if names := known_filters.unknown(dict.fromkeys(odd), existing):
+                raise known_filters.refuse_unknown(endpoint, names, existing)
+
+    def _custom_fields(self) -> list[FieldFilter]:
+        with self._lock:
+            cached = self._field_filters
+        if cached is None:
+            wanted = ("name", "type", "object_types", "filter_logic")
+            cached = [
+                FieldFilter(
+                    row["name"], row["type"]["value"], frozenset(row["object_types"]), _choice(row, "filter_logic")
+                )
+                for row in self._complete("extras/custom-fields", wanted, {}, 1)
+            ]
+            with self._lock:
+                self._field_filters = cached
+        return cached
+
+    def _schema_filters(self) -> Mapping[str, Sequence[str]]:
+        """Endpoint to filter names, from NetBox's own schema: slow and large, so kept on disk per version."""
+        if self._schema is None:
+            place = _cache_directory() / f"netbox-filters-{self._flavour()}.json"
+            try:
+                self._schema = json.loads(place.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                self._schema = _filters_in(self._send("get", "schema", params={"format": "json"}))
+                with contextlib.suppress(OSError):
+                    _write_whole(place, json.dumps(self._schema))
+        return self._schema or {}
+
+    def _flavour(self) -> str:
+        plugins = sorted(_mapping(self.status.get("plugins")).items())
+        text = "-".join(
+            [str(self.status.get("netbox-version", "")), *(f"{name}-{version}" for name, version in plugins)]
+        )
+        return re.sub(r"[^A-Za-z0-9.-]", "_", text)[:150]
+
+    # -- inside: writing ----------------------------------------------------------------------------------------------
+
+    def _write(self, verb: str, endpoint: str, rows: Iterable[Mapping[str, Any]], message: str) -> list[Row]:
+        bodies = [{**row, "changelog_message": message} if message else dict(row) for row in rows]
+        done: list[Row] = []
+        for first in range(0, len(bodies), BATCH):
+            batch = bodies[first : first + BATCH]
+            answer = self._send(verb, endpoint, data=batch, rows=batch)
+            if not isinstance(answer, list) or len(answer) != len(batch):
+                raise _not_a_page(endpoint)
+            done += answer
+        return done
+
+    def _etag_of(self, endpoint: str, id: int, last_updated: str) -> str:
+        """The present ETag of an object that still has this last_updated; "" where NetBox has no ETags."""
+        present = self.row(endpoint, id)
+        if not _same_moment(str(present.get("last_updated")), last_updated):
+            raise _changed_underneath(endpoint, id)
+        return str(self._session().last_headers.get("ETag", "")) if self.version >= ETAG_SINCE else ""
+
+
+def ranges(lowest: int, highest: int, slices: int) -> list[tuple[int, int | None]]:
+    """Id ranges [start, below) that cover everything from lowest on; the last has no end, so new rows are not lost.
+
+    Four for each reader, so that an uneven spread of ids does not leave one reader with all the work.
+    """
+    width = max(PAGE, -(-(highest - lowest + 1) // (slices * 4)))
+    starts = list(range(lowest, highest + 1, width))
+    return [*zip([0, *starts[1:]], [*starts[1:], None], strict=True)]
+
+
+def plain(custom_fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Custom fields as they are written: a select reads as {value, label}, an object as its whole nested self."""
+
+    def value_of(value: Any) -> Any:
+        if isinstance(value, list):
+            return [value_of(item) for item in value]
+        if isinstance(value, Mapping):
+            if set(value) == {"value", "label"}:
+                return value["value"]
+            if isinstance(value.get("id"), int) and "url" in value:
+                return value["id"]
+        return value
+
+    return {name: value_of(value) for name, value in custom_fields.items()}
+
+
+def _base_url(url: str) -> str:
+    """The address without credentials, query, a trailing slash or the /api that other tools put behind it."""
+    split = urlsplit(url if "://" in url else f"https://{url}")
+    if split.scheme not in ("http", "https") or not split.hostname:
+        raise MspError(
+            "MSP-REG-001",
+            "an address such as https://netbox.example.com",
+            "something else in NETBOX_API",
+            "set NETBOX_API to NetBox's address",
+        )
+    path = re.sub(r"/+(api/*)?$", "", split.path)
+    return urlunsplit((split.scheme, split.netloc.rpartition("@")[2], path, "", ""))
+
+
+def _bare(url: str) -> str:
+    split = urlsplit(url)
+    return urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, "", ""))
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(str(part) for part in version[:2])
+
+
+def _fields(fields: Sequence[str]) -> str:
+    return ",".join(dict.fromkeys(("id", *fields)))
+
+
+def _params(filters: Filters) -> dict[str, Any]:
+    def text(value: Any) -> Any:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [text(item) for item in value]
+        if isinstance(value, (dt.datetime, dt.date)):
+            return value.isoformat()
+        return value
+
+    return {name: text(value) for name, value in filters.items()}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _choice(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    return str(value["value"] if isinstance(value, Mapping) else value)
+
+
+def _check_fields(endpoint: str, rows: Sequence[Row], fields: Sequence[str]) -> None:
+    """NetBox leaves a field it doesn't know out without a word."""
+    if rows and (absent := [name for name in fields if name not in rows[0]]):
+        raise MspError(
+            "MSP-REG-010",
+            f"the fields {', '.join(fields)} of {endpoint}",
+            f"no {', '.join(absent)} in NetBox's answer",
+            "correct the field names; a NetBox before 4.7 may lack some",
+        )
+
+
+def _filters_in(schema: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path, item in _mapping(_mapping(schema).get("paths")).items():
+        if path.startswith("/api/") and "{" not in path and "get" in item:
+            names = {p["name"] for p in item["get"].get("parameters", ()) if p.get("in") == "query"}
+            found[path.removeprefix("/api/").strip("/")] = sorted(names - known_filters.PAGING)
+    return found
+
+
+def _cache_directory() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "msp.ops"
+
+
+def _write_whole(place: Path, text: str) -> None:
+    """Whole or not at all: another run may read it at this moment."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=place.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(place)
+
+
+def _same_moment(one: str, other: str) -> bool:
+    try:
+        return dt.datetime.fromisoformat(one) == dt.datetime.fromisoformat(other)
+    except (TypeError, ValueError):
+        return one == other
+
+
+def _explain(answer: Any, rows: Sequence[Mapping[str, Any]], words: str) -> str:
+    """NetBox's words, with our names for the rows where it only gives a position or an id."""
+    return "; ".join(_problems(answer, rows)) or words
+
+
+def _problems(answer: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return
+    entries = body if isinstance(body, list) else body.get("errors") if isinstance(body, dict) else None
+    if not isinstance(entries, list):
+        return
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not entry:
+            continue
+        details = {key: value for key, value in entry.items() if key not in ("id", "index")}
+        index = entry.get("index", position)
+        row = next((row for row in rows if "id" in entry and row.get("id") == entry["id"]), None)
+        if row is None and isinstance(index, int) and index < len(rows):
+            row = rows[index]
+        if details:
+            yield f"{_label(row)}: {json.dumps(details.get('errors', details), ensure_ascii=False)[:400]}"
+
+
+def _label(row: Mapping[str, Any] | None) -> str:
+    for key in ("name", "slug", "address", "prefix", "model", "username", "id"):
+        if row and row.get(key):
+            return f"{key} {row[key]!r}"
+    return "a row"
+
+
+def _not_a_page(endpoint: str) -> MspError:
+    return MspError(
+        "MSP-REG-005",
+        f"a complete page of {endpoint} as NetBox writes it",
+        "an answer without results, out of order or cut short",
+        "run again; if it stays, look whether a proxy or plugin changes NetBox's answers",
+    )
+
+
+def _not_a_row(endpoint: str, id: int) -> MspError:
+    return MspError(
+        "MSP-REG-009",
+        f"{object_type(endpoint)} {id} in NetBox, visible to this token",
+        "nothing there that this token may see",
+        "check the id, and the constraints of the token's permissions",
+    )
+
+
+def _changed_underneath(endpoint: str, id: int | None) -> MspError:
+    return MspError(
+        "MSP-REG-008",
+        f"{object_type(endpoint)} {id} as it was read",
+        "somebody changed it since",
+        "read it again, decide again, then write",
+    )
