@@ -257,7 +257,7 @@ class Register:
             )
         self.status = status
         self.version = (int(match[1]), int(match[2]), int(match[3] or 0))
-        date = self._session().last_headers.get("Date")
+        date = str(self._session().last_headers.get("Date"))
         with contextlib.suppress(TypeError, ValueError):
             # The header counts whole seconds, so half of one is the best guess of what it leaves out.
             ours = dt.datetime.now(dt.UTC)
@@ -327,23 +327,25 @@ class Register:
             return self._forbidden(verb, endpoint, where, words)
         if status == 412:
             return _changed_underneath(endpoint, key)
-        if status == 404 and key is not None:
-            return _not_a_row(endpoint, key)
         if status == 404:
-            return self._unreachable(verb, endpoint, RuntimeError("HTTP 404: NetBox has no such address"))
+            missing = self._unreachable(verb, endpoint, RuntimeError("HTTP 404: NetBox has no such address"))
+            return missing if key is None else _not_a_row(endpoint, key)
         if status >= 500:
             return self._unreachable(verb, endpoint, RuntimeError(f"HTTP {status}: {words[:200]}"))
+        return self._rejected(verb, where, f"HTTP {status}: {_explain(answer, rows, words)}")
+
+    def _rejected(self, verb: str, where: str, words: str) -> MspError:
         if verb in ("get", "options"):
             return MspError(
                 "MSP-REG-006",
                 f"that NetBox accepts the question to {where}",
-                f"HTTP {status}: {words}",
+                words,
                 "correct the filter or its value",
             )
         return MspError(
             "MSP-REG-007",
             f"that NetBox accepts the {'new' if verb == 'post' else 'changed'} rows of {where}",
-            f"HTTP {status}: {_explain(answer, rows, words)}",
+            words,
             "correct the values named; nothing of this request was written",
         )
 

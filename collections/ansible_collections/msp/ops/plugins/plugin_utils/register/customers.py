@@ -1,0 +1,183 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Customers, their contracts and their assets, as NetBox has them. It only reads.
+
+The functions that turn NetBox's rows into records do no I/O, so that the inventory can use them on rows of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.fields import scope_from_json, sources_from_json
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Contract, Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, plain
+
+DEVICE = "device"
+VIRTUAL_MACHINE = "virtual-machine"
+ENDPOINTS = {DEVICE: "dcim/devices", VIRTUAL_MACHINE: "virtualization/virtual-machines"}
+OBJECT_TYPES = {DEVICE: "dcim.device", VIRTUAL_MACHINE: "virtualization.virtualmachine"}
+
+CUSTOMER_FIELDS = ("name", "slug", "custom_fields")
+_COMMON = ("name", "serial", "tenant", "site", "role", "platform", "primary_ip4", "primary_ip6")
+ASSET_FIELDS: Mapping[str, tuple[str, ...]] = {
+    DEVICE: (*_COMMON, "asset_tag", "device_type", "last_updated", "custom_fields"),
+    VIRTUAL_MACHINE: (*_COMMON, "last_updated", "custom_fields"),
+}
+
+Row = Mapping[str, Any]
+
+
+def customers(register: Register, slugs: Sequence[str] | None = None) -> list[Customer]:
+    """All tenants with a contract, or the tenants named, ordered by slug. A name that is no tenant is an error."""
+    filters = {"slug": list(slugs)} if slugs else None
+    rows = register.rows("tenancy/tenants", fields=CUSTOMER_FIELDS, filters=filters)
+    found = sorted((customer_of(row) for row in rows), key=lambda customer: customer.slug)
+    if not slugs:
+        return [customer for customer in found if customer.contract]
+    if absent := sorted(set(slugs) - {customer.slug for customer in found}):
+        raise MspError(
+            "MSP-REG-009",
+            f"the customer(s) {', '.join(absent)} in NetBox, visible to this token",
+            "no such tenant",
+            "check the slug; a new customer comes in with playbooks/onboard.yml",
+        )
+    return found
+
+
+def assets(register: Register, customer_slug: str, *, slices: int = 1) -> list[Asset]:
+    """All devices and virtual machines of a customer, with every address and MAC address NetBox knows of them."""
+    found: list[Asset] = []
+    for kind, endpoint in ENDPOINTS.items():
+        filters = {"tenant": [customer_slug]}
+        rows = register.rows(endpoint, fields=ASSET_FIELDS[kind], filters=filters, slices=slices)
+        ids = [row["id"] for row in rows]
+        addresses = _by_asset(register, "ipam/ip-addresses", "address", kind, ids)
+        macs = _by_asset(register, "dcim/mac-addresses", "mac_address", kind, ids)
+        found += [asset_of(kind, row, addresses.get(row["id"], ()), macs.get(row["id"], ())) for row in rows]
+    return found
+
+
+def customer_of(row: Row) -> Customer:
+    """A tenant's row as a customer."""
+    return Customer(id=row["id"], slug=row["slug"], name=row["name"], contract=contract_of(row))
+
+
+def contract_of(row: Row) -> Contract | None:
+    """The contract in a tenant's custom fields; None where there is no contract id."""
+    values = plain(row.get("custom_fields") or {})
+    identity = values.get(names.CONTRACT_ID)
+    if not identity:
+        return None
+    start = _date(row, values, names.CONTRACT_START)
+    if start is None:
+        raise _bad(row, names.CONTRACT_START, "nothing")
+    return Contract(
+        id=str(identity),
+        start=start,
+        end=_date(row, values, names.CONTRACT_END),
+        monthly_fee=_decimal(row, values, names.MONTHLY_FEE),
+        included_hours=_decimal(row, values, names.INCLUDED_HOURS),
+        hourly_rate=_decimal(row, values, names.HOURLY_RATE),
+        currency=values.get(names.CURRENCY) or "EUR",
+        language=values.get(names.LANGUAGE) or "en",
+        timezone=values.get(names.TIMEZONE) or "UTC",
+        report_contact=values.get(names.REPORT_CONTACT) or "",
+        scope=scope_from_json(values.get(names.SCOPE_RULES)),
+    )
+
+
+def asset_of(kind: str, row: Row, addresses: Iterable[str] = (), macs: Iterable[str] = ()) -> Asset:
+    """A device's or virtual machine's row as an asset."""
+    values = plain(row.get("custom_fields") or {})
+    machine = row.get("device_type") or {}
+    updated = row.get("last_updated")
+    return Asset(
+        kind=kind,
+        id=row["id"],
+        name=row.get("name") or f"{kind}-{row['id']}",
+        customer=_slug(row, "tenant") or "",
+        status=values.get(names.CONTRACT_STATUS),
+        asset_class=values.get(names.ASSET_CLASS),
+        serial=row.get("serial") or "",
+        asset_tag=row.get("asset_tag"),
+        site=_slug(row, "site"),
+        role=_slug(row, "role"),
+        platform=_slug(row, "platform"),
+        vendor=(machine.get("manufacturer") or {}).get("name"),
+        model=machine.get("model"),
+        address=primary_address(row),
+        addresses=tuple(dict.fromkeys(bare_address(address) for address in addresses)),
+        macs=tuple(dict.fromkeys(mac.lower() for mac in macs)),
+        purchase=_date(row, values, names.PURCHASE_DATE),
+        warranty_end=_date(row, values, names.WARRANTY_END),
+        warranty_sources=sources_from_json(values.get(names.WARRANTY_SOURCES)),
+        facts_hash=values.get(names.FACTS_HASH),
+        last_updated=dt.datetime.fromisoformat(updated) if updated else None,
+        custom_fields=values,
+    )
+
+
+def primary_address(row: Row) -> str | None:
+    """The primary address without prefix length, IPv4 first as NetBox prefers it by default."""
+    for name in ("primary_ip4", "primary_ip6"):
+        if row.get(name):
+            return bare_address(row[name]["address"])
+    return None
+
+
+def bare_address(address: str) -> str:
+    """An address without its prefix length."""
+    return address.partition("/")[0]
+
+
+def _by_asset(register: Register, endpoint: str, field: str, kind: str, ids: Sequence[int]) -> dict[int, list[str]]:
+    """A field of all addresses or MAC addresses on the interfaces of these assets, by the asset's id."""
+    if not ids:
+        return {}
+    owner, key = ("device", "device_id") if kind == DEVICE else ("virtual_machine", "virtual_machine_id")
+    found: dict[int, list[str]] = {}
+    for row in register.rows(endpoint, fields=(field, "assigned_object"), filters={key: list(ids)}):
+        holder = (row.get("assigned_object") or {}).get(owner) or {}
+        if holder.get("id") is not None:
+            found.setdefault(holder["id"], []).append(row[field])
+    return found
+
+
+def _slug(row: Row, name: str) -> str | None:
+    nested = row.get(name)
+    return nested["slug"] if nested else None
+
+
+def _date(row: Row, values: Mapping[str, Any], name: str) -> dt.date | None:
+    value = values.get(name)
+    if not value:
+        return None
+    try:
+        return dt.date.fromisoformat(str(value))
+    except ValueError:
+        raise _bad(row, name, repr(value)) from None
+
+
+def _decimal(row: Row, values: Mapping[str, Any], name: str) -> Decimal | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise _bad(row, name, repr(value)) from None
+
+
+def _bad(row: Row, name: str, found: str) -> MspError:
+    return MspError(
+        "MSP-REG-011",
+        f"a usable {name} on {row.get('name') or row['id']}",
+        found,
+        "correct the custom field in NetBox, or run playbooks/onboard.yml with the contract file",
+    )
