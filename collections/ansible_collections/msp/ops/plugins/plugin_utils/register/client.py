@@ -374,12 +374,9 @@ class Register:
     # -- inside: reading ----------------------------------------------------------------------------------------------
 
     def _complete(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> list[Row]:
-        after = self._count(endpoint, filters)
         counts = ""
         for _ in range(READ_ATTEMPTS):
-            before = after
-            found = self._read(endpoint, fields, filters, slices) if before else []
-            after = self._count(endpoint, filters)
+            found, before, after = self._read(endpoint, fields, filters, slices)
             if min(before, after) <= len(found) <= max(before, after):
                 _check_fields(endpoint, found, fields)
                 return found
@@ -391,39 +388,41 @@ class Register:
             "run again; if it stays, look whether a proxy or plugin shortens NetBox's answers",
         )
 
-    def _count(self, endpoint: str, filters: Filters) -> int:
-        answer = self._send("get", endpoint, params={**_params(filters), "limit": 1, "fields": "id"})
-        count = _mapping(answer).get("count")
-        if not isinstance(count, int):
-            raise _not_a_page(endpoint)
-        return count
-
-    def _read(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> list[Row]:
-        if self.version < CURSOR_SINCE:
-            return self._by_offset(endpoint, fields, filters)
-        if slices < 2 or "id__lt" in filters:
-            return self._by_key(endpoint, fields, filters, 0, None)
-        ranges = self._ranges(endpoint, filters, slices)
-        with ThreadPoolExecutor(max_workers=slices, thread_name_prefix="netbox") as pool:
-            results = pool.map(lambda ends: self._by_key(endpoint, fields, filters, *ends), ranges)
-            return [row for found in results for row in found]
-
-    def _ranges(self, endpoint: str, filters: Filters, slices: int) -> list[tuple[int, int | None]]:
-        ends = []
-        for ordering in ("id", "-id"):
-            params = {**_params(filters), "limit": 1, "fields": "id", "ordering": ordering}
-            answer = self._page(endpoint, params)["results"]
-            if not answer:
-                return [(0, None)]
-            ends.append(int(answer[0]["id"]))
-        return ranges(ends[0], ends[1], slices)
-
-    def _by_key(
-        self, endpoint: str, fields: Sequence[str], filters: Filters, start: int, below: int | None
-    ) -> list[Row]:
-        params: dict[str, Any] = {**_params(filters), "limit": PAGE}
+    def _read(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> tuple[list[Row], int, int]:
+        """The rows, and how many NetBox counted before and after. A table of one page takes one request."""
+        params = _params(filters)
         if fields:
             params["fields"] = _fields(fields)
+        first = self._page(endpoint, {**params, "limit": PAGE, "ordering": "id"})
+        before = _count_in(endpoint, first)
+        found: list[Row] = first["results"]
+        if first["next"] is None:
+            return found, before, before
+        if not found:
+            raise _not_a_page(endpoint)
+        if self.version < CURSOR_SINCE:
+            found = self._by_offset(endpoint, params, found)
+        else:
+            found = found + self._by_key_from(endpoint, params, found[-1]["id"] + 1, slices)
+        return found, before, self._count(endpoint, filters)
+
+    def _count(self, endpoint: str, filters: Filters) -> int:
+        answer = self._send("get", endpoint, params={**_params(filters), "limit": 1, "fields": "id"})
+        return _count_in(endpoint, _mapping(answer))
+
+    def _by_key_from(self, endpoint: str, params: Row, start: int, slices: int) -> list[Row]:
+        if slices < 2 or "id__lt" in params:
+            return self._by_key(endpoint, params, start, None)
+        last = self._page(endpoint, {**params, "fields": "id", "limit": 1, "ordering": "-id"})["results"]
+        if not last:
+            return []
+        parts = ranges(start, last[0]["id"], slices)
+        with ThreadPoolExecutor(max_workers=slices, thread_name_prefix="netbox") as pool:
+            results = pool.map(lambda ends: self._by_key(endpoint, params, *ends), parts)
+            return [row for found in results for row in found]
+
+    def _by_key(self, endpoint: str, params: Row, start: int, below: int | None) -> list[Row]:
+        params = {**params, "limit": PAGE}
         if below is not None:
             params["id__lt"] = below
         found: list[Row] = []
@@ -440,14 +439,12 @@ class Register:
                 raise _not_a_page(endpoint)
             start = ids[-1] + 1
 
-    def _by_offset(self, endpoint: str, fields: Sequence[str], filters: Filters) -> list[Row]:
-        params: dict[str, Any] = {**_params(filters), "limit": PAGE, "ordering": "id"}
-        if fields:
-            params["fields"] = _fields(fields)
-        found: dict[int, Row] = {}
-        offset = 0
+    def _by_offset(self, endpoint: str, params: Row, first: list[Row]) -> list[Row]:
+        """The way before 4.6. A row deleted meanwhile shifts the pages; the counts then tell."""
+        found = {row["id"]: row for row in first}
+        offset = len(first)
         while True:
-            page = self._page(endpoint, {**params, "offset": offset})
+            page = self._page(endpoint, {**params, "limit": PAGE, "ordering": "id", "offset": offset})
             found.update({row["id"]: row for row in page["results"]})
             if page["next"] is None:
                 return [row for _, row in sorted(found.items())]
@@ -540,8 +537,8 @@ def ranges(lowest: int, highest: int, slices: int) -> list[tuple[int, int | None
     Four for each reader, so that an uneven spread of ids does not leave one reader with all the work.
     """
     width = max(PAGE, -(-(highest - lowest + 1) // (slices * 4)))
-    starts = list(range(lowest, highest + 1, width))
-    return [*zip([0, *starts[1:]], [*starts[1:], None], strict=True)]
+    starts = list(range(lowest, highest + 1, width)) or [lowest]
+    return [*zip(starts, [*starts[1:], None], strict=True)]
 
 
 def plain(custom_fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -602,6 +599,13 @@ def _params(filters: Filters) -> dict[str, Any]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _count_in(endpoint: str, page: Row) -> int:
+    count = page.get("count")
+    if not isinstance(count, int):
+        raise _not_a_page(endpoint)
+    return count
 
 
 def _choice(row: Mapping[str, Any], name: str) -> str:
