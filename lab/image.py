@@ -1,0 +1,177 @@
+"""Images for the lab's hosts: Debian with systemd and sshd, made by mmdebstrap from Debian's own archive.
+
+An image's tag is a hash of its recipe, so a changed recipe makes a new image and an unchanged one is never made twice.
+What is in an image is the same for every lab: keys, names and addresses come with the container.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from lab import paths, podman
+
+Progress = Callable[[str], AbstractContextManager[None]]
+
+ARCHIVE = "http://deb.debian.org"
+PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "iproute2",
+    "ca-certificates",
+)
+USER = "msp"
+
+# $1 is the new system's root. Each line is one mmdebstrap hook: a shell command run outside the chroot.
+PREPARE = (
+    f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
+    f'echo \'{USER} ALL=(ALL:ALL) NOPASSWD: ALL\' >"$1/etc/sudoers.d/{USER}" && chmod 0440 "$1/etc/sudoers.d/{USER}"',
+    # Keys only, no root, and the authorised key comes with the container, where the user can't change it.
+    'mkdir -p "$1/etc/ssh/authorized_keys.d" "$1/etc/ssh/sshd_config.d"',
+    "printf '%s\\n' 'PasswordAuthentication no' 'PermitRootLogin no' 'UseDNS no' "
+    "'AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u' >\"$1/etc/ssh/sshd_config.d/lab.conf\"",
+    # Every host makes host keys and a machine id of its own at its first boot.
+    'rm -f "$1"/etc/ssh/ssh_host_* "$1/var/lib/dbus/machine-id" && : >"$1/etc/machine-id"',
+    'ln -s /etc/machine-id "$1/var/lib/dbus/machine-id"',
+    'mkdir -p "$1/etc/systemd/system/ssh.service.d"',
+    "printf '%s\\n' '[Service]' 'ExecStartPre=' 'ExecStartPre=/usr/bin/ssh-keygen -A' 'ExecStartPre=/usr/sbin/sshd -t' "
+    '>"$1/etc/systemd/system/ssh.service.d/host-keys.conf"',
+    # The daily timers would change what is pending behind a test's back.
+    'chroot "$1" systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer',
+    'chroot "$1" apt-get -q update',
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What goes into an image. `behind`: installed without Debian's updates, which are then known but not applied."""
+
+    name: str
+    suite: str
+    title: str
+    behind: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The lines of sources.list that the running host has."""
+        return (
+            f"deb {ARCHIVE}/debian {self.suite} main",
+            f"deb {ARCHIVE}/debian {self.suite}-updates main",
+            f"deb {ARCHIVE}/debian-security {self.suite}-security main",
+        )
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """mmdebstrap's arguments, all but the file to write."""
+        hooks = list(PREPARE)
+        installed_from = self.sources
+        if self.behind:
+            installed_from = self.sources[:1]
+            lines = " ".join(f"'{line}'" for line in self.sources)
+            hooks.insert(-1, f"printf '%s\\n' {lines} >\"$1/etc/apt/sources.list\"")
+        return (
+            "mmdebstrap",
+            "--quiet",
+            "--mode=root",
+            "--variant=minbase",
+            f"--include={','.join(PACKAGES)}",
+            "--aptopt=Acquire::Languages none",
+            # An image that was not finished is thrown away: no need to wait for the disk after each package.
+            "--dpkgopt=force-unsafe-io",
+            # Lists and logs stay: what is pending and what was installed when is what an audit asks.
+            "--skip=cleanup/apt/lists,cleanup/reproducible",
+            *(f"--customize-hook={hook}" for hook in hooks),
+            self.suite,
+            "TARGET",
+            *installed_from,
+        )
+
+    @property
+    def tag(self) -> str:
+        digest = hashlib.sha256(json.dumps([asdict(self), self.command]).encode()).hexdigest()[:12]
+        return f"localhost/msp-lab-{self.name}:{digest}"
+
+
+DEBIAN_11 = Recipe("debian11", "bullseye", "Debian 11")
+DEBIAN_12 = Recipe("debian12", "bookworm", "Debian 12")
+DEBIAN_12_BEHIND = Recipe("debian12-behind", "bookworm", "Debian 12 with pending updates", behind=True)
+DEBIAN_13 = Recipe("debian13", "trixie", "Debian 13")
+
+
+def ensure(recipes: Iterable[Recipe], progress: Progress) -> None:
+    """Make the images that are not there yet, two at a time; others that start a lab meanwhile wait for them."""
+    wanted = sorted(set(recipes), key=lambda recipe: recipe.name)
+    if not missing(wanted):
+        return
+    with locked("images"):
+        todo = missing(wanted)
+        if not todo:
+            return
+        titles = ", ".join(recipe.title for recipe in todo)
+        title = f"making the hosts' images from Debian's archive, once: {titles}"
+        with progress(title), ThreadPoolExecutor(2) as pool:
+            list(pool.map(make, todo))
+        forget_older(wanted)
+
+
+def missing(recipes: Iterable[Recipe]) -> list[Recipe]:
+    return [recipe for recipe in recipes if podman.attempt("image", "exists", recipe.tag).returncode]
+
+
+def make(recipe: Recipe) -> None:
+    """Run one recipe and hand the result to podman, which keeps it; the archive file is not needed after that."""
+    directory = paths.cache() / "images"
+    paths.make_dir(directory, 0o755)  # apt fetches as a user of its own, who must get through
+    archive = directory / f"{recipe.tag.rpartition('/')[2].replace(':', '-')}.tar"
+    log = archive.with_suffix(".log")
+    command = [str(archive) if part == "TARGET" else part for part in recipe.command]
+    try:
+        with log.open("w", encoding="utf-8") as stream:
+            status = subprocess.run(
+                command,
+                env={**os.environ, "TMPDIR": str(directory)},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                check=False,
+            ).returncode
+        if status:
+            raise MspError(
+                "MSP-LAB-031",
+                f"mmdebstrap to make an image of {recipe.title} from {ARCHIVE}",
+                f"exit status {status}: {podman.last_line(log.read_text(encoding='utf-8', errors='replace'))}",
+                f"read {log}; without the network use ./msp lab up --no-hosts",
+            )
+        podman.run("import", "--quiet", str(archive), recipe.tag)
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def forget_older(recipes: Iterable[Recipe]) -> None:
+    """Remove what earlier versions of these recipes made; one that a running lab still uses stays."""
+    for recipe in recipes:
+        repository = recipe.tag.rpartition(":")[0]
+        for tag in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
+            if tag != recipe.tag:
+                podman.attempt("rmi", tag)
+
+
+@contextmanager
+def locked(what: str) -> Iterator[None]:
+    """One at a time on this machine, whichever lab it is for; the lock ends with the process."""
+    with (paths.cache() / f"{what}.lock").open("w", encoding="ascii") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
