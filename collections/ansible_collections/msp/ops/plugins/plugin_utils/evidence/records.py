@@ -109,3 +109,73 @@ class Sheet:
     signed_by: str | None = None
     signed_on: dt.date | None = None
     decisions: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Minutes spent for a customer. key makes writing it twice the same as writing it once.
+
+    planned is False for what nobody scheduled; in_contract is False for what the contract does not cover. by is
+    "person" or "automation".
+    """
+
+    key: str
+    customer: str
+    at: dt.datetime
+    minutes: float
+    planned: bool
+    in_contract: bool
+    by: str
+    what: str = ""
+    who: str | None = None
+    run: str | None = None
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EffortSummary:
+    """Minutes of one customer in [since, until), and the same minutes split three ways. rows are what they add up."""
+
+    customer: str
+    since: dt.datetime
+    until: dt.datetime
+    minutes: float
+    planned: float
+    unplanned: float
+    inside: float
+    outside: float
+    person: float
+    automation: float
+    rows: tuple[Effort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A customer's ticket as its ticket system last told it. ref is its number there."""
+
+    customer: str
+    source: str
+    ref: str
+    opened: dt.datetime
+    closed: dt.datetime | None = None
+    title: str = ""
+    asset: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of one thing that somebody asked for. matched: "name", "address", "mac", "serial"...
+
+    current is False when only an older sighting bears the word that was asked for.
+    """
+
+    customer: str
+    asset: str | None
+    matched: tuple[str, ...]
+    current: bool
+    first_seen: dt.datetime | None
+    last_seen: dt.datetime | None
+    sightings: tuple[Sighting, ...]
+    last_good: Audit | None
+    last_attempt: Audit | None

@@ -1,0 +1,293 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every question to the evidence store, each inside a transaction that the caller holds. Never writes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, packing, rows
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    Audit,
+    Effort,
+    EffortSummary,
+    Known,
+    Run,
+    RunHost,
+    Sheet,
+    Sighting,
+    Ticket,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
+
+try:
+    import sqlalchemy as sa
+except ImportError:
+    pass
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+BATCH = 300
+MOST_FOUND = 50  # more things than this answer no question of a helpdesk
+
+
+def facts(connection: Connection, name: str) -> dict[str, Any]:
+    """The facts with this hash."""
+    known = tables()
+    row = connection.execute(sa.select(known.facts.c.id, known.facts.c.body).where(known.facts.c.hash == name)).first()
+    if row is None:
+        raise MspError(
+            "MSP-EVD-008",
+            "facts that are in the store",
+            f"no facts with hash {name}",
+            "look whether retention removed them (./msp store status), or audit the host again",
+        )
+    query = (
+        sa.select(known.chunks.c.body)
+        .join(known.facts_chunks, known.facts_chunks.c.chunk_id == known.chunks.c.id)
+        .where(known.facts_chunks.c.facts_id == row.id)
+        .order_by(known.facts_chunks.c.position)
+    )
+    return packing.unpack(row.body, list(connection.execute(query).scalars()))
+
+
+def _with_hash(source: Any) -> Any:
+    """Audits from a table or view, with the hash of their facts."""
+    known = tables()
+    return (
+        sa.select(source, known.facts.c.hash.label("facts_hash"))
+        .select_from(source)
+        .outerjoin(known.facts, known.facts.c.id == source.c.facts_id)
+    )
+
+
+def last_audits(connection: Connection, customer: str) -> dict[str, tuple[Audit | None, Audit | None]]:
+    """By asset: the last good audit and the last attempt. They are one and the same when the last went well."""
+    found = views()
+    good = {
+        row.asset: rows.audit(row)
+        for row in connection.execute(
+            _with_hash(found.last_good_audits).where(found.last_good_audits.c.customer == customer)
+        )
+    }
+    attempts = connection.execute(_with_hash(found.last_attempts).where(found.last_attempts.c.customer == customer))
+    return {row.asset: (good.get(row.asset), rows.audit(row)) for row in attempts}
+
+
+def audits(connection: Connection, customer: str, asset: str | None, since: dt.datetime | None) -> list[Audit]:
+    """Audits of a customer or of one asset, newest first."""
+    table = tables().audits
+    query = _with_hash(table).where(table.c.customer == customer)
+    if asset is not None:
+        query = query.where(table.c.asset == asset)
+    if since is not None:
+        query = query.where(table.c.at >= rows.micros(since))
+    return [rows.audit(row) for row in connection.execute(query.order_by(table.c.at.desc(), table.c.id.desc()))]
+
+
+def sightings(connection: Connection, customer: str, since: dt.datetime | None) -> list[Sighting]:
+    """Everything seen at this customer: a sighting per source and thing, in its newest state, oldest first."""
+    current = views().current_sightings
+    query = sa.select(current).where(current.c.customer == customer)
+    if since is not None:
+        query = query.where(current.c.last_seen >= rows.micros(since))
+    return [rows.sighting(row) for row in connection.execute(query.order_by(current.c.last_seen, current.c.thing_id))]
+
+
+def _states(connection: Connection, thing_ids: Iterable[int], *, current_only: bool) -> dict[int, list[Sighting]]:
+    """Every state, or only the newest, of things by their ids; newest first."""
+    known = tables()
+    things, seen = known.things, known.sightings
+    join = seen.c.thing_id == things.c.id
+    if current_only:
+        join = sa.and_(join, seen.c.version == things.c.version)
+    columns = [things.c.id, things.c.customer, things.c.source, things.c.thing, *seen.c]
+    found: dict[int, list[Sighting]] = defaultdict(list)
+    for ids in batched(sorted(thing_ids), BATCH):
+        query = (
+            sa.select(*columns)
+            .select_from(things.join(seen, join))
+            .where(things.c.id.in_(ids))
+            .order_by(seen.c.last_seen.desc(), seen.c.version)
+        )
+        for row in connection.execute(query):
+            found[row.id].append(rows.sighting(row))
+    return found
+
+
+def states(connection: Connection, customer: str, source: str, thing: str) -> list[Sighting]:
+    """Every state in which a source saw a thing, newest first."""
+    known = tables().things.c
+    query = sa.select(known.id).where(known.customer == customer, known.source == source, known.thing == thing)
+    ids = list(connection.execute(query).scalars())
+    return [sighting for found in _states(connection, ids, current_only=False).values() for sighting in found]
+
+
+def run(connection: Connection, run_id: str) -> tuple[Run, list[RunHost]] | None:
+    known = tables()
+    row = connection.execute(sa.select(known.runs).where(known.runs.c.id == run_id)).first()
+    if row is None:
+        return None
+    hosts = connection.execute(
+        sa.select(known.run_hosts).where(known.run_hosts.c.run == run_id).order_by(known.run_hosts.c.host)
+    )
+    return rows.run(row), [rows.run_host(host) for host in hosts]
+
+
+def runs(connection: Connection, customer: str | None, since: dt.datetime | None, limit: int) -> list[Run]:
+    """Runs, newest first; of one customer when asked."""
+    known = tables()
+    query = sa.select(known.runs)
+    if customer is not None:
+        theirs = sa.select(known.run_hosts.c.run).where(known.run_hosts.c.customer == customer)
+        query = query.where(known.runs.c.id.in_(theirs))
+    if since is not None:
+        query = query.where(known.runs.c.started >= rows.micros(since))
+    query = query.order_by(known.runs.c.started.desc(), known.runs.c.id).limit(limit)
+    return [rows.run(row) for row in connection.execute(query)]
+
+
+def sheets(connection: Connection, *, customer: str | None = None, sheet_id: str | None = None) -> list[Sheet]:
+    """Sheets of a customer, newest first; or the one with this id."""
+    known = tables()
+    query = sa.select(
+        known.sheets,
+        known.sheets_applied.c.applied,
+        known.sheets_applied.c.signed_by,
+        known.sheets_applied.c.signed_on,
+        known.sheets_applied.c.decisions,
+    ).outerjoin(known.sheets_applied, known.sheets_applied.c.sheet == known.sheets.c.id)
+    if customer is not None:
+        query = query.where(known.sheets.c.customer == customer)
+    if sheet_id is not None:
+        query = query.where(known.sheets.c.id == sheet_id)
+    query = query.order_by(known.sheets.c.written.desc(), known.sheets.c.id)
+    return [rows.sheet(row) for row in connection.execute(query)]
+
+
+def effort(connection: Connection, customer: str, since: dt.datetime, until: dt.datetime) -> EffortSummary | None:
+    """Minutes in [since, until). None when nobody has ever measured this customer: that is not zero."""
+    table = tables().effort
+    theirs = sa.select(table).where(table.c.customer == customer)
+    if connection.execute(theirs.limit(1)).first() is None:
+        return None
+    query = theirs.where(table.c.at >= rows.micros(since), table.c.at < rows.micros(until))
+    found = tuple(rows.effort(row) for row in connection.execute(query.order_by(table.c.at, table.c.key)))
+    return _summary(customer, since, until, found)
+
+
+def _summary(customer: str, since: dt.datetime, until: dt.datetime, found: tuple[Effort, ...]) -> EffortSummary:
+    return EffortSummary(
+        customer=customer,
+        since=since,
+        until=until,
+        minutes=sum(row.minutes for row in found),
+        planned=sum(row.minutes for row in found if row.planned),
+        unplanned=sum(row.minutes for row in found if not row.planned),
+        inside=sum(row.minutes for row in found if row.in_contract),
+        outside=sum(row.minutes for row in found if not row.in_contract),
+        person=sum(row.minutes for row in found if row.by == "person"),
+        automation=sum(row.minutes for row in found if row.by == "automation"),
+        rows=found,
+    )
+
+
+def tickets(connection: Connection, customer: str, since: dt.datetime, until: dt.datetime) -> list[Ticket] | None:
+    """Tickets opened in [since, until). None when no ticket system has ever told of this customer."""
+    table = tables().tickets
+    theirs = sa.select(table).where(table.c.customer == customer)
+    if connection.execute(theirs.limit(1)).first() is None:
+        return None
+    query = theirs.where(table.c.opened >= rows.micros(since), table.c.opened < rows.micros(until))
+    return [rows.ticket(row) for row in connection.execute(query.order_by(table.c.opened, table.c.ref))]
+
+
+def who(connection: Connection, term: str) -> list[Known]:
+    """What the store knows by a name, address, MAC, serial, UUID, asset tag or asset key; the newest first."""
+    matched = _things_by_token(connection, term)
+    newest = _states(connection, matched, current_only=True)
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for thing_id, found in newest.items():
+        asset = found[0].asset
+        groups[found[0].customer, asset if asset else f"thing {thing_id}"].append(thing_id)
+    for customer, asset in _assets_by_host(connection, term):
+        groups.setdefault((customer, asset), [])
+    answers = []
+    for (customer, asset), ids in groups.items():
+        seen = tuple(sorted((newest[i][0] for i in ids), key=lambda s: s.last_seen, reverse=True))
+        kinds = {kind for i in ids for kind in matched[i]} or {hashing.NAME}
+        answers.append(_known(connection, term, customer, None if asset.startswith("thing ") else asset, kinds, seen))
+    oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
+    return sorted(answers, key=lambda known: (known.current, known.last_seen or oldest), reverse=True)
+
+
+def _things_by_token(connection: Connection, term: str) -> dict[int, set[str]]:
+    """Things by id, with the kinds of word that matched; at most MOST_FOUND, the newest."""
+    known = tables()
+    pairs = hashing.term_tokens(term)
+    if not pairs:
+        return {}
+    query = (
+        sa.select(known.tokens.c.kind, known.tokens.c.token, known.tokens.c.thing_id)
+        .join(known.things, known.things.c.id == known.tokens.c.thing_id)
+        .where(known.tokens.c.token.in_({rows.clean(word) for _kind, word in pairs}))
+        .order_by(known.things.c.last_seen.desc())
+        .limit(MOST_FOUND)
+    )
+    found: dict[int, set[str]] = defaultdict(set)
+    for row in connection.execute(query):
+        if (row.kind, row.token) in pairs:
+            found[row.thing_id].add(row.kind)
+    return found
+
+
+def _assets_by_host(connection: Connection, term: str) -> list[tuple[str, str]]:
+    """Assets whose audits ran under this host name, or that have this key ("device:12")."""
+    table = tables().audits.c
+    query = (
+        sa.select(table.customer, table.asset)
+        .where(table.host == rows.clean(term.strip()))
+        .distinct()
+        .limit(MOST_FOUND)
+    )
+    return [(row.customer, row.asset) for row in connection.execute(query)]
+
+
+def _known(
+    connection: Connection, term: str, customer: str, asset: str | None, kinds: set[str], seen: tuple[Sighting, ...]
+) -> Known:
+    good, attempt = _audits_of(connection, customer, asset) if asset else (None, None)
+    pairs = hashing.term_tokens(term)
+    current = not seen or any(
+        word in hashing.tokens(sighting.identity).get(kind, ()) for sighting in seen for kind, word in pairs
+    )
+    return Known(
+        customer=customer,
+        asset=asset,
+        matched=tuple(sorted(kinds)),
+        current=current,
+        first_seen=min((s.first_seen for s in seen), default=None),
+        last_seen=max((s.last_seen for s in seen), default=None),
+        sightings=seen,
+        last_good=good,
+        last_attempt=attempt,
+    )
+
+
+def _audits_of(connection: Connection, customer: str, asset: str) -> tuple[Audit | None, Audit | None]:
+    table = tables().audits
+    newest = (
+        _with_hash(table)
+        .where(table.c.customer == customer, table.c.asset == asset)
+        .order_by(table.c.at.desc(), table.c.id.desc())
+        .limit(1)
+    )
+    attempt = connection.execute(newest).first()
+    good = connection.execute(newest.where(table.c.outcome == "ok")).first()
+    return (rows.audit(good) if good else None), (rows.audit(attempt) if attempt else None)

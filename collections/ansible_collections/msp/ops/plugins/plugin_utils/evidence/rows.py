@@ -1,0 +1,289 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Records to rows and back. Pure: no I/O.
+
+A time becomes microseconds in UTC; a mapping or list becomes canonical JSON; a text loses what no database takes
+(NUL and half characters, which hosts do send).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    OUTCOMES,
+    Audit,
+    Effort,
+    Observation,
+    Run,
+    RunHost,
+    Sheet,
+    Sighting,
+    Ticket,
+)
+
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+Row = dict[str, Any]
+
+
+def micros(at: dt.datetime) -> int:
+    """A time as microseconds since 1970 in UTC. A time without a zone is refused: nobody knows when it was."""
+    if at.tzinfo is None:
+        raise MspError(
+            "MSP-EVD-007",
+            "a time with its time zone",
+            f"{at.isoformat()}",
+            "report this as a defect of the part that made the record",
+        )
+    return (at - EPOCH) // _MICROSECOND
+
+
+def time_of(value: int) -> dt.datetime:
+    return EPOCH + value * _MICROSECOND
+
+
+def _maybe_micros(at: dt.datetime | None) -> int | None:
+    return None if at is None else micros(at)
+
+
+def _maybe_time(value: int | None) -> dt.datetime | None:
+    return None if value is None else time_of(value)
+
+
+def clean(text: str) -> str:
+    """A text that every database takes: no NUL, no half of a surrogate pair."""
+    return str(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def _maybe_clean(text: str | None) -> str | None:
+    return None if text is None else clean(text)
+
+
+def observation_row(observation: Observation) -> Row:
+    """The row of a sighting, with the names that find its thing."""
+    identity = hashing.canonical_json(dict(observation.identity))
+    attributes = hashing.canonical_json(dict(observation.attributes))
+    place = hashing.canonical_json(dict(observation.place))
+    asset = _maybe_clean(observation.asset)
+    return {
+        "customer": clean(observation.customer),
+        "source": clean(observation.source),
+        "thing": clean(hashing.thing_key(observation)),
+        "at": micros(observation.at),
+        "version": hashing.version_number("\n".join((asset or "", identity, attributes, place))),
+        "asset": asset,
+        "identity": identity,
+        "attributes": attributes,
+        "place": place,
+    }
+
+
+def sighting(row: Any) -> Sighting:
+    return Sighting(
+        customer=row.customer,
+        source=row.source,
+        thing=row.thing,
+        first_seen=time_of(row.first_seen),
+        last_seen=time_of(row.last_seen),
+        count=row.seen,
+        identity=json.loads(row.identity),
+        asset=row.asset,
+        attributes=json.loads(row.attributes),
+        place=json.loads(row.place),
+    )
+
+
+def audit_row(audit: Audit, facts_id: int | None) -> Row:
+    if audit.outcome not in OUTCOMES or (audit.outcome == "ok") != (audit.facts_hash is not None):
+        raise MspError(
+            "MSP-EVD-007",
+            f"an audit with an outcome of {', '.join(OUTCOMES)}, and the hash of its facts if and only if it is ok",
+            f"outcome {audit.outcome!r} with hash {audit.facts_hash!r} for {audit.asset} of {audit.customer}",
+            "report this as a defect of the part that made the record",
+        )
+    return {
+        "customer": clean(audit.customer),
+        "asset": clean(audit.asset),
+        "host": clean(audit.host),
+        "at": micros(audit.at),
+        "outcome": audit.outcome,
+        "facts_id": facts_id,
+        "summary": hashing.canonical_json(dict(audit.summary)),
+        "volatile": hashing.canonical_json(dict(audit.volatile)),
+        "changed": hashing.canonical_json(list(audit.changed)),
+        "error": _maybe_clean(audit.error),
+        "seconds": audit.seconds,
+        "run": _maybe_clean(audit.run),
+    }
+
+
+def audit(row: Any) -> Audit:
+    """An audit from a row of audits joined with the hash of its facts (facts_hash)."""
+    return Audit(
+        customer=row.customer,
+        asset=row.asset,
+        host=row.host,
+        at=time_of(row.at),
+        outcome=row.outcome,
+        facts_hash=row.facts_hash,
+        summary=json.loads(row.summary),
+        volatile=json.loads(row.volatile),
+        changed=tuple(json.loads(row.changed)),
+        error=row.error,
+        seconds=row.seconds,
+        run=row.run,
+    )
+
+
+def run_row(run: Run) -> Row:
+    return {
+        "id": clean(run.id),
+        "playbook": clean(run.playbook),
+        "started": micros(run.started),
+        "ended": _maybe_micros(run.ended),
+        "started_by": clean(run.started_by),
+        "controller": clean(run.controller),
+        "check_mode": run.check_mode,
+        "outcome": run.outcome,
+        "out_of_scope_ticket": _maybe_clean(run.out_of_scope_ticket),
+        "extra": hashing.canonical_json(dict(run.extra)),
+    }
+
+
+def run(row: Any) -> Run:
+    return Run(
+        id=row.id,
+        playbook=row.playbook,
+        started=time_of(row.started),
+        ended=_maybe_time(row.ended),
+        started_by=row.started_by,
+        controller=row.controller,
+        check_mode=row.check_mode,
+        outcome=row.outcome,
+        out_of_scope_ticket=row.out_of_scope_ticket,
+        extra=json.loads(row.extra),
+    )
+
+
+COUNTS = ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
+
+
+def run_host_row(host: RunHost) -> Row:
+    return {
+        "run": clean(host.run),
+        "host": clean(host.host),
+        "customer": _maybe_clean(host.customer),
+        "asset": _maybe_clean(host.asset),
+        **{name: getattr(host, name) for name in COUNTS},
+        "seconds": host.seconds,
+        "in_scope": host.in_scope,
+    }
+
+
+def run_host(row: Any) -> RunHost:
+    return RunHost(
+        run=row.run,
+        host=row.host,
+        customer=row.customer,
+        asset=row.asset,
+        **{name: getattr(row, name) for name in COUNTS},
+        seconds=row.seconds,
+        in_scope=row.in_scope,
+    )
+
+
+def sheet_row(sheet: Sheet) -> Row:
+    return {
+        "id": clean(sheet.id),
+        "customer": clean(sheet.customer),
+        "written": micros(sheet.written),
+        "digest": clean(sheet.digest),
+    }
+
+
+def applied_row(sheet_id: str, *, at: dt.datetime, by: str, on: dt.date, decisions: list[Mapping[str, Any]]) -> Row:
+    return {
+        "sheet": clean(sheet_id),
+        "applied": micros(at),
+        "signed_by": clean(by),
+        "signed_on": on.isoformat(),
+        "decisions": hashing.canonical_json([dict(decision) for decision in decisions]),
+    }
+
+
+def sheet(row: Any) -> Sheet:
+    """A sheet from a row of sheets joined with what was applied of it, if anything."""
+    return Sheet(
+        id=row.id,
+        customer=row.customer,
+        written=time_of(row.written),
+        digest=row.digest,
+        applied=_maybe_time(row.applied),
+        signed_by=row.signed_by,
+        signed_on=None if row.signed_on is None else dt.date.fromisoformat(row.signed_on),
+        decisions=() if row.decisions is None else tuple(json.loads(row.decisions)),
+    )
+
+
+def effort_row(effort: Effort) -> Row:
+    return {
+        "key": clean(effort.key),
+        "customer": clean(effort.customer),
+        "at": micros(effort.at),
+        "minutes": effort.minutes,
+        "planned": effort.planned,
+        "in_contract": effort.in_contract,
+        "by": effort.by,
+        "what": clean(effort.what),
+        "who": _maybe_clean(effort.who),
+        "run": _maybe_clean(effort.run),
+        "ticket": _maybe_clean(effort.ticket),
+    }
+
+
+def effort(row: Any) -> Effort:
+    return Effort(
+        key=row.key,
+        customer=row.customer,
+        at=time_of(row.at),
+        minutes=row.minutes,
+        planned=row.planned,
+        in_contract=row.in_contract,
+        by=row.by,
+        what=row.what,
+        who=row.who,
+        run=row.run,
+        ticket=row.ticket,
+    )
+
+
+def ticket_row(ticket: Ticket) -> Row:
+    return {
+        "source": clean(ticket.source),
+        "ref": clean(ticket.ref),
+        "customer": clean(ticket.customer),
+        "opened": micros(ticket.opened),
+        "closed": _maybe_micros(ticket.closed),
+        "title": clean(ticket.title),
+        "asset": _maybe_clean(ticket.asset),
+        "extra": hashing.canonical_json(dict(ticket.extra)),
+    }
+
+
+def ticket(row: Any) -> Ticket:
+    return Ticket(
+        customer=row.customer,
+        source=row.source,
+        ref=row.ref,
+        opened=time_of(row.opened),
+        closed=_maybe_time(row.closed),
+        title=row.title,
+        asset=row.asset,
+        extra=json.loads(row.extra),
+    )

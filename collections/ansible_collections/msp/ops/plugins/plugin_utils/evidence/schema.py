@@ -1,0 +1,279 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tables of the evidence store, as the newest migration leaves them.
+
+The same in SQLite and PostgreSQL: a time is an integer, microseconds since 1970 in UTC; a mapping or list is text,
+canonical JSON. Tables are built when first asked for, never at import, and created by the migrations alone; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+# Every revision of the schema, oldest first; the last one is what this code works with.
+REVISIONS = ("0001",)
+
+# Events: rows that are added and never changed. Triggers see to it.
+APPEND_ONLY = ("facts", "chunks", "facts_chunks", "audits", "run_hosts", "sheets", "sheets_applied", "effort")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables and views by name."""
+
+    metadata: sa.MetaData
+    facts: sa.Table
+    chunks: sa.Table
+    facts_chunks: sa.Table
+    things: sa.Table
+    sightings: sa.Table
+    tokens: sa.Table
+    audits: sa.Table
+    runs: sa.Table
+    run_hosts: sa.Table
+    sheets: sa.Table
+    sheets_applied: sa.Table
+    tickets: sa.Table
+    effort: sa.Table
+    retention: sa.Table
+
+
+@dataclass(frozen=True)
+class Views:
+    """What is current, computed from the events: nothing can go stale."""
+
+    current_sightings: sa.TableClause
+    last_good_audits: sa.TableClause
+    last_attempts: sa.TableClause
+
+
+@cache
+def tables() -> Tables:
+    """Describe the tables to SQLAlchemy."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    return Tables(metadata, *_facts(metadata), *_sightings(metadata), *_audits(metadata), *_agreed(metadata))
+
+
+def _facts(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Facts by content hash. A long list is cut in chunks, so that hosts and weeks share what did not change."""
+    from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table, Text
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    facts = Table(
+        "facts",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("hash", Text, nullable=False, unique=True),
+        Column("bytes", Integer, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    chunks = Table(
+        "chunks",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("hash", LargeBinary, nullable=False, unique=True),
+        Column("body", LargeBinary, nullable=False),
+    )
+    links = Table(
+        "facts_chunks",
+        metadata,
+        Column("facts_id", number, ForeignKey("facts.id"), primary_key=True),
+        Column("position", Integer, primary_key=True),
+        Column("chunk_id", number, ForeignKey("chunks.id"), nullable=False, index=True),
+        sqlite_with_rowid=False,
+    )
+    return facts, chunks, links
+
+
+def _sightings(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Sightings compacted: a row per thing and state. things points at the newest state of each."""
+    from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    things = Table(
+        "things",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("thing", Text, nullable=False),
+        Column("asset", Text),
+        Column("first_seen", BigInteger, nullable=False),
+        Column("last_seen", BigInteger, nullable=False),
+        Column("seen", BigInteger, nullable=False),
+        Column("version", BigInteger, nullable=False),
+        UniqueConstraint("customer", "source", "thing"),
+        Index("ix_things_customer_last_seen", "customer", "last_seen"),
+        Index("ix_things_asset", "asset"),
+    )
+    sightings = Table(
+        "sightings",
+        metadata,
+        Column("thing_id", number, ForeignKey("things.id"), primary_key=True),
+        Column("version", BigInteger, primary_key=True),
+        Column("asset", Text),
+        Column("first_seen", BigInteger, nullable=False),
+        Column("last_seen", BigInteger, nullable=False),
+        Column("seen", BigInteger, nullable=False),
+        Column("identity", Text, nullable=False),
+        Column("attributes", Text, nullable=False),
+        Column("place", Text, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    tokens = Table(
+        "tokens",
+        metadata,
+        Column("token", Text, primary_key=True),
+        Column("kind", Text, primary_key=True),
+        Column("thing_id", number, ForeignKey("things.id"), primary_key=True, index=True),
+        sqlite_with_rowid=False,
+    )
+    return things, sightings, tokens
+
+
+def _audits(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Audits and runs. A run is written when it starts and completed when it ends; its hosts are written once."""
+    from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    audits = Table(
+        "audits",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("facts_id", number, ForeignKey("facts.id"), index=True),
+        Column("summary", Text, nullable=False),
+        Column("volatile", Text, nullable=False),
+        Column("changed", Text, nullable=False),
+        Column("error", Text),
+        Column("seconds", Float),
+        Column("run", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        UniqueConstraint("customer", "asset", "at", "outcome"),
+        Index("ix_audits_host", "host"),
+    )
+    runs = Table(
+        "runs",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("playbook", Text, nullable=False),
+        Column("started", BigInteger, nullable=False, index=True),
+        Column("ended", BigInteger),
+        Column("started_by", Text, nullable=False),
+        Column("controller", Text, nullable=False),
+        Column("check_mode", Boolean, nullable=False),
+        Column("outcome", Text),
+        Column("out_of_scope_ticket", Text),
+        Column("extra", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    counts = [
+        Column(name, Integer, nullable=False)
+        for name in ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
+    ]
+    run_hosts = Table(
+        "run_hosts",
+        metadata,
+        Column("run", Text, ForeignKey("runs.id"), primary_key=True),
+        Column("host", Text, primary_key=True),
+        Column("customer", Text, index=True),
+        Column("asset", Text),
+        *counts,
+        Column("seconds", Float, nullable=False),
+        Column("in_scope", Boolean),
+    )
+    return audits, runs, run_hosts
+
+
+def _agreed(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What was agreed and spent: sheets, tickets, effort; and how long a customer's evidence is kept."""
+    from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text
+
+    sheets = Table(
+        "sheets",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("customer", Text, nullable=False, index=True),
+        Column("written", BigInteger, nullable=False),
+        Column("digest", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    applied = Table(
+        "sheets_applied",
+        metadata,
+        Column("sheet", Text, ForeignKey("sheets.id"), primary_key=True),
+        Column("applied", BigInteger, nullable=False),
+        Column("signed_by", Text, nullable=False),
+        Column("signed_on", Text, nullable=False),
+        Column("decisions", Text, nullable=False),
+    )
+    tickets = Table(
+        "tickets",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("ref", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("opened", BigInteger, nullable=False),
+        Column("closed", BigInteger),
+        Column("title", Text, nullable=False),
+        Column("asset", Text),
+        Column("extra", Text, nullable=False),
+        Index("ix_tickets_customer_opened", "customer", "opened"),
+    )
+    effort = Table(
+        "effort",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("minutes", Float, nullable=False),
+        Column("planned", Boolean, nullable=False),
+        Column("in_contract", Boolean, nullable=False),
+        Column("by", Text, nullable=False),
+        Column("what", Text, nullable=False),
+        Column("who", Text),
+        Column("run", Text),
+        Column("ticket", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_effort_customer_at", "customer", "at"),
+    )
+    retention = Table(
+        "retention",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("days", Integer, nullable=False),
+        Column("set_at", BigInteger, nullable=False),
+    )
+    return sheets, applied, tickets, effort, retention
+
+
+@cache
+def views() -> Views:
+    """Describe the views to SQLAlchemy: the columns of the table behind each."""
+    import sqlalchemy as sa
+
+    known = tables()
+
+    def like(name: str, *names: str) -> sa.TableClause:
+        return sa.table(name, *(sa.column(column) for column in names))
+
+    audit = [column.name for column in known.audits.columns]
+    seen = ("thing_id", "customer", "source", "thing", "asset", "first_seen", "last_seen", "seen")
+    return Views(
+        current_sightings=like("current_sightings", *seen, "identity", "attributes", "place"),
+        last_good_audits=like("last_good_audits", *audit),
+        last_attempts=like("last_attempts", *audit),
+    )

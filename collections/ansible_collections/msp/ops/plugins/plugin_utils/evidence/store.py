@@ -1,0 +1,265 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The evidence store: what was seen and done, with time and source.
+
+The one door to it: opens the store, checks that its schema fits, and gives each question or record its own short
+transaction. Recording the same thing twice is recording it once. What should be is not here: that is NetBox.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import batched
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    durability,
+    migrate,
+    packing,
+    reading,
+    rows,
+    writing,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database, default_url
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    Audit,
+    Effort,
+    EffortSummary,
+    Known,
+    Observation,
+    Run,
+    RunHost,
+    Sheet,
+    Sighting,
+    Ticket,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+# Short transactions: the most observations that one holds the write lock for.
+OBSERVATIONS_A_TRANSACTION = 2000
+
+
+class Store:
+    """An open evidence store. Use it as a context manager, in one process; a forked child opens its own connection."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    def open(cls, url: str | None = None, *, upgrade: bool = False, timeout: float = 30.0) -> Store:
+        """Open the store at url, else MSP_STORE_URL, else the SQLite file in the state directory.
+
+        A schema that is missing, older or newer than this code is an error, unless upgrade is set: then a missing or
+        older one is brought up to date first. timeout is how many seconds to wait for another process.
+        """
+        database = Database(url or default_url(), timeout=timeout)
+        if database.path is not None:
+            durability.require(database.path, "evidence store")
+        if upgrade:
+            migrate.upgrade(database)
+        else:
+            migrate.check(database)
+        return cls(database)
+
+    @property
+    def name(self) -> str:
+        """The URL, with the password masked."""
+        return self.database.name
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.database.close()
+
+    # Facts
+
+    def put_facts(self, body: Mapping[str, Any]) -> str:
+        """Store facts and return their hash. Facts that are there already are not written again."""
+        packed = packing.pack(body)
+        self.database.write(lambda connection: writing.write_facts(connection, packed))
+        return packed.hash
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """The facts with this hash."""
+        with self.database.read() as connection:
+            return reading.facts(connection, name)
+
+    # Audits
+
+    def record_audit(self, audit: Audit) -> None:
+        """Record one attempt to audit an asset. Its facts must be stored already."""
+        self.record_audits([audit])
+
+    def record_audits(self, audits: Iterable[Audit]) -> None:
+        """Record several in one transaction."""
+        wanted = list(audits)
+
+        def work(connection: Connection) -> None:
+            ids = writing.facts_ids(connection, [audit.facts_hash for audit in wanted if audit.facts_hash])
+            new = [rows.audit_row(audit, ids[audit.facts_hash] if audit.facts_hash else None) for audit in wanted]
+            new.sort(key=lambda row: (row["customer"], row["asset"], row["at"], row["outcome"]))
+            writing.write_events(connection, tables().audits, new)
+
+        self.database.write(work)
+
+    def last_audits(self, customer: str) -> dict[str, tuple[Audit | None, Audit | None]]:
+        """By asset key: (the last audit with outcome ok, the last attempt)."""
+        with self.database.read() as connection:
+            return reading.last_audits(connection, customer)
+
+    def audits(self, customer: str, asset: str | None = None, since: dt.datetime | None = None) -> list[Audit]:
+        """Every attempt, newest first."""
+        with self.database.read() as connection:
+            return reading.audits(connection, customer, asset, since)
+
+    # Sightings
+
+    def record_observations(self, observations: Iterable[Observation]) -> None:
+        """Fold sightings into the store: per customer, source, thing and state the first time, the last, the count."""
+        for part in batched(observations, OBSERVATIONS_A_TRANSACTION):
+            new = [rows.observation_row(observation) for observation in part]
+            self.database.write(lambda connection, new=new: writing.write_observations(connection, new))  # type: ignore[misc]
+
+    def sightings(self, customer: str, since: dt.datetime | None = None) -> list[Sighting]:
+        """One per source and thing, in its newest state, with first_seen, last_seen and count over all its states."""
+        with self.database.read() as connection:
+            return reading.sightings(connection, customer, since)
+
+    def states(self, customer: str, source: str, thing: str) -> list[Sighting]:
+        """Every state in which one source saw one thing, newest first."""
+        with self.database.read() as connection:
+            return reading.states(connection, customer, source, thing)
+
+    def who(self, term: str) -> list[Known]:
+        """What the store knows by name, address, MAC (in any notation), serial, UUID, asset tag or host."""
+        with self.database.read() as connection:
+            return reading.who(connection, term)
+
+    # Runs
+
+    def record_run(self, run: Run, hosts: Iterable[RunHost] = ()) -> None:
+        """Record a run's start (ended is None), its end, or both, and what it did to each host."""
+        new = [rows.run_host_row(host) for host in hosts]
+        self.database.write(lambda connection: writing.write_run(connection, rows.run_row(run), new))
+
+    def run(self, run_id: str) -> tuple[Run, list[RunHost]] | None:
+        """One run and its hosts."""
+        with self.database.read() as connection:
+            return reading.run(connection, run_id)
+
+    def runs(self, customer: str | None = None, since: dt.datetime | None = None, limit: int = 100) -> list[Run]:
+        """Runs, newest first; of one customer when asked."""
+        with self.database.read() as connection:
+            return reading.runs(connection, customer, since, limit)
+
+    # Sheets
+
+    def record_sheet(self, sheet: Sheet) -> None:
+        """Record that a verification sheet was written. What was applied of it is recorded by apply_sheet."""
+        self.database.write(
+            lambda connection: writing.write_events(connection, tables().sheets, [rows.sheet_row(sheet)])
+        )
+
+    def sheet(self, sheet_id: str) -> Sheet | None:
+        """The sheet with this id, or None."""
+        with self.database.read() as connection:
+            found = reading.sheets(connection, sheet_id=sheet_id)
+        return found[0] if found else None
+
+    def sheets(self, customer: str) -> list[Sheet]:
+        """A customer's sheets, newest first."""
+        with self.database.read() as connection:
+            return reading.sheets(connection, customer=customer)
+
+    def apply_sheet(
+        self, sheet_id: str, *, signed_by: str, signed_on: dt.date, decisions: Sequence[Mapping[str, Any]]
+    ) -> Sheet:
+        """Record what was applied of a sheet, and return it; the time is the database's.
+
+        The same again changes nothing. Another signature or decision for a sheet that was applied, and a sheet older
+        than the last one applied for its customer, are refused.
+        """
+
+        def work(connection: Connection) -> Sheet:
+            return writing_sheet(
+                connection, sheet_id, signed_by=signed_by, signed_on=signed_on, decisions=list(decisions)
+            )
+
+        return self.database.write(work)
+
+    # Effort and tickets
+
+    def record_effort(self, effort: Iterable[Effort]) -> None:
+        """Record minutes spent. A key that is there already is not written again."""
+        new = sorted((rows.effort_row(row) for row in effort), key=lambda row: str(row["key"]))
+        self.database.write(lambda connection: writing.write_events(connection, tables().effort, new))
+
+    def effort_minutes(self, customer: str, since: dt.datetime, until: dt.datetime) -> EffortSummary | None:
+        """Minutes spent in [since, until). None: never measured, which is not zero."""
+        with self.database.read() as connection:
+            return reading.effort(connection, customer, since, until)
+
+    def record_tickets(self, tickets: Iterable[Ticket]) -> None:
+        """Record tickets as their system tells them now; a known one is brought up to date."""
+        new = [rows.ticket_row(ticket) for ticket in tickets]
+        self.database.write(lambda connection: writing.write_ticket(connection, new))
+
+    def tickets(self, customer: str, since: dt.datetime, until: dt.datetime) -> list[Ticket] | None:
+        """Tickets opened in [since, until). None: no ticket system told of this customer, which is not zero."""
+        with self.database.read() as connection:
+            return reading.tickets(connection, customer, since, until)
+
+
+def writing_sheet(
+    connection: Connection, sheet_id: str, *, signed_by: str, signed_on: dt.date, decisions: list[Mapping[str, Any]]
+) -> Sheet:
+    """Apply a sheet inside one transaction, or say why not."""
+    found = reading.sheets(connection, sheet_id=sheet_id)
+    if not found:
+        raise MspError(
+            "MSP-EVD-010",
+            "a sheet that this store wrote",
+            f"no sheet {sheet_id}",
+            "use the sheet of the last report, or write a new one",
+        )
+    sheet = found[0]
+    stamp = rows.time_of(writing.database_micros(connection))
+    new = rows.applied_row(sheet_id, at=stamp, by=signed_by, on=signed_on, decisions=decisions)
+    if sheet.applied is not None:
+        old = rows.applied_row(
+            sheet_id,
+            at=stamp,
+            by=sheet.signed_by or "",
+            on=sheet.signed_on or signed_on,
+            decisions=list(sheet.decisions),
+        )
+        if old != new:
+            raise MspError(
+                "MSP-EVD-010",
+                f"sheet {sheet_id} of {sheet.customer} as it was applied, or one not applied yet",
+                f"other decisions or another signature than those applied on {sheet.applied:%Y-%m-%d %H:%M} UTC",
+                "write a new sheet for what changed since",
+            )
+        return sheet
+    newer = [s for s in reading.sheets(connection, customer=sheet.customer) if s.applied and s.written > sheet.written]
+    if newer:
+        raise MspError(
+            "MSP-EVD-010",
+            f"a sheet of {sheet.customer} that is not older than the last one applied ({newer[0].id})",
+            f"sheet {sheet_id}, written {sheet.written:%Y-%m-%d %H:%M} UTC",
+            "use the sheet of the last report",
+        )
+    writing.write_events(connection, tables().sheets_applied, [new])
+    return reading.sheets(connection, sheet_id=sheet_id)[0]

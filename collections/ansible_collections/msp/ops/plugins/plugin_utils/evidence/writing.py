@@ -1,0 +1,264 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every write to the evidence store, each inside a transaction that the caller holds.
+
+Writing the same record again changes nothing. Rows are written in the order of their keys, so that two processes
+wait for each other instead of locking each other out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, packing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.rows import Row, clean
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
+
+try:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql, sqlite
+except ImportError:
+    pass
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+# Below the 999 parameters that an old SQLite takes in one statement.
+BATCH = 300
+
+
+def insert(connection: Connection, table: sa.Table) -> Any:
+    """An INSERT that can say what to do on a conflict."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def now(connection: Connection) -> Any:
+    """The database's clock, in microseconds: one clock for all who write."""
+    if connection.dialect.name == "postgresql":
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
+    return sa.cast((sa.func.julianday("now") - 2440587.5) * 86_400_000_000, sa.BigInteger)
+
+
+def database_micros(connection: Connection) -> int:
+    return int(connection.execute(sa.select(now(connection))).scalar_one())
+
+
+def write_facts(connection: Connection, packed: packing.Packed) -> None:
+    """Store facts once per hash, and each chunk once."""
+    known = tables()
+    found = connection.execute(sa.select(known.facts.c.id).where(known.facts.c.hash == packed.hash)).first()
+    if found is not None:
+        return
+    bodies = dict(packed.chunks)
+    if bodies:
+        rows = [{"hash": name, "body": bodies[name]} for name in sorted(bodies)]
+        connection.execute(insert(connection, known.chunks).on_conflict_do_nothing(), rows)
+    new = insert(connection, known.facts).values(
+        hash=packed.hash, bytes=packed.size, body=packed.frame, recorded_at=now(connection)
+    )
+    facts_id = connection.execute(new.on_conflict_do_nothing().returning(known.facts.c.id)).scalar()
+    if facts_id is None or not bodies:  # another process was first, or there is nothing to link
+        return
+    ids: dict[bytes, int] = {}
+    for names in batched(sorted(bodies), BATCH):
+        query = sa.select(known.chunks.c.hash, known.chunks.c.id).where(known.chunks.c.hash.in_(names))
+        ids |= {bytes(row.hash): row.id for row in connection.execute(query)}
+    connection.execute(
+        insert(connection, known.facts_chunks),
+        [
+            {"facts_id": facts_id, "position": position, "chunk_id": ids[name]}
+            for position, (name, _body) in enumerate(packed.chunks)
+        ],
+    )
+
+
+def facts_ids(connection: Connection, hashes: Iterable[str]) -> dict[str, int]:
+    """The ids of facts by hash. Facts that are not stored yet are an error: an audit must be followable to them."""
+    known = tables()
+    wanted = sorted(set(hashes))
+    found: dict[str, int] = {}
+    for names in batched(wanted, BATCH):
+        query = sa.select(known.facts.c.hash, known.facts.c.id).where(known.facts.c.hash.in_(names))
+        found |= {row.hash: row.id for row in connection.execute(query)}
+    if lacking := [name for name in wanted if name not in found]:
+        raise MspError(
+            "MSP-EVD-008",
+            "the facts of an audit in the store before the audit",
+            f"no facts with hash {lacking[0]}",
+            "store the facts first (put_facts, or a facts record before the audit in the spool)",
+        )
+    return found
+
+
+def write_events(connection: Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Add rows that are not there yet. A table with recorded_at gets the database's clock."""
+    if not rows:
+        return
+    statement = insert(connection, table)
+    if "recorded_at" in table.c:
+        stamp = database_micros(connection)
+        rows = [{**row, "recorded_at": stamp} for row in rows]
+    connection.execute(statement.on_conflict_do_nothing(), list(rows))
+
+
+def write_run(connection: Connection, run: Row, hosts: Sequence[Row]) -> None:
+    """Write a run's start, its end, or both. A late start does not undo an end."""
+    known = tables()
+    statement = insert(connection, known.runs).values(**run, recorded_at=now(connection))
+    new, old = statement.excluded, known.runs.c
+    first = {name: sa.func.coalesce(old[name], new[name]) for name in ("ended", "outcome", "out_of_scope_ticket")}
+    # What is known of a run grows until it ended: the start knows neither its ticket nor its customers.
+    last = {
+        name: sa.case((sa.and_(old.ended.is_(None), new.ended.is_not(None)), new[name]), else_=old[name])
+        for name in ("playbook", "started_by", "extra")
+    }
+    changed = sa.or_(*(old[name].is_distinct_from(value) for name, value in {**first, **last}.items()))
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={**first, **last}, where=changed))
+    write_events(connection, known.run_hosts, sorted(hosts, key=lambda row: str(row["host"])))
+
+
+def write_ticket(connection: Connection, rows: Sequence[Row]) -> None:
+    """A ticket as its system tells it now."""
+    known = tables()
+    statement = insert(connection, known.tickets)
+    names = ("customer", "opened", "closed", "title", "asset", "extra")
+    update = statement.on_conflict_do_update(
+        index_elements=["source", "ref"], set_={name: statement.excluded[name] for name in names}
+    )
+    if rows:
+        connection.execute(update, sorted(rows, key=lambda row: (row["source"], row["ref"])))
+
+
+def write_observations(connection: Connection, rows: Sequence[Row]) -> None:
+    """Fold sightings into their things. rows are those of rows.observation_row."""
+    # In order of time, so that every sighting of a batch counts; a thing's rows stay together.
+    ordered = sorted(rows, key=lambda row: (row["customer"], row["source"], row["thing"], row["at"], row["version"]))
+    things = _thing_ids(connection, ordered)
+    for row in ordered:
+        row["thing_id"] = things[row["customer"], row["source"], row["thing"]]
+    ordered.sort(key=lambda row: (row["thing_id"], row["at"], row["version"]))
+    fresh = _new_versions(connection, ordered)
+    _write_sightings(connection, ordered)
+    _write_things(connection, ordered)
+    _write_tokens(connection, fresh)
+
+
+def _thing_ids(connection: Connection, rows: Sequence[Row]) -> dict[tuple[str, str, str], int]:
+    """The ids of the things, made where they are new. The rows are ordered by the things' names."""
+    known = tables()
+    first = {(row["customer"], row["source"], row["thing"]): row for row in reversed(rows)}
+    keys = sorted(first)
+    ids = dict(_find_things(connection, keys))
+    lacking = [key for key in keys if key not in ids]
+    if lacking:
+        # seen starts at 0: the sighting itself, written next, is what counts.
+        new = [
+            {
+                **dict(zip(("customer", "source", "thing"), key, strict=True)),
+                "asset": first[key]["asset"],
+                "first_seen": first[key]["at"],
+                "last_seen": first[key]["at"],
+                "seen": 0,
+                "version": first[key]["version"],
+            }
+            for key in lacking
+        ]
+        connection.execute(insert(connection, known.things).on_conflict_do_nothing(), new)
+        ids |= dict(_find_things(connection, lacking))
+    return ids
+
+
+def _find_things(
+    connection: Connection, keys: Sequence[tuple[str, str, str]]
+) -> Iterator[tuple[tuple[str, str, str], int]]:
+    things = tables().things.c
+    for part in batched(keys, BATCH):
+        query = sa.select(things.id, things.customer, things.source, things.thing).where(
+            sa.tuple_(things.customer, things.source, things.thing).in_(part)
+        )
+        for row in connection.execute(query):
+            yield (row.customer, row.source, row.thing), row.id
+
+
+def _new_versions(connection: Connection, rows: Sequence[Row]) -> list[Row]:
+    """The rows that show a thing in a state that the store has not seen yet."""
+    sightings = tables().sightings.c
+    wanted = {(row["thing_id"], row["version"]): row for row in rows}
+    for part in batched(sorted(wanted), BATCH):
+        query = sa.select(sightings.thing_id, sightings.version).where(
+            sa.tuple_(sightings.thing_id, sightings.version).in_(part)
+        )
+        for row in connection.execute(query):
+            wanted.pop((row.thing_id, row.version), None)
+    return list(wanted.values())
+
+
+def _widened(old: Any, at: Any) -> dict[str, Any]:
+    """First and last time and the count, after one more sighting at a time.
+
+    A clock that jumps back widens the range to the left and never shortens it. A sighting at a time inside the range
+    does not count: compacted, the store cannot know a replay from a late delivery, and twice would be wrong.
+    """
+    return {
+        "first_seen": sa.case((at < old.first_seen, at), else_=old.first_seen),
+        "last_seen": sa.case((at > old.last_seen, at), else_=old.last_seen),
+        "seen": old.seen + sa.case((sa.or_(at < old.first_seen, at > old.last_seen), 1), else_=0),
+    }
+
+
+def _write_sightings(connection: Connection, rows: Sequence[Row]) -> None:
+    known = tables()
+    statement = insert(connection, known.sightings)
+    update = statement.on_conflict_do_update(
+        index_elements=["thing_id", "version"], set_=_widened(known.sightings.c, statement.excluded.last_seen)
+    )
+    names = ("thing_id", "version", "asset", "identity", "attributes", "place")
+    values = [
+        {**{name: row[name] for name in names}, "first_seen": row["at"], "last_seen": row["at"], "seen": 1}
+        for row in rows
+    ]
+    connection.execute(update, values)
+
+
+def _write_things(connection: Connection, rows: Sequence[Row]) -> None:
+    """Point each thing at its newest state. At equal times the greater version is the newer, in whatever order."""
+    things = tables().things
+    at, version = sa.bindparam("new_at", type_=sa.BigInteger), sa.bindparam("new_version", type_=sa.BigInteger)
+    newer = sa.or_(at > things.c.last_seen, sa.and_(at == things.c.last_seen, version >= things.c.version))
+    widened = _widened(things.c, at)
+    widened["seen"] = sa.case((things.c.seen == 0, 1), else_=widened["seen"])
+    update = (
+        sa.update(things)
+        .where(things.c.id == sa.bindparam("of_thing"))
+        .values(
+            **widened,
+            version=sa.case((newer, version), else_=things.c.version),
+            asset=sa.case((newer, sa.bindparam("new_asset", type_=sa.Text)), else_=things.c.asset),
+        )
+    )
+    connection.execute(
+        update,
+        [
+            {"of_thing": row["thing_id"], "new_at": row["at"], "new_version": row["version"], "new_asset": row["asset"]}
+            for row in rows
+        ],
+    )
+
+
+def _write_tokens(connection: Connection, rows: Sequence[Row]) -> None:
+    words = {
+        (clean(word), kind, row["thing_id"])
+        for row in rows
+        for kind, found in hashing.tokens(json.loads(row["identity"])).items()
+        for word in found
+    }
+    if words:
+        names = ("token", "kind", "thing_id")
+        connection.execute(
+            insert(connection, tables().tokens).on_conflict_do_nothing(),
+            [dict(zip(names, word, strict=True)) for word in sorted(words)],
+        )
