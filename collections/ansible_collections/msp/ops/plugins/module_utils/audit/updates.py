@@ -1,0 +1,250 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which updates wait, which of them are security updates, and where packages come from.
+
+It never refreshes the package lists, takes no lock and writes no cache: apt-cache runs without root's rights and dnf
+from its cache only. What could not be measured is "known": false with the reason, never zero.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
+from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed, native_architecture
+
+RELEASES = ("apt-cache", "policy")
+_LISTS = "/var/lib/apt/lists"
+# Written by the update timer of Debian and Ubuntu after a refresh that succeeded.
+_STAMP = "/var/lib/apt/periodic/update-success-stamp"
+_DNF = ("dnf", "--quiet", "--cacheonly", "--setopt=cachedir=/var/cache/dnf", "--setopt=logdir=/tmp")
+DNF_UPDATES = (*_DNF, "check-update")
+DNF_SECURITY = (*_DNF, "updateinfo", "list", "--security")
+# rpm calls a package name-version-release.architecture.
+_NEVRA = re.compile(r"(?P<name>\S+)-(?:\d+:)?[^-\s]+-[^-\s]+\.(?P<architecture>[^.\s]+)$")
+
+
+class Policy:
+    """One package in the answer of `apt-cache policy NAME...`: versions newest first, each with its sources."""
+
+    def __init__(self) -> None:
+        self.installed: str | None = None
+        self.candidate: str | None = None
+        self.versions: list[tuple[str, list[str]]] = []
+
+    def newer(self) -> list[tuple[str, list[str]]]:
+        """The versions above the installed one, up to the candidate; empty when the candidate is not newer."""
+        names = [version for version, _sources in self.versions]
+        if self.installed not in names or self.candidate not in names:
+            return []
+        return self.versions[names.index(self.candidate) : names.index(self.installed)]
+
+    def sources(self, version: str | None) -> list[str]:
+        return [source for name, sources in self.versions if name == version for source in sources]
+
+
+def parse_policy(text: str) -> dict[str, Policy]:
+    """By name, or name:architecture for a foreign one, as apt prints it."""
+    found: dict[str, Policy] = {}
+    current = Policy()
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            current = found.setdefault(line.rstrip(":"), Policy())
+            continue
+        bare = line.strip()
+        if line.startswith("       ") and current.versions:
+            # A source: "500 http://... suite/component architecture Packages".
+            current.versions[-1][1].append(bare.partition(" ")[2])
+        elif line.startswith((" *** ", "     ")):
+            current.versions.append((line[5:].split(" ")[0], []))
+        elif bare.startswith(("Installed: ", "Candidate: ")):
+            name, _colon, value = bare.partition(": ")
+            setattr(current, name.lower(), None if value == "(none)" else value)
+    return found
+
+
+def parse_releases(text: str) -> dict[str, dict[str, str]]:
+    """`apt-cache policy` without a name: source to the fields of its release (o, a, n, l, ...)."""
+    found: dict[str, dict[str, str]] = {}
+    source = ""
+    for line in text.splitlines():
+        bare = line.strip()
+        if re.match(r"-?\d+ \S", bare) and line.startswith(" "):
+            source = bare.partition(" ")[2]
+        elif bare.startswith("release ") and source:
+            found[source] = dict(field.partition("=")[::2] for field in bare[8:].split(",") if "=" in field)
+        elif line.startswith("Pinned packages"):
+            break
+    return found
+
+
+def origin(release: dict[str, str]) -> str | None:
+    """Label and suite, for instance "Debian-Security/bookworm-security" or "Ubuntu/jammy-updates"."""
+    label = release.get("l") or release.get("o")
+    archive, codename = release.get("a", ""), release.get("n", "")
+    # Ubuntu's pockets share a codename; Debian's archive names ("oldstable") change meaning with time.
+    suite = archive if codename and archive.startswith(codename) else codename or archive
+    if not label or archive == "now":
+        return None
+    return "%s/%s" % (label, suite) if suite else label
+
+
+def is_security(release: dict[str, str]) -> bool:
+    """Debian says so in the label and the codename, Ubuntu and its Pro archives in the archive's name."""
+    names = (release.get("a", ""), release.get("n", ""))
+    return release.get("l", "").lower().endswith("security") or any(name.endswith("-security") for name in names)
+
+
+def best_origin(sources: list[str], releases: dict[str, dict[str, str]]) -> str | None:
+    """One origin of a version that several archives may carry: a security archive, else the first by name."""
+    known = [releases[source] for source in sources if source in releases and origin(releases[source])]
+    names = sorted((not is_security(release), str(origin(release))) for release in known)
+    return names[0][1] if names else None
+
+
+def apt_pending(
+    installed: list[Installed], policies: dict[str, Policy], releases: dict[str, dict[str, str]]
+) -> tuple[list[dict], dict[tuple[str, str], str]]:
+    """What waits, and the origin of what is installed.
+
+    An update is a security one when any version above the installed one, up to the candidate, came from a security
+    archive: a later ordinary version carries the earlier fix.
+    """
+    native = native_architecture(installed)
+    pending, origins = [], {}
+    for one in installed:
+        policy = policies.get(key(one, native))
+        if policy is None:
+            continue
+        at = best_origin(policy.sources(one.version), releases)
+        if at:
+            origins[one.name, one.architecture] = at
+        newer = policy.newer()
+        if newer:
+            sources = [source for _version, names in newer for source in names]
+            row = {
+                "name": one.name,
+                "from": one.version,
+                "to": policy.candidate,
+                "origin": best_origin(policy.sources(policy.candidate), releases),
+                "security": any(is_security(releases.get(source, {})) for source in sources),
+            }
+            pending.append(dict(row, held=True) if one.held else row)
+    return sorted(pending, key=lambda row: (str(row["name"]), str(row["to"]))), origins
+
+
+def key(one: Installed, native: str) -> str:
+    """How apt calls an installed package."""
+    return one.name if one.architecture in (native, "all") else "%s:%s" % (one.name, one.architecture)
+
+
+def parse_dnf_updates(text: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """`dnf check-update`: (name, architecture) to (version, repository). What is obsoleted comes after, and is left."""
+    found = {}
+    for line in text.split("\nObsoleting Packages", maxsplit=1)[0].splitlines():
+        words = line.split()
+        if len(words) == 3 and "." in words[0]:
+            name, _dot, architecture = words[0].rpartition(".")
+            found[name, architecture] = (words[1], words[2])
+    return found
+
+
+def parse_dnf_security(text: str) -> set[tuple[str, str]]:
+    """`dnf updateinfo list --security`: one advisory and package a line; the package is the last word."""
+    found = set()
+    for line in text.splitlines():
+        match = _NEVRA.search(line.strip())
+        if match and len(line.split()) >= 2:
+            found.add((match.group("name").split()[-1], match.group("architecture")))
+    return found
+
+
+def dnf_pending(
+    installed: list[Installed], updates: dict[tuple[str, str], tuple[str, str]], security: set[tuple[str, str]]
+) -> list[dict]:
+    have = {(one.name, one.architecture): one.version for one in installed}
+    rows = [
+        {
+            "name": name,
+            "from": have.get((name, architecture)),
+            "to": version,
+            "origin": repository,
+            "security": (name, architecture) in security,
+        }
+        for (name, architecture), (version, repository) in updates.items()
+    ]
+    return sorted(rows, key=lambda row: (str(row["name"]), str(row["to"])))
+
+
+def result(pending: list[dict] | None, why: str | None = None) -> dict:
+    """None for pending means that nobody knows."""
+    if pending is None:
+        return {"known": False, "why": why, "total": None, "security": None, "pending": []}
+    security = sum(1 for row in pending if row["security"])
+    return {"known": True, "why": None, "total": len(pending), "security": security, "pending": pending}
+
+
+def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None:
+    if manager == "dpkg":
+        host.prepare(*RELEASES, unprivileged=True)
+        host.prepare(*_policy(installed), unprivileged=True)
+    elif manager == "rpm":
+        host.prepare(*DNF_UPDATES, unprivileged=True)
+        host.prepare(*DNF_SECURITY, unprivileged=True)
+
+
+def _policy(installed: list[Installed]) -> tuple[str, ...]:
+    native = native_architecture(installed)
+    return RELEASES + tuple(sorted(key(one, native) for one in installed))
+
+
+def collect(host: Host, manager: str | None, installed: list[Installed]) -> tuple[dict, dict]:
+    """The updates, and the origins of installed packages by (name, architecture)."""
+    if manager == "dpkg":
+        found, origins = _apt(host, installed)
+    elif manager == "rpm":
+        found, origins = _dnf(host, installed), {}
+    else:
+        found, origins = result(None, "the package manager is not known"), {}
+    if not found["known"]:
+        host.unknown("updates", str(found["why"]))
+    return found, origins
+
+
+def _apt(host: Host, installed: list[Installed]) -> tuple[dict, dict]:
+    answers = [host.run(*RELEASES, unprivileged=True), host.run(*_policy(installed), unprivileged=True)]
+    for answer in answers:
+        if answer.status != 0:
+            return result(None, "apt-cache " + answer.reason()), {}
+    releases = {source: fields for source, fields in parse_releases(answers[0].out).items() if origin(fields)}
+    if not releases:
+        return result(None, "the host has no package lists: apt update was never run, or its lists were removed"), {}
+    pending, origins = apt_pending(installed, parse_policy(answers[1].out), releases)
+    return result(pending), origins
+
+
+def _dnf(host: Host, installed: list[Installed]) -> dict:
+    updates, security = host.run(*DNF_UPDATES, unprivileged=True), host.run(*DNF_SECURITY, unprivileged=True)
+    # check-update ends with 100 when there are updates.
+    if updates.status not in (0, 100) or security.status != 0:
+        return result(None, "dnf " + _first_bad(updates, security).reason())
+    return result(dnf_pending(installed, parse_dnf_updates(updates.out), parse_dnf_security(security.out)))
+
+
+def _first_bad(updates: Output, security: Output) -> Output:
+    return updates if updates.status not in (0, 100) else security
+
+
+def metadata_time(host: Host, manager: str | None) -> float | None:
+    """When the package lists were last renewed, as far as the disk tells; never younger than the truth.
+
+    The directory of the lists changes when a list changed; a refresh that found nothing new leaves it.
+    """
+    if manager == "dpkg":
+        lists = [name for name in host.names(_LISTS) if name.endswith(("Release", "Packages", ".lz4", ".gz", ".xz"))]
+        times = [host.modified(_LISTS) if lists else None, host.modified(_STAMP)]
+    else:
+        places = [name for name in host.names("/var/cache/dnf") if host.exists("/var/cache/dnf/%s/repodata" % name)]
+        oldest = [host.modified("/var/cache/dnf/%s/repodata" % name) for name in places]
+        times = [min((time for time in oldest if time), default=None)]
+    return max((time for time in times if time), default=None)
