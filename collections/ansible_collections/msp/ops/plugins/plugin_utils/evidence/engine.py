@@ -237,6 +237,13 @@ class Database:
             )
         if state in _SCHEMA_STATES or "no such table" in low or "no such column" in low:
             return MspError("MSP-EVD-002", f"the tables of msp.ops in {self.name}", text, UPGRADE)
+        if isinstance(error, sa_exc.IntegrityError | sa_exc.DataError):
+            return MspError(
+                "MSP-EVD-007",
+                "a record that fits the tables",
+                text,
+                "report this as a defect of the part that made the record",
+            )
         if isinstance(error, sa_exc.OperationalError | sa_exc.InterfaceError) or error.connection_invalidated:
             return MspError(
                 "MSP-EVD-001",

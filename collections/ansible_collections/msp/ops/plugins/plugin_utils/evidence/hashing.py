@@ -13,7 +13,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -105,12 +105,12 @@ def normal_word(text: str) -> str | None:
     return re.sub(r"\s+", "", text).casefold() or None
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str):
         return [value]
-    if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
+    if isinstance(value, list | tuple | set | frozenset):
         return [str(item) for item in value if item is not None]
     return [str(value)]
 

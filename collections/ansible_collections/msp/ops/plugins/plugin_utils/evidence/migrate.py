@@ -7,6 +7,7 @@ Only `./msp store upgrade`, the demo and tests upgrade; everything else checks, 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import POSTGRESQL, UPGRADE, Database, missing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import REVISIONS
 
-try:
+with suppress(ImportError):  # engine.py says what is missing
     import sqlalchemy as sa
-except ImportError:
-    pass
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -68,9 +68,9 @@ def pack(body: Mapping[str, Any]) -> Packed:
         before = len(chunks)
         for chunk in _cuts([canonical_json(item) for item in items]):
             text = f"[{','.join(chunk)}]".encode("ascii")
-            chunks.append((hashlib.blake2b(text, digest_size=16).digest(), zlib.compress(text, 9)))
+            chunks.append((hashlib.blake2b(text, digest_size=16).digest(), zlib.compress(text)))
         lists.append((path, len(chunks) - before))
-    packed = zlib.compress(canonical_json({"frame": frame, "lists": lists}).encode("ascii"), 9)
+    packed = zlib.compress(canonical_json({"frame": frame, "lists": lists}).encode("ascii"))
     return Packed(facts_hash(body), len(whole), packed, tuple(chunks))
 
 

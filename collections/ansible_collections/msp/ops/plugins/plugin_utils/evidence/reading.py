@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
 
-try:
+with suppress(ImportError):  # engine.py says what is missing
     import sqlalchemy as sa
-except ImportError:
-    pass
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -222,7 +221,16 @@ def who(connection: Connection, term: str) -> list[Known]:
     for (customer, asset), ids in groups.items():
         seen = tuple(sorted((newest[i][0] for i in ids), key=lambda s: s.last_seen, reverse=True))
         kinds = {kind for i in ids for kind in matched[i]} or {hashing.NAME}
-        answers.append(_known(connection, term, customer, None if asset.startswith("thing ") else asset, kinds, seen))
+        answers.append(
+            _known(
+                connection,
+                customer=customer,
+                asset=None if asset.startswith("thing ") else asset,
+                kinds=kinds,
+                current=_bears(term, seen),
+                seen=seen,
+            )
+        )
     oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
     return sorted(answers, key=lambda known: (known.current, known.last_seen or oldest), reverse=True)
 
@@ -259,14 +267,22 @@ def _assets_by_host(connection: Connection, term: str) -> list[tuple[str, str]]:
     return [(row.customer, row.asset) for row in connection.execute(query)]
 
 
+def _bears(term: str, seen: tuple[Sighting, ...]) -> bool:
+    """Does the newest state of any of these bear the word? An audit alone, with no sighting, is found by its host."""
+    pairs = hashing.term_tokens(term)
+    return not seen or any(word in hashing.tokens(one.identity).get(kind, ()) for one in seen for kind, word in pairs)
+
+
 def _known(
-    connection: Connection, term: str, customer: str, asset: str | None, kinds: set[str], seen: tuple[Sighting, ...]
+    connection: Connection,
+    *,
+    customer: str,
+    asset: str | None,
+    kinds: set[str],
+    current: bool,
+    seen: tuple[Sighting, ...],
 ) -> Known:
     good, attempt = _audits_of(connection, customer, asset) if asset else (None, None)
-    pairs = hashing.term_tokens(term)
-    current = not seen or any(
-        word in hashing.tokens(sighting.identity).get(kind, ()) for sighting in seen for kind, word in pairs
-    )
     return Known(
         customer=customer,
         asset=asset,

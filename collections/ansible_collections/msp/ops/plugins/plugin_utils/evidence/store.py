@@ -12,10 +12,11 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    codec,
     durability,
     migrate,
     packing,
@@ -40,6 +41,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tab
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+T = TypeVar("T")
 
 # Short transactions: the most observations that one holds the write lock for.
 OBSERVATIONS_A_TRANSACTION = 2000
@@ -83,6 +86,11 @@ class Store:
     def close(self) -> None:
         self.database.close()
 
+    def record(self, records: Iterable[codec.Record]) -> None:
+        """Record anything, in one transaction: what the spool delivers. Recorded again, it changes nothing."""
+        wanted = list(records)
+        self.database.write(lambda connection: _record_all(connection, wanted))
+
     # Facts
 
     def put_facts(self, body: Mapping[str, Any]) -> str:
@@ -104,15 +112,7 @@ class Store:
 
     def record_audits(self, audits: Iterable[Audit]) -> None:
         """Record several in one transaction."""
-        wanted = list(audits)
-
-        def work(connection: Connection) -> None:
-            ids = writing.facts_ids(connection, [audit.facts_hash for audit in wanted if audit.facts_hash])
-            new = [rows.audit_row(audit, ids[audit.facts_hash] if audit.facts_hash else None) for audit in wanted]
-            new.sort(key=lambda row: (row["customer"], row["asset"], row["at"], row["outcome"]))
-            writing.write_events(connection, tables().audits, new)
-
-        self.database.write(work)
+        self.record(audits)
 
     def last_audits(self, customer: str) -> dict[str, tuple[Audit | None, Audit | None]]:
         """By asset key: (the last audit with outcome ok, the last attempt)."""
@@ -129,8 +129,7 @@ class Store:
     def record_observations(self, observations: Iterable[Observation]) -> None:
         """Fold sightings into the store: per customer, source, thing and state the first time, the last, the count."""
         for part in batched(observations, OBSERVATIONS_A_TRANSACTION):
-            new = [rows.observation_row(observation) for observation in part]
-            self.database.write(lambda connection, new=new: writing.write_observations(connection, new))  # type: ignore[misc]
+            self.record(part)
 
     def sightings(self, customer: str, since: dt.datetime | None = None) -> list[Sighting]:
         """One per source and thing, in its newest state, with first_seen, last_seen and count over all its states."""
@@ -151,8 +150,7 @@ class Store:
 
     def record_run(self, run: Run, hosts: Iterable[RunHost] = ()) -> None:
         """Record a run's start (ended is None), its end, or both, and what it did to each host."""
-        new = [rows.run_host_row(host) for host in hosts]
-        self.database.write(lambda connection: writing.write_run(connection, rows.run_row(run), new))
+        self.record([run, *hosts])
 
     def run(self, run_id: str) -> tuple[Run, list[RunHost]] | None:
         """One run and its hosts."""
@@ -193,7 +191,7 @@ class Store:
         """
 
         def work(connection: Connection) -> Sheet:
-            return writing_sheet(
+            return _apply_sheet(
                 connection, sheet_id, signed_by=signed_by, signed_on=signed_on, decisions=list(decisions)
             )
 
@@ -203,8 +201,7 @@ class Store:
 
     def record_effort(self, effort: Iterable[Effort]) -> None:
         """Record minutes spent. A key that is there already is not written again."""
-        new = sorted((rows.effort_row(row) for row in effort), key=lambda row: str(row["key"]))
-        self.database.write(lambda connection: writing.write_events(connection, tables().effort, new))
+        self.record(effort)
 
     def effort_minutes(self, customer: str, since: dt.datetime, until: dt.datetime) -> EffortSummary | None:
         """Minutes spent in [since, until). None: never measured, which is not zero."""
@@ -213,8 +210,7 @@ class Store:
 
     def record_tickets(self, tickets: Iterable[Ticket]) -> None:
         """Record tickets as their system tells them now; a known one is brought up to date."""
-        new = [rows.ticket_row(ticket) for ticket in tickets]
-        self.database.write(lambda connection: writing.write_ticket(connection, new))
+        self.record(tickets)
 
     def tickets(self, customer: str, since: dt.datetime, until: dt.datetime) -> list[Ticket] | None:
         """Tickets opened in [since, until). None: no ticket system told of this customer, which is not zero."""
@@ -222,7 +218,35 @@ class Store:
             return reading.tickets(connection, customer, since, until)
 
 
-def writing_sheet(
+def _record_all(connection: Connection, records: Sequence[codec.Record]) -> None:
+    """Facts before audits and runs before their hosts, in whatever order they came; always the same order of tables."""
+    known = tables()
+
+    def of(kind: type[T]) -> list[T]:
+        return [record for record in records if isinstance(record, kind)]
+
+    for facts in of(codec.Facts):
+        writing.write_facts(connection, packing.pack(facts.body))
+    for run in of(Run):
+        writing.write_run(connection, rows.run_row(run))
+    hosts = [rows.run_host_row(host) for host in of(RunHost)]
+    writing.write_events(connection, known.run_hosts, _by(hosts, "run", "host"))
+    audits = of(Audit)
+    ids = writing.facts_ids(connection, [audit.facts_hash for audit in audits if audit.facts_hash])
+    new = [rows.audit_row(audit, ids[audit.facts_hash] if audit.facts_hash else None) for audit in audits]
+    writing.write_events(connection, known.audits, _by(new, "customer", "asset", "at", "outcome"))
+    if observations := [rows.observation_row(observation) for observation in of(Observation)]:
+        writing.write_observations(connection, observations)
+    writing.write_events(connection, known.effort, _by([rows.effort_row(effort) for effort in of(Effort)], "key"))
+    writing.write_tickets(connection, _by([rows.ticket_row(ticket) for ticket in of(Ticket)], "source", "ref"))
+
+
+def _by(found: list[rows.Row], *names: str) -> list[rows.Row]:
+    """Rows in the order of their keys: every process takes its locks in the same order."""
+    return sorted(found, key=lambda row: [row[name] for name in names])
+
+
+def _apply_sheet(
     connection: Connection, sheet_id: str, *, signed_by: str, signed_on: dt.date, decisions: list[Mapping[str, Any]]
 ) -> Sheet:
     """Apply a sheet inside one transaction, or say why not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, p
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.rows import Row, clean
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
 
-try:
+with suppress(ImportError):  # engine.py says what is missing
     import sqlalchemy as sa
     from sqlalchemy.dialects import postgresql, sqlite
-except ImportError:
-    pass
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -105,23 +104,21 @@ def write_events(connection: Connection, table: sa.Table, rows: Sequence[Row]) -
     connection.execute(statement.on_conflict_do_nothing(), list(rows))
 
 
-def write_run(connection: Connection, run: Row, hosts: Sequence[Row]) -> None:
+def write_run(connection: Connection, run: Row) -> None:
     """Write a run's start, its end, or both. A late start does not undo an end."""
     known = tables()
     statement = insert(connection, known.runs).values(**run, recorded_at=now(connection))
     new, old = statement.excluded, known.runs.c
-    first = {name: sa.func.coalesce(old[name], new[name]) for name in ("ended", "outcome", "out_of_scope_ticket")}
+    first = {name: sa.func.coalesce(old[name], new[name]) for name in ("ended", "out_of_scope_ticket")}
     # What is known of a run grows until it ended: the start knows neither its ticket nor its customers.
-    last = {
-        name: sa.case((sa.and_(old.ended.is_(None), new.ended.is_not(None)), new[name]), else_=old[name])
-        for name in ("playbook", "started_by", "extra")
-    }
+    ends = sa.and_(old.ended.is_(None), new.ended.is_not(None))
+    last = {name: sa.case((ends, new[name]), else_=old[name]) for name in ("playbook", "started_by", "extra")}
+    last["outcome"] = sa.case((ends, new.outcome), else_=sa.func.coalesce(old.outcome, new.outcome))
     changed = sa.or_(*(old[name].is_distinct_from(value) for name, value in {**first, **last}.items()))
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={**first, **last}, where=changed))
-    write_events(connection, known.run_hosts, sorted(hosts, key=lambda row: str(row["host"])))
 
 
-def write_ticket(connection: Connection, rows: Sequence[Row]) -> None:
+def write_tickets(connection: Connection, rows: Sequence[Row]) -> None:
     """A ticket as its system tells it now."""
     known = tables()
     statement = insert(connection, known.tickets)
@@ -130,7 +127,7 @@ def write_ticket(connection: Connection, rows: Sequence[Row]) -> None:
         index_elements=["source", "ref"], set_={name: statement.excluded[name] for name in names}
     )
     if rows:
-        connection.execute(update, sorted(rows, key=lambda row: (row["source"], row["ref"])))
+        connection.execute(update, list(rows))
 
 
 def write_observations(connection: Connection, rows: Sequence[Row]) -> None:
