@@ -241,27 +241,18 @@ def _migrate(environment: Environment, path: Path) -> None:
 def clean(lab: LabPaths) -> list[processes.Process]:
     """End every process of this lab, recorded or not, services before the databases under them."""
     ended = []
-    # A service that ends may leave a child behind for a moment: look again until none is found.
-    while found := processes.marked(lab.base, [lab.postgres]):
-        for process in sorted(found, key=lambda p: (_is_database(p), p.pid)):
-            processes.end(process, gently=_gentle(process))
-            ended.append(process)
+    # Only what nobody else of the lab started is told to end: it takes its children along, and knows how. A child that
+    # survives its parent is found in the next round.
+    while found := processes.of_lab(lab.base, [lab.postgres, lab.redis]):
+        first = processes.parentless(found)
+        services = [process for process in first if not _is_database(process)]
+        processes.end_all(services or first, gently=None if services else signal.SIGINT)
+        ended += services or first
     return ended
 
 
-def _program(process: processes.Process) -> str:
-    with contextlib.suppress(OSError):
-        return (processes.PROC / str(process.pid) / "exe").readlink().name
-    return ""
-
-
 def _is_database(process: processes.Process) -> bool:
-    return _program(process) in ("postgres", "redis-server")
-
-
-def _gentle(process: processes.Process) -> signal.Signals:
-    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
-    return signal.SIGINT if _program(process) == "postgres" else signal.SIGTERM
+    return processes.program(process.pid) in processes.DATABASES
 
 
 def ensure_database(environment: Environment, cluster: postgres.Cluster, progress: Progress) -> None:

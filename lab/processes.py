@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
 # Set in the environment of everything that the lab starts, and nowhere else; its value is the lab's directory.
 MARK = "MSP_LAB_PROCESS"
 PROC = Path("/proc")
+DATABASES = ("postgres", "redis-server")
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,21 @@ def boot_id() -> str:
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
-def parse_stat(text: str) -> tuple[str, int]:
-    """State and start time out of /proc/PID/stat; the program's name in it may hold spaces and brackets."""
+class Stat(NamedTuple):
+    """What /proc says of a process: its state (one letter), its parent, and when it started."""
+
+    state: str
+    parent: int
+    started: int
+
+
+def parse_stat(text: str) -> Stat:
+    """Read /proc/PID/stat; the program's name in it may hold spaces and brackets."""
     fields = text.rpartition(")")[2].split()
-    return fields[0], int(fields[19])
+    return Stat(fields[0], int(fields[1]), int(fields[19]))
 
 
-def _stat(pid: int) -> tuple[str, int] | None:
+def _stat(pid: int) -> Stat | None:
     try:
         return parse_stat((PROC / str(pid) / "stat").read_text())
     except (FileNotFoundError, ProcessLookupError):
@@ -58,7 +68,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
 def identify(pid: int) -> Process | None:
     """The process that has this number now, or None."""
     found = _stat(pid)
-    return None if found is None else Process(pid, found[1], boot_id())
+    return None if found is None else Process(pid, found.started, boot_id())
 
 
 def alive(process: Process) -> bool:
@@ -66,7 +76,9 @@ def alive(process: Process) -> bool:
     with contextlib.suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
     found = _stat(process.pid)
-    return found is not None and found[0] not in "ZX" and found[1] == process.started and boot_id() == process.boot
+    return (
+        found is not None and found.state not in "ZX" and found.started == process.started and boot_id() == process.boot
+    )
 
 
 def start(
@@ -98,29 +110,40 @@ def start(
     found = _stat(child.pid)
     # Python's own bookkeeping of the child ends here: it is reaped in `alive`, or by init when we are gone.
     child.returncode = 0
-    return Process(child.pid, found[1] if found else -1, boot_id())
+    return Process(child.pid, found.started if found else -1, boot_id())
 
 
-def end(process: Process, *, gently: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> None:
-    """Ask a process to end, and end it by force when it has not within the time."""
-    for number, seconds in ((gently, patience), (signal.SIGKILL, 5.0)):
-        if not alive(process):
+def end_all(these: Sequence[Process], *, gently: signal.Signals | None = None, patience: float = 10.0) -> None:
+    """Ask processes to end, and end by force those that have not within the time.
+
+    Asked with SIGTERM; databases with SIGINT, on which PostgreSQL cuts its clients off instead of waiting for them.
+    """
+    for number, seconds in ((gently or signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+        for process in these:
+            if alive(process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
+        if wait_until(lambda: not any(map(alive, these)), seconds):
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, number)
-        if wait_until(lambda: not alive(process), seconds):
-            return
+    survivors = ", ".join(str(process.pid) for process in these if alive(process))
     raise MspError(
         "MSP-LAB-004",
-        f"process {process.pid} to end",
+        f"process {survivors} to end",
         "it survived SIGKILL",
         "look at what it waits for (a hung disk or file system) and end it by hand",
     )
 
 
-def marked(mark: Path, data: Iterable[Path] = ()) -> list[Process]:
-    """Every process of one lab that runs, recorded or not: by the mark in its environment, or, since PostgreSQL's
-    children write their title over theirs, by being a postgres that works in one of the lab's data directories."""
+def program(pid: int) -> str:
+    """The file name of the program that runs under this number, or nothing."""
+    with contextlib.suppress(OSError):
+        return (PROC / str(pid) / "exe").readlink().name
+    return ""
+
+
+def of_lab(mark: Path, data: Iterable[Path]) -> list[Process]:
+    """Every process of one lab that runs, recorded or not: by the mark in its environment, or, since databases write
+    their title over theirs, by being a database that works in one of the lab's data directories."""
     wanted = f"{MARK}={mark}".encode()
     directories = {str(path) for path in data}
     found = []
@@ -129,14 +152,20 @@ def marked(mark: Path, data: Iterable[Path] = ()) -> list[Process]:
             continue
         try:
             ours = wanted in (entry / "environ").read_bytes().split(b"\0") or (
-                (entry / "exe").readlink().name == "postgres" and str((entry / "cwd").readlink()) in directories
+                program(int(entry.name)) in DATABASES and str((entry / "cwd").readlink()) in directories
             )
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
+        except OSError:
+            continue  # gone meanwhile, or another user's
         process = identify(int(entry.name))
         if ours and process is not None and alive(process):
             found.append(process)
     return found
+
+
+def parentless(these: Sequence[Process]) -> list[Process]:
+    """Those whose parent is not among them."""
+    numbers = {process.pid for process in these}
+    return [process for process in these if (found := _stat(process.pid)) is None or found.parent not in numbers]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
