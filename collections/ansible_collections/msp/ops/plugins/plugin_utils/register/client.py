@@ -106,6 +106,8 @@ class Register:
         self.version: tuple[int, int, int] = (0, 0, 0)
         self.status: Mapping[str, Any] = {}
         self.clock_skew: float | None = None
+        self.requests = 0
+        self.writes = 0
         self._token = token
         self._session_options = (timeout, verify, retries)
         self._local = threading.local()
@@ -291,6 +293,9 @@ class Register:
         data: Any = None,
         rows: Sequence[Mapping[str, Any]] = (),
     ) -> Any:
+        with self._lock:
+            self.requests += 1
+            self.writes += verb in ("post", "patch")
         call = _Call(f"{self.url}/api/{endpoint}/", self._session(), key=key, token=self._token)
         try:
             return call.send(verb, params, data)

@@ -46,6 +46,21 @@ TAG_REMEDIATE = "msp-remediate"
 TAG_RING_PREFIX = "msp-ring-"
 TAG_CUSTOMER = "msp-customer"
 
+RINGS = ("pilot", "early", "broad")
+
+# How an object is recognised as ours; nothing else is ever touched. A saved filter, custom link and table
+# configuration has a name a person reads, so they start with words.
+FIELD_PREFIX = "msp_"
+SLUG_PREFIX = "msp-"
+TITLE_PREFIX = "MSP: "
+
+# The service user of the automation, its group, and the prefix of the group's permissions.
+AUTOMATION = "msp-automation"
+
+# Config-context profiles.
+PROFILE_STANDARD = "msp-standard"
+PROFILE_PATCH_PLAN = "msp-patch-plan"
+
 # Contract status of an asset (the words are those of the contract).
 CONTRACTED = "contracted"
 UNLISTED = "unlisted"

@@ -1,0 +1,162 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Has NetBox render config contexts: two machines per distinct key, and every machine where sharing proves nothing.
+
+It only reads. NetBox alone decides which contexts apply and how they merge; inventory/contexts.py says who may share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.contexts import (
+    DIMENSIONS,
+    Keys,
+    Scope,
+    Surroundings,
+    agree,
+    group,
+    scope_of,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Context, Contexts, Machine
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
+
+ENDPOINT = "extras/config-contexts"
+AT_ONCE = 200
+ATTEMPTS = 3
+# Above this many sites, clusters or tenants a whole table is read sooner than its rows by id.
+BY_ID = 600
+
+
+def stamp(register: Register) -> str:
+    """Changes whenever a config context is made, edited, switched or deleted, also where no change record says so."""
+    return _stamp(register.rows(ENDPOINT, fields=("id", "last_updated")))
+
+
+def scope(register: Register) -> tuple[Scope, str]:
+    """What the active contexts depend on, and the stamp of that moment."""
+    rows = register.rows(ENDPOINT)
+    return scope_of(rows), _stamp(rows)
+
+
+def resolve(register: Register, machines: Sequence[Machine], found: Scope, at: str, slices: int) -> Contexts:
+    """The contexts of these machines. A config context edited while this runs means doing it again."""
+    contexts = Contexts()
+    for _ in range(ATTEMPTS):
+        contexts = _shared(register, machines, found, slices)
+        contexts.stamp = at
+        now = stamp(register)
+        if now == at:
+            return contexts
+        found, at = scope(register)
+    # They don't stand still, so no scope can be trusted: NetBox renders every machine.
+    contexts = Contexts(stamp=at)
+    contexts.own = _rendered(register, machines, slices)
+    return contexts
+
+
+def extend(register: Register, kept: Contexts, machines: Sequence[Machine], found: Scope, slices: int) -> None:
+    """Give the machines that were read again their contexts, with the renderings that are already there."""
+    if found.unsure:
+        kept.own.update(_rendered(register, machines, slices))
+        return
+    keys = Keys(found, surroundings(register, machines, found))
+    unknown = []
+    for machine in machines:
+        kept.own.pop(machine.key, None)
+        key = keys.of(machine)
+        kept.key_of[machine.key] = key
+        if key not in kept.by_key:
+            unknown.append(machine)
+    kept.own.update(_rendered(register, unknown, slices))
+
+
+def surroundings(register: Register, machines: Iterable[Machine], found: Scope) -> Surroundings:
+    """Read what the dimensions that contexts name look like around these machines."""
+    around = Surroundings()
+    machines = list(machines)
+    named = found.named
+    for name in named:
+        tree = DIMENSIONS[name]
+        if tree is not None:
+            around.parents[name] = {row["id"]: _id(row["parent"]) for row in register.rows(tree, fields=("parent",))}
+    if "regions" in named or "site_groups" in named:
+        rows = _table(register, "dcim/sites", {machine.site for machine in machines}, ("region", "group"))
+        around.region_of_site = {row["id"]: _id(row["region"]) for row in rows}
+        around.group_of_site = {row["id"]: _id(row["group"]) for row in rows}
+    if "cluster_types" in named or "cluster_groups" in named:
+        rows = _table(register, "virtualization/clusters", {machine.cluster for machine in machines}, ("type", "group"))
+        around.type_of_cluster = {row["id"]: _id(row["type"]) for row in rows}
+        around.group_of_cluster = {row["id"]: _id(row["group"]) for row in rows}
+    if "tenant_groups" in named:
+        rows = _table(register, "tenancy/tenants", {machine.tenant for machine in machines}, ("group",))
+        around.group_of_tenant = {row["id"]: _id(row["group"]) for row in rows}
+    return around
+
+
+def _shared(register: Register, machines: Sequence[Machine], found: Scope, slices: int) -> Contexts:
+    if found.unsure:
+        return Contexts(own=_rendered(register, machines, slices))
+    contexts = Contexts()
+    keys = Keys(found, surroundings(register, machines, found))
+    groups = group(machines, keys)
+    pairs = {key: (members[0], members[-1]) for key, members in groups.plain.items()}
+    # The machines of a key of which all have local data: nothing shows the rendering below it.
+    alone = [machine for key, members in groups.local.items() if key not in pairs for machine in members]
+    wanted = {machine.key: machine for pair in pairs.values() for machine in pair}
+    rendered = _rendered(register, [*wanted.values(), *alone], slices)
+    contexts.own = {machine.key: rendered[machine.key] for machine in alone if machine.key in rendered}
+    doubtful: list[Machine] = []
+    for key, (first, last) in pairs.items():
+        members = [*groups.plain[key], *groups.local.get(key, ())]
+        if agree(rendered.get(first.key), rendered.get(last.key)):
+            contexts.by_key[key] = rendered[first.key]
+            contexts.key_of.update((machine.key, key) for machine in members)
+        else:
+            doubtful += members
+    contexts.own.update(_rendered(register, doubtful, slices))
+    return contexts
+
+
+def _rendered(register: Register, machines: Iterable[Machine], slices: int) -> dict[str, Context]:
+    """The whole config context of each of these machines, as NetBox renders it. A machine that is gone is left out."""
+    by_kind: dict[str, list[int]] = {}
+    for machine in machines:
+        by_kind.setdefault(machine.kind, []).append(machine.id)
+    pieces = [
+        (kind, ids[first : first + AT_ONCE]) for kind, ids in by_kind.items() for first in range(0, len(ids), AT_ONCE)
+    ]
+
+    def read(piece: tuple[str, list[int]]) -> list[tuple[str, Context]]:
+        kind, ids = piece
+        rows = register.rows(ENDPOINTS[kind], fields=("config_context",), filters={"id": ids})
+        return [(f"{kind}:{row['id']}", row["config_context"] or {}) for row in rows]
+
+    if not pieces:
+        return {}
+    with ThreadPoolExecutor(max_workers=max(1, slices), thread_name_prefix="contexts") as pool:
+        return {key: context for found in pool.map(read, pieces) for key, context in found}
+
+
+def _table(
+    register: Register, endpoint: str, ids: set[int] | set[int | None], fields: Sequence[str]
+) -> list[dict[str, Any]]:
+    wanted = sorted(id for id in ids if id is not None)
+    if not wanted:
+        return []
+    filters = {"id": wanted} if len(wanted) <= BY_ID else None
+    return register.rows(endpoint, fields=fields, filters=filters)
+
+
+def _id(nested: Mapping[str, Any] | None) -> int | None:
+    return None if nested is None else int(nested["id"])
+
+
+def _stamp(rows: Iterable[Mapping[str, Any]]) -> str:
+    seen = sorted([row["id"], row["last_updated"]] for row in rows)
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
