@@ -6,19 +6,21 @@ Two labs share nothing but the installed programs and the cached database dump.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from lab import netbox, paths, postgres, processes, progress
+from lab import hosts as lab_hosts
+from lab import netbox, packages, paths, postgres, processes, progress
 from lab.netbox import Progress
 from lab.paths import LabPaths
 from lab.processes import Process
@@ -32,8 +34,9 @@ class State:
 
     version: str = ""
     port: int | None = None
-    # The database has its administrator and token.
+    # The database has its administrator and token, and was migrated by what this names.
     prepared: bool = False
+    migrated: str = ""
     processes: dict[str, Process] = field(default_factory=dict)
     hosts: list[dict[str, Any]] = field(default_factory=list)
 
@@ -102,7 +105,7 @@ class Status:
     running: bool
     services: dict[str, bool]
     lab: Lab | None
-    state: State
+    hosts: list[dict[str, Any]]
     paths: LabPaths
 
 
@@ -116,16 +119,28 @@ def _locked(name: str) -> Iterator[LabPaths]:
 
 
 def up(name: str = "demo", *, hosts: bool = True, progress: Progress = progress.step) -> Lab:
-    """Bring a lab up, whatever state it is in, and return it when it answers. One that runs is left alone."""
-    with _locked(name) as lab:
-        environment = netbox.environment(progress)
+    """Bring a lab up, whatever state it is in, and return it when it answers. What runs is left alone.
+
+    Hosts boot (and their images are made) while NetBox starts. Where containers cannot run, the lab has none.
+    """
+    with _locked(name) as lab, ThreadPoolExecutor(1) as pool:
         state = State.read(lab.state)
+        booting = pool.submit(_hosts, lab, progress) if hosts else None
+        environment = netbox.environment(progress)
         if not _runs(lab, state):
             _start(environment, lab, state, progress)
-        if hosts:
-            state.hosts = importlib.import_module("lab.hosts").up(name, lab.hosts)
+        if booting:
+            state.hosts = booting.result()
             state.write(lab.state)
         return _lab(lab, state, environment)
+
+
+def _hosts(lab: LabPaths, progress: Progress) -> list[dict[str, Any]]:
+    packages.ensure(progress, packages.FOR_HOSTS)
+    if reason := lab_hosts.available():
+        print(f"msp: no hosts in this lab. {reason}", file=sys.stderr)
+        return []
+    return lab_hosts.up(lab.name, lab.hosts, progress)
 
 
 def _runs(lab: LabPaths, state: State) -> bool:
@@ -159,6 +174,10 @@ def _start(environment: netbox.Environment, lab: LabPaths, state: State, progres
             record("postgres", cluster.start(log=lab.logs / "postgres.log", mark=lab.base))
             record("redis", netbox.start_redis(environment, lab))
             netbox.ensure_database(environment, cluster, progress)
+            made_by = netbox.dump_path(environment).name
+            if state.prepared and state.migrated != made_by:
+                netbox.migrate(environment, lab)
+            state.migrated = made_by
             web, state.port = netbox.start_web(environment, lab, state.port)
             record("web", web)
             record("worker", netbox.start_worker(environment, lab))
@@ -181,19 +200,19 @@ def _lab(lab: LabPaths, state: State, environment: netbox.Environment) -> Lab:
 
 
 def down(name: str = "demo", *, purge: bool = False, progress: Progress = progress.step) -> int:
-    """End every process of a lab; return how many there were. Its data stays unless purged."""
-    with _locked(name) as lab:
-        if not lab.base.exists():
-            return 0
-        state = State.read(lab.state)
-        with progress(f"lab {name}: stopping"):
-            if state.hosts:
-                importlib.import_module("lab.hosts").down(name, lab.hosts)
-            ended = len(netbox.clean(lab))
+    """End every process of a lab and remove its hosts; return how many processes there were.
+
+    NetBox's data stays unless purged. Hosts keep nothing: the next `up` boots them as new.
+    """
+    with _locked(name) as lab, progress(f"lab {name}: stopping"):
+        lab_hosts.down(name, lab.hosts)
+        ended = len(netbox.clean(lab))
+        if purge:
+            shutil.rmtree(lab.base, ignore_errors=True)
+        elif lab.base.exists():
+            state = State.read(lab.state)
             state.processes, state.hosts = {}, []
             state.write(lab.state)
-            if purge:
-                shutil.rmtree(lab.base)
         return ended
 
 
@@ -206,4 +225,5 @@ def status(name: str = "demo") -> Status:
     found = None
     if running:
         found = _lab(lab, state, netbox.environment(progress.step))
-    return Status(name, running, services, found, state, lab)
+    hosts = lab_hosts.status(name, lab.hosts) if state.hosts else []
+    return Status(name, running, services, found, hosts, lab)

@@ -214,11 +214,11 @@ def empty_database(environment: Environment, progress: Progress) -> Path:
     with FileLock(f"{path}.lock"):
         if not path.exists():
             with progress(f"NetBox {environment.version}: making its empty database (about 3 minutes, once)"):
-                _migrate(environment, path)
+                _make_empty_database(environment, path)
     return path
 
 
-def _migrate(environment: Environment, path: Path) -> None:
+def _make_empty_database(environment: Environment, path: Path) -> None:
     lab = LabPaths("new", path.with_suffix(".new"))
     clean(lab)
     shutil.rmtree(lab.base, ignore_errors=True)
@@ -229,13 +229,18 @@ def _migrate(environment: Environment, path: Path) -> None:
         cluster.start(log=lab.logs / "postgres.log", mark=lab.base, durable=False)
         start_redis(environment, lab)
         cluster.create_database(DATABASE)
-        run_inside(environment, lab, INSIDE / "migrate.py")
+        migrate(environment, lab)
         scratch = path.with_suffix(".part")
         cluster.dump(DATABASE, scratch)
         scratch.rename(path)
     finally:
         clean(lab)
         shutil.rmtree(lab.base, ignore_errors=True)
+
+
+def migrate(environment: Environment, lab: LabPaths) -> None:
+    """Bring the database's tables to what this NetBox expects."""
+    run_inside(environment, lab, INSIDE / "migrate.py")
 
 
 def clean(lab: LabPaths) -> list[processes.Process]:

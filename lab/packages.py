@@ -31,12 +31,12 @@ PACKAGES = (
     Package("podman", "podman", HOSTS),
     Package("runc", "runc", HOSTS),
     Package("mmdebstrap", "mmdebstrap", HOSTS),
-    Package("uidmap", "newuidmap", HOSTS),
     Package("openssh-client", "ssh", HOSTS),
     Package("nmap", "nmap", "scans of the lab's networks"),
     Package("chromium", "chromium", "tests that open a report in a browser"),
     Package("git", "git", "checks of what is committed"),
 )
+FOR_HOSTS = tuple(package for package in PACKAGES if package.purpose == HOSTS)
 
 
 def missing(packages: Iterable[Package] = PACKAGES, which: Callable[[str], str | None] = shutil.which) -> list[Package]:

@@ -45,7 +45,8 @@ def _print(status: lab.Status) -> int:
         ("logs", str(status.paths.logs)),
     ]
     print(f"lab {status.name}: up")
-    print("\n".join(f"  {name:<10} {value}" for name, value in rows))
-    if status.state.hosts:
-        print(table(("host", "address"), [(h.get("name", ""), h.get("address", "")) for h in status.state.hosts]))
+    print(*(f"  {name:<10} {value}" for name, value in rows), sep="\n")
+    if status.hosts:
+        header = ("host", "customer", "address", "state")
+        print(table(header, [[str(host.get(column, "")) for column in ("name", *header[1:])] for host in status.hosts]))
     return 0
