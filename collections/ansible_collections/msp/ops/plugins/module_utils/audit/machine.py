@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The machine: maker, model, serial, processor, memory.
 
-A container has no machine of its own: what it shows is its host's, which must never identify the container.
+A container has no machine of its own: what the kernel shows there is its host's, which must never identify the
+container. Only where somebody mounted another description over the kernel's does it count.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def from_dmi(values: dict) -> dict:
 def collect(host: Host, kind: str | None) -> dict:
     """kind is the type of virtualisation."""
     values: dict = {}
-    if kind in virtualisation.CONTAINERS:
+    if kind in virtualisation.CONTAINERS and not _mounted(host):
         host.unknown("machine", "a container (%s) has no hardware of its own" % kind)
     elif host.exists(_DMI):
         for name in ("sys_vendor", "product_name", "chassis_asset_tag", "chassis_type") + _NEEDS_ROOT:
@@ -82,6 +83,11 @@ def collect(host: Host, kind: str | None) -> dict:
     facts["cpu"] = parse_cpuinfo(host.text("/proc/cpuinfo"))
     facts["memory_bytes"] = parse_meminfo(host.text("/proc/meminfo"))
     return facts
+
+
+def _mounted(host: Host) -> bool:
+    """The kernel's own directory is a link into /sys/devices."""
+    return host.exists(_DMI) and host.link(_DMI.rstrip("/")) is None
 
 
 def _device_tree(host: Host, values: dict) -> None:

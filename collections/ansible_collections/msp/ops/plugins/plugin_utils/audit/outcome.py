@@ -1,0 +1,105 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What became of one attempt: ok, no_python or failed, and the error a person can act on. Pure: no I/O.
+
+A host is never trusted: what it sent is checked for its shape before anything reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.packed import unpack
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
+
+OK, NO_PYTHON, FAILED, UNREACHABLE = "ok", "no_python", "failed", "unreachable"
+
+# What Ansible, a shell or an old Python say when there is no Python that can run the module.
+_NO_PYTHON = re.compile(
+    r"no python interpreters found"
+    r"|interpreter.{0,80}(?:not found|was not found|no such file)"
+    r"|python[\d.]*: (?:command )?not found"
+    r"|python[\d.]*: no such file or directory"
+    r"|ansible-core requires a minimum of python"
+    r"|future feature annotations is not defined"
+    r"|syntaxerror: invalid syntax",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One attempt. facts and volatile are set when outcome is ok; error is set when it is not."""
+
+    outcome: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    volatile: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    error: MspError | None = None
+
+
+def read(host: str, result: Mapping[str, Any]) -> Outcome:
+    """The outcome in what the module returned for a host."""
+    if not result.get("failed") and isinstance(result.get("packed"), str):
+        return _unpacked(host, result["packed"])
+    said = " ".join(str(result.get(key, "")) for key in ("msg", "module_stdout", "module_stderr", "exception"))
+    if _NO_PYTHON.search(said) or (result.get("rc") == 127 and "python" in said.lower()):
+        return Outcome(NO_PYTHON, error=no_python(host, said))
+    return Outcome(FAILED, error=failed(host, said))
+
+
+def _unpacked(host: str, text: str) -> Outcome:
+    try:
+        found = unpack(text)
+        schema.check(found)
+    except ValueError as error:
+        return Outcome(FAILED, error=malformed(host, str(error)))
+    return Outcome(OK, found["facts"], found["volatile"], found["seconds"])
+
+
+def no_python(host: str, said: str) -> MspError:
+    return MspError(
+        "MSP-AUD-001",
+        f"Python 3.9 or newer on {host}",
+        _short(said),
+        "install it (Debian, Ubuntu: the package python3; RHEL family: python3.11 or newer), or set "
+        "ansible_python_interpreter for this host when it is in an unusual place",
+    )
+
+
+def failed(host: str, said: str) -> MspError:
+    return MspError(
+        "MSP-AUD-002",
+        f"the audit of {host} to end",
+        _short(said),
+        "run it again for this host alone (--limit) with -vvv; when the password or right to become root is lacking, "
+        "give it, or audit without it (-e msp_audit_become=false)",
+    )
+
+
+def unreachable(host: str, said: str) -> MspError:
+    return MspError(
+        "MSP-AUD-003",
+        f"{host} to answer",
+        _short(said),
+        "see whether it is switched on and connected; when its address or port changed, correct them in NetBox",
+    )
+
+
+def malformed(host: str, why: str) -> MspError:
+    return MspError(
+        "MSP-AUD-004",
+        f"a result of {host} in the shape that docs/audit.md describes",
+        _short(why),
+        "audit the host again; when it stays, look at what answers there in the place of Python",
+    )
+
+
+def _short(said: str) -> str:
+    """The last part of what was said, on one line: the reason stands at the end of a traceback."""
+    line = " ".join(said.split())
+    return ("... " + line[-300:] if len(line) > 300 else line) or "no reason given"

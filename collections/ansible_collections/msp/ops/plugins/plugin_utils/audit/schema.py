@@ -1,0 +1,234 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The shape of an audit's result, as JSON Schema (2020-12), and a check that needs no library. Pure: no I/O.
+
+SCHEMA is what docs/audit.md explains: Linux today, and the words for Windows and macOS are in it (os.family, the
+virtualisation types, origins and packages are not those of one system). check() looks at what later code reads
+without asking, on every audit; the tests hold every real result against SCHEMA in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+VERSION = 1
+
+
+def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": sorted(required),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": dict(items)}
+
+
+TEXT = {"type": "string"}
+TEXT_OR_NULL = {"type": ["string", "null"]}
+COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
+FLAG_OR_NULL = {"type": ["boolean", "null"]}
+TIME_OR_NULL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
+DATE_OR_NULL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d$"}
+MAC_OR_NULL = {"type": ["string", "null"], "pattern": r"^[0-9a-f]{2}(:[0-9a-f]{2})+$"}
+
+_OS = _object(
+    {
+        "family": {"type": "string", "description": "debian, redhat, suse, windows, darwin, or the system's own id"},
+        "id": TEXT,
+        "name": TEXT_OR_NULL,
+        "version": TEXT_OR_NULL,
+        "codename": TEXT_OR_NULL,
+        "kernel": TEXT_OR_NULL,
+        "architecture": TEXT_OR_NULL,
+        "support_end": DATE_OR_NULL,
+        "support_end_source": TEXT_OR_NULL,
+    }
+)
+_MACHINE = _object(
+    {
+        "vendor": TEXT_OR_NULL,
+        "model": TEXT_OR_NULL,
+        "serial": TEXT_OR_NULL,
+        "uuid": TEXT_OR_NULL,
+        "asset_tag": TEXT_OR_NULL,
+        "chassis": TEXT_OR_NULL,
+        "cpu": _object(
+            {"model": TEXT_OR_NULL, "sockets": COUNT_OR_NULL, "cores": COUNT_OR_NULL, "threads": COUNT_OR_NULL}
+        ),
+        "memory_bytes": COUNT_OR_NULL,
+    }
+)
+_DISK = _object(
+    {
+        "name": TEXT,
+        "bytes": COUNT_OR_NULL,
+        "model": TEXT_OR_NULL,
+        "serial": TEXT_OR_NULL,
+        "encrypted": FLAG_OR_NULL,
+    }
+)
+_ENCRYPTION = _object(
+    {
+        "root": {**FLAG_OR_NULL, "description": "the system's own volume: /, C: or the startup disk"},
+        "swap": FLAG_OR_NULL,
+        "volumes": _list(
+            _object(
+                {
+                    "name": TEXT,
+                    "kind": {"type": ["string", "null"], "description": "LUKS1, LUKS2, PLAIN, BitLocker, FileVault..."},
+                    "on": _list(TEXT),
+                    "open": {"type": "boolean"},
+                }
+            )
+        ),
+        "unencrypted": _list(TEXT),
+    }
+)
+_INTERFACE = _object({"name": TEXT, "mac": MAC_OR_NULL, "kind": TEXT_OR_NULL, "addresses": _list(TEXT)})
+_PACKAGE = _object({"name": TEXT, "version": TEXT, "architecture": TEXT_OR_NULL, "origin": TEXT_OR_NULL})
+_HISTORY = _object(
+    {
+        "at": TIME_OR_NULL,
+        "action": {"enum": ["install", "upgrade", "downgrade", "reinstall", "remove", "purge"]},
+        "packages": _list(_object({"name": TEXT, "from": TEXT_OR_NULL, "to": TEXT_OR_NULL})),
+    },
+    {"error": TEXT},
+)
+_PENDING = _object(
+    {
+        "name": TEXT,
+        "from": TEXT_OR_NULL,
+        "to": TEXT_OR_NULL,
+        "origin": TEXT_OR_NULL,
+        "security": {"type": "boolean"},
+    },
+    {"held": {"type": "boolean"}},
+)
+_UPDATES = _object(
+    {
+        "known": {"type": "boolean"},
+        "why": TEXT_OR_NULL,
+        "total": COUNT_OR_NULL,
+        "security": COUNT_OR_NULL,
+        "pending": _list(_PENDING),
+    }
+)
+_LISTENING = _list(
+    _object(
+        {
+            "protocol": {"enum": ["tcp", "udp"]},
+            "address": TEXT,
+            "port": {"type": ["integer", "null"], "minimum": 0, "maximum": 65535},
+            "process": TEXT_OR_NULL,
+        }
+    )
+)
+_FACTS = _object(
+    {
+        "schema": {"const": VERSION},
+        "os": {"anyOf": [_OS, {"type": "null"}]},
+        "hostname": _object({"name": TEXT_OR_NULL, "fqdn": TEXT_OR_NULL}),
+        "machine": {"anyOf": [_MACHINE, {"type": "null"}]},
+        "disks": _list(_DISK),
+        "encryption": {"anyOf": [_ENCRYPTION, {"type": "null"}]},
+        "interfaces": _list(_INTERFACE),
+        "virtualisation": _object({"role": {"enum": ["physical", "guest", None]}, "type": TEXT_OR_NULL}),
+        "packages": _list(_PACKAGE),
+        "patches": _object({"last": TIME_OR_NULL, "history": _list(_HISTORY)}),
+        "updates": _UPDATES,
+        "reboot": _object({"needed": FLAG_OR_NULL, "reasons": _list(TEXT)}),
+        "administrators": _list(
+            _object({"name": TEXT, "uid": {"type": ["integer", "string", "null"]}, "via": _list(TEXT)})
+        ),
+        "time": _object({"synchronised": FLAG_OR_NULL, "service": TEXT_OR_NULL}),
+        "listening": _LISTENING,
+        "unknown": _list(_object({"what": TEXT, "why": TEXT})),
+    }
+)
+_VOLATILE = _object(
+    {
+        "at": TIME_OR_NULL,
+        "uptime_seconds": COUNT_OR_NULL,
+        "metadata_age_seconds": COUNT_OR_NULL,
+        "neighbours": _list(_object({"address": TEXT, "mac": TEXT, "interface": TEXT_OR_NULL, "state": TEXT})),
+        "lldp": _list(
+            _object(
+                {
+                    "interface": TEXT_OR_NULL,
+                    "name": TEXT_OR_NULL,
+                    "description": TEXT_OR_NULL,
+                    "chassis": TEXT_OR_NULL,
+                    "port": TEXT_OR_NULL,
+                    "addresses": _list(TEXT),
+                }
+            )
+        ),
+        "listening": _LISTENING,
+    }
+)
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "The result of an msp.ops audit of one host",
+    **_object({"facts": _FACTS, "volatile": _VOLATILE, "seconds": {"type": "number", "minimum": 0}}),
+}
+
+
+def check(value: object) -> None:
+    """ValueError when a result is not in the shape; says where."""
+    if problem := _problem(value, SCHEMA, "result"):
+        raise ValueError(problem)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "object": (Mapping,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+def _problem(value: object, schema: Mapping[str, Any], where: str) -> str | None:
+    """Types, required keys and unknown keys; patterns and limits are left to the tests."""
+    if "anyOf" in schema:
+        found = [_problem(value, one, where) for one in schema["anyOf"]]
+        return None if None in found else found[0]
+    if "const" in schema:
+        return None if value == schema["const"] else f"{where}: {value!r} is not {schema['const']!r}"
+    if "enum" in schema:
+        return None if value in schema["enum"] else f"{where}: {str(value)[:40]!r} is none of the known words"
+    names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(_is(value, name) for name in names):
+        return f"{where}: a {type(value).__name__} where {' or '.join(names)} belongs"
+    if isinstance(value, Mapping):
+        return _object_problem(value, schema, where)
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            if problem := _problem(one, schema["items"], f"{where}[{number}]"):
+                return problem
+    return None
+
+
+def _object_problem(value: Mapping[Any, Any], schema: Mapping[str, Any], where: str) -> str | None:
+    known = schema["properties"]
+    for name in schema["required"]:
+        if name not in value:
+            return f"{where}: {name} is lacking"
+    for name, one in value.items():
+        if name not in known:
+            return f"{where}: {str(name)[:40]!r} is no known key"
+        if problem := _problem(one, known[name], f"{where}.{name}"):
+            return problem
+    return None
+
+
+def _is(value: object, name: str) -> bool:
+    # To Python a bool is an int; to JSON it is not.
+    return isinstance(value, _TYPES[name]) and (name == "boolean" or not isinstance(value, bool))

@@ -1,0 +1,39 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who is audited: the asset behind an inventory host. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """customer is the tenant's slug, asset the key in NetBox ("device:12"), facts_hash what NetBox knows of it."""
+
+    host: str
+    customer: str
+    asset: str
+    facts_hash: str | None = None
+
+
+def subject(host: str, variables: Mapping[str, Any]) -> Subject:
+    """The subject in the host's variable `msp`, as the inventory msp.ops.netbox gives it."""
+    msp = variables.get("msp")
+    asset = msp.get("asset") if isinstance(msp, Mapping) else None
+    if not isinstance(msp, Mapping) or not isinstance(asset, Mapping) or not msp.get("customer"):
+        raise MspError(
+            "MSP-AUD-005",
+            f"an inventory that says whose asset {host} is (its variable msp)",
+            "a host without it",
+            "take the hosts from the inventory msp.ops.netbox; what NetBox does not have is no asset yet",
+        )
+    return Subject(host, str(msp["customer"]), str(asset["key"]), _text(asset.get("facts_hash")))
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
