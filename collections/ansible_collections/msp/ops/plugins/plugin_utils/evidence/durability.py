@@ -15,8 +15,8 @@ from pathlib import Path
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
 MARKERS = (Path("/run/.containerenv"), Path("/.dockerenv"))
-# What Kubernetes sets in every pod, and AWX in the environment of every job.
-VARIABLES = ("KUBERNETES_SERVICE_HOST", "AWX_PRIVATE_DATA_DIR", "AWX_ISOLATED_DATA_DIR", "AWX_HOST")
+# What Kubernetes sets in every pod, and AWX in the environment of every job (ansible-runner alone sets neither).
+VARIABLES = ("KUBERNETES_SERVICE_HOST", "AWX_PRIVATE_DATA_DIR", "AWX_HOST")
 DECLARED = "MSP_DURABLE_PATHS"
 
 

@@ -35,11 +35,35 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 UPGRADE = "run ./msp store upgrade"
 
-# What PostgreSQL says, by SQLSTATE; https://www.postgresql.org/docs/current/errcodes-appendix.html
-_READ_ONLY_STATES = ("25006", "42501")
-_FULL_STATES = ("53100", "54000")
-_BUSY_STATES = ("40001", "40P01", "55P03", "57014")
-_SCHEMA_STATES = ("42P01", "42703", "3F000")
+# How the databases say it: PostgreSQL by SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html),
+# SQLite in words.
+_SIGNS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("MSP-EVD-003", ("25006", "42501"), ("readonly database", "attempt to write")),
+    ("MSP-EVD-005", ("53100", "54000"), ("disk is full",)),
+    ("MSP-EVD-006", ("40001", "40P01", "55P03", "57014"), ("database is locked", "database table is locked")),
+    ("MSP-EVD-002", ("42P01", "42703", "3F000"), ("no such table", "no such column")),
+)
+_SENTENCES = {
+    "MSP-EVD-001": (
+        "an answer from the store {name}",
+        "check MSP_STORE_URL and that the database is up; records stay in the spool until it is",
+    ),
+    "MSP-EVD-002": ("the tables of msp.ops in {name}", UPGRADE),
+    "MSP-EVD-003": (
+        "to write to the store {name}",
+        "give this user the right to write to the store and its directory, or name another in MSP_STORE_URL; records "
+        "stay in the spool and ./msp store deliver writes them",
+    ),
+    "MSP-EVD-005": (
+        "room to write to the store {name}",
+        "make room, then run ./msp store deliver; records stay in the spool until then",
+    ),
+    "MSP-EVD-006": (
+        "the store {name} to be free within {timeout:g} s",
+        "look for a process that holds the store, then run this again",
+    ),
+    "MSP-EVD-007": ("a record that fits the tables", "report this as a defect of the part that made the record"),
+}
 
 
 def default_url(environment: Mapping[str, str] | None = None) -> str:
@@ -82,21 +106,23 @@ def masked(url: str) -> str:
     return parsed.set(query=query).render_as_string(hide_password=True).replace("+psycopg", "").replace("+pysqlite", "")
 
 
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite store; None for PostgreSQL."""
+    parsed = parse_url(url)
+    return Path(str(parsed.database)) if parsed.drivername.startswith(SQLITE) else None
+
+
 class Database:
     """One store's connections. read() and write() give a short transaction; write() holds the write lock."""
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
         self.url = parse_url(url)
-        self.kind = SQLITE if self.url.drivername.startswith(SQLITE) else POSTGRESQL
+        self.path = sqlite_path(url)
+        self.kind = POSTGRESQL if self.path is None else SQLITE
         self.timeout = timeout
         self.name = masked(url)
         self._engine: Engine | None = None
         self._pid = os.getpid()
-
-    @property
-    def path(self) -> Path | None:
-        """The file of a SQLite store."""
-        return Path(str(self.url.database)) if self.kind == SQLITE else None
 
     @property
     def engine(self) -> Engine:
@@ -109,8 +135,6 @@ class Database:
         return self._engine
 
     def _sqlite(self) -> Engine:
-        path = self.path
-        assert path is not None  # noqa: S101  # by kind
         engine = sa.create_engine(self.url, connect_args={"timeout": self.timeout}, pool_size=1)
 
         def connected(connection: Any, _record: object) -> None:
@@ -211,47 +235,23 @@ class Database:
     def explain(self, error: sa_exc.DBAPIError) -> Exception:
         """The coded error for what the database said; a defect of ours stays what it was."""
         text = " ".join(str(error.orig).split())[:300]
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        low = text.lower()
-        if state in _READ_ONLY_STATES or "readonly database" in low or "attempt to write" in low:
-            return MspError(
-                "MSP-EVD-003",
-                f"to write to the store {self.name}",
-                text,
-                "give this user the right to write to the store and its directory, or name another in MSP_STORE_URL; "
-                "records stay in the spool and ./msp store deliver writes them",
-            )
-        if state in _FULL_STATES or "disk is full" in low:
-            return MspError(
-                "MSP-EVD-005",
-                f"room to write to the store {self.name}",
-                text,
-                "make room, then run ./msp store deliver; records stay in the spool until then",
-            )
-        if state in _BUSY_STATES or "database is locked" in low or "database table is locked" in low:
-            return MspError(
-                "MSP-EVD-006",
-                f"the store {self.name} to be free within {self.timeout:g} s",
-                text,
-                "look for a process that holds the store, then run this again",
-            )
-        if state in _SCHEMA_STATES or "no such table" in low or "no such column" in low:
-            return MspError("MSP-EVD-002", f"the tables of msp.ops in {self.name}", text, UPGRADE)
-        if isinstance(error, sa_exc.IntegrityError | sa_exc.DataError):
-            return MspError(
-                "MSP-EVD-007",
-                "a record that fits the tables",
-                text,
-                "report this as a defect of the part that made the record",
-            )
-        if isinstance(error, sa_exc.OperationalError | sa_exc.InterfaceError) or error.connection_invalidated:
-            return MspError(
-                "MSP-EVD-001",
-                f"an answer from the store {self.name}",
-                text,
-                "check MSP_STORE_URL and that the database is up; records stay in the spool until it is",
-            )
-        return error
+        code = _code(error, str(getattr(error.orig, "sqlstate", None) or ""), text.lower())
+        if code is None:
+            return error
+        expected, action = _SENTENCES[code]
+        return MspError(code, expected.format(name=self.name, timeout=self.timeout), text, action)
+
+
+def _code(error: sa_exc.DBAPIError, state: str, text: str) -> str | None:
+    """Which of our errors this is: by PostgreSQL's SQLSTATE, by SQLite's words, by the kind of exception."""
+    for code, states, words in _SIGNS:
+        if state in states or any(word in text for word in words):
+            return code
+    if isinstance(error, sa_exc.IntegrityError | sa_exc.DataError):
+        return "MSP-EVD-007"
+    if isinstance(error, sa_exc.OperationalError | sa_exc.InterfaceError) or error.connection_invalidated:
+        return "MSP-EVD-001"
+    return None
 
 
 def missing(name: str) -> MspError:

@@ -120,7 +120,7 @@ def tokens(identity: Mapping[str, Any]) -> dict[str, list[str]]:
 
     Reads the keys serial, uuid, asset_tag, macs or mac, names or name or hostname or fqdn, addresses or address.
     """
-    given = {
+    given: dict[str, list[str | None]] = {
         SERIAL: [normal_word(text) for text in _texts(identity.get("serial"))],
         UUID: [normal_word(text) for text in _texts(identity.get("uuid"))],
         ASSET_TAG: [normal_word(text) for text in _texts(identity.get("asset_tag"))],

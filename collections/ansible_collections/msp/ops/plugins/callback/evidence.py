@@ -1,0 +1,262 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The callback msp.ops.evidence: tells recording.py of a run, and hands what it makes of it to the spool.
+
+Reads no task argument and no result. Opens the store only after the last task, when no worker is forked any more.
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: evidence
+type: notification
+short_description: Record every playbook run as evidence
+version_added: 0.1.0
+author: The msp.ops founders (@msp-ops)
+description:
+  - Records who or what started a playbook, when, on which controller, whether it only looked (check mode), which hosts
+    it touched with which result in how many seconds, and the minutes it took per customer, planned or not, inside or
+    outside the contract.
+  - Records appear in a local spool at once and are delivered to the evidence store when the run has ended. A store that
+    cannot be reached neither fails nor slows the run; the next run, or C(./msp store deliver), delivers what waits.
+  - A run that dies leaves its start in the spool; the next delivery records it with the outcome V(interrupted).
+  - Task arguments and results are never recorded.
+  - The run's id is in the environment variable E(MSP_RUN_ID) for plugins that record more about it.
+  - Inside a container or an AWX job the run is refused before its first task when the spool, or a SQLite store, is on a
+    path that is not declared durable in E(MSP_DURABLE_PATHS).
+requirements:
+  - SQLAlchemy 2, and psycopg 3 for a store in PostgreSQL
+options:
+  store_url:
+    description:
+      - URL of the evidence store, V(sqlite:////path/to/file) or V(postgresql://user@host/database).
+      - Without it a SQLite file in C($XDG_STATE_HOME/msp.ops) is used.
+    type: str
+    env:
+      - name: MSP_STORE_URL
+  delivery_seconds:
+    description: How long the delivery at the end of a run may take. What is not delivered by then waits in the spool.
+    type: float
+    default: 20
+    env:
+      - name: MSP_DELIVERY_SECONDS
+    ini:
+      - section: callback_msp_evidence
+        key: delivery_seconds
+seealso:
+  - plugin: msp.ops.netbox
+    plugin_type: inventory
+    description: Gives hosts the variable that names their customer and contract status.
+"""
+
+EXAMPLES = r"""
+enable: |
+  [defaults]
+  callbacks_enabled = msp.ops.evidence
+outside the contract: |
+  ansible-playbook playbooks/audit.yml --limit till02.bakery -e out_of_scope_ticket=T-4711
+"""
+
+import datetime as dt
+import getpass
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver, durability, engine, recording, spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.starter import Starter, starter, ticket_of
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _shown(file_name: str | None) -> str:
+    """A playbook by its path from here, where it is below; else by its whole path. None: an ad hoc task."""
+    if not file_name:
+        return "ad hoc"
+    path = Path(file_name).resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _started_by(extra_vars: dict[str, Any]) -> Starter:
+    return starter(
+        os.environ,
+        extra_vars,
+        login=_login(),
+        cgroup=_read("/proc/self/cgroup"),
+        terminal=bool(sys.stdin and sys.stdin.isatty()),
+    )
+
+
+class CallbackModule(CallbackBase):
+    """Records every playbook run."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "msp.ops.evidence"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, display: Any = None, options: Any = None) -> None:
+        super().__init__(display=display, options=options)
+        self._recording: recording.Recording | None = None
+        self._spool: spool.Spool | None = None
+        self._play: Any = None
+        self._hosts: dict[str, Any] = {}
+
+    # What Ansible tells
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        name = _shown(playbook._file_name)
+        if self._recording is not None:  # one command, several playbooks: one run
+            self._recording.named(playbook=f"{self._recording.run.playbook}, {name}")
+            return
+        self._refuse_what_vanishes()
+        started = _started_by({})
+        run = Run(
+            id=uuid.uuid4().hex,
+            playbook=name,
+            started=dt.datetime.now(dt.UTC),
+            ended=None,
+            started_by=started.by,
+            controller=socket.gethostname(),
+            check_mode=False,
+        )
+        self._recording = recording.Recording(run, planned=started.planned)
+        os.environ["MSP_RUN_ID"] = run.id
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        first = self._play is None
+        self._play = play
+        if self._recording is None or not first:
+            return
+        extra_vars = dict(play.get_variable_manager().extra_vars)
+        started = _started_by(extra_vars)
+        self._recording.planned = started.planned
+        self._recording.named(
+            started_by=started.by,
+            check_mode=bool(play.check_mode),
+            out_of_scope_ticket=ticket_of(extra_vars),
+            extra={"kind": started.kind},
+        )
+        self._append([self._recording.run])
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        if self._recording is not None:
+            self._hosts[host.name] = host
+            self._recording.task_started(host.name, str(task._uuid), time.monotonic())
+
+    def _ended(self, result: Any) -> None:
+        if self._recording is not None:
+            self._recording.task_ended(result.host.name, str(result.task._uuid), time.monotonic())
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._ended(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._ended(result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._ended(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._ended(result)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        if self._recording is None:
+            return
+        counts = {name: dict(stats.summarize(name)) for name in stats.processed}
+        places = {name: self._place(name) for name in counts}
+        run, hosts, effort = self._recording.finished(dt.datetime.now(dt.UTC), counts, places)
+        self._append([run, *hosts, *effort])
+        self._recording = None
+        self._deliver()
+
+    # What we do with it
+
+    def _refuse_what_vanishes(self) -> None:
+        """DESIGN rule 2: before the first change, not after it. Ends the run, as no callback result can."""
+        try:
+            directory = spool.default_directory()
+            durability.require(directory, "spool")
+            if (path := engine.sqlite_path(self._url())) is not None:
+                durability.require(path, "evidence store")
+        except MspError as error:
+            if error.code != "MSP-EVD-004":
+                return  # a wrong URL is told at delivery; the records wait in the spool
+            self._display.error(str(error))
+            raise SystemExit(1) from error
+
+    def _url(self) -> str:
+        return str(self.get_option("store_url") or "") or engine.default_url()
+
+    def _append(self, records: list[Any]) -> None:
+        try:
+            if self._spool is None:
+                self._spool = spool.Spool()
+            self._spool.append(records)
+        except MspError as error:
+            self._display.warning(f"This run is not recorded. {error}")
+            self._recording = None
+
+    def _place(self, name: str) -> recording.Place:
+        """Whose a host is. The inventory sets `msp` on the host; elsewhere it may come from group variables."""
+        host = self._hosts.get(name)
+        if host is None:
+            return recording.Place()
+        variable = host.vars.get("msp")
+        if variable is None and self._play is not None:
+            manager = self._play.get_variable_manager()
+            variable = manager.get_vars(play=self._play, host=host, include_hostvars=False).get("msp")
+        return recording.place_of(variable)
+
+    def _deliver(self) -> None:
+        """Try to deliver, in a thread of its own so that whatever hangs cannot hold the run up."""
+        if self._spool is None:
+            return
+        seconds = float(self.get_option("delivery_seconds"))
+        problems: list[str] = []
+        try:
+            self._spool.close()
+        except MspError as error:
+            problems.append(str(error))
+        thread = threading.Thread(target=self._deliver_now, args=(seconds, problems), daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if thread.is_alive():
+            problems.append(f"the store took longer than {seconds:g} s")
+        if problems:
+            self._display.warning(
+                f"The evidence of this run waits in {self._spool.directory} and is delivered by the next run or "
+                f"./msp store deliver. {problems[0]}"
+            )
+
+    def _deliver_now(self, seconds: float, problems: list[str]) -> None:
+        try:
+            with Store.open(self._url(), timeout=max(1.0, seconds / 2)) as store:
+                done = deliver.deliver(store, seconds=seconds)
+            problems.extend(done.rejected)
+        except MspError as error:
+            problems.append(str(error))
+        except Exception as error:  # evidence never fails a run; the type is enough to report the defect
+            problems.append(f"MSP-EVD-012: the delivery met a defect: {type(error).__name__}")

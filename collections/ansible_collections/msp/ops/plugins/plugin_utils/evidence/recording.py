@@ -1,0 +1,130 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is recorded of a playbook run while it goes on, and what that makes of it at the end.
+
+Pure: is told of events with their times, answers with records. Takes no task, no argument and no result, so that no
+secret can get in: names of hosts, counts and seconds only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, Run, RunHost
+from ansible_collections.msp.ops.plugins.plugin_utils.register.names import CONTRACTED
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose a host is, from its `msp` variable. A host without one is nobody's, and out of scope."""
+
+    customer: str | None = None
+    asset: str | None = None
+    in_scope: bool | None = None
+
+
+def place_of(variable: object) -> Place:
+    """Read the `msp` variable of a host as the inventory made it."""
+    if not isinstance(variable, Mapping):
+        return Place()
+    asset = variable.get("asset")
+    key = asset.get("key") if isinstance(asset, Mapping) else None
+    customer = variable.get("customer")
+    return Place(
+        customer=None if customer is None else str(customer),
+        asset=None if key is None else str(key),
+        in_scope=variable.get("status") == CONTRACTED,
+    )
+
+
+class Recording:
+    """One run. Events may come from more than one thread."""
+
+    def __init__(self, run: Run, *, planned: bool) -> None:
+        self.run = run
+        self.planned = planned
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, str], float] = {}
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    def named(self, **known: Any) -> None:
+        """Add what became known after the start: the playbook, who started it, check mode, the ticket."""
+        self.run = replace(self.run, **known)
+
+    def task_started(self, host: str, task: str, at: float) -> None:
+        """A task began on a host; task is its unique id, at a monotonic time in seconds."""
+        with self._lock:
+            self._running[host, task] = at
+
+    def task_ended(self, host: str, task: str, at: float) -> None:
+        """It ended, with whatever result. Ending twice, or without a start, counts no seconds."""
+        with self._lock:
+            began = self._running.pop((host, task), None)
+            if began is not None:
+                self._seconds[host] += max(0.0, at - began)
+
+    def finished(
+        self, ended: dt.datetime, counts: Mapping[str, Mapping[str, int]], places: Mapping[str, Place]
+    ) -> tuple[Run, list[RunHost], list[Effort]]:
+        """The run with its outcome, a row a host, and the minutes by customer. counts are Ansible's own, by host."""
+        hosts = [self._host(name, counts[name], places.get(name, Place())) for name in sorted(counts)]
+        bad = any(host.failed or host.unreachable for host in hosts)
+        customers = sorted({host.customer for host in hosts if host.customer})
+        run = replace(
+            self.run,
+            ended=ended,
+            outcome="failed" if bad else "ok",
+            extra={**self.run.extra, "customers": customers},
+        )
+        return run, hosts, self._effort(run, hosts)
+
+    def _host(self, name: str, counts: Mapping[str, int], place: Place) -> RunHost:
+        return RunHost(
+            run=self.run.id,
+            host=name,
+            customer=place.customer,
+            asset=place.asset,
+            ok=counts.get("ok", 0),
+            changed=counts.get("changed", 0),
+            failed=counts.get("failures", 0),
+            unreachable=counts.get("unreachable", 0),
+            skipped=counts.get("skipped", 0),
+            rescued=counts.get("rescued", 0),
+            ignored=counts.get("ignored", 0),
+            seconds=round(self._seconds[name], 3),
+            in_scope=place.in_scope,
+        )
+
+    def _effort(self, run: Run, hosts: Sequence[RunHost]) -> list[Effort]:
+        """The run's minutes, shared among customers by the seconds on their hosts.
+
+        Shares of the time that passed, not a sum over hosts that ran at once: minutes of all runs add up to time.
+        """
+        shares: dict[tuple[str, bool], float] = defaultdict(float)
+        theirs = [host for host in hosts if host.customer]
+        total = sum(host.seconds for host in theirs)
+        for host in theirs:
+            part = host.seconds / total if total else 1 / len(theirs)
+            shares[str(host.customer), bool(host.in_scope)] += part
+        minutes = (run.ended - run.started).total_seconds() / 60 if run.ended else 0.0
+        return [
+            Effort(
+                key=f"run:{run.id}:{customer}:{'inside' if inside else 'outside'}",
+                customer=customer,
+                at=run.started,
+                minutes=round(max(0.0, minutes) * share, 4),
+                planned=self.planned,
+                in_contract=inside,
+                by="automation",
+                what=run.playbook,
+                who=run.started_by,
+                run=run.id,
+                ticket=run.out_of_scope_ticket,
+            )
+            for (customer, inside), share in sorted(shares.items())
+        ]
