@@ -24,6 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.register import filters as known_filters
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import FieldFilter, Filters, object_type
 
 try:
@@ -351,7 +352,8 @@ class Register:
             "MSP-REG-007",
             f"that NetBox accepts the {'new' if verb == 'post' else 'changed'} rows of {where}",
             words,
-            "correct the values named; nothing of this request was written",
+            "correct the values named (an object that does not exist may be one that the token's permissions do not"
+            " reach); nothing of this request was written",
         )
 
     def _forbidden(self, verb: str, endpoint: str, where: str, words: str) -> MspError:
@@ -364,7 +366,15 @@ class Register:
             )
         app, _, model = object_type(endpoint).partition(".")
         right = {"post": "add", "patch": "change"}.get(verb, "view")
-        extra = "" if right == "view" else ", and that the token is enabled for writing"
+        if "on this object" in words:
+            return MspError(
+                "MSP-REG-003",
+                f"a permission {app}.{right}_{model} whose constraints allow these rows of {where}",
+                f"NetBox refused: {words}",
+                "widen the constraints, or make the rows fit them (the automation may only work on tenants with the tag"
+                f" {names.TAG_CUSTOMER} and what belongs to them); nothing of this request was written",
+            )
+        extra = "" if right == "view" else ", and enable the token for writing"
         return MspError(
             "MSP-REG-003",
             f"the permission {app}.{right}_{model} for {where}",
