@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How scope rules and warranty sources are written in NetBox's JSON custom fields, and read back.
 
-Pure. Reading skips what it does not understand in one entry (a person may have edited the field), never the whole field.
+Pure. Reading skips what it does not understand in one entry (a person may have edited it), never the whole field.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import ScopeRule, WarrantySource
@@ -57,6 +58,8 @@ def sources_to_json(sources: Iterable[WarrantySource]) -> list[dict[str, str]]:
             entry["purchase"] = source.purchase.isoformat()
         if source.warranty_end:
             entry["warranty_end"] = source.warranty_end.isoformat()
+        if source.price is not None:
+            entry["price"] = str(source.price)
         written.append(entry)
     return written
 
@@ -66,7 +69,12 @@ def sources_from_json(value: Any) -> tuple[WarrantySource, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(
-        WarrantySource(str(entry["source"]), _date(entry.get("purchase")), _date(entry.get("warranty_end")))
+        WarrantySource(
+            str(entry["source"]),
+            _date(entry.get("purchase")),
+            _date(entry.get("warranty_end")),
+            _money(entry.get("price")),
+        )
         for entry in value
         if isinstance(entry, Mapping) and entry.get("source")
     )
@@ -81,3 +89,11 @@ def _date(value: Any) -> dt.date | None:
         return dt.date.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def _money(value: Any) -> Decimal | None:
+    try:
+        amount = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        return None
+    return amount if amount is not None and amount.is_finite() else None

@@ -13,11 +13,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class WarrantySource:
-    """What one source said of one asset's purchase and warranty. Dates are calendar dates of the customer."""
+    """What one source said of one asset's purchase and warranty.
+
+    Dates are calendar dates of the customer; price is what was paid, in the contract's currency.
+    """
 
     source: str
     purchase: dt.date | None = None
     warranty_end: dt.date | None = None
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What several sources say of one asset's purchase and warranty, made one: purchase the earliest, warranty end the latest.
+"""One purchase date and one warranty end out of what several sources say: the earliest and the latest.
 
 Pure. A source is never dropped by a merge: a later word of the same source replaces its earlier one, nothing else does.
 """
@@ -38,7 +38,7 @@ def merge(known: Iterable[WarrantySource], said: Iterable[WarrantySource] = ()) 
         before = now.get(source.source)
         now[source.source] = source if before is None else _join(before, source)
     by_name = {source.source: source for source in known} | now
-    sources = tuple(by_name[name] for name in sorted(by_name) if by_name[name].purchase or by_name[name].warranty_end)
+    sources = tuple(by_name[name] for name in sorted(by_name) if _says_something(by_name[name]))
     purchases = [source.purchase for source in sources if source.purchase]
     ends = [source.warranty_end for source in sources if source.warranty_end]
     return Warranty(min(purchases, default=None), max(ends, default=None), sources)
@@ -47,4 +47,9 @@ def merge(known: Iterable[WarrantySource], said: Iterable[WarrantySource] = ()) 
 def _join(one: WarrantySource, other: WarrantySource) -> WarrantySource:
     purchases = [day for day in (one.purchase, other.purchase) if day]
     ends = [day for day in (one.warranty_end, other.warranty_end) if day]
-    return WarrantySource(one.source, min(purchases, default=None), max(ends, default=None))
+    price = one.price if one.price is not None else other.price
+    return WarrantySource(one.source, min(purchases, default=None), max(ends, default=None), price)
+
+
+def _says_something(source: WarrantySource) -> bool:
+    return any(value is not None for value in (source.purchase, source.warranty_end, source.price))

@@ -62,6 +62,7 @@ WELL_KNOWN: Mapping[str, frozenset[str]] = {
     | {"status", "parent", "assigned_to_interface"},
     "ipam/prefixes": _OBJECT
     | {"prefix", "tenant", "tenant_id", "site", "site_id", "status", "within", "within_include", "contains", "vrf_id"},
+    "ipam/vrfs": _NAMED - {"slug"} | {"tenant", "tenant_id", "rd"},
     "tenancy/tenants": _NAMED | {"group", "group_id"},
     "tenancy/tenant-groups": _NAMED,
     "users/groups": frozenset({"id", "id__n", "name"}),

@@ -1,0 +1,106 @@
+"""The demo's two customers: a contract file and an asset list each, with the lab's own addresses and dates near today.
+
+The asset lists are kept as table.yml, so that they can be reviewed, and written as a customer would send them:
+a Dutch CSV (semicolons, byte order mark, decimal commas) and an Excel workbook. Everything in them is made up.
+Writes only below the directory it is given.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import openpyxl
+import yaml
+from openpyxl.styles import Font
+
+HERE = Path(__file__).parent
+# Where no host runs, the files still have to say something: addresses that are nobody's.
+DOCUMENTATION = {"bakkerij-jansen": "192.0.2.0/24", "harbour-dental": "198.51.100.0/24"}
+# A spreadsheet has room above its headings, and people use it.
+TITLE = Font(bold=True, size=14)
+
+
+def write(hosts: Sequence[Mapping[str, Any]], target: Path, today: dt.date | None = None) -> dict[str, Path]:
+    """Write every customer's files below target; returns the contract file of each.
+
+    hosts are the lab's (lab/hosts.py); today is the day around which warranties end, the machine's own when not given.
+    """
+    today = today or dt.datetime.now(dt.UTC).date()
+    written = {}
+    for slug in DOCUMENTATION:
+        own = [host for host in hosts if host["customer"] == slug]
+        directory = target / slug
+        directory.mkdir(parents=True, exist_ok=True)
+        words = _words(slug, own, today)
+        contract = directory / "contract.yml"
+        text = Template((HERE / slug / "contract.yml").read_text(encoding="utf-8")).substitute(words)
+        contract.write_text(text, encoding="utf-8")
+        table = yaml.safe_load((HERE / slug / "table.yml").read_text(encoding="utf-8"))
+        cells = [[_cell(cell, own, words, today) for cell in row] for row in table["rows"]]
+        WRITERS[table["file"].rpartition(".")[2]](directory / table["file"], table, cells)
+        written[slug] = contract
+    return written
+
+
+def _words(slug: str, hosts: Sequence[Mapping[str, Any]], today: dt.date) -> dict[str, str]:
+    network = ipaddress.IPv4Network(hosts[0]["subnet"] if hosts else DOCUMENTATION[slug])
+    return {
+        "prefix": str(network),
+        "gateway": str(network[1]),
+        "phones": f"{network[200]}-{network[219]}",
+        "scan": "true" if hosts else "false",
+        "start": dt.date(today.year - 1, 1, 1).isoformat(),
+        "end": dt.date(today.year + 2, 12, 31).isoformat(),
+    }
+
+
+def _cell(cell: Any, hosts: Sequence[Mapping[str, Any]], words: Mapping[str, str], today: dt.date) -> Any:
+    """A cell of the table. "= day -30" is a date, "= address NAME" what the lab knows of a host, "= gateway" a word."""
+    if not isinstance(cell, str) or not cell.startswith("="):
+        return cell
+    what, _, about = cell[1:].strip().partition(" ")
+    if what == "day":
+        return today + dt.timedelta(days=int(about))
+    if what in ("address", "mac"):
+        return next((host[what] for host in hosts if host["name"] == about), None)
+    return words[what]
+
+
+def _csv(path: Path, table: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> None:
+    """As a Dutch Excel saves it: semicolons, a byte order mark, 31-12-2026 and 1.250,00."""
+    with path.open("w", encoding="utf-8-sig", newline="") as stream:
+        writer = csv.writer(stream, delimiter=";")
+        writer.writerow(table["columns"])
+        writer.writerows([[_dutch(cell) for cell in row] for row in rows])
+
+
+def _dutch(cell: Any) -> str:
+    if isinstance(cell, dt.date):
+        return f"{cell:%d-%m-%Y}"
+    if isinstance(cell, float):
+        return f"{cell:,.2f}".translate(str.maketrans(",.", ".,"))
+    return "" if cell is None else str(cell)
+
+
+def _xlsx(path: Path, table: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> None:
+    """With a merged title above the headings and real Excel dates."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.worksheets[0]
+    sheet.title = table["sheet"]
+    sheet.append([table["title"]])
+    sheet.merge_cells(start_row=1, end_row=1, start_column=1, end_column=len(table["columns"]))
+    sheet["A1"].font = TITLE
+    sheet.append([])
+    sheet.append(table["columns"])
+    for row in rows:
+        sheet.append([None if cell == "" else cell for cell in row])
+    workbook.save(path)
+
+
+WRITERS = {"csv": _csv, "xlsx": _xlsx}
