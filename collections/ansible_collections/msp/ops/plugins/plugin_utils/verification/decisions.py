@@ -76,6 +76,34 @@ class Plan:
     decisions: tuple[Mapping[str, str], ...]
     done: bool
 
+    def diff(self) -> dict[str, str]:
+        """Statuses before and after, a line an asset: Ansible's diff."""
+        return {
+            side: "".join(f"{t.name}: {getattr(t, side)}\n" for t in self.transitions) for side in ("before", "after")
+        }
+
+    def as_dict(self) -> dict[str, object]:
+        """The result of msp.ops.verification_sheet."""
+        return {
+            "changed": bool(self.transitions) or not self.done,
+            "sheet_id": self.sheet,
+            "signed_by": self.signed_by,
+            "signed_on": self.signed_on.isoformat(),
+            "transitions": [
+                {
+                    "row": t.row,
+                    "key": t.key,
+                    "name": t.name,
+                    "before": t.before,
+                    "after": t.after,
+                    "created": t.asset is None,
+                }
+                for t in self.transitions
+            ],
+            "agreed": self.agreed,
+            "waiting": list(self.waiting),
+        }
+
 
 def plan(
     filled: FilledSheet,

@@ -1,0 +1,73 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reads what a verification is made of: the contract from NetBox, the evidence from the store. Writes nothing.
+
+A source that does not answer raises; a verification is made of everything or not at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.vendors import vendor_of
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import EffortSummary
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import assets, customers
+from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import (
+    PERIOD_DAYS,
+    Effort,
+    Verification,
+    verify,
+)
+
+# The parts of an audit that a verification reads; package lists are most of it and stay in the store.
+NEEDED = ("os", "hostname", "machine", "interfaces", "patches", "updates", "reboot")
+
+
+def gather(register: Register, store: Store, slug: str, *, now: dt.datetime, made_by: str) -> Verification:
+    """One customer's verification, as NetBox and the store are now."""
+    customer = one_customer(register, slug)
+    audits = store.last_audits(slug)
+    facts = {
+        key: _needed(store.facts(good.facts_hash))
+        for key, (good, _attempt) in audits.items()
+        if good and good.facts_hash
+    }
+    since = now - dt.timedelta(days=PERIOD_DAYS)
+    return verify(
+        customer,
+        assets(register, slug),
+        audits,
+        facts,
+        store.sightings(slug),
+        now=now,
+        made_by=made_by,
+        effort=_effort(store.effort_minutes(slug, since, now)),
+        vendor_of=vendor_of,
+    )
+
+
+def one_customer(register: Register, slug: str) -> Customer:
+    """The customer with this slug; a slug that is no tenant raises."""
+    return customers(register, [slug])[0]
+
+
+def _needed(facts: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: facts[name] for name in NEEDED if name in facts}
+    if isinstance(kept.get("patches"), dict):
+        kept["patches"] = {"last": kept["patches"].get("last")}
+    return kept
+
+
+def _effort(summary: EffortSummary | None) -> Effort | None:
+    """What of the measured time was outside the contract; None stays "not measured"."""
+    if summary is None:
+        return None
+    outside = [row for row in summary.rows if not row.in_contract]
+    return Effort(
+        person_minutes=sum(row.minutes for row in outside if row.by == "person"),
+        automation_minutes=sum(row.minutes for row in outside if row.by == "automation"),
+    )
