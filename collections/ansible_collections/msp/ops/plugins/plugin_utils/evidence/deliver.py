@@ -14,12 +14,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import batched
 from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing, spool
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
 RECORDS_A_TRANSACTION = 500
@@ -111,7 +110,7 @@ def _deliver_file(store: Store, path: Path, done: Delivered) -> None:
     good = [line for line in lines if line.record is not None]
     if path.suffix == spool.OPEN:
         good += [_Line("", record) for record in _interrupted(good, done)]
-    for part in batched(good, RECORDS_A_TRANSACTION):
+    for part in _parts(good):
         refused += _write(store, part)
     if refused:
         _reject(path, refused)
@@ -120,6 +119,18 @@ def _deliver_file(store: Store, path: Path, done: Delivered) -> None:
     spool.sync_directory(path.parent)
     done.files += 1
     done.records += len(lines) - len(refused)
+
+
+def _parts(lines: Sequence[_Line]) -> Iterator[list[_Line]]:
+    """The lines of a transaction each. An audit stays with the facts before it, which retention might remove."""
+    part: list[_Line] = []
+    for line in lines:
+        if len(part) >= RECORDS_A_TRANSACTION and not isinstance(line.record, Audit):
+            yield part
+            part = []
+        part.append(line)
+    if part:
+        yield part
 
 
 def _read(path: Path) -> list[_Line]:

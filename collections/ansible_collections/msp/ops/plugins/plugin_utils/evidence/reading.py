@@ -79,15 +79,21 @@ def last_audits(connection: Connection, customer: str) -> dict[str, tuple[Audit 
     return {row.asset: (good.get(row.asset), rows.audit(row)) for row in attempts}
 
 
+def audits_query(customer: str) -> Any:
+    """Every audit of a customer, newest first."""
+    table = tables().audits
+    return _with_hash(table).where(table.c.customer == customer).order_by(table.c.at.desc(), table.c.id.desc())
+
+
 def audits(connection: Connection, customer: str, asset: str | None, since: dt.datetime | None) -> list[Audit]:
     """Audits of a customer or of one asset, newest first."""
     table = tables().audits
-    query = _with_hash(table).where(table.c.customer == customer)
+    query = audits_query(customer)
     if asset is not None:
         query = query.where(table.c.asset == asset)
     if since is not None:
         query = query.where(table.c.at >= rows.micros(since))
-    return [rows.audit(row) for row in connection.execute(query.order_by(table.c.at.desc(), table.c.id.desc()))]
+    return [rows.audit(row) for row in connection.execute(query)]
 
 
 def sightings(connection: Connection, customer: str, since: dt.datetime | None) -> list[Sighting]:
@@ -99,33 +105,37 @@ def sightings(connection: Connection, customer: str, since: dt.datetime | None) 
     return [rows.sighting(row) for row in connection.execute(query.order_by(current.c.last_seen, current.c.thing_id))]
 
 
-def _states(connection: Connection, thing_ids: Iterable[int], *, current_only: bool) -> dict[int, list[Sighting]]:
-    """Every state, or only the newest, of things by their ids; newest first."""
+def _states_query(*, current_only: bool) -> Any:
+    """Things joined with their states, newest first."""
     known = tables()
     things, seen = known.things, known.sightings
     join = seen.c.thing_id == things.c.id
     if current_only:
         join = sa.and_(join, seen.c.version == things.c.version)
-    columns = [things.c.id, things.c.customer, things.c.source, things.c.thing, *seen.c]
-    found: dict[int, list[Sighting]] = defaultdict(list)
-    for ids in batched(sorted(thing_ids), BATCH):
-        query = (
-            sa.select(*columns)
-            .select_from(things.join(seen, join))
-            .where(things.c.id.in_(ids))
-            .order_by(seen.c.last_seen.desc(), seen.c.version)
-        )
-        for row in connection.execute(query):
-            found[row.id].append(rows.sighting(row))
-    return found
+    columns = (things.c.id, things.c.customer, things.c.source, things.c.thing, *seen.c)
+    ordered = (things.c.id, seen.c.last_seen.desc(), seen.c.version)
+    return sa.select(*columns).select_from(things.join(seen, join)).order_by(*ordered)
+
+
+def states_query(customer: str) -> Any:
+    """Every state of every thing of a customer."""
+    return _states_query(current_only=False).where(tables().things.c.customer == customer)
 
 
 def states(connection: Connection, customer: str, source: str, thing: str) -> list[Sighting]:
     """Every state in which a source saw a thing, newest first."""
     known = tables().things.c
-    query = sa.select(known.id).where(known.customer == customer, known.source == source, known.thing == thing)
-    ids = list(connection.execute(query).scalars())
-    return [sighting for found in _states(connection, ids, current_only=False).values() for sighting in found]
+    query = states_query(customer).where(known.source == source, known.thing == thing)
+    return [rows.sighting(row) for row in connection.execute(query)]
+
+
+def _newest(connection: Connection, thing_ids: Iterable[int]) -> dict[int, Sighting]:
+    """The newest state of each thing, by the thing's id."""
+    found: dict[int, Sighting] = {}
+    for ids in batched(sorted(thing_ids), BATCH):
+        query = _states_query(current_only=True).where(tables().things.c.id.in_(ids))
+        found |= {row.id: rows.sighting(row) for row in connection.execute(query)}
+    return found
 
 
 def run(connection: Connection, run_id: str) -> tuple[Run, list[RunHost]] | None:
@@ -210,16 +220,15 @@ def tickets(connection: Connection, customer: str, since: dt.datetime, until: dt
 def who(connection: Connection, term: str) -> list[Known]:
     """What the store knows by a name, address, MAC, serial, UUID, asset tag or asset key; the newest first."""
     matched = _things_by_token(connection, term)
-    newest = _states(connection, matched, current_only=True)
+    newest = _newest(connection, matched)
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for thing_id, found in newest.items():
-        asset = found[0].asset
-        groups[found[0].customer, asset if asset else f"thing {thing_id}"].append(thing_id)
+        groups[found.customer, found.asset or f"thing {thing_id}"].append(thing_id)
     for customer, asset in _assets_by_host(connection, term):
         groups.setdefault((customer, asset), [])
     answers = []
     for (customer, asset), ids in groups.items():
-        seen = tuple(sorted((newest[i][0] for i in ids), key=lambda s: s.last_seen, reverse=True))
+        seen = tuple(sorted((newest[i] for i in ids), key=lambda s: s.last_seen, reverse=True))
         kinds = {kind for i in ids for kind in matched[i]} or {hashing.NAME}
         answers.append(
             _known(

@@ -11,6 +11,7 @@ is still .open and not locked was left by a process that died: deliver.py takes 
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import os
 import time
@@ -139,3 +140,9 @@ def rejected(directory: Path | None = None) -> list[Path]:
     """The files with records that the store cannot take, each line with its reason."""
     place = (directory or default_directory()) / REJECTED
     return sorted(place.glob(f"*{CLOSED}")) if place.is_dir() else []
+
+
+def began(path: Path) -> dt.datetime:
+    """When a file of the spool was begun: its name says so."""
+    nanoseconds = int(path.name.split("-")[0])
+    return dt.datetime.fromtimestamp(nanoseconds / 1e9, tz=dt.UTC)

@@ -246,16 +246,17 @@ def _write_things(connection: Connection, rows: Sequence[Row]) -> None:
     )
 
 
+def words(thing_id: int, identity: str) -> list[tuple[str, str, int]]:
+    """The rows of tokens that one state of a thing bears."""
+    found = hashing.tokens(json.loads(identity))
+    return [(clean(word), kind, thing_id) for kind, said in found.items() for word in said]
+
+
 def _write_tokens(connection: Connection, rows: Sequence[Row]) -> None:
-    words = {
-        (clean(word), kind, row["thing_id"])
-        for row in rows
-        for kind, found in hashing.tokens(json.loads(row["identity"])).items()
-        for word in found
-    }
-    if words:
+    new = sorted({word for row in rows for word in words(row["thing_id"], row["identity"])})
+    if new:
         names = ("token", "kind", "thing_id")
         connection.execute(
             insert(connection, tables().tokens).on_conflict_do_nothing(),
-            [dict(zip(names, word, strict=True)) for word in sorted(words)],
+            [dict(zip(names, word, strict=True)) for word in new],
         )

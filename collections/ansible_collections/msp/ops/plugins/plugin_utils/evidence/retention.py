@@ -1,0 +1,198 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How long a customer's evidence is kept, and removing what is older: the only place that deletes.
+
+Preview and removal are one code path: a preview is a removal that is rolled back. What was agreed or billed (sheets,
+effort, tickets) is bookkeeping and stays. The last good audit of an asset stays as long as somebody still tries to
+audit it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import rows, writing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
+with suppress(ImportError):  # engine.py says what is missing
+    import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+DAY = 86_400_000_000  # microseconds
+
+
+class _Preview(Exception):
+    """Ends a preview so that its transaction is rolled back."""
+
+    def __init__(self, removed: dict[str, int]) -> None:
+        super().__init__()
+        self.removed = removed
+
+
+def retain(store: Store, customer: str, days: int) -> None:
+    """Remember how many days a customer's evidence is kept."""
+
+    def work(connection: Connection) -> None:
+        table = tables().retention
+        statement = writing.insert(connection, table).values(
+            customer=rows.clean(customer), days=days, set_at=writing.now(connection)
+        )
+        new = {"days": statement.excluded.days, "set_at": statement.excluded.set_at}
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["customer"], set_=new, where=table.c.days != statement.excluded.days
+            )
+        )
+
+    store.database.write(work)
+
+
+def retained(store: Store) -> dict[str, int]:
+    """Days by customer, where somebody set them."""
+    table = tables().retention
+    with store.database.read() as connection:
+        return {row.customer: row.days for row in connection.execute(sa.select(table).order_by(table.c.customer))}
+
+
+def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) -> dict[str, int]:
+    """Remove what is older than so many days (else the customer's own retention); rows removed, by table."""
+    if days is None:
+        days = retained(store).get(customer)
+    if days is None or days < 0:
+        raise MspError(
+            "MSP-EVD-013",
+            f"a number of days to keep for {customer}",
+            "none" if days is None else str(days),
+            "give --older-than DAYS, or set it once with ./msp store retain --customer SLUG --days DAYS",
+        )
+    age = dt.timedelta(days=days)
+
+    def work(connection: Connection) -> dict[str, int]:
+        cutoff = writing.database_micros(connection) - age // dt.timedelta(microseconds=1)
+        removed = {
+            **_remove_sightings(connection, customer, cutoff),
+            **_remove_audits(connection, customer, cutoff),
+            **_remove_runs(connection, customer, cutoff),
+        }
+        if not apply:
+            raise _Preview(removed)
+        return removed
+
+    try:
+        return store.database.write(work)
+    except _Preview as preview:
+        return preview.removed
+
+
+def _delete(connection: Connection, table: sa.Table, *where: Any) -> int:
+    return connection.execute(sa.delete(table).where(*where)).rowcount
+
+
+def _remove_sightings(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    known = tables()
+    theirs = sa.select(known.things.c.id).where(known.things.c.customer == customer)
+    old_things = theirs.where(known.things.c.last_seen < cutoff)
+    old_states = sa.and_(known.sightings.c.thing_id.in_(theirs), known.sightings.c.last_seen < cutoff)
+    changed = connection.execute(
+        sa.select(known.sightings.c.thing_id)
+        .where(old_states, known.sightings.c.thing_id.not_in(old_things))
+        .distinct()
+    )
+    surviving = list(changed.scalars())
+    removed = {
+        "tokens": _delete(connection, known.tokens, known.tokens.c.thing_id.in_(old_things)),
+        "sightings": _delete(connection, known.sightings, old_states),
+        "things": _delete(
+            connection, known.things, known.things.c.customer == customer, known.things.c.last_seen < cutoff
+        ),
+    }
+    removed["tokens"] += _forget_words(connection, surviving)
+    return removed
+
+
+def _forget_words(connection: Connection, thing_ids: Iterable[int]) -> int:
+    """A thing that lost old states is no longer found by the words that only those states bore."""
+    known = tables()
+    forgotten = 0
+    for ids in batched(thing_ids, writing.BATCH):
+        states = connection.execute(
+            sa.select(known.sightings.c.thing_id, known.sightings.c.identity).where(known.sightings.c.thing_id.in_(ids))
+        )
+        kept = {row for state in states for row in writing.words(state.thing_id, state.identity)}
+        borne = connection.execute(sa.select(known.tokens).where(known.tokens.c.thing_id.in_(ids)))
+        for row in borne.all():
+            if (row.token, row.kind, row.thing_id) not in kept:
+                forgotten += _delete(
+                    connection,
+                    known.tokens,
+                    known.tokens.c.token == row.token,
+                    known.tokens.c.kind == row.kind,
+                    known.tokens.c.thing_id == row.thing_id,
+                )
+    return forgotten
+
+
+def _remove_audits(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    """Old audits, then the facts that no audit names any more, then the chunks that no facts hold any more."""
+    known = tables()
+    audits, good = known.audits.c, views().last_good_audits.c
+    alive = sa.select(audits.asset).where(audits.customer == customer, audits.at >= cutoff)
+    needed = sa.select(good.id).where(good.customer == customer, good.asset.in_(alive))
+    old = sa.and_(audits.customer == customer, audits.at < cutoff, audits.id.not_in(needed))
+    named = set(connection.execute(sa.select(audits.facts_id).where(old, audits.facts_id.is_not(None))).scalars())
+    removed = {"audits": _delete(connection, known.audits, old)}
+    removed |= _remove_facts(connection, sorted(named | _strays(connection)))
+    return removed
+
+
+def _strays(connection: Connection) -> set[int]:
+    """Facts whose audit never came. Facts are written before their audit, so a day must have passed."""
+    facts = tables().facts.c
+    aged = facts.recorded_at < writing.database_micros(connection) - DAY
+    return set(connection.execute(sa.select(facts.id).where(aged, _nobodys())).scalars())
+
+
+def _nobodys() -> Any:
+    """No audit names these facts."""
+    return ~sa.exists().where(tables().audits.c.facts_id == tables().facts.c.id)
+
+
+def _remove_facts(connection: Connection, ids: Iterable[int]) -> dict[str, int]:
+    """Those of the facts that no audit names, and their chunks that no other facts hold."""
+    known = tables()
+    chunks: set[int] = set()
+    removed = {"facts": 0, "chunks": 0}
+    links = known.facts_chunks
+    for wanted in batched(ids, writing.BATCH):
+        query = sa.select(known.facts.c.id).where(known.facts.c.id.in_(wanted), _nobodys())
+        part = list(connection.execute(query).scalars())
+        chunks |= set(connection.execute(sa.select(links.c.chunk_id).where(links.c.facts_id.in_(part))).scalars())
+        _delete(connection, links, links.c.facts_id.in_(part))
+        removed["facts"] += _delete(connection, known.facts, known.facts.c.id.in_(part))
+    for numbers in batched(sorted(chunks), writing.BATCH):
+        unused = ~sa.exists().where(links.c.chunk_id == known.chunks.c.id)
+        removed["chunks"] += _delete(connection, known.chunks, known.chunks.c.id.in_(numbers), unused)
+    return removed
+
+
+def _remove_runs(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    known = tables()
+    old = sa.select(known.runs.c.id).where(known.runs.c.started < cutoff)
+    theirs = sa.and_(known.run_hosts.c.customer == customer, known.run_hosts.c.run.in_(old))
+    ids = list(connection.execute(sa.select(known.run_hosts.c.run).where(theirs).distinct()).scalars())
+    removed = {"run_hosts": _delete(connection, known.run_hosts, theirs), "runs": 0}
+    for part in batched(ids, writing.BATCH):
+        others = sa.exists().where(known.run_hosts.c.run == known.runs.c.id, known.run_hosts.c.customer.is_not(None))
+        alone = sa.select(known.runs.c.id).where(known.runs.c.id.in_(part), ~others)
+        names = list(connection.execute(alone).scalars())
+        removed["run_hosts"] += _delete(connection, known.run_hosts, known.run_hosts.c.run.in_(names))
+        removed["runs"] += _delete(connection, known.runs, known.runs.c.id.in_(names))
+    return removed
