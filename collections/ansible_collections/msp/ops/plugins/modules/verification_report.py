@@ -15,8 +15,8 @@ description:
     in the customer's language and time zone.
   - The report is one HTML file without script or anything fetched from elsewhere. It can be read on a phone and
     printed. It says of every contracted asset what was promised and what was found, names every thing that was seen and
-    is not in the contract, and shows warranties, end of support, pending updates and open questions. Each line refers to the
-    evidence behind it.
+    is not in the contract, and shows warranties, end of support, pending updates and open questions. Each line refers
+    to the evidence behind it.
   - The sheet is an XLSX file with a row for each asset and columns to fill in. M(msp.ops.verification_sheet) reads it
     back. A sheet that exists is never written again, because somebody may have filled it in. A second run on the same
     day, with nothing changed, makes no second sheet.

@@ -1,0 +1,144 @@
+"""./msp who NAME|IP|MAC|SERIAL: whose is it, is it in the contract, when was it seen and patched, what is wrong.
+
+It waits on a telephone call, so everything heavy is imported when it is needed, and NetBox and store are asked at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import Answer, Found
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+    from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+
+HELP = "whose is this name, address, MAC or serial, and how is it"
+NOTHING_FOUND = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./msp who", description=HELP)
+    parser.add_argument("term", metavar="NAME|IP|MAC|SERIAL", help="an asset tag or inventory host name works too")
+    parser.add_argument("--json", action="store_true", help="the same for a program")
+    try:
+        options = parser.parse_args(list(arguments))
+    except SystemExit as end:
+        return int(end.code or 0)
+    from ansible_collections.msp.ops.plugins.plugin_utils.desk import who as desk
+
+    found = desk.who(options.term.strip(), _register, _store, dt.datetime.now(dt.UTC))
+    print(json.dumps(_as_dict(found), indent=2, ensure_ascii=False) if options.json else _text(options.term, found))
+    for source, error in found.silent.items():
+        print(f"msp: {source} did not answer, so this is not all there is to know: {error}", file=sys.stderr)
+    if found.silent:
+        return 1
+    return 0 if found.answers else NOTHING_FOUND
+
+
+def _register() -> Register:
+    from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+
+    return Register.connect(timeout=10.0, retries=0)
+
+
+def _store() -> Store:
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
+    return Store.open(timeout=2.0)
+
+
+def _text(term: str, found: Found) -> str:
+    if found.answers:
+        return "\n\n".join(_block(answer) for answer in found.answers)
+    if found.silent:
+        return f"{term}: nothing known by what did answer"
+    return (
+        f"{term}: nothing known. Looked in NetBox at {os.environ.get('NETBOX_API')} (name, serial, asset tag, address, "
+        "MAC of devices and virtual machines) and in the evidence store (everything any source saw)."
+    )
+
+
+def _block(answer: Answer) -> str:
+    rows = [(label, words) for label, words in _lines(answer) if words]
+    return "\n".join([_shown(answer.name), *(f"  {label:<10} {_shown(words)}" for label, words in rows)])
+
+
+def _shown(words: str) -> str:
+    """Words of a host or of NetBox without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in words)
+
+
+def _lines(answer: Answer) -> list[tuple[str, str]]:
+    from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import wrong
+
+    one = answer.compared
+    status = answer.status or "not known, NetBox did not answer"
+    if answer.contract_end:
+        status += f" (contract until {answer.contract_end})"
+    if answer.status == "unlisted" and answer.asset is None:
+        status = "unlisted: seen, but not in NetBox"
+    return [
+        ("customer", f"{answer.customer_name} ({answer.customer or 'none'})"),
+        ("contract", status),
+        ("warranty", f"{one.warranty.state}{f', until {one.warranty.end}' if one.warranty.end else ''}" if one else ""),
+        ("seen", _when(answer.last_seen, answer) + _by(answer)),
+        ("audited", _when(answer.last_good.at if answer.last_good else None, answer)),
+        ("patched", _when(one.condition.last_patched if one else None, answer, never="not measured")),
+        ("system", (one.condition.os or "") if one else ""),
+        ("wrong", "; ".join(wrong(answer)) or ("nothing known" if one and answer.last_good else "")),
+    ]
+
+
+def _by(answer: Answer) -> str:
+    sources = sorted({s.source for s in answer.sightings} | ({"audit"} if answer.last_good else set()))
+    return f" by {', '.join(sources)}" if sources else ""
+
+
+def _when(moment: dt.datetime | None, answer: Answer, never: str = "never") -> str:
+    if moment is None:
+        return never
+    try:
+        there = moment.astimezone(ZoneInfo(answer.timezone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        there = moment
+    return f"{there:%Y-%m-%d %H:%M %Z}"
+
+
+def _as_dict(found: Found) -> dict[str, Any]:
+    return {
+        "complete": not found.silent,
+        "silent": {source: error.as_dict() for source, error in found.silent.items()},
+        "answers": [_answer(answer) for answer in found.answers],
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import wrong
+
+    one = answer.compared
+
+    def text(value: object) -> str | None:
+        return None if value is None else value.isoformat() if isinstance(value, dt.date) else str(value)
+
+    return {
+        "name": answer.name,
+        "asset": answer.asset.key if answer.asset else None,
+        "customer": answer.customer,
+        "customer_name": answer.customer_name,
+        "contract_status": answer.status,
+        "warranty": one.warranty.state if one else None,
+        "warranty_end": text(one.warranty.end) if one else None,
+        "last_seen": text(answer.last_seen),
+        "last_audited": text(answer.last_good.at if answer.last_good else None),
+        "last_patched": text(one.condition.last_patched) if one else None,
+        "security_updates": one.condition.security if one else None,
+        "sources": sorted({s.source for s in answer.sightings}),
+        "wrong": wrong(answer),
+    }
