@@ -615,7 +615,11 @@ def _permissions() -> Section:
         permission("read", "Everything the automation reads", READ, ["view"]),
         permission("customers", f"Tenants with the tag {names.TAG_CUSTOMER}", [TENANT], write, _OF_CUSTOMER),
         permission(
-            "assets", f"Assets, sites and prefixes {customer}", [*ASSETS, "dcim.site", PREFIX], write, _of_tenant()
+            "assets",
+            f"Assets, sites, prefixes and address spaces {customer}",
+            [*ASSETS, "dcim.site", PREFIX, "ipam.vrf"],
+            write,
+            _of_tenant(),
         ),
         permission(
             "interfaces", f"Interfaces of devices {customer}", ["dcim.interface"], write, _of_tenant("device__tenant")
@@ -637,7 +641,7 @@ def _permissions() -> Section:
         permission(
             "catalogue",
             "New kinds of things that a contract file names; what exists is never changed",
-            ["dcim.devicerole", "dcim.devicetype", "dcim.manufacturer", "dcim.platform"],
+            ["dcim.devicerole", "dcim.devicetype", "dcim.manufacturer", "dcim.platform", "tenancy.tenantgroup"],
             ["add"],
         ),
         permission("journal", "New journal entries", ["extras.journalentry"], ["add"]),
