@@ -22,7 +22,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.contexts import 
     group,
     scope_of,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Context, Contexts, Machine
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import (
+    TAGS,
+    Context,
+    Contexts,
+    Machine,
+    Snapshot,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
 
@@ -44,11 +50,11 @@ def scope(register: Register) -> tuple[Scope, str]:
     return scope_of(rows), _stamp(rows)
 
 
-def resolve(register: Register, machines: Sequence[Machine], found: Scope, at: str, slices: int) -> Contexts:
-    """The contexts of these machines. A config context edited while this runs means doing it again."""
+def resolve(register: Register, snapshot: Snapshot, found: Scope, at: str, slices: int) -> Contexts:
+    """The contexts of all machines. A config context edited while this runs means doing it again."""
     contexts = Contexts()
     for _ in range(ATTEMPTS):
-        contexts = _shared(register, machines, found, slices)
+        contexts = _shared(register, snapshot, found, slices)
         contexts.stamp = at
         now = stamp(register)
         if now == at:
@@ -56,16 +62,17 @@ def resolve(register: Register, machines: Sequence[Machine], found: Scope, at: s
         found, at = scope(register)
     # They don't stand still, so no scope can be trusted: NetBox renders every machine.
     contexts = Contexts(stamp=at)
-    contexts.own = _rendered(register, machines, slices)
+    contexts.own = _rendered(register, snapshot.machines.values(), slices)
     return contexts
 
 
-def extend(register: Register, kept: Contexts, machines: Sequence[Machine], found: Scope, slices: int) -> None:
-    """Give the machines that were read again their contexts, with the renderings that are already there."""
+def extend(register: Register, snapshot: Snapshot, machines: Sequence[Machine], found: Scope, slices: int) -> None:
+    """Give these machines, which were read again, their contexts, with the renderings that are already there."""
+    kept = snapshot.contexts
     if found.unsure:
         kept.own.update(_rendered(register, machines, slices))
         return
-    keys = Keys(found, surroundings(register, machines, found))
+    keys = Keys(found, surroundings(register, machines, found), snapshot.slugs[TAGS])
     unknown = []
     for machine in machines:
         kept.own.pop(machine.key, None)
@@ -99,17 +106,19 @@ def surroundings(register: Register, machines: Iterable[Machine], found: Scope) 
     return around
 
 
-def _shared(register: Register, machines: Sequence[Machine], found: Scope, slices: int) -> Contexts:
+def _shared(register: Register, snapshot: Snapshot, found: Scope, slices: int) -> Contexts:
+    machines = list(snapshot.machines.values())
     if found.unsure:
         return Contexts(own=_rendered(register, machines, slices))
     contexts = Contexts()
-    keys = Keys(found, surroundings(register, machines, found))
+    keys = Keys(found, surroundings(register, machines, found), snapshot.slugs[TAGS])
     groups = group(machines, keys)
     pairs = {key: (members[0], members[-1]) for key, members in groups.plain.items()}
     # The machines of a key of which all have local data: nothing shows the rendering below it.
     alone = [machine for key, members in groups.local.items() if key not in pairs for machine in members]
     wanted = {machine.key: machine for pair in pairs.values() for machine in pair}
-    rendered = _rendered(register, [*wanted.values(), *alone], slices)
+    rendered = _rendered(register, wanted.values(), slices, without_local=True)
+    rendered.update(_rendered(register, alone, slices))
     contexts.own = {machine.key: rendered[machine.key] for machine in alone if machine.key in rendered}
     doubtful: list[Machine] = []
     for key, (first, last) in pairs.items():
@@ -123,8 +132,13 @@ def _shared(register: Register, machines: Sequence[Machine], found: Scope, slice
     return contexts
 
 
-def _rendered(register: Register, machines: Iterable[Machine], slices: int) -> dict[str, Context]:
-    """The whole config context of each of these machines, as NetBox renders it. A machine that is gone is left out."""
+def _rendered(
+    register: Register, machines: Iterable[Machine], slices: int, *, without_local: bool = False
+) -> dict[str, Context]:
+    """The whole config context of each of these machines, as NetBox renders it. A machine that is gone is left out.
+
+    without_local leaves out those that got local context data since they were read: they can't stand for others.
+    """
     by_kind: dict[str, list[int]] = {}
     for machine in machines:
         by_kind.setdefault(machine.kind, []).append(machine.id)
@@ -134,8 +148,9 @@ def _rendered(register: Register, machines: Iterable[Machine], slices: int) -> d
 
     def read(piece: tuple[str, list[int]]) -> list[tuple[str, Context]]:
         kind, ids = piece
-        rows = register.rows(ENDPOINTS[kind], fields=("config_context",), filters={"id": ids})
-        return [(f"{kind}:{row['id']}", row["config_context"] or {}) for row in rows]
+        rows = register.rows(ENDPOINTS[kind], fields=("config_context", "local_context_data"), filters={"id": ids})
+        wanted = (row for row in rows if not (without_local and row["local_context_data"]))
+        return [(f"{kind}:{row['id']}", row["config_context"] or {}) for row in wanted]
 
     if not pieces:
         return {}
