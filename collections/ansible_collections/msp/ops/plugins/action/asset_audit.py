@@ -8,6 +8,7 @@ Documentation: plugins/modules/asset_audit.py. It writes neither to NetBox nor t
 from __future__ import annotations
 
 import datetime as dt
+import os
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -21,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subje
 class ActionModule(ActionBase):
     _supports_check_mode = True
     _supports_diff = True
-    _VALID_ARGS = frozenset()
+    _VALID_ARGS: frozenset[str] = frozenset()
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -31,13 +32,13 @@ class ActionModule(ActionBase):
         try:
             asset = subject(host, variables)
             found = self._measure(host, variables)
-            kept = keeping.keep(asset, found, began, dry=self._task.check_mode)
+            run = os.environ.get("MSP_RUN_ID")
+            kept = keeping.keep(asset, found, began, run=run, dry=self._task.check_mode)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
         result.update(changed=False, outcome=kept.outcome)
         if found.error is not None:
             result.update(msg=str(found.error), error=found.error.as_dict())
-            result["failed"] = found.outcome == outcome.FAILED
             result["unreachable"] = found.outcome == outcome.UNREACHABLE
             return result
         result.update(

@@ -1,3 +1,4 @@
+#!/usr/bin/python
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Audits one host in one round trip. The probes are in module_utils/audit; this file only calls them."""
@@ -25,8 +26,15 @@ description:
     listen). Without it the audit goes on, and says what is lacking.
 options: {}
 extends_documentation_fragment:
-  - action_common_attributes
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
 attributes:
+  action:
+    support: full
+  async:
+    support: none
+  bypass_host_loop:
+    support: none
   check_mode:
     support: full
     details:
@@ -43,32 +51,23 @@ attributes:
 requirements:
   - Python 3.9 or newer on the host, standard library only
 notes:
-  - A host without a usable Python does not fail the task. It is recorded with the outcome V(no_python), and the run
-    goes on. Unreachable hosts are recorded by M(msp.ops.audit_register).
+  - A host that cannot be audited does not fail the task. The attempt is recorded with its outcome and what to do, and
+    the run goes on. Use C(ignore_unreachable) in the play, so that it goes on to M(msp.ops.audit_register) even when no
+    host answers.
+  - The task fails when the attempt cannot be kept, because the spool cannot be written.
 seealso:
   - module: msp.ops.audit_register
 """
 
 EXAMPLES = r"""
-- name: Audit the hosts that are in scope
-  hosts: msp_targets
-  gather_facts: false
+- name: Audit the host
+  msp.ops.asset_audit:
   become: true
-  tasks:
-    - name: Audit
-      msp.ops.asset_audit:
-
-- name: Record what was found, once for the whole run
-  hosts: localhost
-  gather_facts: false
-  tasks:
-    - name: Record
-      msp.ops.audit_register:
 """
 
 RETURN = r"""
 outcome:
-  description: V(ok), V(no_python) or V(failed).
+  description: V(ok), V(unreachable), V(no_python) or V(failed).
   returned: always
   type: str
   sample: ok
@@ -77,6 +76,11 @@ facts_hash:
   returned: when the outcome is V(ok)
   type: str
   sample: 3f0c6a8f6d2e9c0f1f6f7c5b5b9f9b1f4e0c7d8a9b0c1d2e3f405162738495a6
+facts_changed:
+  description: Whether the facts differ from those that NetBox knows of.
+  returned: when the outcome is V(ok)
+  type: bool
+  sample: true
 changed_sections:
   description:
     - The sections of the facts that differ from those of the last audit made from this controller.

@@ -21,10 +21,10 @@ OK, NO_PYTHON, FAILED, UNREACHABLE = "ok", "no_python", "failed", "unreachable"
 # What Ansible, a shell or an old Python say when there is no Python that can run the module.
 _NO_PYTHON = re.compile(
     r"no python interpreters found"
-    r"|interpreter.{0,80}(?:not found|was not found|no such file)"
-    r"|python[\d.]*: (?:command )?not found"
-    r"|python[\d.]*: no such file or directory"
-    r"|ansible-core requires a minimum of python"
+    r"|interpreter[^\n]{0,80}(?:not found|no such file)"
+    r"|\S*python[\d.]*: (?:command )?not found"
+    r"|\S*python[\d.]*: no such file or directory"
+    r"|ansible-core requires a minimum of python[^\n]{0,80}"
     r"|future feature annotations is not defined"
     r"|syntaxerror: invalid syntax",
     re.IGNORECASE | re.DOTALL,
@@ -46,10 +46,11 @@ def read(host: str, result: Mapping[str, Any]) -> Outcome:
     """The outcome in what the module returned for a host."""
     if not result.get("failed") and isinstance(result.get("packed"), str):
         return _unpacked(host, result["packed"])
-    said = " ".join(str(result.get(key, "")) for key in ("msg", "module_stdout", "module_stderr", "exception"))
-    if _NO_PYTHON.search(said) or (result.get("rc") == 127 and "python" in said.lower()):
-        return Outcome(NO_PYTHON, error=no_python(host, said))
-    return Outcome(FAILED, error=failed(host, said))
+    said = " ".join(str(result.get(key) or "") for key in ("module_stderr", "module_stdout", "msg"))
+    reason = _NO_PYTHON.search(said)
+    if reason:
+        return Outcome(NO_PYTHON, error=no_python(host, reason.group()))
+    return Outcome(FAILED, error=failed(host, str(result.get("msg") or said)))
 
 
 def _unpacked(host: str, text: str) -> Outcome:
@@ -87,6 +88,15 @@ def unreachable(host: str, said: str) -> MspError:
         f"{host} to answer",
         _short(said),
         "see whether it is switched on and connected; when its address or port changed, correct them in NetBox",
+    )
+
+
+def lost(host: str) -> MspError:
+    return MspError(
+        "MSP-AUD-006",
+        f"every host of the run to have a recorded attempt, {host} too",
+        "none since the run began",
+        "run the audit again for this host (--limit); its worker was killed, or another run stopped it",
     )
 
 

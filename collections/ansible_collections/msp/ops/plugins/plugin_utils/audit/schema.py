@@ -200,20 +200,17 @@ def _problem(value: object, schema: Mapping[str, Any], where: str) -> str | None
     if "anyOf" in schema:
         found = [_problem(value, one, where) for one in schema["anyOf"]]
         return None if None in found else found[0]
-    if "const" in schema:
-        return None if value == schema["const"] else f"{where}: {value!r} is not {schema['const']!r}"
-    if "enum" in schema:
-        return None if value in schema["enum"] else f"{where}: {str(value)[:40]!r} is none of the known words"
+    words = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if words is not None:
+        return None if value in words else f"{where}: {str(value)[:40]!r} is none of the known words"
     names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if not any(_is(value, name) for name in names):
         return f"{where}: a {type(value).__name__} where {' or '.join(names)} belongs"
     if isinstance(value, Mapping):
         return _object_problem(value, schema, where)
-    if isinstance(value, list):
-        for number, one in enumerate(value):
-            if problem := _problem(one, schema["items"], f"{where}[{number}]"):
-                return problem
-    return None
+    rows = enumerate(value) if isinstance(value, list) else ()
+    problems = (_problem(one, schema["items"], f"{where}[{number}]") for number, one in rows)
+    return next(filter(None, problems), None)
 
 
 def _object_problem(value: Mapping[Any, Any], schema: Mapping[str, Any], where: str) -> str | None:

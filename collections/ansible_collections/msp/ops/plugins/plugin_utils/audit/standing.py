@@ -1,0 +1,92 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a run of audits came to, and what NetBox must be told of it. Pure: no I/O.
+
+NetBox keeps three things of an audit, and is written only where one of them differs: the hash of the facts, the
+operating system and the end of its support. The store keeps the rest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import FAILED, NO_PYTHON, OK, UNREACHABLE, lost
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+
+# The store's answer for a customer: by asset key (last audit with outcome ok, last attempt).
+LastAudits = Mapping[str, tuple[Audit | None, Audit | None]]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One host of this run. last_ok is the last audit that worked, of this run or an earlier one."""
+
+    subject: Subject
+    audit: Audit
+    last_ok: Audit | None
+    is_lost: bool = False
+
+
+def attempts(subjects: Iterable[Subject], last: Mapping[str, LastAudits], began: dt.datetime) -> list[Attempt]:
+    """What became of every host. One without a record since the run began is lost, and that is recorded too."""
+    found = []
+    for subject in subjects:
+        last_ok, attempt = last.get(subject.customer, {}).get(subject.asset, (None, None))
+        if attempt is not None and attempt.at >= began:
+            found.append(Attempt(subject, attempt, last_ok))
+        else:
+            error = str(lost(subject.host))
+            audit = Audit(subject.customer, subject.asset, subject.host, began, FAILED, error=error)
+            found.append(Attempt(subject, audit, last_ok, is_lost=True))
+    return found
+
+
+def wanted_fields(audit: Audit) -> dict[str, Any]:
+    """The custom fields that NetBox must have after an audit that worked."""
+    return {
+        names.FACTS_HASH: audit.facts_hash,
+        names.OPERATING_SYSTEM: audit.summary.get("os"),
+        names.OS_SUPPORT_END: audit.summary.get("support_end"),
+    }
+
+
+def changes(found: Sequence[Attempt], fields: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[dict, dict]]:
+    """By asset: (what NetBox has, what it must have), of the fields that differ.
+
+    fields is what NetBox has now, by asset. An asset that NetBox lost meanwhile is left out. The last audit that
+    worked counts also when this attempt did not: after a crash the store decides, and NetBox is brought up to it.
+    """
+    differing = {}
+    for one in found:
+        have = fields.get(one.subject.asset)
+        if one.last_ok is None or have is None:
+            continue
+        wanted = {name: value for name, value in wanted_fields(one.last_ok).items() if have.get(name) != value}
+        if wanted:
+            differing[one.subject.asset] = ({name: have.get(name) for name in wanted}, wanted)
+    return differing
+
+
+def counts(found: Iterable[Attempt]) -> dict[str, int]:
+    """Hosts by outcome, every outcome named."""
+    counted = Counter(one.audit.outcome for one in found)
+    return {outcome: counted[outcome] for outcome in (OK, UNREACHABLE, NO_PYTHON, FAILED)}
+
+
+def sentence(found: Sequence[Attempt], written: int) -> list[str]:
+    """What a person reads at the end of a run: the counts, and a line for each host that has no audit."""
+    counted = counts(found)
+    words = {OK: "ok", UNREACHABLE: "unreachable", NO_PYTHON: "without Python", FAILED: "failed"}
+    parts = [f"{counted[outcome]} {word}" for outcome, word in words.items() if counted[outcome] or outcome == OK]
+    pending = [one.audit.summary.get("security") or 0 for one in found if one.audit.outcome == OK]
+    lines = [
+        f"{len(found)} host(s): {', '.join(parts)}; {sum(1 for number in pending if number)} with security updates "
+        f"waiting; NetBox brought up to date for {written}"
+    ]
+    return lines + [f"{one.subject.host}: {one.audit.error}" for one in found if one.audit.outcome != OK]
