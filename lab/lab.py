@@ -96,7 +96,7 @@ class Lab:
     def reset(self, name: str) -> None:
         """Put NetBox's database back to a snapshot (about half a second), and forget caches and queued jobs."""
         self.cluster.copy_database(f"snapshot_{name}", netbox.DATABASE)
-        netbox.redis_command(self.paths, "FLUSHALL")
+        netbox.forget(self.paths)
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,14 @@ def up(name: str = "demo", *, hosts: bool = True, progress: Progress = progress.
         return _lab(lab, state, environment)
 
 
+def no_hosts_reason() -> str | None:
+    """Why this machine can't run hosts, as a sentence; None where it can."""
+    return lab_hosts.available()
+
+
 def _hosts(lab: LabPaths, progress: Progress) -> list[dict[str, Any]]:
     packages.ensure(progress, packages.FOR_HOSTS)
-    if reason := lab_hosts.available():
+    if reason := no_hosts_reason():
         print(f"msp: no hosts in this lab. {reason}", file=sys.stderr)
         return []
     return lab_hosts.up(lab.name, lab.hosts, progress)

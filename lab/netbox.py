@@ -35,8 +35,9 @@ LOCK = HERE / "requirements-netbox.lock"
 INSIDE = HERE / "inside"
 DATABASE = "netbox"
 ADMIN = "admin"
-WORKERS = 2
-THREADS = 4
+# Two readers in parallel and somebody who looks. One connection a worker: with more, two readers often end up in the
+# same process (seen in 5 of 8 trials) and wait for each other; a browser's idle connection is closed within seconds.
+WORKERS = 3
 
 Progress = Callable[[str], AbstractContextManager[None]]
 
@@ -180,7 +181,7 @@ def start_redis(environment: Environment, lab: LabPaths) -> processes.Process:
         cwd=lab.redis,
         mark=lab.base,
     )
-    if not processes.wait_until(lambda: redis_command(lab, "PING") or not processes.alive(process), 20):
+    if not processes.wait_until(lambda: redis_commands(lab, "PING") or not processes.alive(process), 20):
         raise MspError(
             "MSP-LAB-009",
             "Redis to answer within 20 seconds",
@@ -190,14 +191,21 @@ def start_redis(environment: Environment, lab: LabPaths) -> processes.Process:
     return process
 
 
-def redis_command(lab: LabPaths, command: str) -> bool:
-    """Send one command without arguments; whether Redis answered with success."""
+def redis_commands(lab: LabPaths, *commands: str) -> bool:
+    """Send commands in Redis's inline form; whether all were answered with success."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         client.connect(str(lab.redis_socket))
-        client.sendall(command.encode() + b"\r\n")
-        return client.recv(64).startswith(b"+")
+        with client.makefile("rwb") as stream:
+            stream.write("".join(f"{command}\r\n" for command in commands).encode())
+            stream.flush()
+            return all(stream.readline()[:1] in (b"+", b":") for _ in commands)
     return False
+
+
+def forget(lab: LabPaths) -> None:
+    """Empty NetBox's cache and its queues. What the worker keeps about itself stays, so it goes on working."""
+    redis_commands(lab, "SELECT 1", "FLUSHDB", "SELECT 0", "DEL rq:queue:high rq:queue:default rq:queue:low")
 
 
 def dump_path(environment: Environment) -> Path:
@@ -299,7 +307,8 @@ def start_web(environment: Environment, lab: LabPaths, port: int | None) -> tupl
                 environment.python,
                 *("-m", "gunicorn", "wsgi", "--chdir", INSIDE),
                 *("--bind", f"fd://{server.fileno()}"),
-                *("--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)),
+                *("--worker-class", "gthread", "--workers", str(WORKERS)),
+                *("--threads", "1", "--worker-connections", "1", "--keep-alive", "1"),
                 *("--timeout", "120", "--no-control-socket", "--worker-tmp-dir", lab.netbox),
                 *("--access-logfile", lab.logs / "access.log", "--access-logformat", "%(m)s %(U)s?%(q)s %(s)s %(L)s"),
             ],
