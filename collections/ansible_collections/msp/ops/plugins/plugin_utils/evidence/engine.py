@@ -42,7 +42,10 @@ _SIGNS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("MSP-EVD-005", ("53100", "54000"), ("disk is full",)),
     ("MSP-EVD-006", ("40001", "40P01", "55P03", "57014"), ("database is locked", "database table is locked")),
     ("MSP-EVD-002", ("42P01", "42703", "3F000"), ("no such table", "no such column")),
+    ("MSP-EVD-001", (), ("file is not a database", "is malformed")),
 )
+# A deadlock or a failed serialization: PostgreSQL gave up one of two transactions, and it may well work now.
+_TRY_AGAIN = ("40001", "40P01")
 _SENTENCES = {
     "MSP-EVD-001": (
         "an answer from the store {name}",
@@ -215,7 +218,8 @@ class Database:
                 with self._write() as connection:
                     return work(connection)
             except MspError as error:
-                if error.code != "MSP-EVD-006" or self.kind == SQLITE or attempt == 4:
+                state = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
+                if state not in _TRY_AGAIN or attempt == 4:
                     raise
                 time.sleep(0.02 * 2**attempt)
         raise AssertionError("unreachable")

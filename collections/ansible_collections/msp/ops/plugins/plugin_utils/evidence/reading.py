@@ -247,13 +247,13 @@ def who(connection: Connection, term: str) -> list[Known]:
 def _things_by_token(connection: Connection, term: str) -> dict[int, set[str]]:
     """Things by id, with the kinds of word that matched; at most MOST_FOUND, the newest."""
     known = tables()
-    pairs = hashing.term_tokens(term)
+    pairs = {(kind, rows.clean(word)) for kind, word in hashing.term_tokens(term)}
     if not pairs:
         return {}
     query = (
         sa.select(known.tokens.c.kind, known.tokens.c.token, known.tokens.c.thing_id)
         .join(known.things, known.things.c.id == known.tokens.c.thing_id)
-        .where(known.tokens.c.token.in_({rows.clean(word) for _kind, word in pairs}))
+        .where(known.tokens.c.token.in_({word for _kind, word in pairs}))
         .order_by(known.things.c.last_seen.desc())
         .limit(MOST_FOUND)
     )

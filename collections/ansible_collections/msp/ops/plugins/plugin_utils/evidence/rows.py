@@ -99,7 +99,8 @@ def sighting(row: Any) -> Sighting:
     )
 
 
-def audit_row(audit: Audit, facts_id: int | None) -> Row:
+def audit_row(audit: Audit) -> Row:
+    """The row of an audit, but for the id of its facts."""
     if audit.outcome not in OUTCOMES or (audit.outcome == "ok") != (audit.facts_hash is not None):
         raise MspError(
             "MSP-EVD-007",
@@ -113,7 +114,6 @@ def audit_row(audit: Audit, facts_id: int | None) -> Row:
         "host": clean(audit.host),
         "at": micros(audit.at),
         "outcome": audit.outcome,
-        "facts_id": facts_id,
         "summary": hashing.canonical_json(dict(audit.summary)),
         "volatile": hashing.canonical_json(dict(audit.volatile)),
         "changed": hashing.canonical_json(list(audit.changed)),

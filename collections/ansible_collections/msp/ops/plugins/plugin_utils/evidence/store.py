@@ -231,9 +231,9 @@ def _record_all(connection: Connection, records: Sequence[codec.Record]) -> None
         writing.write_run(connection, rows.run_row(run))
     hosts = [rows.run_host_row(host) for host in of(RunHost)]
     writing.write_events(connection, known.run_hosts, _by(hosts, "run", "host"))
-    audits = of(Audit)
-    ids = writing.facts_ids(connection, [audit.facts_hash for audit in audits if audit.facts_hash])
-    new = [rows.audit_row(audit, ids[audit.facts_hash] if audit.facts_hash else None) for audit in audits]
+    audits = [(rows.audit_row(audit), audit.facts_hash) for audit in of(Audit)]
+    ids = writing.facts_ids(connection, [name for _row, name in audits if name])
+    new = [{**row, "facts_id": ids[name] if name else None} for row, name in audits]
     writing.write_events(connection, known.audits, _by(new, "customer", "asset", "at", "outcome"))
     if observations := [rows.observation_row(observation) for observation in of(Observation)]:
         writing.write_observations(connection, observations)

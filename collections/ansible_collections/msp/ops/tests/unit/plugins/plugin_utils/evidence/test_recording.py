@@ -1,0 +1,121 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a run leaves behind: a row a host, and minutes that add up to the time that passed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.recording import Place, Recording, place_of
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
+
+START = dt.datetime(2026, 3, 1, 9, 0, tzinfo=dt.UTC)
+
+
+def recording(*, planned: bool = True, ticket: str | None = None) -> Recording:
+    run = Run("r1", "playbooks/audit.yml", START, None, "anna", "ctl", False, out_of_scope_ticket=ticket)
+    return Recording(run, planned=planned)
+
+
+def test_the_seconds_of_a_host_are_those_of_its_tasks() -> None:
+    run = recording()
+    run.task_started("a", "1", 10.0)
+    run.task_started("b", "1", 10.0)
+    run.task_ended("b", "1", 10.5)
+    run.task_ended("a", "1", 12.0)
+    run.task_started("a", "2", 12.0)
+    run.task_ended("a", "2", 13.0)
+    _run, hosts, _effort = run.finished(START + dt.timedelta(seconds=4), {"a": {"ok": 2}, "b": {"ok": 1}}, {})
+    assert {host.host: host.seconds for host in hosts} == {"a": 3.0, "b": 0.5}
+
+
+def test_a_task_that_ends_twice_or_never_began_counts_no_seconds() -> None:
+    run = recording()
+    run.task_ended("a", "1", 5.0)
+    run.task_started("a", "2", 10.0)
+    run.task_ended("a", "2", 11.0)
+    run.task_ended("a", "2", 99.0)
+    _run, hosts, _effort = run.finished(START, {"a": {}}, {})
+    assert hosts[0].seconds == 1.0
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome"),
+    [
+        ({"ok": 3}, "ok"),
+        ({"ok": 3, "rescued": 1, "ignored": 2}, "ok"),
+        ({"ok": 3, "failures": 1}, "failed"),
+        ({"unreachable": 1}, "failed"),
+    ],
+)
+def test_a_run_failed_when_a_host_failed_or_was_unreachable(counts: dict[str, int], outcome: str) -> None:
+    run, hosts, _effort = recording().finished(START, {"a": counts, "b": {"ok": 1}}, {})
+    assert run.outcome == outcome
+    assert hosts[0].failed == counts.get("failures", 0)
+
+
+def test_minutes_are_shared_by_seconds_inside_and_outside_the_contract() -> None:
+    run = recording(planned=False, ticket="T-1")
+    for host, seconds in (("a", 30.0), ("b", 60.0), ("c", 30.0)):
+        run.task_started(host, "1", 0.0)
+        run.task_ended(host, "1", seconds)
+    places = {
+        "a": Place("one", "device:1", True),
+        "b": Place("one", "device:2", False),
+        "c": Place("two", "device:3", True),
+    }
+    done, _hosts, effort = run.finished(START + dt.timedelta(minutes=2), {name: {} for name in places}, places)
+    assert {(row.customer, row.in_contract): row.minutes for row in effort} == {
+        ("one", True): 0.5,
+        ("one", False): 1.0,
+        ("two", True): 0.5,
+    }
+    assert all(row.by == "automation" and not row.planned and row.ticket == "T-1" for row in effort)
+    assert done.extra["customers"] == ["one", "two"]
+
+
+def test_a_run_on_nobodys_host_is_nobodys_effort() -> None:
+    _run, hosts, effort = recording().finished(START + dt.timedelta(minutes=2), {"localhost": {"ok": 1}}, {})
+    assert hosts[0].customer is None
+    assert effort == []
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdef"),
+        st.tuples(st.floats(0, 1e4), st.sampled_from(["one", "two", None]), st.sampled_from([True, False, None])),
+        min_size=1,
+    ),
+    st.integers(0, 100_000),
+)
+def test_minutes_of_all_customers_add_up_to_the_time_that_passed(
+    told: dict[str, tuple[float, str | None, bool | None]], seconds: int
+) -> None:
+    run = recording()
+    for host, (spent, _customer, _scope) in told.items():
+        run.task_started(host, "1", 0.0)
+        run.task_ended(host, "1", spent)
+    places = {host: Place(customer, None, scope) for host, (_spent, customer, scope) in told.items()}
+    _run, _hosts, effort = run.finished(START + dt.timedelta(seconds=seconds), {host: {} for host in told}, places)
+    expected = seconds / 60 if any(place.customer for place in places.values()) else 0
+    assert sum(row.minutes for row in effort) == pytest.approx(expected, abs=0.001)
+    assert len({row.key for row in effort}) == len(effort)
+
+
+@pytest.mark.parametrize(
+    ("variable", "place"),
+    [
+        ({"customer": "one", "status": "contracted", "asset": {"key": "device:1"}}, Place("one", "device:1", True)),
+        ({"customer": "one", "status": "unlisted", "asset": {"key": "device:1"}}, Place("one", "device:1", False)),
+        ({"customer": "one", "status": "ended"}, Place("one", None, False)),
+        (None, Place()),
+        ("text", Place()),
+        ({"asset": "text"}, Place(None, None, False)),
+    ],
+)
+def test_a_host_is_whose_its_variable_says(variable: object, place: Place) -> None:
+    assert place_of(variable) == place
