@@ -31,6 +31,9 @@ class ActionModule(ActionBase):
         began = dt.datetime.now(dt.UTC)
         try:
             asset = subject(host, variables)
+            if not asset.has_address:
+                error = outcome.no_address(host)
+                return {**result, "outcome": outcome.NOT_ATTEMPTED, "msg": str(error), "error": error.as_dict()}
             found = self._measure(host, variables)
             run = os.environ.get("MSP_RUN_ID")
             kept = keeping.keep(asset, found, began, run=run, dry=self._task.check_mode)

@@ -50,9 +50,9 @@ class ActionModule(ActionBase):
         return result | {
             "changed": bool(done.changes),
             "counts": standing.counts(done.attempts),
-            "not_audited": {one.subject.host: one.audit.error for one in done.attempts if one.audit.outcome != OK},
+            "not_audited": {one.subject.host: one.error for one in done.attempts if one.outcome != OK},
             "customers": sorted({one.subject.customer for one in done.attempts}),
             "netbox_writes": len(done.changes),
             "observations": done.observations,
-            "summary": standing.sentence(done.attempts, len(done.changes)),
+            "summary": standing.sentences(done.attempts, len(done.changes)),
         }

@@ -67,7 +67,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 outcome:
-  description: V(ok), V(unreachable), V(no_python) or V(failed).
+  description:
+    - V(ok), V(unreachable), V(no_python) or V(failed).
+    - V(not_attempted) for an asset that NetBox has no address of. Its name is not looked up instead.
   returned: always
   type: str
   sample: ok

@@ -78,6 +78,7 @@ counts:
     unreachable: 1
     no_python: 0
     failed: 0
+    not_attempted: 0
 not_audited:
   description: Hosts without an audit, each with the reason and what to do.
   returned: success

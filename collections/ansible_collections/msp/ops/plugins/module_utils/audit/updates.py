@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.msp.ops.plugins.module_utils.audit import packages
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
 from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed, native_architecture
 
-RELEASES = ("apt-cache", "policy")
 _LISTS = "/var/lib/apt/lists"
 # Written by the update timer of Debian and Ubuntu after a refresh that succeeded.
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
@@ -63,36 +63,55 @@ def parse_policy(text: str) -> dict[str, Policy]:
     return found
 
 
-def parse_releases(text: str) -> dict[str, dict[str, str]]:
-    """`apt-cache policy` without a name: source to the fields of its release (o, a, n, l, ...)."""
-    found: dict[str, dict[str, str]] = {}
-    source = ""
+def parse_release(text: str) -> dict[str, str]:
+    """The head of an InRelease or Release file: Origin, Label, Suite, Codename."""
+    found: dict[str, str] = {}
     for line in text.splitlines():
-        bare = line.strip()
-        if re.match(r"-?\d+ \S", bare) and line.startswith(" "):
-            source = bare.partition(" ")[2]
-        elif bare.startswith("release ") and source:
-            found[source] = dict(field.partition("=")[::2] for field in bare[8:].split(",") if "=" in field)
-        elif line.startswith("Pinned packages"):
+        name, _colon, value = line.partition(": ")
+        if name in ("Origin", "Label", "Suite", "Codename"):
+            found.setdefault(name, value.strip())
+        elif line.startswith(("MD5Sum:", "SHA1:", "SHA256:")):
             break
     return found
 
 
+def release_files(source: str) -> list[str]:
+    """Where apt keeps the release file of a source such as "http://host/debian suite/component amd64 Packages"."""
+    words = source.split(" ")
+    address, place = words[0].rstrip("/"), words[1] if len(words) > 1 else ""
+    suite = "%s/dists/%s" % (address, place.rpartition("/")[0])
+    flat = "%s/%s" % (address, place.rstrip("/"))
+    return [_list_name("%s/%s" % (base, name)) for base in (suite, flat) for name in ("InRelease", "Release")]
+
+
+def _list_name(address: str) -> str:
+    bare = re.sub(r"^[a-z0-9+.-]+:(//)?([^/@]*@)?", "", address)
+    quoted = re.sub(r'[\\|{}\[\]<>"^~_=!@#$%&*]', lambda match: "%%%02x" % ord(match.group()), bare)
+    return quoted.replace("/", "_")
+
+
+def guess_release(source: str) -> dict[str, str]:
+    """What the source's own name says where its release file cannot be read."""
+    words = source.split(" ")
+    host = re.sub(r"^[a-z0-9+.-]+:(//)?([^/@]*@)?", "", words[0]).split("/")[0]
+    return {"Label": host, "Codename": words[1].rpartition("/")[0] if len(words) > 1 else ""}
+
+
 def origin(release: dict[str, str]) -> str | None:
     """Label and suite, for instance "Debian-Security/bookworm-security" or "Ubuntu/jammy-updates"."""
-    label = release.get("l") or release.get("o")
-    archive, codename = release.get("a", ""), release.get("n", "")
+    label = release.get("Label") or release.get("Origin")
+    archive, codename = release.get("Suite", ""), release.get("Codename", "")
     # Ubuntu's pockets share a codename; Debian's archive names ("oldstable") change meaning with time.
     suite = archive if codename and archive.startswith(codename) else codename or archive
-    if not label or archive == "now":
+    if not label:
         return None
     return "%s/%s" % (label, suite) if suite else label
 
 
 def is_security(release: dict[str, str]) -> bool:
     """Debian says so in the label and the codename, Ubuntu and its Pro archives in the archive's name."""
-    names = (release.get("a", ""), release.get("n", ""))
-    return release.get("l", "").lower().endswith("security") or any(name.endswith("-security") for name in names)
+    names = (release.get("Suite", ""), release.get("Codename", ""))
+    return release.get("Label", "").lower().endswith("security") or any(name.endswith("-security") for name in names)
 
 
 def best_origin(sources: list[str], releases: dict[str, dict[str, str]]) -> str | None:
@@ -186,7 +205,6 @@ def result(pending: list[dict] | None, why: str | None = None) -> dict:
 
 def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None:
     if manager == "dpkg":
-        host.prepare(*RELEASES, unprivileged=True)
         host.prepare(*_policy(installed), unprivileged=True)
     elif manager == "rpm":
         host.prepare(*DNF_UPDATES, unprivileged=True)
@@ -195,7 +213,7 @@ def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None
 
 def _policy(installed: list[Installed]) -> tuple[str, ...]:
     native = native_architecture(installed)
-    return RELEASES + tuple(sorted(key(one, native) for one in installed))
+    return ("apt-cache", "policy") + tuple(sorted(key(one, native) for one in installed))
 
 
 def collect(host: Host, manager: str | None, installed: list[Installed]) -> tuple[dict, dict]:
@@ -212,15 +230,23 @@ def collect(host: Host, manager: str | None, installed: list[Installed]) -> tupl
 
 
 def _apt(host: Host, installed: list[Installed]) -> tuple[dict, dict]:
-    answers = [host.run(*RELEASES, unprivileged=True), host.run(*_policy(installed), unprivileged=True)]
-    for answer in answers:
-        if answer.status != 0:
-            return result(None, "apt-cache " + answer.reason()), {}
-    releases = {source: fields for source, fields in parse_releases(answers[0].out).items() if origin(fields)}
+    answer = host.run(*_policy(installed), unprivileged=True)
+    if answer.status != 0:
+        return result(None, "apt-cache " + answer.reason()), {}
+    policies = parse_policy(answer.out)
+    sources = {source for policy in policies.values() for _version, some in policy.versions for source in some}
+    releases = {source: _release(host, source) for source in sources if source != packages.DPKG_STATUS}
     if not releases:
         return result(None, "the host has no package lists: apt update was never run, or its lists were removed"), {}
-    pending, origins = apt_pending(installed, parse_policy(answers[1].out), releases)
+    pending, origins = apt_pending(installed, policies, releases)
     return result(pending), origins
+
+
+def _release(host: Host, source: str) -> dict[str, str]:
+    for name in release_files(source):
+        if host.exists("%s/%s" % (_LISTS, name)):
+            return parse_release(host.text("%s/%s" % (_LISTS, name)))
+    return guess_release(source)
 
 
 def _dnf(host: Host, installed: list[Installed]) -> dict:

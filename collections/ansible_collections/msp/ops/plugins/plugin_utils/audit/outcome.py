@@ -17,6 +17,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 
 OK, NO_PYTHON, FAILED, UNREACHABLE = "ok", "no_python", "failed", "unreachable"
+# No attempt was made, so none is recorded: nobody may read it as "looked for and not there".
+NOT_ATTEMPTED = "not_attempted"
 
 # What Ansible, a shell or an old Python say when there is no Python that can run the module.
 _NO_PYTHON = re.compile(
@@ -88,6 +90,15 @@ def unreachable(host: str, said: str) -> MspError:
         f"{host} to answer",
         _short(said),
         "see whether it is switched on and connected; when its address or port changed, correct them in NetBox",
+    )
+
+
+def no_address(host: str) -> MspError:
+    return MspError(
+        "MSP-AUD-007",
+        f"a primary address of {host} in NetBox",
+        "none, so it was not looked for",
+        "set its primary address in NetBox; what no audit can log in to (phones) is seen by other sources",
     )
 
 

@@ -43,7 +43,7 @@ def register_audits(
     last = {customer: store.last_audits(customer) for customer in customers}
     done = Registered(standing.attempts(subjects, last, began))
     if not check:
-        store.record_audits(one.audit for one in done.attempts if one.is_lost)
+        store.record_audits(one.audit for one in done.attempts if one.is_lost and one.audit)
     have = {asset: fields for customer in customers for asset, fields in _fields(register, customer).items()}
     done.changes = standing.changes(done.attempts, have)
     if not check:
@@ -66,7 +66,7 @@ def _fields(register: Register, customer: str) -> dict[str, Mapping[str, Any]]:
 def _neighbours(register: Register, attempts: Iterable[standing.Attempt]) -> Iterable[Observation]:
     prefixes: dict[str, list[str]] = {}
     for one in attempts:
-        if one.is_lost or not (one.audit.volatile.get("neighbours") or one.audit.volatile.get("lldp")):
+        if one.audit is None or not (one.audit.volatile.get("neighbours") or one.audit.volatile.get("lldp")):
             continue
         customer = one.subject.customer
         if customer not in prefixes:

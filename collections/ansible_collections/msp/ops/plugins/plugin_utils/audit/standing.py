@@ -14,7 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import FAILED, NO_PYTHON, OK, UNREACHABLE, lost
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import (
+    FAILED,
+    NO_PYTHON,
+    NOT_ATTEMPTED,
+    OK,
+    UNREACHABLE,
+    lost,
+    no_address,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
@@ -25,26 +33,29 @@ LastAudits = Mapping[str, tuple[Audit | None, Audit | None]]
 
 @dataclass(frozen=True)
 class Attempt:
-    """One host of this run. last_ok is the last audit that worked, of this run or an earlier one."""
+    """One host of this run. audit is its record, last_ok the last audit that worked, of this run or an earlier one."""
 
     subject: Subject
-    audit: Audit
-    last_ok: Audit | None
+    outcome: str
+    error: str | None = None
+    audit: Audit | None = None
+    last_ok: Audit | None = None
     is_lost: bool = False
 
 
 def attempts(subjects: Iterable[Subject], last: Mapping[str, LastAudits], began: dt.datetime) -> list[Attempt]:
-    """What became of every host. One without a record since the run began is lost, and that is recorded too."""
-    found = []
-    for subject in subjects:
-        last_ok, attempt = last.get(subject.customer, {}).get(subject.asset, (None, None))
-        if attempt is not None and attempt.at >= began:
-            found.append(Attempt(subject, attempt, last_ok))
-        else:
-            error = str(lost(subject.host))
-            audit = Audit(subject.customer, subject.asset, subject.host, began, FAILED, error=error)
-            found.append(Attempt(subject, audit, last_ok, is_lost=True))
-    return found
+    """What became of every host. One without a record since the run began is lost, and gets a record that says so."""
+    return [_attempt(one, *last.get(one.customer, {}).get(one.asset, (None, None)), began) for one in subjects]
+
+
+def _attempt(subject: Subject, last_ok: Audit | None, last: Audit | None, began: dt.datetime) -> Attempt:
+    if last is not None and last.at >= began:
+        return Attempt(subject, last.outcome, last.error, last, last_ok)
+    if not subject.has_address:
+        return Attempt(subject, NOT_ATTEMPTED, str(no_address(subject.host)), None, last_ok)
+    error = str(lost(subject.host))
+    record = Audit(subject.customer, subject.asset, subject.host, began, FAILED, error=error)
+    return Attempt(subject, FAILED, error, record, last_ok, is_lost=True)
 
 
 def wanted_fields(audit: Audit) -> dict[str, Any]:
@@ -75,18 +86,24 @@ def changes(found: Sequence[Attempt], fields: Mapping[str, Mapping[str, Any]]) -
 
 def counts(found: Iterable[Attempt]) -> dict[str, int]:
     """Hosts by outcome, every outcome named."""
-    counted = Counter(one.audit.outcome for one in found)
-    return {outcome: counted[outcome] for outcome in (OK, UNREACHABLE, NO_PYTHON, FAILED)}
+    counted = Counter(one.outcome for one in found)
+    return {outcome: counted[outcome] for outcome in WORDS}
 
 
-def sentence(found: Sequence[Attempt], written: int) -> list[str]:
+WORDS = {
+    OK: "ok",
+    UNREACHABLE: "unreachable",
+    NO_PYTHON: "without Python",
+    FAILED: "failed",
+    NOT_ATTEMPTED: "without an address in NetBox",
+}
+
+
+def sentences(found: Sequence[Attempt], written: int) -> list[str]:
     """What a person reads at the end of a run: the counts, and a line for each host that has no audit."""
     counted = counts(found)
-    words = {OK: "ok", UNREACHABLE: "unreachable", NO_PYTHON: "without Python", FAILED: "failed"}
-    parts = [f"{counted[outcome]} {word}" for outcome, word in words.items() if counted[outcome] or outcome == OK]
-    pending = [one.audit.summary.get("security") or 0 for one in found if one.audit.outcome == OK]
-    lines = [
-        f"{len(found)} host(s): {', '.join(parts)}; {sum(1 for number in pending if number)} with security updates "
-        f"waiting; NetBox brought up to date for {written}"
-    ]
-    return lines + [f"{one.subject.host}: {one.audit.error}" for one in found if one.audit.outcome != OK]
+    parts = [f"{counted[outcome]} {word}" for outcome, word in WORDS.items() if counted[outcome] or outcome == OK]
+    waiting = sum(1 for one in found if one.outcome == OK and one.audit and one.audit.summary.get("security"))
+    head = f"{len(found)} host(s): {', '.join(parts)}"
+    lines = [f"{head}; {waiting} with security updates waiting; NetBox brought up to date for {written}"]
+    return lines + [f"{one.subject.host}: {one.error}" for one in found if one.outcome != OK]

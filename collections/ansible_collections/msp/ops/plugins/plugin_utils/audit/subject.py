@@ -10,15 +10,22 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
+_BY_ADDRESS = ("ssh", "smart", "paramiko", "paramiko_ssh", "winrm", "psrp")
+
 
 @dataclass(frozen=True)
 class Subject:
-    """customer is the tenant's slug, asset the key in NetBox ("device:12"), facts_hash what NetBox knows of it."""
+    """customer is the tenant's slug, asset the key in NetBox ("device:12"), facts_hash what NetBox knows of it.
+
+    has_address is False for an asset that NetBox has no address of. Its name must not be looked up instead: a name
+    server with a wildcard would lead to somebody else's machine.
+    """
 
     host: str
     customer: str
     asset: str
     facts_hash: str | None = None
+    has_address: bool = True
 
 
 def subject(host: str, variables: Mapping[str, Any]) -> Subject:
@@ -32,7 +39,9 @@ def subject(host: str, variables: Mapping[str, Any]) -> Subject:
             "a host without it",
             "take the hosts from the inventory msp.ops.netbox; what NetBox does not have is no asset yet",
         )
-    return Subject(host, str(msp["customer"]), str(asset["key"]), _text(asset.get("facts_hash")))
+    connection = str(variables.get("ansible_connection") or "ssh").rpartition(".")[2]
+    has_address = bool(variables.get("ansible_host")) or connection not in _BY_ADDRESS
+    return Subject(host, str(msp["customer"]), str(asset["key"]), _text(asset.get("facts_hash")), has_address)
 
 
 def _text(value: object) -> str | None:
