@@ -171,7 +171,7 @@ def _groups(sightings: Sequence[Sighting]) -> list[list[Sighting]]:
 
 def _thing(sightings: Sequence[Sighting], asset: Asset | None, vendor_of: Callable[[str], str]) -> Thing:
     newest = sorted(sightings, key=lambda s: s.last_seen, reverse=True)
-    macs = _first(map(mac, asset.macs if asset else ()), _merged(newest, "macs", "mac", mac))
+    macs = _first(map(mac, asset.macs if asset else ()), _merged(newest, "macs", "mac", _card))
     serials = _first([asset.serial if asset else ""], _merged(newest, "serial", "serials", text))
     held = (asset.address or "", *asset.addresses) if asset else ()
     addresses = _first(map(bare, held), _merged(newest, "addresses", "address", bare))
@@ -230,6 +230,10 @@ def _tokens(identity: Mapping[str, Any]) -> list[Token]:
     found += [("address", bare(v)) for v in _many(identity, "addresses", "address")]
     found += [("name", plain(v.partition(".")[0])) for v in _many(identity, "names", "name")]
     return [t for t in found if t[1]]
+
+
+def _card(value: str) -> str:
+    return "" if multicast(value) else mac(value)
 
 
 def multicast(value: str) -> bool:

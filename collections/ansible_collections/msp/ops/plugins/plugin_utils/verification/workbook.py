@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import itertools
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -201,19 +202,19 @@ def _described(row: SheetRow, verification: Verification, t: Words) -> dict[str,
 
 
 def _validations(ws: Any, document: SheetDocument, t: Words) -> None:
-    """The lists to choose from, one for the answer and one for each kind of row."""
+    """The lists to choose from: of each run of rows with the same status."""
     letters = {name: get_column_letter(i) for i, name in enumerate(COLUMNS, start=1)}
-    lists = {"agreed": _list([t("yes"), t("no")], t)}
-    for status in {row.keys["status"] for row in document.rows}:
-        lists[status] = _list([t(f"decision.{choice}") for choice in choices(status)], t)
-    for offset, row in enumerate(document.rows):
-        at = HEADER_ROW + 1 + offset
-        lists[row.keys["status"]].add(f"{letters['decision']}{at}")
-        if row.thing is None:
-            lists["agreed"].add(f"{letters['agreed']}{at}")
-    for validation in lists.values():
-        if validation.sqref.ranges:
+    at = HEADER_ROW + 1
+    for status, rows in itertools.groupby(document.rows, key=lambda row: row.keys["status"]):
+        last = at + len(list(rows)) - 1
+        offered = {"decision": [t(f"decision.{choice}") for choice in choices(status)]}
+        if status == names.CONTRACTED:
+            offered["agreed"] = [t("yes"), t("no")]
+        for name, words in offered.items():
+            validation = _list(words, t)
+            validation.add(f"{letters[name]}{at}:{letters[name]}{last}")
             ws.add_data_validation(validation)
+        at = last + 1
 
 
 def _list(words: list[str], t: Words) -> Any:

@@ -1,0 +1,69 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All parts of a verification joined."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import (
+    NOW,
+    Made,
+    asset,
+    customer,
+    small_office,
+)
+
+
+def test_the_counts_are_those_of_the_parts() -> None:
+    counts = small_office().verification().counts
+    assert dataclasses.asdict(counts) == {
+        "contracted": 5,
+        "found": 3,
+        "differs": 1,
+        "absent": 1,
+        "not_audited": 1,
+        "unlisted": 2,
+        "warranty_ending": 1,
+        "security_updates": 18,
+        "os_ended": 1,
+    }
+
+
+def test_a_tracked_gateway_is_neither_contracted_nor_unlisted() -> None:
+    verification = small_office().verification()
+    assert [(o.asset.name, o.status) for o in verification.others] == [("jansen-gw01", "tracked")]
+    assert verification.others[0].last_seen is not None
+
+
+def test_an_asset_with_status_unlisted_or_none_is_listed_as_not_in_the_contract() -> None:
+    made = Made(customer(), [asset(1, "a", status="unlisted"), asset(2, "b", status=None)], {}, {}, [])
+    assert [t.key for t in made.verification().things] == ["device:1", "device:2"]
+
+
+def test_a_contract_past_its_end_is_said_to_have_ended() -> None:
+    assert Made(customer(end=dt.date(2026, 11, 22)), [], {}, {}, []).verification().contract_ended
+    assert not Made(customer(end=dt.date(2026, 11, 23)), [], {}, {}, []).verification().contract_ended
+
+
+def test_today_is_the_customers_calendar_date() -> None:
+    late = dt.datetime(2026, 11, 23, 23, 30, tzinfo=dt.UTC)
+    assert Made(customer("nl"), [], {}, {}, [], now=late).verification().today == dt.date(2026, 11, 24)
+    assert Made(customer("en"), [], {}, {}, [], now=late).verification().today == dt.date(2026, 11, 23)
+
+
+def test_an_unknown_time_zone_or_language_falls_back_and_does_not_fail() -> None:
+    verification = Made(customer(timezone="Mars/Olympus", language="fr"), [], {}, {}, []).verification()
+    assert (verification.zone.key, verification.language) == ("UTC", "en")
+
+
+def test_a_customer_without_a_contract_has_a_verification_too() -> None:
+    verification = Made(Customer(1, "new", "New", None), [], {}, {}, []).verification()
+    assert (verification.counts.contracted, verification.contract_ended) == (0, False)
+
+
+def test_the_newest_evidence_is_named() -> None:
+    assert small_office().verification().evidence_until == NOW - dt.timedelta(hours=1)
+    assert Made(customer(), [], {}, {}, []).verification().evidence_until is None
