@@ -77,12 +77,11 @@ WELL_KNOWN: Mapping[str, frozenset[str]] = {
 _TEXT_LOOKUPS = frozenset({"n", "ic", "nic", "iew", "niew", "isw", "nisw", "ie", "nie", "empty", "regex", "iregex"})
 _NUMBER_LOOKUPS = frozenset({"n", "lt", "lte", "gt", "gte", "empty"})
 _LOOKUPS_BY_TYPE: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("text", "longtext", "url", "select", "multiselect"), _TEXT_LOOKUPS),
-    **dict.fromkeys(("integer", "decimal", "date", "datetime", "object"), _NUMBER_LOOKUPS),
-    "multiobject": frozenset(),
+    **dict.fromkeys(("text", "longtext", "url", "select"), _TEXT_LOOKUPS),
+    **dict.fromkeys(("integer", "decimal", "date", "datetime", "object", "multiobject"), _NUMBER_LOOKUPS),
+    "multiselect": _TEXT_LOOKUPS - {"nie", "niew", "nisw"},
     "boolean": frozenset(),
 }
-_LOOSE_LOOKUPS: frozenset[str] = frozenset()
 
 # Names whose values NetBox joins with OR, so that a long list may be asked for in parts.
 _DIVISIBLE = frozenset({"id", "name", "slug", "serial", "asset_tag", "address", "mac_address", "changed_object_id"})
@@ -106,7 +105,7 @@ class FieldFilter:
         base = f"cf_{self.name}"
         # A loose text field is a "contains" filter already, and NetBox adds no further lookups to such a filter.
         loose = self.logic == "loose" and self.type in ("text", "longtext", "url")
-        lookups = _LOOSE_LOOKUPS if loose else _LOOKUPS_BY_TYPE[self.type]
+        lookups = frozenset() if loose else _LOOKUPS_BY_TYPE[self.type]
         return frozenset({base, *(f"{base}__{lookup}" for lookup in lookups)})
 
 
@@ -182,7 +181,8 @@ def parts(filters: Filters) -> Iterator[dict[str, Any]]:
         return
     values = filters[longest]
     divisible = longest in _DIVISIBLE or (longest.endswith("_id") and longest != "tag_id")
-    if not divisible or isinstance(values, str) or not isinstance(values, (list, tuple, set, frozenset)):
+    rest = total - _length(longest, values)
+    if not divisible or not isinstance(values, (list, tuple, set, frozenset)) or rest > LONGEST_QUERY // 2:
         raise MspError(
             "MSP-REG-006",
             f"filters that fit in {LONGEST_QUERY} characters",
@@ -190,7 +190,7 @@ def parts(filters: Filters) -> Iterator[dict[str, Any]]:
             "use fewer values, or a filter by id",
         )
     ordered = sorted(values, key=str)
-    room = max(LONGEST_QUERY - (total - _length(longest, values)), 200)
+    room = LONGEST_QUERY - rest
     piece: list[Any] = []
     for value in ordered:
         if piece and _length(longest, [*piece, value]) > room:

@@ -1,0 +1,148 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tenants become customers and devices become assets; what can't be read is an error that names the tenant."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import ScopeRule, WarrantySource
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import (
+    asset_of,
+    assets,
+    contract_of,
+    customer_of,
+    customers,
+)
+
+
+def tenant(id: int = 1, slug: str = "bakkerij-jansen", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "slug": slug,
+        "name": slug.title(),
+        "custom_fields": {"msp_contract_id": "C-1", "msp_contract_start": "2026-01-01", **fields},
+    }
+
+
+DEVICE = {
+    "id": 12,
+    "name": "srv01",
+    "serial": "ABC",
+    "asset_tag": "A1",
+    "tenant": {"id": 1, "slug": "bakkerij-jansen"},
+    "site": {"id": 1, "slug": "utrecht"},
+    "role": {"id": 1, "slug": "server"},
+    "platform": None,
+    "device_type": {"id": 1, "model": "R250", "manufacturer": {"id": 1, "name": "Dell"}},
+    "primary_ip4": {"id": 1, "address": "192.0.2.10/24"},
+    "primary_ip6": {"id": 2, "address": "2001:db8::10/64"},
+    "last_updated": "2026-03-01T10:00:00Z",
+    "custom_fields": {
+        "msp_contract_status": {"value": "contracted", "label": "Contracted"},
+        "msp_asset_class": {"value": "server", "label": "Server"},
+        "msp_warranty_end": "2027-01-31",
+        "msp_warranty_sources": [{"source": "invoice", "warranty_end": "2027-01-31"}],
+    },
+}
+
+
+def test_a_contract_is_read_with_its_types() -> None:
+    contract = contract_of(
+        tenant(
+            msp_contract_end="2026-12-31",
+            msp_monthly_fee=450.5,
+            msp_language={"value": "nl", "label": "Nederlands"},
+            msp_scope_rules={"server": {"covered": True, "in_use_days": 30}},
+        )
+    )
+
+    assert contract is not None
+    assert (contract.start, contract.end) == (dt.date(2026, 1, 1), dt.date(2026, 12, 31))
+    assert contract.monthly_fee == Decimal("450.5")
+    assert contract.language == "nl"
+    assert contract.scope == (ScopeRule("server", True, in_use_days=30),)
+
+
+def test_a_tenant_without_a_contract_number_has_no_contract() -> None:
+    assert customer_of({"id": 1, "slug": "x", "name": "X", "custom_fields": {}}).contract is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("msp_contract_start", None),
+        ("msp_contract_start", "soon"),
+        ("msp_contract_end", "31-12-2026"),
+        ("msp_monthly_fee", "a lot"),
+    ],
+)
+def test_an_unusable_contract_is_an_error_that_names_tenant_and_field(field: str, value: Any) -> None:
+    with pytest.raises(MspError) as caught:
+        contract_of(tenant(**{field: value}))
+
+    assert caught.value.code == "MSP-REG-011"
+    assert "Bakkerij-Jansen" in caught.value.expected
+    assert field in caught.value.expected
+
+
+def test_a_device_is_read_as_an_asset() -> None:
+    asset = asset_of("device", DEVICE, ["192.0.2.10/24", "192.0.2.10/32", "2001:db8::10/64"], ["02:00:00:AA:BB:CC"])
+
+    assert asset.key == "device:12"
+    assert (asset.status, asset.asset_class, asset.vendor, asset.model) == ("contracted", "server", "Dell", "R250")
+    assert asset.address == "192.0.2.10"
+    assert asset.addresses == ("192.0.2.10", "2001:db8::10")
+    assert asset.macs == ("02:00:00:aa:bb:cc",)
+    assert asset.warranty_sources == (WarrantySource("invoice", None, dt.date(2027, 1, 31)),)
+
+
+def test_a_device_without_a_name_still_has_one() -> None:
+    assert asset_of("device", {**DEVICE, "name": None}).name == "device-12"
+
+
+def test_an_asset_without_a_status_has_none_and_not_a_guess() -> None:
+    assert asset_of("device", {**DEVICE, "custom_fields": {}}).status is None
+
+
+def test_all_customers_are_the_tenants_with_a_contract_by_slug(made: Any) -> None:
+    made.tables["tenancy/tenants"] = [
+        tenant(1, "b"),
+        tenant(2, "a"),
+        {"id": 3, "slug": "own-office", "name": "Own office", "custom_fields": {"msp_contract_id": None}},
+    ]
+
+    assert [customer.slug for customer in customers(made.connect())] == ["a", "b"]
+
+
+def test_a_customer_that_is_not_there_is_an_error_and_not_an_empty_list(made: Any) -> None:
+    made.tables["tenancy/tenants"] = [tenant(1, "a")]
+
+    with pytest.raises(MspError) as caught:
+        customers(made.connect(), ["a", "b"])
+
+    assert caught.value.code == "MSP-REG-009"
+    assert "b" in caught.value.expected
+
+
+def test_assets_come_with_the_addresses_and_macs_of_their_interfaces(made: Any) -> None:
+    made.tables |= {
+        "dcim/devices": [DEVICE],
+        "virtualization/virtual-machines": [],
+        "ipam/ip-addresses": [
+            {"id": 1, "address": "192.0.2.10/24", "assigned_object": {"id": 5, "device": {"id": 12}}},
+            {"id": 2, "address": "192.0.2.99/24", "assigned_object": None},
+        ],
+        "dcim/mac-addresses": [
+            {"id": 1, "mac_address": "02:00:00:00:00:01", "assigned_object": {"device": {"id": 12}}}
+        ],
+    }
+
+    (asset,) = assets(made.connect(), "bakkerij-jansen")
+
+    assert (asset.addresses, asset.macs) == (("192.0.2.10",), ("02:00:00:00:00:01",))
