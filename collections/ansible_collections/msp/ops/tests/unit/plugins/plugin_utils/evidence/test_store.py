@@ -302,7 +302,7 @@ def test_first_last_and_the_newest_state_do_not_depend_on_the_order(
 
 
 def test_who_finds_a_thing_by_every_word_in_any_notation(store: Store) -> None:
-    identity = {
+    identity: dict[str, Any] = {
         "serial": "ABC 123",
         "macs": ["00:50:56:AA:BB:01"],
         "names": ["Till02.bakery.example.com"],
