@@ -6,20 +6,22 @@ It never reads or writes the NetBox or the evidence store that the environment n
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
+import json
 import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
-from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import assets
+from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
 from lab import customers, hosts, lab
 from msp_cli.console import ROOT, step, table
 
@@ -27,6 +29,7 @@ HELP = "the whole job on a lab of its own: two customers, audited, with a report
 NAME = "demo"
 BUILD = ROOT / "build" / "demo"
 REPORTS = BUILD / "reports"
+MADE_BY = "Example IT"
 # The asset that the controller plays where no container runs.
 ALONE = "jansen-srv01"
 
@@ -46,13 +49,17 @@ def main(arguments: Sequence[str]) -> int:
         play(f"onboard {slug}", "playbooks/onboard.yml", "-e", f"contract_file={contract}")
     if not running.hosts:
         play_alone(running)
-    play("audit every contracted host, and report", "playbooks/audit.yml", "-e", f"report_directory={REPORTS}")
-    print(summary(running, env["MSP_STORE_URL"], list(contracts)))
+    play("audit every contracted host, and report", "playbooks/audit.yml", *report_arguments())
+    print(summary(verify(running, env["MSP_STORE_URL"], list(contracts))))
     print(f"NetBox: {running.url} (user {running.admin_user}, password in {running.paths.admin_password})")
     print(f"done in {time.monotonic() - began:.0f} s; ./msp lab down --name {NAME} stops the lab")
     for slug in reversed(contracts):
-        print(f"report: {REPORTS / f'{slug}.html'}")
+        print(f"report: {newest_report(slug)}")
     return 0
+
+
+def report_arguments() -> list[str]:
+    return ["-e", json.dumps({"report_directory": str(REPORTS), "report_made_by": MADE_BY})]
 
 
 def environment(running: lab.Lab) -> dict[str, str]:
@@ -100,15 +107,32 @@ def play_alone(running: lab.Lab) -> None:
         register.update("dcim/devices", changes, message=f"{getpass.getuser()}: the demo audits this machine")
 
 
-def summary(running: lab.Lab, store_url: str, slugs: Sequence[str]) -> str:
-    """A row per customer: what is contracted, what the audit found of it."""
+def summary(verifications: Sequence[Verification]) -> str:
+    """A row per customer: what was promised, what was found of it."""
+    header = (
+        "customer",
+        "contracted",
+        "found",
+        "differ",
+        "absent",
+        "not audited",
+        "not in contract",
+        "security updates",
+    )
     rows = []
-    with Register.connect(running.url, running.token) as register, Store.open(store_url) as store:
-        for slug in slugs:
-            statuses = Counter(asset.status for asset in assets(register, slug))
-            attempts = [last for _, last in store.last_audits(slug).values() if last is not None]
-            outcomes = Counter(attempt.outcome for attempt in attempts)
-            pending = sum(int(attempt.summary.get("security") or 0) for attempt in attempts)
-            rows.append((slug, statuses[names.CONTRACTED], outcomes["ok"], outcomes["unreachable"], pending))
-    header = ("customer", "contracted", "audited", "unreachable", "security updates pending")
+    for verification in verifications:
+        c = verification.counts
+        what = (c.contracted, c.found, c.differs, c.absent, c.not_audited, c.unlisted, c.security_updates)
+        rows.append((verification.customer.name, *what))
     return table(header, rows)
+
+
+def verify(running: lab.Lab, store_url: str, slugs: Sequence[str]) -> list[Verification]:
+    """Contract and evidence of every customer, joined as the reports join them."""
+    now = dt.datetime.now(dt.UTC)
+    with Register.connect(running.url, running.token) as register, Store.open(store_url) as store:
+        return [gather(register, store, slug, now=now, made_by=MADE_BY) for slug in slugs]
+
+
+def newest_report(slug: str) -> Path:
+    return max((REPORTS / slug).glob("*.html"), key=lambda path: path.stat().st_mtime)
