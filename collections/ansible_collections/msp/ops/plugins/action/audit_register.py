@@ -11,7 +11,6 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import registering, standing
-from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import OK
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subject
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
@@ -50,7 +49,7 @@ class ActionModule(ActionBase):
         return result | {
             "changed": bool(done.changes),
             "counts": standing.counts(done.attempts),
-            "not_audited": {one.subject.host: one.error for one in done.attempts if one.outcome != OK},
+            "not_audited": {one.subject.host: one.error for one in done.attempts if one.error},
             "customers": sorted({one.subject.customer for one in done.attempts}),
             "netbox_writes": len(done.changes),
             "observations": done.observations,

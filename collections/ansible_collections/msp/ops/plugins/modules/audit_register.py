@@ -79,6 +79,7 @@ counts:
     no_python: 0
     failed: 0
     not_attempted: 0
+    not_recorded: 0
 not_audited:
   description: Hosts without an audit, each with the reason and what to do.
   returned: success

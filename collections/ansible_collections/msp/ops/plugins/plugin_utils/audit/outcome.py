@@ -19,6 +19,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 OK, NO_PYTHON, FAILED, UNREACHABLE = "ok", "no_python", "failed", "unreachable"
 # No attempt was made, so none is recorded: nobody may read it as "looked for and not there".
 NOT_ATTEMPTED = "not_attempted"
+# In check mode an attempt is made and nothing is kept of it.
+NOT_RECORDED = "not_recorded"
 
 # What Ansible, a shell or an old Python say when there is no Python that can run the module.
 _NO_PYTHON = re.compile(

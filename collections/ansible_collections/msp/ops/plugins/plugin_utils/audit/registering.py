@@ -41,7 +41,7 @@ def register_audits(
         deliver.deliver(store)
     customers = sorted({subject.customer for subject in subjects})
     last = {customer: store.last_audits(customer) for customer in customers}
-    done = Registered(standing.attempts(subjects, last, began))
+    done = Registered(standing.attempts(subjects, last, began, check=check))
     if not check:
         store.record_audits(one.audit for one in done.attempts if one.is_lost and one.audit)
     have = {asset: fields for customer in customers for asset, fields in _fields(register, customer).items()}

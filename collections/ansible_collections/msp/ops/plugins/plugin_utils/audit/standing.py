@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import (
     FAILED,
     NO_PYTHON,
     NOT_ATTEMPTED,
+    NOT_RECORDED,
     OK,
     UNREACHABLE,
     lost,
@@ -43,16 +44,24 @@ class Attempt:
     is_lost: bool = False
 
 
-def attempts(subjects: Iterable[Subject], last: Mapping[str, LastAudits], began: dt.datetime) -> list[Attempt]:
-    """What became of every host. One without a record since the run began is lost, and gets a record that says so."""
-    return [_attempt(one, *last.get(one.customer, {}).get(one.asset, (None, None)), began) for one in subjects]
+def attempts(
+    subjects: Iterable[Subject], last: Mapping[str, LastAudits], began: dt.datetime, *, check: bool = False
+) -> list[Attempt]:
+    """What became of every host. One without a record since the run began is lost, and gets a record that says so.
+
+    With check no host has a record, and none is lost.
+    """
+    known = ((one, last.get(one.customer, {}).get(one.asset, (None, None))) for one in subjects)
+    return [_attempt(one, last_ok, attempt, began, check) for one, (last_ok, attempt) in known]
 
 
-def _attempt(subject: Subject, last_ok: Audit | None, last: Audit | None, began: dt.datetime) -> Attempt:
+def _attempt(subject: Subject, last_ok: Audit | None, last: Audit | None, began: dt.datetime, check: bool) -> Attempt:
     if last is not None and last.at >= began:
         return Attempt(subject, last.outcome, last.error, last, last_ok)
     if not subject.has_address:
         return Attempt(subject, NOT_ATTEMPTED, str(no_address(subject.host)), None, last_ok)
+    if check:
+        return Attempt(subject, NOT_RECORDED, None, None, last_ok)
     error = str(lost(subject.host))
     record = Audit(subject.customer, subject.asset, subject.host, began, FAILED, error=error)
     return Attempt(subject, FAILED, error, record, last_ok, is_lost=True)
@@ -96,6 +105,7 @@ WORDS = {
     NO_PYTHON: "without Python",
     FAILED: "failed",
     NOT_ATTEMPTED: "without an address in NetBox",
+    NOT_RECORDED: "not recorded (check mode)",
 }
 
 
@@ -106,4 +116,4 @@ def sentences(found: Sequence[Attempt], written: int) -> list[str]:
     waiting = sum(1 for one in found if one.outcome == OK and one.audit and one.audit.summary.get("security"))
     head = f"{len(found)} host(s): {', '.join(parts)}"
     lines = [f"{head}; {waiting} with security updates waiting; NetBox brought up to date for {written}"]
-    return lines + [f"{one.subject.host}: {one.error}" for one in found if one.outcome != OK]
+    return lines + [f"{one.subject.host}: {one.error}" for one in found if one.error]

@@ -40,7 +40,8 @@ def subject(host: str, variables: Mapping[str, Any]) -> Subject:
             "take the hosts from the inventory msp.ops.netbox; what NetBox does not have is no asset yet",
         )
     connection = str(variables.get("ansible_connection") or "ssh").rpartition(".")[2]
-    has_address = bool(variables.get("ansible_host")) or connection not in _BY_ADDRESS
+    # Ansible puts the host's name where there is no address.
+    has_address = variables.get("ansible_host", host) != host or connection not in _BY_ADDRESS
     return Subject(host, str(msp["customer"]), str(asset["key"]), _text(asset.get("facts_hash")), has_address)
 
 
