@@ -19,7 +19,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     spool,
     statistics,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database, default_url
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.address import default_url
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from msp_cli.console import step, table
 

@@ -71,10 +71,9 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver, durability, engine, recording, spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import address, durability, recording, spool
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.starter import Starter, starter, ticket_of
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
 
 def _read(path: str) -> str:
@@ -199,16 +198,14 @@ class CallbackModule(CallbackBase):
         try:
             directory = spool.default_directory()
             durability.require(directory, "spool")
-            if (path := engine.sqlite_path(self._url())) is not None:
+            if (path := address.sqlite_path(self._url())) is not None:
                 durability.require(path, "evidence store")
         except MspError as error:
-            if error.code != "MSP-EVD-004":
-                return  # a wrong URL is told at delivery; the records wait in the spool
             self._display.error(str(error))
             raise SystemExit(1) from error
 
     def _url(self) -> str:
-        return str(self.get_option("store_url") or "") or engine.default_url()
+        return str(self.get_option("store_url") or "") or address.default_url()
 
     def _append(self, records: list[Any]) -> None:
         try:
@@ -252,6 +249,10 @@ class CallbackModule(CallbackBase):
             )
 
     def _deliver_now(self, seconds: float, problems: list[str]) -> None:
+        # Imported here: SQLAlchemy costs half a second, and no worker is waiting any more.
+        from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
+        from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
         try:
             with Store.open(self._url(), timeout=max(1.0, seconds / 2)) as store:
                 done = deliver.deliver(store, seconds=seconds)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import durability
 
 try:
     import sqlalchemy as sa
@@ -69,14 +68,6 @@ _SENTENCES = {
 }
 
 
-def default_url(environment: Mapping[str, str] | None = None) -> str:
-    """MSP_STORE_URL, else the SQLite file in the user's state directory."""
-    found = os.environ if environment is None else environment
-    if url := found.get("MSP_STORE_URL", "").strip():
-        return url
-    return f"sqlite:///{durability.state_directory(found) / 'evidence.db'}"
-
-
 def parse_url(url: str) -> URL:
     """Read a URL and name the driver. What is neither SQLite nor PostgreSQL is refused, without showing the URL."""
     if not HAS_SQLALCHEMY:
@@ -109,18 +100,12 @@ def masked(url: str) -> str:
     return parsed.set(query=query).render_as_string(hide_password=True).replace("+psycopg", "").replace("+pysqlite", "")
 
 
-def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite store; None for PostgreSQL."""
-    parsed = parse_url(url)
-    return Path(str(parsed.database)) if parsed.drivername.startswith(SQLITE) else None
-
-
 class Database:
     """One store's connections. read() and write() give a short transaction; write() holds the write lock."""
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
         self.url = parse_url(url)
-        self.path = sqlite_path(url)
+        self.path = Path(str(self.url.database)) if self.url.drivername.startswith(SQLITE) else None
         self.kind = POSTGRESQL if self.path is None else SQLITE
         self.timeout = timeout
         self.name = masked(url)

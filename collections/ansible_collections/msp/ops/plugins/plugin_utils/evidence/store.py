@@ -24,7 +24,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     rows,
     writing,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database, default_url
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.address import default_url
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
     Effort,

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is older than a customer's retention goes, what is needed or another's stays; and what a customer takes along."""
+"""What is older than a retention goes, what is needed or another's stays; and what a customer takes along."""
 
 from __future__ import annotations
 
