@@ -49,6 +49,6 @@ class ActionModule(ActionBase):
             "summary": summary(plan.changes),
             "changes": [change.as_dict() for change in plan.changes],
             "vanished": [item.as_dict() for item in plan.vanished],
-            "skipped": [{"row": row.place, "reason": row.reason} for row in plan.skipped],
+            "skipped_rows": [{"row": row.place, "reason": row.reason} for row in plan.skipped],
             "notes": list(plan.notes),
         }

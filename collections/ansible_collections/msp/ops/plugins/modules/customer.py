@@ -35,7 +35,7 @@ options:
     required: true
   skip_bad_rows:
     description:
-      - Leave rows with a broken cell out and apply the others. Each is named in RV(skipped), and its asset does not
+      - Leave rows with a broken cell out and apply the others. Each is named in RV(skipped_rows), and its asset does not
         count as vanished.
       - Contradictions between rows and between lists and NetBox stay errors.
     type: bool
@@ -110,7 +110,7 @@ vanished:
       name: jansen-nas01
       status: contracted
       advice: agree with the customer what becomes of it
-skipped:
+skipped_rows:
   description: Rows that were left out because of O(skip_bad_rows), with the reason.
   returned: success
   type: list

@@ -233,10 +233,7 @@ def _once(pairs: list[tuple[str, Any]], file: str) -> Mapping[str, Any]:
 
 def yaml_rows(content: bytes, file: str) -> yamlfile.Source:
     """The data of a YAML file with its lines."""
-    try:
-        source = yamlfile.read(text_of(content, file), file)
-    except RecursionError:
-        raise unreadable(file, "YAML of a reasonable depth", "thousands of levels", "write a plain list") from None
+    source = yamlfile.read(text_of(content, file), file)
     if source.errors:
         raise MspErrors(source.errors)
     return source

@@ -72,7 +72,7 @@ def number(value: Any) -> Decimal:
     if isinstance(value, float):  # a spreadsheet stores numbers so; its shortest text is what was typed
         return _finite(Decimal(repr(value)))
     text = re.sub(r"^(€|£|\$|[A-Z]{3})\s*|[\s\u00a0\u202f]", "", str(value).strip())
-    text = re.sub(r",-{1,2}$", "", text)
+    text = re.sub(r",-{1,2}$", ",00", text)  # 1.250,- is how a Dutch invoice rounds
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{str(value)!r} is no number")
     signs = [character for character in text if character in ".,"]

@@ -64,9 +64,14 @@ def read(text: str, name: str) -> Source:
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise MspError("MSP-CON-001", "valid YAML", _explain(error, name), "correct the line that is named") from None
+    except RecursionError:
+        raise MspError("MSP-CON-001", "YAML a few levels deep", f"thousands in {name}", "write it plainly") from None
     if len(nodes) != 1:
         raise MspError(
-            "MSP-CON-001", "one YAML document", f"{len(nodes)} in {name}", "keep one customer in a file, without '---'"
+            "MSP-CON-001",
+            f"one YAML document in {name}",
+            f"{len(nodes) or 'nothing'}",
+            "write one, without '---' in it",
         )
     source = Source(name)
     source.data = _value(nodes[0], (), source, set())

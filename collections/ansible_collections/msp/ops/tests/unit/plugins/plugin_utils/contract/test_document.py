@@ -1,0 +1,158 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The contract file: read exactly, or every error in it named at once with its line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import document
+
+GOOD = """\
+customer:
+  slug: bakkerij-jansen
+  name: Bakkerij Jansen
+contract:
+  id: BJ-1
+  start: 2026-01-01
+  end: 2027-12-31
+  monthly_fee: "1.250,00"
+  included_hours: 7.5
+  currency: EUR
+  language: nl
+  timezone: Europe/Amsterdam
+sites:
+  - slug: winkel
+    name: De winkel
+    prefixes:
+      - {prefix: 192.0.2.0/24, scan: true, exclude: [192.0.2.1, 192.0.2.8/29, 192.0.2.20-192.0.2.30]}
+scope:
+  server: {covered: true, hours: 24x7}
+  mobile: {covered: true, in_use: mdm, in_use_days: 30}
+assets:
+  - file: a.csv
+    defaults: {site: winkel}
+"""
+
+
+def errors_of(text: str) -> list[MspError]:
+    with pytest.raises(MspErrors) as caught:
+        document.parse(text, "contract.yml")
+    return caught.value.errors
+
+
+def only_error(old: str, new: str) -> MspError:
+    """The one error of the good file with a piece replaced."""
+    assert GOOD.count(old) == 1
+    [error] = errors_of(GOOD.replace(old, new))
+    return error
+
+
+def test_a_good_file_is_read_exactly() -> None:
+    found = document.parse(GOOD, "contract.yml")
+
+    assert found.contract.start == dt.date(2026, 1, 1)
+    assert found.contract.monthly_fee == Decimal("1250.00")
+    assert found.contract.included_hours == Decimal("7.5")
+    assert found.contract.hourly_rate is None
+    assert [(rule.asset_class, rule.in_use_days) for rule in found.contract.scope] == [("mobile", 30), ("server", None)]
+    assert found.sites[0].prefixes[0].excluded == ("192.0.2.1", "192.0.2.8/29", "192.0.2.20-192.0.2.30")
+    assert found.site("De Winkel") is found.site("winkel") is found.sites[0]
+    assert found.asset_files[0].source == "asset list"
+
+
+def test_a_contract_without_an_end_runs_on() -> None:
+    assert document.parse(GOOD.replace("  end: 2027-12-31\n", ""), "contract.yml").contract.end is None
+
+
+def test_five_errors_are_reported_at_once_each_with_its_line() -> None:
+    text = (
+        GOOD.replace("  end: 2027", "  end: 2025")
+        .replace("currency: EUR", "curency: EUR")
+        .replace("Europe/Amsterdam", "Europe/Amsterdm")
+        .replace("192.0.2.0/24, scan: true", "192.0.2.1/24, scan: maybe")
+    )
+
+    found = errors_of(text)
+
+    assert sorted(error.code for error in found) == [
+        *("MSP-CON-003", "MSP-CON-004", "MSP-CON-005", "MSP-CON-005", "MSP-CON-006", "MSP-CON-007")
+    ]
+    assert all("contract.yml:" in error.found for error in found)
+
+
+def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
+    error = only_error("hours: 24x7", "ours: 24x7")
+
+    assert error.code == "MSP-CON-003"
+    assert "scope.server" in error.expected
+    assert "contract.yml:19" in error.found
+    assert "did you mean hours?" in error.action
+
+
+def test_a_plural_class_is_told_its_name() -> None:
+    assert "did you mean server?" in only_error("  server: {covered", "  servers: {covered").action
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "path"),
+    [
+        ("  slug: bakkerij-jansen\n", "", "MSP-CON-004", "customer.slug"),
+        ("slug: bakkerij-jansen", "slug: Bakkerij_Jansen", "MSP-CON-005", "customer.slug"),
+        ("start: 2026-01-01", "start: 01-01-2026", "MSP-CON-005", "contract.start"),
+        ("start: 2026-01-01", "start: 2026-02-30", "MSP-CON-005", "contract.start"),
+        ("end: 2027-12-31", "end: 2025-12-31", "MSP-CON-006", "contract.end"),
+        ("included_hours: 7.5", "included_hours: -7.5", "MSP-CON-005", "contract.included_hours"),
+        ("included_hours: 7.5", "included_hours: 1.250", "MSP-CON-005", "contract.included_hours"),
+        ('"1.250,00"', "1.25000001", "MSP-CON-005", "contract.monthly_fee"),
+        ('"1.250,00"', "yes", "MSP-CON-005", "contract.monthly_fee"),
+        ("currency: EUR", "currency: EUX", "MSP-CON-007", "contract.currency"),
+        ("currency: EUR", "currency: euro", "MSP-CON-005", "contract.currency"),
+        ("language: nl", "language: fr", "MSP-CON-005", "contract.language"),
+        ("Europe/Amsterdam", "Europe/Rotterdam", "MSP-CON-007", "contract.timezone"),
+        ("192.0.2.0/24", "192.0.2.0/33", "MSP-CON-005", "sites[0].prefixes[0].prefix"),
+        ("[192.0.2.1,", "[198.51.100.1,", "MSP-CON-006", "sites[0].prefixes[0].exclude[0]"),
+        ("192.0.2.20-192.0.2.30", "192.0.2.30-192.0.2.20", "MSP-CON-005", "sites[0].prefixes[0].exclude[2]"),
+        ("192.0.2.8/29", "192.0.2.9/29", "MSP-CON-005", "sites[0].prefixes[0].exclude[1]"),
+        ("in_use: mdm, ", "", "MSP-CON-006", "scope.mobile.in_use_days"),
+        ("in_use_days: 30", "in_use_days: 0", "MSP-CON-005", "scope.mobile.in_use_days"),
+        ("{site: winkel}", "{site: winkl}", "MSP-CON-006", "assets[0].defaults.site"),
+        ("  - file: a.csv", "  - file: ''", "MSP-CON-005", "assets[0].file"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_path_once(old: str, new: str, code: str, path: str) -> None:
+    error = only_error(old, new)
+
+    assert error.code == code
+    assert path in error.expected
+    assert "contract.yml:" in error.found
+
+
+@pytest.mark.parametrize("other", ["192.0.2.0/24", "192.0.2.128/25", "192.0.0.0/16"])
+def test_prefixes_that_overlap_are_refused_across_sites(other: str) -> None:
+    second = f"  - {{slug: b, name: B, prefixes: [{{prefix: {other}, scan: false}}]}}\nscope:"
+
+    error = only_error("scope:", second)
+
+    assert error.code == "MSP-CON-006"
+    assert "sites[1].prefixes[0].prefix" in error.expected
+    assert "192.0.2.0/24" in error.found
+
+
+def test_two_sites_of_one_name_are_refused() -> None:
+    assert only_error("scope:", "  - {slug: b, name: de winkel}\nscope:").code == "MSP-CON-006"
+
+
+@pytest.mark.parametrize("text", ["[]", "text", "customer: []\nsites: 3\nscope: x\ncontract: null\nassets: {}"])
+def test_a_file_of_another_form_is_refused_without_failing(text: str) -> None:
+    assert {error.code for error in errors_of(text)} <= {"MSP-CON-004", "MSP-CON-005"}
+
+
+def test_exclusions_become_networks() -> None:
+    found = document.excluded_networks("192.0.2.0 - 192.0.2.4")
+
+    assert [str(network) for network in found] == ["192.0.2.0/30", "192.0.2.4/32"]
