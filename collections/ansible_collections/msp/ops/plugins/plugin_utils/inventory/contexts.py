@@ -2,22 +2,22 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which machines must have the same config context, so that NetBox renders one of them and the others share it.
 
-Pure: no I/O, and no rendering: which context applies to what, and in which order contexts are merged, stays NetBox's
-business. This file only says when two machines look the same to every active config context.
+Pure: no I/O, and no rendering: which contexts apply and how they merge stays NetBox's business. This file says when
+two machines look the same to every active context.
 
-Two machines share a key when, in each dimension that any active context names, they have the same named value: the
-value itself if a context names it, and the nearest ancestor that a context names. A key that is finer than needed costs
-one more rendering; it is never wrong, whether NetBox matches a dimension by ancestors or by the value alone.
+A context applies to a machine when it matches in every dimension that the context names. In a tree (regions, roles...)
+a machine may match by its own value or by an ancestor of it. NetBox asks for ancestors in some trees, for the own value
+in others, and that differed between versions; so a key says both: which contexts match with ancestors, and which of
+those match by the machine's own value, tree by tree. Two machines with one key are the same whatever the rule is.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Context, Machine
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Machine
 
 # A config context's relations besides its tags, and the endpoint of the tree each lives in (None: it has no parents).
 DIMENSIONS: Mapping[str, str | None] = {
@@ -47,14 +47,22 @@ OPTIONAL_FIELDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Scope:
-    """The ids, and the slugs of tags, that active contexts name. unsure: they name something this file does not know."""
+    """What each active context names: ids by dimension, and slugs of tags.
 
-    named: Mapping[str, frozenset[int]]
-    tags: frozenset[str] = frozenset()
+    unsure: a context depends on something this file does not know, and nobody may share.
+    """
+
+    named: Sequence[Mapping[str, frozenset[int]]] = ()
+    tags: Sequence[frozenset[str]] = ()
     unsure: bool = False
 
+    @property
+    def dimensions(self) -> list[str]:
+        """The dimensions that any context names."""
+        return [name for name in DIMENSIONS if any(name in named for named in self.named)]
+
     def optional_fields(self) -> tuple[str, ...]:
-        return tuple(sorted({OPTIONAL_FIELDS[name] for name in self.named if name in OPTIONAL_FIELDS}))
+        return tuple(sorted({OPTIONAL_FIELDS[name] for name in self.dimensions if name in OPTIONAL_FIELDS}))
 
 
 @dataclass
@@ -71,42 +79,53 @@ class Surroundings:
 
 def scope_of(rows: Iterable[Mapping[str, Any]]) -> Scope:
     """The scope of NetBox's config contexts. A relation we do not know makes it unsure, and everything is rendered."""
-    named: dict[str, set[int]] = {}
-    tags: set[str] = set()
+    named: list[dict[str, frozenset[int]]] = []
+    tags: list[frozenset[str]] = []
     unsure = False
-    for row in rows:
+    for row in sorted(rows, key=lambda row: int(row["id"])):
         if not row.get("is_active", True):
             continue
-        for name, value in row.items():
-            if name == "data" or not isinstance(value, list) or not value:
-                continue
-            if name == "tags":
-                tags.update(tag if isinstance(tag, str) else tag["slug"] for tag in value)
-            elif name in DIMENSIONS and all(isinstance(item, Mapping) and "id" in item for item in value):
-                named.setdefault(name, set()).update(item["id"] for item in value)
-            else:
-                unsure = True
-    return Scope({name: frozenset(ids) for name, ids in sorted(named.items())}, frozenset(tags), unsure)
+        relations = {name: value for name, value in row.items() if name != "data" and isinstance(value, list) and value}
+        slugs = relations.pop("tags", [])
+        tags.append(frozenset(tag if isinstance(tag, str) else tag["slug"] for tag in slugs))
+        unsure = unsure or not set(relations) <= set(DIMENSIONS)
+        named.append(
+            {name: frozenset(item["id"] for item in relations[name]) for name in DIMENSIONS & relations.keys()}
+        )
+    return Scope(named, tags, unsure)
 
 
 class Keys:
-    """Gives each machine its key. Nearest named ancestors are looked up once per value."""
+    """Gives each machine its key.
+
+    Sets of contexts are bits of an integer, looked up once per value of a dimension: a machine costs a dozen "and".
+    """
 
     def __init__(self, scope: Scope, around: Surroundings, tag_slugs: Mapping[int, str]) -> None:
         self._scope = scope
         self._around = around
-        self._tags = {id: slug for id, slug in tag_slugs.items() if slug in scope.tags}
-        self._nearest: dict[tuple[str, int | None], tuple[int | None, int | None]] = {}
+        self._found: dict[tuple[str, int | None], tuple[int, int]] = {}
+        self._by_tag_set: dict[frozenset[str], int] = {}
+        self._dimensions = scope.dimensions
+        named_tags = frozenset().union(*scope.tags)
+        self._tags = {id: slug for id, slug in tag_slugs.items() if slug in named_tags}
 
     def of(self, machine: Machine) -> str:
-        parts: list[Any] = [machine.kind, sorted(self._tags[id] for id in machine.tags if id in self._tags)]
-        parts += [self._value(name, self._start(name, machine)) for name in self._scope.named]
-        return json.dumps(parts, separators=(",", ":"))
+        """The contexts that match with ancestors, and for each tree which of them match without."""
+        matches = self._by_tags(machine)
+        strict = []
+        for name, value in self._values(machine):
+            loosely, exactly = self._masks(name, value)
+            matches &= loosely
+            if DIMENSIONS[name]:
+                strict.append(exactly)
+        exact = [matches & mask for mask in strict]
+        return f"{machine.kind} {matches:x} {' '.join('=' if mask == matches else f'{mask:x}' for mask in exact)}"
 
-    def _start(self, name: str, machine: Machine) -> int | None:
+    def _values(self, machine: Machine) -> list[tuple[str, int | None]]:
         around = self._around
         site, cluster = machine.site or 0, machine.cluster or 0
-        return {
+        values = {
             "regions": around.region_of_site.get(site),
             "site_groups": around.group_of_site.get(site),
             "sites": machine.site,
@@ -119,26 +138,39 @@ class Keys:
             "clusters": machine.cluster,
             "tenant_groups": around.group_of_tenant.get(machine.tenant),
             "tenants": machine.tenant,
-        }[name]
+        }
+        return [(name, values[name]) for name in self._dimensions]
 
-    def _value(self, name: str, start: int | None) -> tuple[int | None, int | None]:
-        found = self._nearest.get((name, start))
+    def _by_tags(self, machine: Machine) -> int:
+        mine = frozenset(self._tags[id] for id in machine.tags if id in self._tags)
+        if mine not in self._by_tag_set:
+            self._by_tag_set[mine] = _bits(not slugs or not slugs.isdisjoint(mine) for slugs in self._scope.tags)
+        return self._by_tag_set[mine]
+
+    def _masks(self, name: str, value: int | None) -> tuple[int, int]:
+        """Contexts that match this value by itself or an ancestor, and by itself alone."""
+        found = self._found.get((name, value))
         if found is None:
-            ids = self._scope.named[name]
-            found = (start if start in ids else None, nearest(start, ids, self._around.parents.get(name, {})))
-            self._nearest[name, start] = found
+            line = frozenset(lineage(value, self._around.parents.get(name, {})))
+            wanted = [named.get(name) for named in self._scope.named]
+            found = self._found[name, value] = (
+                _bits(ids is None or not ids.isdisjoint(line) for ids in wanted),
+                _bits(ids is None or value in ids for ids in wanted),
+            )
         return found
 
 
-def nearest(start: int | None, named: frozenset[int], parents: Mapping[int, int | None]) -> int | None:
-    """The value itself or its nearest ancestor that is named. A loop in the tree ends the search."""
-    seen: set[int] = set()
-    while start is not None and start not in seen:
-        if start in named:
-            return start
-        seen.add(start)
-        start = parents.get(start)
-    return None
+def _bits(flags: Iterable[bool]) -> int:
+    return sum(1 << place for place, flag in enumerate(flags) if flag)
+
+
+def lineage(value: int | None, parents: Mapping[int, int | None]) -> list[int]:
+    """A value and its ancestors. A loop in the tree ends it."""
+    line: list[int] = []
+    while value is not None and value not in line:
+        line.append(value)
+        value = parents.get(value)
+    return line
 
 
 def deepmerge(original: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,8 +200,3 @@ def group(machines: Iterable[Machine], keys: Keys) -> Groups:
         place = groups.local if machine.local_context else groups.plain
         place.setdefault(keys.of(machine), []).append(machine)
     return groups
-
-
-def agree(one: Context | None, other: Context | None) -> bool:
-    """Two machines of one key, rendered by NetBox: equal, or the key is not enough and nobody shares."""
-    return one is not None and one == other

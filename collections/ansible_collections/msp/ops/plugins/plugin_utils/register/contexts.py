@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Has NetBox render config contexts: two machines per distinct key, and every machine where sharing proves nothing.
+"""Has NetBox render config contexts: one machine per distinct key, and every machine where sharing proves nothing.
 
 It only reads. NetBox alone decides which contexts apply and how they merge; inventory/contexts.py says who may share.
 """
@@ -18,7 +18,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.contexts import 
     Keys,
     Scope,
     Surroundings,
-    agree,
     group,
     scope_of,
 )
@@ -33,7 +32,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Reg
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
 
 ENDPOINT = "extras/config-contexts"
-AT_ONCE = 200
+AT_ONCE = 250
+# Of so many of the largest keys a second machine is rendered, to see that the key is fine enough for this NetBox.
+CHECKED = 100
 ATTEMPTS = 3
 # Above this many sites, clusters or tenants a whole table is read sooner than its rows by id.
 BY_ID = 600
@@ -87,7 +88,7 @@ def surroundings(register: Register, machines: Iterable[Machine], found: Scope) 
     """Read what the dimensions that contexts name look like around these machines."""
     around = Surroundings()
     machines = list(machines)
-    named = found.named
+    named = found.dimensions
     for name in named:
         tree = DIMENSIONS[name]
         if tree is not None:
@@ -113,32 +114,35 @@ def _shared(register: Register, snapshot: Snapshot, found: Scope, slices: int) -
     contexts = Contexts()
     keys = Keys(found, surroundings(register, machines, found), snapshot.slugs[TAGS])
     groups = group(machines, keys)
-    pairs = {key: (members[0], members[-1]) for key, members in groups.plain.items()}
     # The machines of a key of which all have local data: nothing shows the rendering below it.
-    alone = [machine for key, members in groups.local.items() if key not in pairs for machine in members]
-    wanted = {machine.key: machine for pair in pairs.values() for machine in pair}
-    rendered = _rendered(register, wanted.values(), slices, without_local=True)
-    rendered.update(_rendered(register, alone, slices))
-    contexts.own = {machine.key: rendered[machine.key] for machine in alone if machine.key in rendered}
+    alone = [machine for key, members in groups.local.items() if key not in groups.plain for machine in members]
+    largest = sorted(groups.plain.values(), key=len, reverse=True)[:CHECKED]
+    wanted = {machine.key: machine for members in groups.plain.values() for machine in members[:1]}
+    wanted |= {members[-1].key: members[-1] for members in largest}
+    rendered = _rendered(register, wanted.values(), slices, unchanged=True)
+    contexts.own = _rendered(register, alone, slices)
     doubtful: list[Machine] = []
-    for key, (first, last) in pairs.items():
-        members = [*groups.plain[key], *groups.local.get(key, ())]
-        if agree(rendered.get(first.key), rendered.get(last.key)):
-            contexts.by_key[key] = rendered[first.key]
-            contexts.key_of.update((machine.key, key) for machine in members)
+    for key, members in groups.plain.items():
+        sharing = [*members, *groups.local.get(key, ())]
+        first, last = rendered.get(members[0].key), members[-1].key
+        if first is not None and (last not in wanted or rendered.get(last) == first):
+            contexts.by_key[key] = first
+            contexts.key_of.update((machine.key, key) for machine in sharing)
         else:
-            doubtful += members
+            doubtful += sharing
     contexts.own.update(_rendered(register, doubtful, slices))
     return contexts
 
 
 def _rendered(
-    register: Register, machines: Iterable[Machine], slices: int, *, without_local: bool = False
+    register: Register, machines: Iterable[Machine], slices: int, *, unchanged: bool = False
 ) -> dict[str, Context]:
     """The whole config context of each of these machines, as NetBox renders it. A machine that is gone is left out.
 
-    without_local leaves out those that got local context data since they were read: they can't stand for others.
+    unchanged leaves out those that were saved since they were read as well: they can't stand for others any more.
     """
+    machines = list(machines)
+    updated = {machine.key: machine.updated for machine in machines}
     by_kind: dict[str, list[int]] = {}
     for machine in machines:
         by_kind.setdefault(machine.kind, []).append(machine.id)
@@ -148,9 +152,9 @@ def _rendered(
 
     def read(piece: tuple[str, list[int]]) -> list[tuple[str, Context]]:
         kind, ids = piece
-        rows = register.rows(ENDPOINTS[kind], fields=("config_context", "local_context_data"), filters={"id": ids})
-        wanted = (row for row in rows if not (without_local and row["local_context_data"]))
-        return [(f"{kind}:{row['id']}", row["config_context"] or {}) for row in wanted]
+        rows = register.rows(ENDPOINTS[kind], fields=("config_context", "last_updated"), filters={"id": ids})
+        found = [(f"{kind}:{row['id']}", row["config_context"] or {}, row["last_updated"]) for row in rows]
+        return [(key, context) for key, context, saved in found if not unchanged or saved == updated[key]]
 
     if not pieces:
         return {}
