@@ -57,7 +57,8 @@ class _Session(_BaseSession):  # type: ignore[misc]
 
     def __init__(self, timeout: float, verify: bool | str, retries: int) -> None:
         super().__init__()
-        self._timeout = (min(timeout, 10.0), timeout)
+        # A host that does not answer at all shows it sooner than one that is busy.
+        self._timeout = (min(timeout, 4.0), timeout)
         self._verify = verify
         self.last_headers: Mapping[str, str] = {}
         # With an own auth hook, requests does not replace our header by what it finds in ~/.netrc.
@@ -205,9 +206,12 @@ class Register:
     def allowed(self, endpoint: str) -> frozenset[str]:
         """What this token may do on an endpoint as a whole: of "view", "add" and "change"."""
         rights = set()
-        with contextlib.suppress(MspError):
+        try:
             self._send("get", endpoint, params={"limit": 1, "fields": "id"})
             rights.add("view")
+        except MspError as error:
+            if error.code != "MSP-REG-003":
+                raise
         actions = self._send("options", endpoint).get("actions", {})
         rights |= {right for method, right in (("POST", "add"), ("PUT", "change")) if method in actions}
         return frozenset(rights)

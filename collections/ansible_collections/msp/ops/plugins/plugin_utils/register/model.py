@@ -88,6 +88,8 @@ SECTION_NAMES = (
     "permissions",
     "users",
 )
+# What only an administrator of NetBox may see.
+ADMINISTRATION = ("groups", "permissions", "users")
 
 
 def _choice_sets() -> Section:
