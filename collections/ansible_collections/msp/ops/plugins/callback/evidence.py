@@ -122,19 +122,18 @@ class CallbackModule(CallbackBase):
         self._spool: spool.Spool | None = None
         self._play: Any = None
         self._hosts: dict[str, Any] = {}
+        self._counted: dict[str, dict[str, int]] = {}
 
     # What Ansible tells
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        name = _shown(playbook._file_name)
-        if self._recording is not None:  # one command, several playbooks: one run
-            self._recording.named(playbook=f"{self._recording.run.playbook}, {name}")
-            return
+        """Each playbook of a command is a run of its own: Ansible tells of its end before the next begins."""
         self._refuse_what_vanishes()
+        self._play = None
         started = _started_by({})
         run = Run(
             id=uuid.uuid4().hex,
-            playbook=name,
+            playbook=_shown(playbook._file_name),
             started=dt.datetime.now(dt.UTC),
             ended=None,
             started_by=started.by,
@@ -184,12 +183,22 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if self._recording is None:
             return
-        counts = {name: dict(stats.summarize(name)) for name in stats.processed}
+        counts = self._counts_of_this_playbook(stats)
         places = {name: self._place(name) for name in counts}
         run, hosts, effort = self._recording.finished(dt.datetime.now(dt.UTC), counts, places)
         self._append([run, *hosts, *effort])
         self._recording = None
         self._deliver()
+
+    def _counts_of_this_playbook(self, stats: Any) -> dict[str, dict[str, int]]:
+        """Ansible counts on from playbook to playbook; hosts that this one did not touch are left out."""
+        whole = {name: dict(stats.summarize(name)) for name in stats.processed}
+        before, self._counted = self._counted, whole
+        counts = {
+            name: {what: number - before.get(name, {}).get(what, 0) for what, number in found.items()}
+            for name, found in whole.items()
+        }
+        return {name: found for name, found in counts.items() if any(found.values()) or name not in before}
 
     # What we do with it
 
@@ -229,12 +238,13 @@ class CallbackModule(CallbackBase):
 
     def _deliver(self) -> None:
         """Try to deliver, in a thread of its own so that whatever hangs cannot hold the run up."""
-        if self._spool is None:
+        written, self._spool = self._spool, None
+        if written is None:
             return
         seconds = float(self.get_option("delivery_seconds"))
         problems: list[str] = []
         try:
-            self._spool.close()
+            written.close()
         except MspError as error:
             problems.append(str(error))
         thread = threading.Thread(target=self._deliver_now, args=(seconds, problems), daemon=True)
@@ -244,7 +254,7 @@ class CallbackModule(CallbackBase):
             problems.append(f"the store took longer than {seconds:g} s")
         if problems:
             self._display.warning(
-                f"The evidence of this run waits in {self._spool.directory} and is delivered by the next run or "
+                f"The evidence of this run waits in {written.directory} and is delivered by the next run or "
                 f"./msp store deliver. {problems[0]}"
             )
 
