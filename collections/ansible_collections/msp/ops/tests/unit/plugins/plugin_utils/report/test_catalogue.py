@@ -49,6 +49,7 @@ def test_every_key_of_the_catalogue_is_said_as_it_is_or_by_its_beginning() -> No
     text = code()
 
     def is_said(key: str) -> bool:
+        key = key.removesuffix(".one").removesuffix(".many")
         beginning = key.rpartition(".")[0]
         return any(f'"{words}' in text for words in (f'{key}"', f'{beginning}"', f"{beginning}."))
 
