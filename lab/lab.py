@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -113,8 +112,8 @@ class Status:
 def _locked(name: str) -> Iterator[LabPaths]:
     """One up or down at a time for each lab."""
     lab = paths.lab_paths(name)
-    paths.make_dir(lab.base.parent, 0o755 if os.geteuid() == 0 else 0o700)
-    with FileLock(lab.base.parent / f"{name}.lock"):
+    paths.make_labs_dir()
+    with FileLock(f"{lab.base}.lock"):
         yield lab
 
 

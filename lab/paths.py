@@ -122,6 +122,11 @@ def lab_paths(name: str, base: Path | None = None) -> LabPaths:
     return paths
 
 
+def make_labs_dir() -> None:
+    """The directory of all labs, when absent: locks lie in it before a lab's own directory is made."""
+    make_dir(cache() / "labs", 0o755 if os.geteuid() == 0 else 0o700)
+
+
 def make_dir(path: Path, mode: int) -> None:
     """Make a directory with exactly this mode, its parents with the usual one; one that exists is left as it is."""
     if path.is_dir():

@@ -13,6 +13,7 @@ The lab is removed with its data at the end of the session; MSP_KEEP_LAB=1 keeps
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import shutil
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from lab import lab as lab_of
 from lab import netbox as lab_netbox
@@ -27,27 +29,43 @@ from lab import paths, postgres, progress
 from lab.api import EMPTY, NetBox
 from lab.lab import Lab
 
-# Each worker of pytest-xdist has a lab of its own: tests put the database back to earlier states.
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-NAME = "-".join(filter(None, ("test", WORKER)))
-
-
-def _remove_lab() -> None:
-    if not os.environ.get("MSP_KEEP_LAB"):
-        lab_of.down(NAME, purge=True)
+KEEP = "MSP_KEEP_LAB"
 
 
 @pytest.fixture(scope="session")
-def netbox(request: pytest.FixtureRequest) -> NetBox:
+def session_name() -> Iterator[str]:
+    """The name of this session's lab: "test", or when another session (or worker of pytest-xdist) has that, "test2"...
+
+    Tests put the database back to earlier states, so no two may share one. A killed session lets go of its name, and
+    the next one finds and ends what it left.
+    """
+    for number in itertools.count(1):
+        name = "test" if number == 1 else f"test{number}"
+        place = paths.lab_paths(name)
+        paths.make_labs_dir()
+        claim = FileLock(f"{place.base}.session")
+        try:
+            claim.acquire(timeout=0)
+        except Timeout:
+            continue
+        with claim:
+            yield name
+        return
+
+
+@pytest.fixture(scope="session")
+def netbox(session_name: str) -> Iterator[NetBox]:
     """NetBox of the test lab, empty when the session starts."""
-    # Before `up`, so that one that fails half way is removed as well.
-    request.addfinalizer(_remove_lab)
-    found = NetBox(lab_of.up(NAME, hosts=False))
-    if f"snapshot_{EMPTY}" in found.lab.cluster.databases():
-        found.reset()
-    else:
-        found.snapshot(EMPTY)
-    return found
+    try:
+        found = NetBox(lab_of.up(session_name, hosts=False))
+        if f"snapshot_{EMPTY}" in found.lab.cluster.databases():
+            found.reset()
+        else:
+            found.snapshot(EMPTY)
+        yield found
+    finally:
+        if not os.environ.get(KEEP):
+            lab_of.down(session_name, purge=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +76,9 @@ def fresh_netbox(netbox: NetBox) -> NetBox:
 
 
 @pytest.fixture(scope="session")
-def lab(netbox: NetBox) -> Lab:
+def lab(session_name: str, netbox: NetBox) -> Lab:
     """The whole lab."""
-    return lab_of.up(NAME)
+    return lab_of.up(session_name)
 
 
 @pytest.fixture(scope="session")
@@ -79,10 +97,10 @@ def store_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_cluster() -> Iterator[postgres.Cluster]:
+def postgres_cluster(session_name: str) -> Iterator[postgres.Cluster]:
     """A PostgreSQL of this session's own; what a killed session left is removed first."""
     environment = lab_netbox.environment(progress.step)
-    place = paths.lab_paths("-".join(filter(None, ("scratch", WORKER))))
+    place = paths.lab_paths(f"{session_name}-scratch")
     cluster = environment.cluster(place.postgres)
 
     def remove() -> None:

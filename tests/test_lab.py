@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -15,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import hosts as lab_hosts
 from lab import lab as lab_of
 from lab import netbox as lab_netbox
 from lab import paths, processes
 from lab.api import NetBox, Refused
-from lab.lab import State
+from lab.lab import Lab, State
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,11 +85,12 @@ def test_the_env_file_gives_a_shell_what_it_needs_to_call_the_api(up: str) -> No
     assert done.stdout.strip() == "4.7.3", done.stderr
 
 
-CALL = (
-    "import json,os,urllib.request as u;"
-    "r=u.Request(os.environ['NETBOX_API']+'/api/status/',headers={'Authorization':'Bearer '+os.environ['NETBOX_TOKEN']});"
-    "print(json.load(u.urlopen(r))['netbox-version'])"
-)
+CALL = """
+import json, os, urllib.request
+headers = {'Authorization': 'Bearer ' + os.environ['NETBOX_TOKEN']}
+request = urllib.request.Request(os.environ['NETBOX_API'] + '/api/status/', headers=headers)
+print(json.load(urllib.request.urlopen(request))['netbox-version'])
+"""
 
 
 def test_no_secret_can_be_read_by_another_user(up: str) -> None:
@@ -320,9 +319,11 @@ def test_a_scratch_database_takes_rows(postgres_url: str) -> None:
     engine.dispose()
 
 
-def test_hosts_are_up_in_the_lab_of_the_tests_and_gone_after_down(hosts: list[dict[str, object]]) -> None:
-    state = {row["name"]: row["state"] for row in lab_hosts.status("test", paths.lab_paths("test").hosts)}
+def test_status_shows_every_host_with_its_address_and_whether_it_runs(hosts: list[dict[str, object]], lab: Lab) -> None:
+    done = msp("lab", "status", "--name", lab.name)
 
-    assert state["jansen-srv01"] == "running"
-    assert state["jansen-nas01"] == "absent"
-    assert json.dumps(hosts)
+    shown = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert {str(host["name"]) for host in hosts} <= set(shown)
+    assert shown["jansen-srv01"][0] == "bakkerij-jansen"
+    assert shown["jansen-srv01"][2] == "running"
+    assert shown["jansen-nas01"][2] == "absent"

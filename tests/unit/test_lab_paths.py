@@ -1,0 +1,103 @@
+"""Where the lab keeps things, and that it opens nobody's home for it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from lab import paths
+from lab.paths import LabPaths
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("environ", "root", "expected"),
+    [
+        ({"HOME": "/home/ann"}, False, "/home/ann/.cache/msp.ops"),
+        ({"HOME": "/home/ann", "XDG_CACHE_HOME": "/fast"}, False, "/fast/msp.ops"),
+        ({"HOME": "/root"}, True, "/var/cache/msp.ops"),
+        ({"HOME": "/root", "XDG_CACHE_HOME": "/root/.cache"}, True, "/var/cache/msp.ops"),
+        ({"HOME": "/root", "MSP_CACHE": "/srv/lab"}, True, "/srv/lab"),
+        ({"HOME": "/home/ann", "MSP_CACHE": "/srv/lab"}, False, "/srv/lab"),
+    ],
+)
+def test_the_cache_is_where_its_user_expects_it(environ: dict[str, str], root: bool, expected: str) -> None:
+    assert paths.cache_dir(environ, root=root) == Path(expected)
+
+
+@pytest.mark.parametrize("name", ["", "Demo", "a b", "../x", "a/b", "-x", "1st", "x" * 32, "a\n", ".."])
+def test_a_name_that_could_lead_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(MspError) as error:
+        paths.lab_paths(name, tmp_path)
+
+    assert error.value.code == "MSP-LAB-001"
+
+
+@given(st.from_regex(paths.NAME, fullmatch=True))
+def test_every_good_name_is_one_directory_below_labs(name: str) -> None:
+    assert paths.lab_paths(name, Path("/c")).base.parent == Path("/c/labs")
+
+
+def test_a_path_too_long_for_a_socket_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    base = tmp_path / ("x" * 100)
+
+    with pytest.raises(MspError) as error:
+        paths.lab_paths("demo", base)
+
+    assert error.value.code == "MSP-LAB-002"
+    assert not base.exists()
+
+
+def test_what_is_secret_lies_behind_closed_directories(tmp_path: Path) -> None:
+    lab = paths.lab_paths("demo", tmp_path)
+
+    lab.make()
+
+    assert {mode(path) for path in (lab.secrets, lab.redis, lab.netbox, lab.hosts, lab.logs)} == {0o700}
+    assert mode(lab.base) == (0o711 if os.geteuid() == 0 else 0o700)
+
+
+def test_making_the_directories_changes_the_mode_of_none_that_was_there(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o700)
+    (home / ".cache").mkdir(mode=0o750)
+
+    LabPaths("demo", home / ".cache" / "msp.ops" / "labs" / "demo").make()
+
+    assert mode(home) == 0o700
+    assert mode(home / ".cache") == 0o750
+
+
+def test_a_closed_home_is_refused_not_opened(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    place = home / "cache"
+    place.mkdir(parents=True)
+    home.chmod(0o700)
+
+    with pytest.raises(MspError) as error:
+        paths.check_reachable(place)
+
+    assert error.value.code == "MSP-LAB-003"
+    assert mode(home) == 0o700
+
+
+def test_a_private_file_is_never_readable_by_others_and_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("old")
+    path.chmod(0o644)
+
+    paths.write_private(path, "new")
+
+    assert path.read_text() == "new"
+    assert mode(path) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
