@@ -28,6 +28,7 @@ from lab.machines import MACHINES, Machine, customers, free_subnet
 LABEL = "msp.ops.lab"
 SPEC = "msp.ops.spec"
 BOOT_SECONDS = 180
+ASK_SECONDS = 20
 POLL_SECONDS = 0.1
 PARALLEL = 8
 SECRET_DMI = ("product_serial", "product_uuid", "chassis_serial", "board_serial")
@@ -166,11 +167,14 @@ def subnets_of(network: Mapping[str, Any]) -> list[ipaddress.IPv4Network]:
 
 def routed() -> list[ipaddress.IPv4Network]:
     """The networks this machine has a route to, the default route left out."""
-    answer = subprocess.run(
-        ["ip", "-j", "-4", "route", "show", "table", "all"], capture_output=True, text=True, check=True
-    )
-    places = [row["dst"] for row in json.loads(answer.stdout) if row["dst"] != "default"]
-    return [ipaddress.IPv4Network(place) for place in places]
+    rows = [line.split() for line in Path("/proc/net/route").read_text(encoding="ascii").splitlines()[1:]]
+    # Addresses as the kernel prints them: hexadecimal, the last byte first.
+    pairs = [tuple(bytes.fromhex(row[column])[::-1] for column in (1, 7)) for row in rows if row]
+    return [
+        ipaddress.IPv4Network((destination, str(ipaddress.IPv4Address(mask))))
+        for destination, mask in pairs
+        if any(mask)
+    ]
 
 
 def start(ground: Ground, machine: Machine, there: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -243,16 +247,26 @@ def write_mounts(ground: Ground, machine: Machine) -> None:
 
 
 def wait_until_booted(name: str) -> None:
-    """Wait until systemd says that the boot is over. A unit that failed does not stop the lab: an audit may say so."""
+    """Wait until systemd says that the boot is over. A unit that failed does not stop the lab: an audit may say so.
+
+    Asked again and again: `is-system-running --wait` was seen to wait forever when it came just before the end.
+    """
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
-        answer = podman.attempt("exec", name, "systemctl", "is-system-running", "--wait", timeout=BOOT_SECONDS)
-        if (state := answer.stdout.strip()) in ("running", "degraded"):
+        found = boot_state(name)
+        if found in ("running", "degraded"):
             return
         if time.monotonic() > deadline:
-            raise not_up(name, f"after {BOOT_SECONDS} s: {state or podman.last_line(answer.stderr)}")
-        # Until its bus is up systemd cannot be asked to tell when it is ready.
+            raise not_up(name, f"after {BOOT_SECONDS} s: {found}")
         time.sleep(POLL_SECONDS)
+
+
+def boot_state(name: str) -> str:
+    try:
+        answer = podman.attempt("exec", name, "systemctl", "is-system-running", timeout=ASK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {ASK_SECONDS} s"
+    return answer.stdout.strip() or podman.last_line(answer.stderr)
 
 
 def wait_for_sshd(name: str, address: str) -> None:

@@ -62,10 +62,10 @@ def available() -> str | None:
         return "Hosts in containers need Linux."
     if os.geteuid() != 0:
         return "Hosts in containers need root: without it their addresses can't be reached by ssh."
-    wanted = ["podman", "mmdebstrap"]
+    wanted = {"podman": "podman", "mmdebstrap": "mmdebstrap", "ssh-keygen": "openssh-client"}
     if "runc" in machine_settings():
-        wanted.append("runc")
-    if missing := [program for program in wanted if shutil.which(program) is None]:
+        wanted["runc"] = "runc"
+    if missing := [package for program, package in wanted.items() if shutil.which(program) is None]:
         return f"Hosts in containers need {' and '.join(missing)}: apt-get install {' '.join(missing)}."
     answer = attempt("info", "--format", "{{.Host.Security.Rootless}}")
     if answer.returncode:
