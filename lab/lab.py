@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +33,19 @@ class State:
 
     version: str = ""
     port: int | None = None
-    # The database has its administrator and token, and was migrated by what this names.
-    prepared: bool = False
+    # What the database's tables were made by.
     migrated: str = ""
     processes: dict[str, Process] = field(default_factory=dict)
     hosts: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> State:
-        """An unreadable file counts as none: processes are found by their mark as well."""
+        """An unreadable file counts as none: processes are found by their mark as well. What another version of ours
+        wrote beside is left out."""
         try:
             raw = json.loads(path.read_text())
             raw["processes"] = {name: Process(**entry) for name, entry in raw["processes"].items()}
-            return cls(**raw)
+            return cls(**{each.name: raw[each.name] for each in fields(cls) if each.name in raw})
         except (OSError, ValueError, TypeError, KeyError):
             return cls()
 
@@ -149,8 +149,7 @@ def _hosts(lab: LabPaths, progress: Progress) -> list[dict[str, Any]]:
 
 def _runs(lab: LabPaths, state: State) -> bool:
     return (
-        state.prepared
-        and state.port is not None
+        state.port is not None
         and set(state.processes) == set(SERVICES)
         and all(map(processes.alive, state.processes.values()))
         and netbox.answers(state.port, lab.token.read_text())
@@ -179,15 +178,12 @@ def _start(environment: netbox.Environment, lab: LabPaths, state: State, progres
             record("redis", netbox.start_redis(environment, lab))
             netbox.ensure_database(environment, cluster, progress)
             made_by = netbox.dump_path(environment).name
-            if state.prepared and state.migrated != made_by:
+            if state.migrated not in ("", made_by):
                 netbox.migrate(environment, lab)
             state.migrated = made_by
             web, state.port = netbox.start_web(environment, lab, state.port)
             record("web", web)
             record("worker", netbox.start_worker(environment, lab))
-            if not state.prepared:
-                netbox.make_accounts(environment, lab)
-                state.prepared = True
             netbox.await_web(lab, web, state.port)
         except BaseException:
             # Interrupted or failed: nothing of it stays behind, the next run starts from what is on disk.

@@ -38,6 +38,8 @@ ADMIN = "admin"
 # Two readers in parallel and somebody who looks. One connection a worker: with more, two readers often end up in the
 # same process (seen in 5 of 8 trials) and wait for each other; a browser's idle connection is closed within seconds.
 WORKERS = 3
+# Seconds on an idle machine; a build machine may be busy with much else.
+WEB_SECONDS = 300
 
 Progress = Callable[[str], AbstractContextManager[None]]
 
@@ -134,6 +136,7 @@ def configure(lab: LabPaths, *, database: str = DATABASE) -> None:
     for directory in (conf, lab.netbox / "media", lab.netbox / "scripts", lab.netbox / "reports"):
         paths.make_dir(directory, 0o700)
     settings = {
+        "admin": ADMIN,
         "secrets": str(lab.secrets),
         "postgres": str(lab.postgres),
         "database": database,
@@ -280,12 +283,6 @@ def ensure_database(environment: Environment, cluster: postgres.Cluster, progres
     cluster.rename_database(fresh, DATABASE)
 
 
-def make_accounts(environment: Environment, lab: LabPaths) -> None:
-    key, _, token = lab.token.read_text().removeprefix("nbt_").partition(".")
-    wanted = {"user": ADMIN, "password": lab.admin_password.read_text(), "key": key, "token": token}
-    run_inside(environment, lab, INSIDE / "accounts.py", json.dumps(wanted))
-
-
 @contextmanager
 def _listening(port: int | None) -> Iterator[socket.socket]:
     """A socket that already listens, on the port wanted if it is free: nobody can take it before NetBox does."""
@@ -305,7 +302,7 @@ def start_web(environment: Environment, lab: LabPaths, port: int | None) -> tupl
         process = processes.start(
             [
                 environment.python,
-                *("-m", "gunicorn", "wsgi", "--chdir", INSIDE),
+                *("-m", "gunicorn", "wsgi", "--chdir", INSIDE, "--preload"),
                 *("--bind", f"fd://{server.fileno()}"),
                 *("--worker-class", "gthread", "--workers", str(WORKERS)),
                 *("--threads", "1", "--worker-connections", "1", "--keep-alive", "1"),
@@ -346,11 +343,11 @@ def answers(port: int, token: str, *, timeout: float = 5.0) -> bool:
 
 def await_web(lab: LabPaths, process: processes.Process, port: int) -> None:
     token = lab.token.read_text()
-    ready = processes.wait_until(lambda: answers(port, token) or not processes.alive(process), 120)
+    ready = processes.wait_until(lambda: answers(port, token) or not processes.alive(process), WEB_SECONDS)
     if not ready or not answers(port, token):
         raise MspError(
             "MSP-LAB-009",
-            "NetBox to answer within 120 seconds",
-            "no answer",
+            f"NetBox to answer within {WEB_SECONDS} seconds",
+            "no answer" if processes.alive(process) else "it ended",
             f"read the end of {lab.logs / 'gunicorn.log'}",
         )

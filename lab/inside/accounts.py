@@ -1,23 +1,25 @@
-"""Makes NetBox's administrator and the administrator's API token. Runs in NetBox's environment.
+"""Makes NetBox's administrator and the administrator's API token, out of files that nobody else can read.
 
-Reads {"user", "password", "key", "token"} on standard input, so that no secret is in a process list. A second run
-with the same input changes nothing that a login could notice.
+Runs in NetBox's environment, in the process that becomes the web server. What is there already stays as it is.
 """
 
 import json
-import sys
+import os
+from pathlib import Path
 
-import django
 
-django.setup()
+def ensure() -> None:
+    # Models can be imported only when Django is set up.
+    from users.models import Token, User
 
-from users.models import Token, User  # noqa: E402 (models need Django to be set up)
-
-wanted = json.load(sys.stdin)
-user, _ = User.objects.get_or_create(username=wanted["user"], defaults={"is_superuser": True})
-user.set_password(wanted["password"])
-user.save()
-if not Token.objects.filter(key=wanted["key"]).exists():
-    token = Token(user=user, version=2, key=wanted["key"], token=wanted["token"], description="The lab's own token")
-    token.full_clean()
-    token.save()
+    settings = json.loads((Path(os.environ["NETBOX_ROOT"]) / "conf" / "settings.json").read_text())
+    secrets = Path(settings["secrets"])
+    user, is_new = User.objects.get_or_create(username=settings["admin"], defaults={"is_superuser": True})
+    if is_new:
+        user.set_password((secrets / "admin_password").read_text())
+        user.save()
+    key, _, plain = (secrets / "token").read_text().removeprefix("nbt_").partition(".")
+    if not Token.objects.filter(key=key).exists():
+        token = Token(user=user, version=2, key=key, token=plain, description="The lab's own token")
+        token.full_clean()
+        token.save()

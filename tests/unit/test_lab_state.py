@@ -13,7 +13,7 @@ from lab.processes import Process
 
 
 def test_a_state_read_back_is_the_state_written(tmp_path: Path) -> None:
-    state = State("4.7.3", 8000, True, "4.7.3-x.dump", {"web": Process(7, 8, "boot")}, [{"name": "host"}])
+    state = State("4.7.3", 8000, "4.7.3-x.dump", {"web": Process(7, 8, "boot")}, [{"name": "host"}])
 
     state.write(tmp_path / "state.json")
 
