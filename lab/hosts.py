@@ -189,10 +189,8 @@ def start(ground: Ground, machine: Machine, there: Mapping[str, Mapping[str, Any
         podman.run("run", "--detach", "--label", f"{SPEC}={spec}", *arguments)
     elif row["State"] != "running":
         podman.run("start", name)
-    wait_until_booted(name)
     wait_for_sshd(name, ground.address(machine))
-    text = podman.run("exec", name, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub")
-    return sorted(" ".join(line.split()[:2]) for line in text.splitlines() if line.strip())
+    return public_keys(wait_until_booted(name))
 
 
 def run_arguments(ground: Ground, machine: Machine) -> list[str]:
@@ -246,27 +244,34 @@ def write_mounts(ground: Ground, machine: Machine) -> None:
         path.chmod(0o644)
 
 
-def wait_until_booted(name: str) -> None:
-    """Wait until systemd says that the boot is over. A unit that failed does not stop the lab: an audit may say so.
+def wait_until_booted(name: str) -> list[str]:
+    """Wait until systemd says that the boot is over; returns the host's public keys, asked for in the same breath.
 
-    Asked again and again: `is-system-running --wait` was seen to wait forever when it came just before the end.
+    A unit that failed does not stop the lab: an audit may say so. systemd is asked again and again, because
+    `is-system-running --wait` was seen to wait forever when it came just before the end.
     """
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
-        found = boot_state(name)
-        if found in ("running", "degraded"):
-            return
+        state, *keys = ask(name, "systemctl is-system-running; cat /etc/ssh/ssh_host_*_key.pub")
+        if state in ("running", "degraded"):
+            return keys
         if time.monotonic() > deadline:
-            raise not_up(name, f"after {BOOT_SECONDS} s: {found}")
+            raise not_up(name, f"after {BOOT_SECONDS} s: {state}")
         time.sleep(POLL_SECONDS)
 
 
-def boot_state(name: str) -> str:
+def ask(name: str, command: str) -> list[str]:
+    """The lines that a shell command prints in a host; when there are none, why not."""
     try:
-        answer = podman.attempt("exec", name, "systemctl", "is-system-running", timeout=ASK_SECONDS)
+        answer = podman.attempt("exec", name, "sh", "-c", command, timeout=ASK_SECONDS)
     except subprocess.TimeoutExpired:
-        return f"no answer within {ASK_SECONDS} s"
-    return answer.stdout.strip() or podman.last_line(answer.stderr)
+        return [f"no answer within {ASK_SECONDS} s"]
+    return answer.stdout.splitlines() or [podman.last_line(answer.stderr)]
+
+
+def public_keys(lines: Sequence[str]) -> list[str]:
+    """Type and key, without the comment."""
+    return sorted(" ".join(line.split()[:2]) for line in lines if line.strip())
 
 
 def wait_for_sshd(name: str, address: str) -> None:

@@ -1,0 +1,93 @@
+"""What the lab decides about its hosts before any of them runs: settings, subnets, recipes, the table itself."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab import hosts, podman
+from lab.image import DEBIAN_12, DEBIAN_12_BEHIND
+from lab.machines import MACHINES, PLACEHOLDER_SERIAL, customers, free_subnet
+
+RANGE = ipaddress.IPv4Network("10.203.0.0/16")
+networks = st.builds(
+    lambda address, prefix: ipaddress.IPv4Network((address, prefix), strict=False),
+    st.integers(int(RANGE[0]), int(RANGE[-1])),
+    st.integers(18, 32),
+)
+
+
+@given(st.lists(networks, max_size=30))
+def test_a_lab_never_takes_a_subnet_that_is_in_use(taken: list[ipaddress.IPv4Network]) -> None:
+    subnet = free_subnet(taken)
+
+    if subnet is None:
+        assert all(any(own.overlaps(net) for net in taken) for own in RANGE.subnets(new_prefix=24))
+    else:
+        assert subnet.subnet_of(RANGE)
+        assert not any(subnet.overlaps(net) for net in taken)
+
+
+def test_there_is_no_subnet_left_when_the_whole_range_is_taken() -> None:
+    assert free_subnet([ipaddress.IPv4Network("10.0.0.0/8")]) is None
+
+
+@pytest.mark.parametrize(
+    ("unified", "may_raise", "expected"),
+    [(True, True, ""), (False, True, "[engine]"), (True, False, "[containers]"), (False, False, "[containers]")],
+)
+def test_podman_gets_settings_of_its_own_only_where_its_defaults_do_not_work(
+    unified: bool, may_raise: bool, expected: str
+) -> None:
+    text = podman.settings(unified_cgroups=unified, may_raise_limits=may_raise)
+
+    assert text.startswith(expected)
+    assert bool(text) is bool(expected)
+    assert ("runc" in text) is not unified
+    assert ("nofile" in text) is not may_raise
+
+
+def test_a_changed_recipe_is_another_image() -> None:
+    assert DEBIAN_12.tag == replace(DEBIAN_12).tag
+    assert DEBIAN_12.tag != replace(DEBIAN_12, suite="trixie").tag
+    assert len({machine.recipe.tag for machine in MACHINES if machine.recipe}) == 4
+
+
+def test_the_image_that_is_behind_installs_nothing_from_the_security_archive_but_knows_of_it() -> None:
+    command = DEBIAN_12_BEHIND.command
+    installed_from = command[command.index("TARGET") + 1 :]
+
+    assert not any("security" in source or "updates" in source for source in installed_from)
+    hooks = [part for part in command if part.startswith("--customize-hook=")]
+    assert "bookworm-security" in hooks[-2]
+    assert hooks[-1].endswith("apt-get -q update")
+
+
+def test_a_customer_has_a_host_that_matches_and_one_that_does_not() -> None:
+    assert customers() == ("bakkerij-jansen", "harbour-dental")
+    assert [machine.name for machine in MACHINES if not machine.contracted] == ["jansen-till02"]
+    assert [machine.name for machine in MACHINES if machine.recipe is None] == ["jansen-nas01"]
+    assert [machine.name for machine in MACHINES if machine.hostname != machine.name] == ["harbour-ws01"]
+    assert [machine.name for machine in MACHINES if machine.serial == PLACEHOLDER_SERIAL] == ["harbour-ws01"]
+
+
+def test_no_two_hosts_share_what_identifies_them() -> None:
+    for identities in (
+        [machine.mac for machine in MACHINES],
+        [machine.uuid for machine in MACHINES],
+        [(machine.customer, machine.number) for machine in MACHINES],
+    ):
+        assert len(set(identities)) == len(MACHINES)
+    # Locally administered and unicast: an address that no vendor has given to anything.
+    assert all(int(machine.mac[:2], 16) & 3 == 2 for machine in MACHINES)
+
+
+def test_a_fingerprint_is_the_one_that_ssh_shows() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIn3PVKXq8ZaRZcdkvMIaKaCCbd1mYs8J4PlwvkDcUkq"
+
+    # ssh-keygen -l says so of this key.
+    assert hosts.fingerprint(key) == "SHA256:zOLIHpA0wpzZHatIcslrT7dS9uKy+H5okjfakS/Furs"
