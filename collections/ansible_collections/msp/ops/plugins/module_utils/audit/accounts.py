@@ -78,7 +78,7 @@ def grants(rule: str, aliases: dict[str, dict[str, list[str]]]) -> list[str]:
     # Names of a directory have spaces in them, as "\ " or in quotes.
     left = re.sub(r'"([^"]*)"', lambda match: match.group(1).replace(" ", _SPACE), left.replace("\\ ", _SPACE))
     words = re.sub(r"\s*,\s*", ",", left.strip()).rsplit(None, 1)
-    for part in right.split(" : "):
+    for part in _specs(right):
         runas = re.match(r"\s*\(([^):]*)", part)
         as_root = (
             runas is None or bool({"ALL", "root", "#0"} & set(_list(runas.group(1)))) or not runas.group(1).strip()
@@ -87,6 +87,12 @@ def grants(rule: str, aliases: dict[str, dict[str, list[str]]]) -> list[str]:
             names = [one.replace(_SPACE, " ") for one in _list(words[0])]
             return [name for one in names for name in _expand(one, aliases.get("User_Alias", {}))]
     return []
+
+
+def _specs(text: str) -> list[str]:
+    """ "(a) X : web1=(b) Y" holds two lists of commands, each after its own hosts."""
+    first, *others = text.split(" : ")
+    return [first, *(other.partition("=")[2] for other in others)]
 
 
 def _allows_all(commands: str, aliases: dict[str, list[str]]) -> bool:
