@@ -1,0 +1,676 @@
+"""The inventory on a real NetBox: contexts as NetBox renders them, warm equals cold whatever happened, errors fail.
+
+The random parts are seeded: a failure names the seed and the step, and comes again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.hosts import Wishes, build, context_of
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Snapshot
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names, snapshot, source
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
+from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection
+from lab import netbox as lab_netbox
+from lab import seed
+from lab.api import NetBox, Refused
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).resolve().parent.parent
+SEEDED = "inventory-seeded"
+ENDPOINTS = {"device": "dcim/devices", "virtual-machine": "virtualization/virtual-machines"}
+
+
+@pytest.fixture(scope="module")
+def world(fresh_netbox: NetBox) -> NetBox:
+    """Four customers with 60 devices and 20 virtual machines in nested regions, roles and so on, and 25 contexts."""
+    seed.devices(fresh_netbox.lab, count=60, customers=4, contexts=25, machines=20)
+    fresh_netbox.snapshot(SEEDED)
+    return fresh_netbox
+
+
+@pytest.fixture
+def seeded(world: NetBox) -> NetBox:
+    """The same, put back before this test."""
+    world.reset(SEEDED)
+    return world
+
+
+@pytest.fixture
+def register(seeded: NetBox) -> Iterator[Register]:
+    with Register.connect(seeded.url, seeded.token) as opened:
+        yield opened
+
+
+def selection(register: Register) -> Selection:
+    return Selection(tuple(customer.id for customer in customers(register)), {})
+
+
+def hosts_of(register: Register, found: Snapshot) -> dict[str, Any]:
+    """Everything a host gets, ready to compare."""
+    built = build(found, customers(register), dt.datetime.now(dt.UTC), Wishes(config_context=True))
+    return {host.name: (sorted(host.groups), host.variables) for host in built.hosts}
+
+
+@dataclass
+class Cached:
+    """The inventory with a cache, as the plugin loads it."""
+
+    register: Register
+    directory: Path
+
+    def load(self) -> source.Loaded:
+        return source.load(
+            self.register,
+            selection(self.register),
+            directory=self.directory,
+            prefix="",
+            max_age=3600,
+            use_kept=True,
+        )
+
+    def hosts(self) -> dict[str, Any]:
+        return hosts_of(self.register, self.load().snapshot)
+
+    def cold(self) -> dict[str, Any]:
+        return hosts_of(self.register, snapshot.read(self.register, selection(self.register)).snapshot)
+
+
+@pytest.fixture
+def cached(register: Register, tmp_path: Path) -> Cached:
+    made = Cached(register, tmp_path / "cache")
+    assert "read everything" in made.load().how
+    return made
+
+
+# -- config contexts --------------------------------------------------------------------------------------------------
+
+DIMENSIONS = {
+    "regions": "dcim/regions",
+    "site_groups": "dcim/site-groups",
+    "sites": "dcim/sites",
+    "locations": "dcim/locations",
+    "device_types": "dcim/device-types",
+    "roles": "dcim/device-roles",
+    "platforms": "dcim/platforms",
+    "cluster_types": "virtualization/cluster-types",
+    "cluster_groups": "virtualization/cluster-groups",
+    "clusters": "virtualization/clusters",
+    "tenant_groups": "tenancy/tenant-groups",
+    "tenants": "tenancy/tenants",
+    "tags": "extras/tags",
+}
+
+
+def random_value(dice: random.Random, depth: int = 0) -> Any:
+    choices: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: dice.random() < 0.5,
+        lambda: dice.randint(-5, 5),
+        lambda: dice.choice(["", "text", "é{{ x }}", "null"]),
+        lambda: [random_value(dice, depth + 1) for _ in range(dice.randint(0, 2))],
+        lambda: {},
+    ]
+    if depth < 3:
+        choices += [lambda: random_data(dice, depth + 1)] * 4
+    return dice.choice(choices)()
+
+
+def random_data(dice: random.Random, depth: int = 0) -> dict[str, Any]:
+    """Few keys, so that contexts meet in them: objects over scalars, scalars over objects, empty over full."""
+    keys = dice.sample(["a", "b", "c", names.CONTEXT_STANDARD], dice.randint(1, 3))
+    return {key: random_value(dice, depth) for key in keys}
+
+
+def random_context(netbox: NetBox, dice: random.Random, number: int) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": f"random {number}",
+        "weight": dice.choice([100, 100, 200, 1000]),
+        "is_active": dice.random() < 0.9,
+        "data": random_data(dice),
+    }
+    for dimension in dice.sample(sorted(DIMENSIONS), dice.choice([0, 1, 1, 1, 2])):
+        pool = netbox.all(f"{DIMENSIONS[dimension]}/")
+        chosen = dice.sample(pool, min(len(pool), dice.randint(1, 3)))
+        body[dimension] = [item["slug" if dimension == "tags" else "id"] for item in chosen]
+    return body
+
+
+def rendered_by_netbox(netbox: NetBox) -> dict[str, Any]:
+    return {
+        f"{kind}:{row['id']}": row["config_context"]
+        for kind, endpoint in ENDPOINTS.items()
+        for row in netbox.all(f"{endpoint}/?fields=id,config_context")
+    }
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_shared_contexts_are_what_netbox_renders_for_each_machine(
+    seeded: NetBox, register: Register, number: int
+) -> None:
+    dice = random.Random(number)  # noqa: S311 (test data)
+    for row in seeded.all("extras/config-contexts/"):
+        seeded.call("DELETE", f"extras/config-contexts/{row['id']}/")
+    seeded.create("extras/config-contexts/", [random_context(seeded, dice, n) for n in range(dice.randint(5, 30))])
+    for endpoint in ENDPOINTS.values():
+        some = dice.sample(seeded.all(f"{endpoint}/?fields=id"), 15)
+        seeded.change(f"{endpoint}/", [{"id": row["id"], "local_context_data": random_data(dice)} for row in some])
+
+    found = snapshot.read(register, selection(register)).snapshot
+
+    ours = {key: context_of(found, machine) for key, machine in found.machines.items()}
+    assert ours == rendered_by_netbox(seeded)
+    assert len(found.contexts.by_key) < len(found.machines)
+
+
+def test_machines_that_look_alike_to_every_context_are_rendered_once(seeded: NetBox, register: Register) -> None:
+    for row in seeded.all("extras/config-contexts/"):
+        seeded.call("DELETE", f"extras/config-contexts/{row['id']}/")
+    europe = seeded.all("dcim/regions/?slug=europe")[0]
+    seeded.create("extras/config-contexts/", {"name": "all of it", "data": {"a": 1}, "regions": [europe["id"]]})
+
+    found = snapshot.read(register, selection(register)).snapshot
+
+    assert len(found.contexts.by_key) <= 4
+    assert found.contexts.own == {}
+
+
+# -- the cache --------------------------------------------------------------------------------------------------------
+
+
+class Writes:
+    """Random writes of every kind that may matter to the inventory. What NetBox refuses is no write."""
+
+    def __init__(self, netbox: NetBox, dice: random.Random) -> None:
+        self.netbox = netbox
+        self.dice = dice
+        self.number = 0
+
+    def one(self) -> str:
+        write = self.dice.choice([name for name in dir(self) if name.startswith("write_")])
+        self.number += 1
+        try:
+            getattr(self, write)()
+        except Refused as error:
+            if error.status not in (400, 409):
+                raise
+            return f"{write} (refused)"
+        return write
+
+    def pick(self, endpoint: str) -> dict[str, Any]:
+        return dict(self.dice.choice(self.netbox.all(f"{endpoint}/?fields=id,name,slug,site,tenant,data")))
+
+    def kind(self) -> str:
+        return self.dice.choice(list(ENDPOINTS.values()))
+
+    def change(self, endpoint: str, **values: Any) -> None:
+        self.netbox.change(f"{endpoint}/{self.pick(endpoint)['id']}/", values)
+
+    def maybe(self, endpoint: str) -> int | None:
+        return None if self.dice.random() < 0.2 else int(self.pick(endpoint)["id"])
+
+    def write_name(self) -> None:
+        self.change(self.kind(), name=self.dice.choice([f"renamed-{self.number}", "Same Name", "same name"]))
+
+    def write_no_name(self) -> None:
+        self.change("dcim/devices", name=None)
+
+    def write_serial_and_status(self) -> None:
+        status = self.dice.choice(names.CONTRACT_STATUSES)
+        self.change(self.kind(), serial=f"S{self.number}", custom_fields={names.CONTRACT_STATUS: status})
+
+    def write_many(self) -> None:
+        endpoint = self.kind()
+        rows = self.dice.sample(self.netbox.all(f"{endpoint}/?fields=id"), 8)
+        status = self.dice.choice(names.CONTRACT_STATUSES)
+        self.netbox.change(
+            f"{endpoint}/", [{"id": row["id"], "custom_fields": {names.CONTRACT_STATUS: status}} for row in rows]
+        )
+
+    def write_role_and_platform(self) -> None:
+        self.change(self.kind(), role=self.pick("dcim/device-roles")["id"], platform=self.maybe("dcim/platforms"))
+
+    def write_site(self) -> None:
+        self.change("dcim/devices", site=self.pick("dcim/sites")["id"], location=None)
+
+    def write_tenant(self) -> None:
+        self.change(self.kind(), tenant=self.maybe("tenancy/tenants"))
+
+    def write_tags_of_machine(self) -> None:
+        tags = self.dice.sample(self.netbox.all("extras/tags/"), self.dice.randint(0, 3))
+        self.change(self.kind(), tags=[{"id": tag["id"]} for tag in tags])
+
+    def write_local_context(self) -> None:
+        self.change(self.kind(), local_context_data=self.dice.choice([None, random_data(self.dice)]))
+
+    def write_delete_machine(self) -> None:
+        endpoint = self.kind()
+        self.netbox.call("DELETE", f"{endpoint}/{self.pick(endpoint)['id']}/")
+
+    def write_new_device(self) -> None:
+        like = self.pick("dcim/devices")
+        body = {
+            "name": f"new-{self.number}",
+            "site": like["site"]["id"],
+            "tenant": like["tenant"]["id"] if like["tenant"] else None,
+            "role": self.pick("dcim/device-roles")["id"],
+            "device_type": self.netbox.all("dcim/device-types/?fields=id")[0]["id"],
+        }
+        self.netbox.create("dcim/devices/", body)
+
+    def write_address(self) -> None:
+        self.change("ipam/ip-addresses", address=f"198.51.100.{self.number % 250 + 1}/24")
+
+    def write_delete_address(self) -> None:
+        self.netbox.call("DELETE", f"ipam/ip-addresses/{self.pick('ipam/ip-addresses')['id']}/")
+
+    def write_interface_gone(self) -> None:
+        self.netbox.call("DELETE", f"dcim/interfaces/{self.pick('dcim/interfaces')['id']}/")
+
+    def write_slug(self) -> None:
+        endpoint = self.dice.choice(
+            ["dcim/sites", "dcim/device-roles", "dcim/platforms", "extras/tags", "tenancy/tenants"]
+        )
+        self.change(endpoint, slug=f"slug-{self.number}")
+
+    def write_delete_tag_or_platform(self) -> None:
+        endpoint = self.dice.choice(["extras/tags", "dcim/platforms"])
+        self.netbox.call("DELETE", f"{endpoint}/{self.pick(endpoint)['id']}/")
+
+    def write_parent(self) -> None:
+        endpoint = self.dice.choice(
+            [
+                *("dcim/regions", "dcim/site-groups", "dcim/locations", "dcim/device-roles", "dcim/platforms"),
+                "tenancy/tenant-groups",
+            ]
+        )
+        self.change(endpoint, parent=self.maybe(endpoint))
+
+    def write_site_place(self) -> None:
+        self.change("dcim/sites", region=self.maybe("dcim/regions"), group=self.maybe("dcim/site-groups"))
+
+    def write_location_moves(self) -> None:
+        self.change("dcim/locations", site=self.pick("dcim/sites")["id"], parent=None)
+
+    def write_rack_moves(self) -> None:
+        device = self.pick("dcim/devices")
+        rack = self.netbox.create("dcim/racks/", {"name": f"rack {self.number}", "site": device["site"]["id"]})
+        self.netbox.change(f"dcim/devices/{device['id']}/", {"location": None, "rack": rack["id"]})
+        self.netbox.change(f"dcim/racks/{rack['id']}/", {"site": self.pick("dcim/sites")["id"]})
+
+    def write_cluster_moves(self) -> None:
+        self.change("virtualization/clusters", scope_type="dcim.site", scope_id=self.pick("dcim/sites")["id"])
+
+    def write_cluster(self) -> None:
+        self.change("virtualization/clusters", group=self.maybe("virtualization/cluster-groups"))
+
+    def write_tenant_facts(self) -> None:
+        end = self.dice.choice([None, "2020-01-01", "2099-12-31"])
+        self.change(
+            "tenancy/tenants",
+            group=self.maybe("tenancy/tenant-groups"),
+            name=f"Tenant {self.number}",
+            custom_fields={names.CONTRACT_END: end},
+        )
+
+    def write_new_context(self) -> None:
+        self.netbox.create("extras/config-contexts/", random_context(self.netbox, self.dice, self.number))
+
+    def write_context(self) -> None:
+        context = self.pick("extras/config-contexts")
+        body = random_context(self.netbox, self.dice, self.number)
+        self.netbox.change(f"extras/config-contexts/{context['id']}/", body)
+
+    def write_delete_context(self) -> None:
+        self.netbox.call("DELETE", f"extras/config-contexts/{self.pick('extras/config-contexts')['id']}/")
+
+    def write_harmless(self) -> None:
+        device = self.pick("dcim/devices")
+        entry = {"assigned_object_type": "dcim.device", "assigned_object_id": device["id"], "comments": "seen"}
+        self.netbox.create("extras/journal-entries/", entry)
+
+    def write_custom_field(self) -> None:
+        body = {"name": f"other_{self.number}", "type": "text", "object_types": ["dcim.device"], "default": "x"}
+        self.netbox.create("extras/custom-fields/", body)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_after_any_writes_a_warm_read_gives_what_a_cold_one_gives(seeded: NetBox, cached: Cached, number: int) -> None:
+    dice = random.Random(1000 + number)  # noqa: S311 (test data)
+    writes = Writes(seeded, dice)
+    how = []
+    for step in range(25):
+        done = [writes.one() for _ in range(dice.randint(1, 3))]
+
+        loaded = cached.load()
+
+        how.append(loaded.how)
+        assert hosts_of(cached.register, loaded.snapshot) == cached.cold(), (number, step, done, loaded.how)
+    assert how.count("read what changed") >= len(how) / 2, how
+
+
+def test_a_second_run_without_changes_reads_little_and_writes_nothing(seeded: NetBox, cached: Cached) -> None:
+    file = next(cached.directory.iterdir())
+    before, logged = file.stat(), seeded.changes()
+
+    how = cached.load().how
+
+    assert how == "read what changed"
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert seeded.changes() == logged
+
+
+def test_the_cache_is_for_its_owner_only_and_holds_no_token(seeded: NetBox, cached: Cached) -> None:
+    file = next(cached.directory.iterdir())
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(cached.directory.stat().st_mode) == 0o700
+    assert seeded.token not in file.read_text()
+    assert seeded.token.rpartition(".")[2] not in file.read_text()
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.write_text("{"), lambda file: file.chmod(0o644)])
+def test_a_cache_that_others_could_have_written_or_that_is_damaged_is_not_used(
+    cached: Cached, spoil: Callable[[Path], Any]
+) -> None:
+    spoil(next(cached.directory.iterdir()))
+
+    assert "nothing kept" in cached.load().how
+    assert cached.load().how == "read what changed"
+
+
+def test_a_change_that_commits_after_later_ones_is_not_missed(seeded: NetBox, cached: Cached) -> None:
+    devices = seeded.all("dcim/devices/?fields=id,name")
+    late, other = devices[0], devices[1]
+    with psycopg.connect(seeded.lab.cluster.url(lab_netbox.DATABASE)) as slow:
+        # Begins first and commits last; like some of NetBox's own writes it does not touch last_updated.
+        slow.execute("UPDATE dcim_device SET serial = 'LATE' WHERE id = %s", [late["id"]])
+        slow.execute(
+            "INSERT INTO core_objectchange (time, user_name, request_id, action, changed_object_id, object_repr,"
+            " changed_object_type_id, message) SELECT now(), 'admin', gen_random_uuid(), 'update', %s, 'x', id, ''"
+            " FROM django_content_type WHERE app_label = 'dcim' AND model = 'device'",
+            [late["id"]],
+        )
+        seeded.change(f"dcim/devices/{other['id']}/", {"serial": "EARLY"})
+        assert "EARLY" in json.dumps(cached.hosts())
+        slow.commit()
+
+    loaded = cached.load()
+
+    assert loaded.how == "read what changed"
+    assert "LATE" in json.dumps(hosts_of(cached.register, loaded.snapshot))
+
+
+def test_a_restored_netbox_is_read_anew(seeded: NetBox, cached: Cached) -> None:
+    device = seeded.all("dcim/devices/?fields=id")[0]
+    seeded.change(f"dcim/devices/{device['id']}/", {"serial": "BEFORE-RESTORE"})
+    assert "BEFORE-RESTORE" in json.dumps(cached.hosts())
+    cached.register.close()
+
+    seeded.reset(SEEDED)
+
+    loaded = cached.load()
+    assert "restored" in loaded.how
+    assert "BEFORE-RESTORE" not in json.dumps(hosts_of(cached.register, loaded.snapshot))
+
+
+def test_another_change_log_row_in_the_place_of_the_last_one_means_reading_anew(seeded: NetBox, cached: Cached) -> None:
+    device = seeded.all("dcim/devices/?fields=id")[0]
+    seeded.change(f"dcim/devices/{device['id']}/", {"serial": "BEFORE-RESTORE"})
+    cached.load()
+    cached.register.close()
+    seeded.reset(SEEDED)
+    seeded.change(f"dcim/devices/{device['id']}/", {"serial": "AFTER-RESTORE"})
+
+    loaded = cached.load()
+
+    assert "restored" in loaded.how
+    assert "AFTER-RESTORE" in json.dumps(hosts_of(cached.register, loaded.snapshot))
+
+
+def test_a_change_made_past_the_change_log_is_found_by_its_time(seeded: NetBox, cached: Cached) -> None:
+    with psycopg.connect(seeded.lab.cluster.url(lab_netbox.DATABASE)) as database:
+        database.execute("UPDATE dcim_device SET serial = 'SHELL', last_updated = now() WHERE id = 1")
+
+    assert "SHELL" in json.dumps(cached.hosts())
+
+
+def test_a_device_deleted_past_the_change_log_is_found_by_the_count(seeded: NetBox, cached: Cached) -> None:
+    with psycopg.connect(seeded.lab.cluster.url(lab_netbox.DATABASE)) as database:
+        tenant = database.execute("UPDATE dcim_device SET tenant_id = NULL WHERE id = 2 RETURNING id").fetchone()
+    assert tenant is not None
+
+    loaded = cached.load()
+
+    assert "NetBox counts" in loaded.how
+    assert "device:2" not in loaded.snapshot.machines
+
+
+# -- the plugin -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ansible:
+    """ansible-inventory on one source, as a person runs it."""
+
+    netbox: NetBox
+    directory: Path
+
+    def run(
+        self, options: Mapping[str, Any], *, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        inventory = self.directory / "msp.yml"
+        inventory.write_text(json.dumps({"plugin": "msp.ops.netbox", **options}))
+        return subprocess.run(
+            ["ansible-inventory", "-i", str(inventory), "--list"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                **self.netbox.env(),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_INVENTORY_CACHE_CONNECTION": str(self.directory / "cache"),
+                **(env or {}),
+            },
+        )
+
+    def list(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        done = self.run(options)
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def fails(self, options: Mapping[str, Any], code: str, *, env: Mapping[str, str] | None = None) -> str:
+        done = self.run(options, env=env)
+        assert done.returncode != 0
+        assert "hostvars" not in done.stdout
+        assert code in done.stderr
+        assert self.netbox.token not in done.stderr
+        return done.stderr
+
+
+@pytest.fixture
+def ansible(seeded: NetBox, tmp_path: Path) -> Ansible:
+    return Ansible(seeded, tmp_path)
+
+
+def test_a_host_has_its_groups_connection_and_one_variable(seeded: NetBox, ansible: Ansible) -> None:
+    device = seeded.all("dcim/devices/?tenant=customer-001&has_primary_ip=true")[0]
+    ring = seeded.all("extras/tags/?slug=msp-ring-pilot")[0]
+    seeded.change(
+        f"dcim/devices/{device['id']}/",
+        {
+            "name": "Front Desk_1",
+            "tags": [{"id": ring["id"]}],
+            "custom_fields": {names.CONTRACT_STATUS: "contracted", names.ASSET_CLASS: "workstation", names.PORT: 2222},
+        },
+    )
+
+    listed = ansible.list({"customers": ["customer-001"]})
+
+    host = listed["_meta"]["hostvars"]["front-desk_1.customer-001"]
+    assert host["ansible_host"] == device["primary_ip4"]["address"].partition("/")[0]
+    assert host["ansible_port"] == 2222
+    assert host["msp"]["customer"] == "customer-001"
+    assert host["msp"]["status"] == "contracted"
+    assert host["msp"]["asset"]["key"] == f"device:{device['id']}"
+    assert host["msp"]["asset"]["name"] == "Front Desk_1"
+    assert host["msp"]["contract"]["end"] == "2099-12-31"
+    assert "monthly_fee" not in json.dumps(host)
+    groups = {name for name, group in listed.items() if "front-desk_1.customer-001" in group.get("hosts", ())}
+    assert groups == {
+        "customer_customer_001",
+        "status_contracted",
+        "class_workstation",
+        "ring_pilot",
+        "tag_msp_ring_pilot",
+        f"role_{device['role']['slug'].replace('-', '_')}",
+        f"site_{device['site']['slug'].replace('-', '_')}",
+        f"platform_{device['platform']['slug'].replace('-', '_')}",
+    }
+    others = [name for name in listed["_meta"]["hostvars"] if not name.endswith(".customer-001")]
+    assert others == []
+
+
+def test_a_contract_past_its_end_counts_as_ended_warm_and_cold(seeded: NetBox, ansible: Ansible) -> None:
+    options = {"customers": ["customer-002"], "cache": True}
+    ansible.list(options)
+    tenant = seeded.all("tenancy/tenants/?slug=customer-002")[0]
+    seeded.change(f"tenancy/tenants/{tenant['id']}/", {"custom_fields": {names.CONTRACT_END: "2026-01-31"}})
+
+    warm = ansible.list(options)
+
+    assert {host["msp"]["status"] for host in warm["_meta"]["hostvars"].values()} == {"ended"}
+    assert ansible.list({"customers": ["customer-002"]})["status_ended"] == warm["status_ended"]
+
+
+def test_two_assets_of_one_name_are_two_hosts_and_a_warning(seeded: NetBox, ansible: Ansible) -> None:
+    first, second = seeded.all("dcim/devices/?tenant=customer-001")[:2]
+    machine = seeded.all("virtualization/virtual-machines/?tenant=customer-001")[0]
+    seeded.change(f"dcim/devices/{first['id']}/", {"name": "Till 1"})
+    seeded.change(f"dcim/devices/{second['id']}/", {"name": "till-1"})
+    seeded.change(f"virtualization/virtual-machines/{machine['id']}/", {"name": "till 1"})
+
+    done = ansible.run({"customers": ["customer-001"]})
+
+    hosts = json.loads(done.stdout)["_meta"]["hostvars"]
+    named = {name: host["msp"]["asset"]["key"] for name, host in hosts.items() if name.startswith("till-1")}
+    by_id = sorted(
+        [("device", first["id"]), ("device", second["id"]), ("virtual-machine", machine["id"])],
+        key=lambda a: (a[1], a[0]),
+    )
+    plain, *others = by_id
+    assert named == {
+        "till-1.customer-001": f"{plain[0]}:{plain[1]}",
+        **{f"till-1-{kind[0]}{id}.customer-001": f"{kind}:{id}" for kind, id in others},
+    }
+    assert "several assets are called till-1.customer-001" in " ".join(done.stderr.split())
+
+
+def test_only_the_statuses_and_filters_asked_for_become_hosts(seeded: NetBox, ansible: Ansible) -> None:
+    listed = ansible.list({"statuses": ["tracked", "excluded"], "filters": {"status": ["active", "planned"]}})
+
+    found = {host["msp"]["asset"]["key"] for host in listed["_meta"]["hostvars"].values()}
+    expected = {
+        f"{kind}:{row['id']}"
+        for kind, endpoint in ENDPOINTS.items()
+        for row in seeded.all(f"{endpoint}/?status=active&status=planned")
+        if row["custom_fields"][names.CONTRACT_STATUS]["value"] in ("tracked", "excluded")
+    }
+    assert found == expected
+    assert found
+
+
+def test_compose_and_keyed_groups_work_as_in_other_inventories(ansible: Ansible) -> None:
+    listed = ansible.list(
+        {
+            "strict": True,
+            "custom_fields": [names.OPERATING_SYSTEM],
+            "config_context": True,
+            "compose": {"msp_serial": "msp.asset.serial | lower"},
+            "groups": {"virtual": "msp.asset.kind == 'virtual-machine'"},
+            "keyed_groups": [{"key": "msp.language", "prefix": "speaks"}],
+        }
+    )
+
+    hosts = listed["_meta"]["hostvars"]
+    assert all(host["msp_serial"] == host["msp"]["asset"]["serial"].lower() for host in hosts.values())
+    assert set(listed["virtual"]["hosts"]) == {
+        n for n, h in hosts.items() if h["msp"]["asset"]["kind"] == "virtual-machine"
+    }
+    assert set(listed["speaks_nl"]["hosts"]) == {n for n, h in hosts.items() if h["msp"]["language"] == "nl"}
+    assert all(names.OPERATING_SYSTEM in host["msp"]["custom_fields"] for host in hosts.values())
+    assert all(host["config_context"].get("msp_standard") == host["msp"]["standard"] for host in hosts.values())
+
+
+def test_netbox_down_is_an_error_even_with_a_cache(ansible: Ansible) -> None:
+    ansible.list({"cache": True})
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+        ansible.fails({"cache": True, "timeout": 2}, "MSP-REG-002", env={"NETBOX_API": address})
+
+
+def test_an_unknown_filter_is_an_error_not_the_whole_table(ansible: Ansible) -> None:
+    ansible.fails({"filters": {"rolle": "server"}}, "MSP-REG-006")
+
+
+def test_an_option_that_does_not_exist_is_an_error(ansible: Ansible) -> None:
+    message = ansible.fails({"filter": {"role": "server"}}, "MSP-INV-001")
+
+    assert "filters" in message
+
+
+def test_a_filter_that_would_reach_into_other_customers_is_an_error(ansible: Ansible) -> None:
+    ansible.fails({"filters": {"tenant": "customer-002"}}, "MSP-INV-002")
+
+
+def test_an_unknown_customer_is_an_error(ansible: Ansible) -> None:
+    ansible.fails({"customers": ["nobody"]}, "MSP-REG-009")
+
+
+def test_a_token_file_that_others_may_read_is_refused(seeded: NetBox, ansible: Ansible, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(seeded.token)
+    file.chmod(0o644)
+
+    ansible.fails({"token_file": str(file)}, "MSP-INV-003", env={"NETBOX_TOKEN": ""})
+
+    file.chmod(0o600)
+    assert ansible.run({"token_file": str(file)}, env={"NETBOX_TOKEN": ""}).returncode == 0
+
+
+READ = ["dcim.device", "virtualization.virtualmachine", "tenancy.tenant", "extras.configcontext", "core.objectchange"]
+
+
+@pytest.mark.parametrize("missing", READ)
+def test_a_missing_permission_is_an_error_that_names_it(seeded: NetBox, ansible: Ansible, missing: str) -> None:
+    trees = ["dcim.region", "dcim.sitegroup", "dcim.site", "dcim.location", "dcim.devicerole", "dcim.platform"]
+    others = ["tenancy.tenantgroup", "virtualization.cluster", "extras.tag", "extras.customfield"]
+    allowed = [kind for kind in (*READ, *trees, *others) if kind != missing]
+    token = seeded.token_for([{"object_types": allowed, "actions": ["view"]}], write=False)
+
+    message = ansible.fails({"cache": True}, "MSP-REG-003", env={"NETBOX_TOKEN": token})
+
+    app, _, model = missing.partition(".")
+    assert f"{app}.view_{model}" in " ".join(message.split())
