@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What onboarding does without NetBox: find the files, read rows, write values. The rest is in tests/test_onboard.py."""
+"""What onboarding does without NetBox: find files, read rows, write values. The rest is in tests/test_onboard.py."""
 
 from __future__ import annotations
 
