@@ -159,7 +159,7 @@ def test_loops_retries_rescues_ignored_failures_and_unreachable_hosts_are_counte
     inventory["all"]["hosts"] = {"a": place("bakery", "contracted", 1), "gone": gone}
     controller.inventory(inventory)
     again = {"ansible.builtin.command": "false", "register": "it", "until": "it.rc == 0", "retries": 2, "delay": 0}
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"ansible.builtin.command": "true", "loop": [1, 2, 3]},
         {**again, "ignore_errors": True},
         {"block": [{"ansible.builtin.fail": {}}], "rescue": [OK]},
@@ -184,7 +184,7 @@ def test_what_awx_says_of_a_job_is_recorded(controller: Controller) -> None:
 
 
 def test_no_task_argument_result_or_secret_reaches_the_spool_or_the_store(controller: Controller) -> None:
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"name": "no_log", "ansible.builtin.command": f"echo {SECRET}", "no_log": True},
         {"name": "plain", "ansible.builtin.command": f"echo {SECRET}"},
         {"name": "loop", "ansible.builtin.debug": {"msg": "{{ item }}"}, "loop": [SECRET]},
