@@ -148,23 +148,31 @@ def lead(verification: Verification, t: Words) -> str:
     return f"{promised} {t.count('summary.found', c.found) if c.found else t('summary.found_none')}"
 
 
-def points(verification: Verification, t: Words) -> list[tuple[str, str]]:
-    """What needs attention, each with its colour; the last one says what we ask."""
-    c = verification.counts
+def points(verification: Verification, t: Words) -> list[tuple[str, str, str]]:
+    """What needs attention, each with its colour and the names it is about; the last one says what we ask."""
+    of_state = {s: [one.asset.name for one in verification.compared if one.state == s] for s in compare.STATES}
+    ending = [o.asset.name for o in verification.compared if o.warranty.state == status.WARRANTY_ENDING]
+    old = [o.asset.name for o in verification.compared if o.condition.support == compare.SUPPORT_ENDED]
     said = [
-        (tone, t.count(f"summary.{key}", number))
-        for key, number, tone in (
-            ("absent", c.absent, "bad"),
-            ("differs", c.differs, "warn"),
-            ("not_audited", c.not_audited, "quiet"),
-            ("unlisted", c.unlisted, "bad"),
-            ("warranty", c.warranty_ending, "warn"),
-            ("os_ended", c.os_ended, "bad"),
+        (tone, t.count(f"summary.{key}", len(about)), _names(about))
+        for key, about, tone in (
+            ("absent", of_state[compare.ABSENT], "bad"),
+            ("differs", of_state[compare.DIFFERS], "warn"),
+            ("not_audited", of_state[compare.NOT_AUDITED], "quiet"),
+            ("unlisted", [thing.name for thing in verification.things], "bad"),
+            ("warranty", ending, "warn"),
+            ("os_ended", old, "bad"),
         )
-        if number
+        if about
     ]
     asked = len(verification.questions)
-    return [*said, ("info", t.count("summary.questions", asked)) if asked else ("good", t("summary.nothing"))]
+    last = ("info", t.count("summary.questions", asked)) if asked else ("good", t("summary.nothing"))
+    return [*said, (*last, "")]
+
+
+def _names(about: Sequence[str]) -> str:
+    """The first few names; the tables have them all."""
+    return ", ".join(about[:4]) + (" …" if len(about) > 4 else "")
 
 
 def tiles(verification: Verification, t: Words) -> list[Tile]:
