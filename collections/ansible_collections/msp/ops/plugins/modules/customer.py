@@ -47,6 +47,7 @@ notes:
 extends_documentation_fragment:
   - msp.ops.netbox
   - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
 attributes:
   action:
     support: full

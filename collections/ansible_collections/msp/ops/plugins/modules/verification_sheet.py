@@ -51,6 +51,7 @@ options:
 extends_documentation_fragment:
   - msp.ops.netbox
   - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.flow
 attributes:
   action:
     support: full
