@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -47,7 +47,7 @@ def slug(text: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in text.lower())
 
 
-def tree(model: Any, groups: dict[str, Sequence[str]], top: str | None = None, **values: Any) -> list[Any]:
+def tree(model: Any, groups: Mapping[str, Sequence[str]], top: str | None = None, **values: Any) -> list[Any]:
     """Two levels of nested groups, or three under a top; returns the leaves. Paths are the database's own business."""
     root = model.objects.create(name=top, slug=slug(top), **values) if top else None
     leaves = []
