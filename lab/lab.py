@@ -16,11 +16,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from lab import hosts as lab_hosts
 from lab import netbox, packages, paths, postgres, processes, progress
-from lab.netbox import Progress
+from lab.locks import Progress, held
 from lab.paths import LabPaths
 from lab.processes import Process
 
@@ -109,11 +107,11 @@ class Status:
 
 
 @contextlib.contextmanager
-def _locked(name: str) -> Iterator[LabPaths]:
+def _locked(name: str, progress: Progress) -> Iterator[LabPaths]:
     """One up or down at a time for each lab."""
     lab = paths.lab_paths(name)
     paths.make_labs_dir()
-    with FileLock(f"{lab.base}.lock"):
+    with held(f"{lab.base}.lock", f"lab {name}", progress):
         yield lab
 
 
@@ -122,7 +120,7 @@ def up(name: str = "demo", *, hosts: bool = True, progress: Progress = progress.
 
     Hosts boot (and their images are made) while NetBox starts. Where containers cannot run, the lab has none.
     """
-    with _locked(name) as lab, ThreadPoolExecutor(1) as pool:
+    with _locked(name, progress) as lab, ThreadPoolExecutor(1) as pool:
         state = State.read(lab.state)
         booting = pool.submit(_hosts, lab, progress) if hosts else None
         environment = netbox.environment(progress)
@@ -204,7 +202,7 @@ def down(name: str = "demo", *, purge: bool = False, progress: Progress = progre
 
     NetBox's data stays unless purged. Hosts keep nothing: the next `up` boots them as new.
     """
-    with _locked(name) as lab, progress(f"lab {name}: stopping"):
+    with _locked(name, progress) as lab, progress(f"lab {name}: stopping"):
         lab_hosts.down(name, lab.hosts)
         ended = len(netbox.clean(lab))
         if purge:

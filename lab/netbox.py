@@ -19,15 +19,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import paths, postgres, processes
+from lab.locks import Progress, held
 from lab.paths import LabPaths
 
 HERE = Path(__file__).resolve().parent
@@ -40,8 +39,6 @@ ADMIN = "admin"
 WORKERS = 3
 # Seconds on an idle machine; a build machine may be busy with much else.
 WEB_SECONDS = 300
-
-Progress = Callable[[str], AbstractContextManager[None]]
 
 
 def locked_version(lock: str, package: str) -> str:
@@ -94,9 +91,10 @@ def environment(progress: Progress) -> Environment:
     if done.exists():
         return found
     paths.make_dir(found.directory.parent, 0o755 if os.geteuid() == 0 else 0o700)
-    with FileLock(f"{found.directory}.lock"):
+    title = f"NetBox {version}: installing it into an environment of its own (once per lock file)"
+    with held(f"{found.directory}.lock", title, progress):
         if not done.exists():
-            with progress(f"NetBox {version}: installing it into an environment of its own (once per lock file)"):
+            with progress(title):
                 _install(found.directory)
             done.touch()
     return found
@@ -222,9 +220,10 @@ def empty_database(environment: Environment, progress: Progress) -> Path:
     path = dump_path(environment)
     if path.exists():
         return path
-    with FileLock(f"{path}.lock"):
+    title = f"NetBox {environment.version}: making its empty database (about 3 minutes, once)"
+    with held(f"{path}.lock", title, progress):
         if not path.exists():
-            with progress(f"NetBox {environment.version}: making its empty database (about 3 minutes, once)"):
+            with progress(title):
                 _make_empty_database(environment, path)
     return path
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from lab.netbox import Progress
+from lab.locks import Progress
 
 
 @dataclass(frozen=True)

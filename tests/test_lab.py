@@ -46,8 +46,20 @@ def netbox_of(name: str) -> NetBox:
     return NetBox(found)
 
 
+def modes() -> dict[Path, int]:
+    """How closed everything on the way to a person's files and to the cache is."""
+    home, cache = Path.home(), paths.cache()
+    ways = {home, home / ".cache", home / ".config", *home.parents, cache, *cache.parents}
+    return {path: stat.S_IMODE(path.stat().st_mode) for path in ways if path.exists()}
+
+
 @pytest.fixture(scope="module")
-def one() -> Iterator[str]:
+def modes_before() -> dict[Path, int]:
+    return modes()
+
+
+@pytest.fixture(scope="module")
+def one(modes_before: dict[Path, int]) -> Iterator[str]:
     """A lab of this module's own, which its tests break and mend."""
     try:
         done = msp("lab", "up", "--name", ONE, "--no-hosts")
@@ -102,6 +114,10 @@ def test_no_secret_can_be_read_by_another_user(up: str) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret_files if path.is_file()} == {0o600}
     for directory in (place.secrets, place.postgres, place.redis, place.netbox, place.logs):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700, directory
+
+
+def test_no_home_was_opened_up_for_the_sake_of_the_lab(up: str, modes_before: dict[Path, int]) -> None:
+    assert modes() == modes_before
 
 
 def test_no_secret_is_in_a_process_list(up: str) -> None:
