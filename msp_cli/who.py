@@ -90,7 +90,7 @@ def _lines(answer: Answer) -> list[tuple[str, str]]:
         ("warranty", f"{one.warranty.state}{f', until {one.warranty.end}' if one.warranty.end else ''}" if one else ""),
         ("seen", _when(answer.last_seen, answer) + _by(answer)),
         ("audited", _when(answer.last_good.at if answer.last_good else None, answer)),
-        ("patched", _when(one.condition.last_patched if one else None, answer, never="not measured")),
+        ("patched", _when(one.condition.last_patched, answer, never="not measured") if one else ""),
         ("system", (one.condition.os or "") if one else ""),
         ("wrong", "; ".join(wrong(answer)) or ("nothing known" if one and answer.last_good else "")),
     ]

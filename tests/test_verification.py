@@ -360,7 +360,7 @@ def _task(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def test_the_playbook_previews_applies_and_then_changes_nothing(world: World) -> None:
     filled = fill_in(world.report().sheet, DECIDED)
-    what = ("playbooks/verify.yml", "-e", f"verify_customer={SLUG}", "-e", f"verify_sheet={filled}")
+    what = ("playbooks/verify.yml", "-e", f"customer={SLUG}", "-e", f"sheet={filled}")
 
     before = world.netbox.changes()
     preview = _task(play(world, *what, "--check", "--diff"))
@@ -377,6 +377,6 @@ def test_the_playbook_ends_in_one_clear_error_for_a_sheet_that_is_none(world: Wo
     world.folder.mkdir()
     broken = world.folder / "sheet.xlsx"
     broken.write_bytes(b"name;status\n")
-    done = play(world, "playbooks/verify.yml", "-e", f"verify_customer={SLUG}", "-e", f"verify_sheet={broken}")
+    done = play(world, "playbooks/verify.yml", "-e", f"customer={SLUG}", "-e", f"sheet={broken}")
     assert done.returncode != 0
     assert _task(done)["error"]["code"] == "MSP-VER-006"

@@ -9,6 +9,7 @@ answer is reported as such and never read as "not known".
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,14 +101,14 @@ def _try(found: Found, source: str, work: Callable[[], Any]) -> Any:
 
 def _from_register(term: str, open_register: Callable[[], Register]) -> tuple[Register, list[Asset]]:
     register = open_register()
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        asked = [pool.submit(work) for work in _questions(register, term)]
-        keys = sorted({key for one in asked for key in one.result()})
-    return register, _by_keys(register, keys)
+    with ThreadPoolExecutor(max_workers=5) as pool:
+        asked = [pool.submit(question) for question in _questions(register, term)]
+        found = {asset.key: asset for one in asked for asset in one.result()}
+    return register, [asset for _key, asset in sorted(found.items())]
 
 
-def _questions(register: Register, term: str) -> list[Callable[[], list[str]]]:
-    """The requests for this kind of term, each giving asset keys. A name may also be a serial number or asset tag."""
+def _questions(register: Register, term: str) -> list[Callable[[], list[Asset]]]:
+    """The requests for this kind of term. A name may also be a serial number or an asset tag."""
     if hardware := compare.mac(term):
         return [lambda: _owners(register, "dcim/mac-addresses", {"mac_address": hardware.upper()})]
     try:
@@ -118,21 +119,24 @@ def _questions(register: Register, term: str) -> list[Callable[[], list[str]]]:
         return [lambda: _owners(register, "ipam/ip-addresses", {"address": address})]
     # The inventory calls a host NAME.CUSTOMER.
     names = [term, *([term.rpartition(".")[0]] if "." in term else [])]
-    asked: list[tuple[str, str, dict[str, Any]]] = [
-        ("device", "dcim/devices", {"name__ie": names}),
-        ("device", "dcim/devices", {"serial": term}),
-        ("device", "dcim/devices", {"asset_tag": term}),
-        ("virtual-machine", "virtualization/virtual-machines", {"name__ie": names}),
-        ("virtual-machine", "virtualization/virtual-machines", {"serial": term}),
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("device", {"name__ie": names}),
+        ("device", {"serial": term}),
+        ("device", {"asset_tag": term}),
+        ("virtual-machine", {"name__ie": names}),
+        ("virtual-machine", {"serial": term}),
     ]
-
-    def question(kind: str, endpoint: str, filters: dict[str, Any]) -> Callable[[], list[str]]:
-        return lambda: [f"{kind}:{row['id']}" for row in register.rows(endpoint, fields=("name",), filters=filters)]
-
-    return [question(*one) for one in asked]
+    return [functools.partial(_assets, register, kind, filters) for kind, filters in asked]
 
 
-def _owners(register: Register, endpoint: str, filters: dict[str, Any]) -> list[str]:
+def _assets(register: Register, kind: str, filters: dict[str, Any]) -> list[Asset]:
+    from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ASSET_FIELDS, ENDPOINTS, asset_of
+
+    rows = register.rows(ENDPOINTS[kind], fields=ASSET_FIELDS[kind], filters=filters)
+    return [asset_of(kind, row) for row in rows]
+
+
+def _owners(register: Register, endpoint: str, filters: dict[str, Any]) -> list[Asset]:
     """The assets on whose interfaces an address is."""
     keys = []
     for row in register.rows(endpoint, fields=("assigned_object",), filters=filters):
@@ -140,17 +144,14 @@ def _owners(register: Register, endpoint: str, filters: dict[str, Any]) -> list[
         for kind, name in (("device", "device"), ("virtual-machine", "virtual_machine")):
             if isinstance(holder.get(name), dict):
                 keys.append(f"{kind}:{holder[name]['id']}")
-    return keys
+    return _by_keys(register, keys)
 
 
 def _by_keys(register: Register, keys: Sequence[str]) -> list[Asset]:
-    from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ASSET_FIELDS, ENDPOINTS, asset_of
-
     found = []
-    for kind, endpoint in ENDPOINTS.items():
+    for kind in ("device", "virtual-machine"):
         if ids := [int(key.partition(":")[2]) for key in keys if key.partition(":")[0] == kind]:
-            rows = register.rows(endpoint, fields=ASSET_FIELDS[kind], filters={"id": ids})
-            found += [asset_of(kind, row) for row in rows]
+            found += _assets(register, kind, {"id": ids})
     return found
 
 

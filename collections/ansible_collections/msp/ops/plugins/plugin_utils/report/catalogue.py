@@ -28,7 +28,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "head.term.open": ("sinds {start}, tot opzegging", "since {start}, until cancelled"),
     "head.fee": ("Maandbedrag", "Monthly fee"),
     "head.period": ("Gemeten periode", "Period measured"),
-    "head.date": ("Datum van dit rapport", "Date of this report"),
+    "head.date": ("Rapportdatum", "Report date"),
     "head.made_by": ("Opgesteld door", "Prepared by"),
     "head.contact": ("Voor", "For"),
     "head.no_contract": ("geen contract vastgelegd", "no contract on record"),

@@ -46,25 +46,29 @@ except ImportError as missing:
 else:
     LIBRARY_ERROR = None
 
-# Machine name and width of every column, in the order of the sheet; "digest" and "number" are ours alone.
+# Machine name and width of every column, in the order of the sheet: what to fill in stands beside what it is about.
+# "digest" and "number" are ours alone.
 COLUMNS: Mapping[str, float] = {
-    "number": 5,
+    "number": 6,
     "name": 24,
-    "class": 15,
-    "serial": 18,
-    "address": 16,
-    "mac": 19,
+    "class": 16,
     "status": 15,
-    "result": 22,
-    "details": 46,
-    "seen": 18,
-    "warranty": 14,
+    "result": 24,
+    "details": 48,
     "agreed": 12,
-    "decision": 25,
-    "remark": 36,
-    "key": 20,
+    "decision": 24,
+    "remark": 34,
+    "seen": 19,
+    "warranty": 14,
+    "serial": 20,
+    "address": 18,
+    "mac": 20,
+    "key": 24,
     "digest": 12,
 }
+LINE_HEIGHT = 15.0
+FONT = "Calibri"
+TONES = {"good": "E4F3EA", "warn": "FDF0D5", "bad": "FBE6E5", "info": "E5EEF9", "quiet": "EDF0F2"}
 HIDDEN = ("digest",)
 META_PAGE = "msp"
 MARK = "msp:"
@@ -97,9 +101,10 @@ def write(document: SheetDocument, verification: Verification) -> bytes:
         _put(ws, NAMES_ROW, column, MARK + name)
         if name != "digest":
             cell = _put(ws, HEADER_ROW, column, t(f"sheet.col.{name}"))
-            cell.font = Font(bold=True, color="FFFFFF")
-            cell.fill = PatternFill("solid", fgColor="0E4A55")
-            cell.alignment = Alignment(vertical="center", wrap_text=True)
+            to_fill_in = name in FILL_COLUMNS
+            cell.font = Font(name=FONT, bold=True, color="16232B" if to_fill_in else "FFFFFF")
+            cell.fill = PatternFill("solid", fgColor="F5CF5B" if to_fill_in else "0E4A55")
+            cell.alignment = Alignment(horizontal="left", vertical="center", wrap_text=True, indent=1)
         ws.column_dimensions[get_column_letter(column)].width = COLUMNS[name]
         ws.column_dimensions[get_column_letter(column)].hidden = name in HIDDEN
     ws.row_dimensions[NAMES_ROW].hidden = True
@@ -130,14 +135,15 @@ def _put(ws: Any, row: int, column: int, value: str | dt.date | int) -> Any:
 
 def _top(ws: Any, document: SheetDocument, verification: Verification, t: Words, f: Formats) -> None:
     """Title, how to, and the two cells of who signed."""
-    _put(ws, 1, 1, t("sheet.title", customer=verification.customer.name)).font = Font(bold=True, size=16)
+    _put(ws, 1, 1, t("sheet.title", customer=verification.customer.name)).font = Font(name=FONT, bold=True, size=18)
+    ws.row_dimensions[1].height = 28
     _put(ws, 2, 1, t("sheet.how")).alignment = Alignment(wrap_text=True, vertical="top")
     ws.merge_cells(start_row=2, start_column=1, end_row=2, end_column=9)
-    ws.row_dimensions[2].height = 50
+    ws.row_dimensions[2].height = 36
     label = f"{t('sheet.id')} {document.id} · {t('sheet.written')} {f.moment(document.written)}"
-    _put(ws, 3, 1, label).font = Font(color="51626C")
+    _put(ws, 3, 1, label).font = Font(name=FONT, color="51626C")
     for row, key in ((SIGNER_ROW, "sheet.signed_by"), (SIGNED_ON_ROW, "sheet.signed_on")):
-        _put(ws, row, 1, t(key)).font = Font(bold=True)
+        _put(ws, row, 1, t(key)).font = Font(name=FONT, bold=True)
         ws.merge_cells(start_row=row, start_column=1, end_row=row, end_column=3)
         ws.merge_cells(start_row=row, start_column=4, end_row=row, end_column=6)
         ws.row_dimensions[row].height = 22
@@ -147,12 +153,17 @@ def _top(ws: Any, document: SheetDocument, verification: Verification, t: Words,
     ws.cell(row=SIGNER_ROW, column=4).number_format = "@"
 
 
+def _left(*, wrap: bool = True) -> Any:
+    return Alignment(horizontal="left", vertical="top", wrap_text=wrap, indent=1)
+
+
 def _fill_in(cell: Any) -> None:
     thin = Side(style="thin", color="D9B84A")
     cell.fill = PatternFill("solid", fgColor="FFF7D6")
     cell.border = Border(left=thin, right=thin, top=thin, bottom=thin)
+    cell.font = Font(name=FONT)
     cell.protection = Protection(locked=False)
-    cell.alignment = Alignment(vertical="top", wrap_text=True)
+    cell.alignment = _left()
 
 
 def _row(ws: Any, number: int, document: SheetDocument, verification: Verification, t: Words) -> None:
@@ -165,16 +176,27 @@ def _row(ws: Any, number: int, document: SheetDocument, verification: Verificati
     shown |= _described(row, verification, t)
     if row.thing is not None:
         shown["agreed"] = NOT_ASKED
+    line = Border(bottom=Side(style="thin", color="DFE5E8"))
     for column, name in enumerate(COLUMNS, start=1):
         value = shown.get(name)
         cell = ws.cell(row=at, column=column) if value in (None, "") else _put(ws, at, column, value)
-        cell.alignment = Alignment(vertical="top", wrap_text=name not in ("key", "mac", "address"))
+        cell.alignment = _left(wrap=name not in ("key", "mac", "address"))
+        cell.border = line
+        cell.font = Font(name=FONT, bold=name == "name")
         if isinstance(value, dt.date):
             cell.number_format = "DD-MM-YYYY"
         if name in FILL_COLUMNS and not (name == "agreed" and row.thing is not None):
             _fill_in(cell)
-        elif name in KEY_COLUMNS:
-            cell.fill = PatternFill("solid", fgColor="F1F4F5")
+    tone = page.STATE_TONE[row.compared.state] if row.compared else "bad"
+    ws.cell(row=at, column=list(COLUMNS).index("result") + 1).fill = PatternFill("solid", fgColor=TONES[tone])
+    ws.row_dimensions[at].height = 6 + LINE_HEIGHT * max(_lines(shown.get(name), COLUMNS[name]) for name in COLUMNS)
+
+
+def _lines(value: object, width: float) -> int:
+    """About how many lines a cell needs: programs do not agree on making rows as high as their text."""
+    if not isinstance(value, str) or not value or width < 14:
+        return 1
+    return min(12, sum(1 + int(len(part) // (width * 1.05)) for part in value.split("\n")))
 
 
 def _described(row: SheetRow, verification: Verification, t: Words) -> dict[str, str | dt.date | int]:
@@ -328,7 +350,7 @@ def _read_rows(ws: Any, names_row: int, columns: Mapping[str, int], t: Words) ->
         cells = {name: canonical(ws.cell(row=at, column=column).value) for name, column in columns.items()}
         if not any(cells.get(name) for name in (*KEY_COLUMNS, *FILL_COLUMNS, "digest")):
             continue
-        keys = {name: cells[name] for name in KEY_COLUMNS}
+        keys = {name: _as_written(ws.cell(row=at, column=columns[name]).value) for name in KEY_COLUMNS}
         keys["class"] = classes.get(keys["class"].casefold(), keys["class"])
         keys["status"] = statuses.get(keys["status"].casefold(), keys["status"])
         agreed, decision = cells["agreed"], cells["decision"]
@@ -340,6 +362,11 @@ def _read_rows(ws: Any, names_row: int, columns: Mapping[str, int], t: Words) ->
             decision=None if decision == "" else decisions.get(decision.casefold(), decision),
             remark=cells["remark"],
         )
+
+
+def _as_written(value: object) -> str:
+    """A key as it was written, "0012345" with its zeros; what a program made a number or date is in canonical form."""
+    return " ".join(value.split()) if isinstance(value, str) else canonical(value)
 
 
 def _reverse(t: Words, prefix: str, values: tuple[str, ...]) -> dict[str, str]:

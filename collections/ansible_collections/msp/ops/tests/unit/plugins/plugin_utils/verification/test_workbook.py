@@ -105,6 +105,14 @@ def test_a_sheet_whose_numbers_and_dates_a_program_converted_reads_the_same() ->
     assert sheet.digest(document.customer, [r.keys for r in workbook.read(saved(book)).rows]) == document.digest
 
 
+def test_a_serial_number_keeps_its_zeros_and_a_name_its_plus() -> None:
+    made = small_office()
+    made.assets = [asset(1, "+31201234567", serial="0012345")]
+    _document, book = written(made)
+    keys = workbook.read(saved(book)).rows[0].keys
+    assert (keys["name"], keys["serial"]) == ("+31201234567", "0012345")
+
+
 def test_a_sheet_with_rows_added_above_and_below_is_still_read() -> None:
     document, book = written(small_office())
     page = book.worksheets[0]
@@ -129,9 +137,9 @@ def test_only_the_columns_to_fill_in_are_unlocked() -> None:
 def test_each_row_offers_the_choices_that_it_has() -> None:
     _document, book = written(small_office("en"))
     offered = {v.formula1: str(v.sqref) for v in book.worksheets[0].data_validations.dataValidation}
-    assert offered['"yes,no"'] == f"L{HEAD + 1}:L{HEAD + 5}"
-    assert offered['"keep in contract,track only,exclude,end"'] == f"M{HEAD + 1}:M{HEAD + 5}"
-    assert offered['"add to contract,track only,exclude"'] == f"M{HEAD + 6}:M{HEAD + 7}"
+    assert offered['"yes,no"'] == f"G{HEAD + 1}:G{HEAD + 5}"
+    assert offered['"keep in contract,track only,exclude,end"'] == f"H{HEAD + 1}:H{HEAD + 5}"
+    assert offered['"add to contract,track only,exclude"'] == f"H{HEAD + 6}:H{HEAD + 7}"
 
 
 def bomb() -> bytes:
