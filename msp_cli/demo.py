@@ -13,7 +13,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -28,7 +29,6 @@ from msp_cli.console import ROOT, step, table
 HELP = "the whole job on a lab of its own: two customers, audited, with a report each"
 NAME = "demo"
 BUILD = ROOT / "build" / "demo"
-REPORTS = BUILD / "reports"
 MADE_BY = "Example IT"
 # The asset that the controller plays where no container runs.
 ALONE = "jansen-srv01"
@@ -38,63 +38,85 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         raise MspError("MSP-CLI-004", "no arguments", " ".join(arguments), "run ./msp demo alone")
     began = time.monotonic()
-    BUILD.mkdir(parents=True, exist_ok=True)
     running = lab.up(NAME)
-    env = environment(running)
-    os.environ.update(env)
-    Store.open(env["MSP_STORE_URL"], upgrade=True).close()
-    contracts = customers.write(running.hosts, BUILD / "customers")
-    play("our fields, tags and filters in NetBox", "playbooks/netbox.yml")
-    for slug, contract in contracts.items():
-        play(f"onboard {slug}", "playbooks/onboard.yml", "-e", f"contract_file={contract}")
-    if not running.hosts:
-        play_alone(running)
-    play("audit every contracted host, and report", "playbooks/audit.yml", *report_arguments())
-    print(summary(verify(running, env["MSP_STORE_URL"], list(contracts))))
+    # The demo's evidence may go with the machine, also where the machine is a container.
+    os.environ["MSP_DURABLE_PATHS"] = str(BUILD)
+    reports, verifications = run(running, BUILD)
+    print(summary(verifications))
     print(f"NetBox: {running.url} (user {running.admin_user}, password in {running.paths.admin_password})")
     print(f"done in {time.monotonic() - began:.0f} s; ./msp lab down --name {NAME} stops the lab")
-    for slug in reversed(contracts):
-        print(f"report: {newest_report(slug)}")
+    for path in reversed(reports):
+        print(f"report: {path}")
     return 0
 
 
-def report_arguments() -> list[str]:
-    return ["-e", json.dumps({"report_directory": str(REPORTS), "report_made_by": MADE_BY})]
+def run(running: lab.Lab, build: Path) -> tuple[list[Path], list[Verification]]:
+    """The whole job on a lab; the reports, and what they are made of.
+
+    Everything it writes is below build, which in a container must be declared durable (MSP_DURABLE_PATHS).
+    """
+    build.mkdir(parents=True, exist_ok=True)
+    job = Job(build, environment(running, build))
+    with step("evidence store"):
+        job.command("store", "./msp", "store", "upgrade")
+    contracts = customers.write(running.hosts, build / "customers")
+    job.play("our fields, tags and filters in NetBox", "playbooks/netbox.yml")
+    for slug, contract in contracts.items():
+        job.play(f"onboard {slug}", "playbooks/onboard.yml", "-e", json.dumps({"contract_file": str(contract)}))
+    if not running.hosts:
+        audit_alone(running)
+    settings = {"report_directory": str(build / "reports"), "report_made_by": MADE_BY}
+    job.play("audit every contracted host, and report", "playbooks/audit.yml", "-e", json.dumps(settings))
+    reports = [newest(build / "reports" / slug) for slug in contracts]
+    return reports, verify(running, store_url(build), list(contracts))
 
 
-def environment(running: lab.Lab) -> dict[str, str]:
-    """What the playbooks need: the lab's NetBox and hosts, and a store and spool below build/demo."""
-    state = BUILD / "state"
+def store_url(build: Path) -> str:
+    return f"sqlite:///{build / 'evidence.db'}"
+
+
+def environment(running: lab.Lab, build: Path) -> dict[str, str]:
+    """What the playbooks need: the lab's NetBox and hosts, and a store and spool below build."""
+    state = build / "state"
     state.mkdir(mode=0o700, exist_ok=True)
     return {
         **running.env(),
         **(hosts.ssh_environment(running.paths.hosts) if running.hosts else {}),
-        "MSP_STORE_URL": f"sqlite:///{BUILD / 'evidence.db'}",
+        "MSP_STORE_URL": store_url(build),
         "XDG_STATE_HOME": str(state),
-        # The demo's evidence may go with the machine, also where the machine is a container.
-        "MSP_DURABLE_PATHS": str(BUILD),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
     }
 
 
-def play(title: str, *arguments: str) -> None:
-    """Run one playbook; what it prints goes to a log, whose end is shown when it fails."""
-    log = BUILD / f"{Path(arguments[0]).stem}.log"
-    with step(title), log.open("w") as output:
-        status = subprocess.run(
-            ["ansible-playbook", *arguments],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
-    if status:
-        print("".join(log.read_text().splitlines(keepends=True)[-40:]), file=sys.stderr)
-        raise MspError("MSP-CLI-005", f"{arguments[0]} to succeed", f"exit status {status}", f"read {log}")
+@dataclass(frozen=True)
+class Job:
+    """Runs commands one after the other; what one prints goes to a log, whose end is shown when it fails."""
+
+    build: Path
+    env: Mapping[str, str]
+
+    def play(self, title: str, playbook: str, *arguments: str) -> None:
+        with step(title):
+            self.command(Path(playbook).stem, "ansible-playbook", playbook, *arguments)
+
+    def command(self, name: str, *command: str) -> None:
+        log = self.build / f"{name}.log"
+        with log.open("w") as output:
+            status = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+        if status:
+            print("".join(log.read_text().splitlines(keepends=True)[-40:]), file=sys.stderr)
+            raise MspError("MSP-CLI-005", f"{' '.join(command[:2])} to succeed", f"exit status {status}", f"read {log}")
 
 
-def play_alone(running: lab.Lab) -> None:
+def audit_alone(running: lab.Lab) -> None:
     """Where no container runs: this machine plays one of the contracted servers, and the report says what differs."""
     print(f"msp: auditing this machine alone, as {ALONE} of the first customer", file=sys.stderr)
     with Register.connect(running.url, running.token) as register:
@@ -134,5 +156,5 @@ def verify(running: lab.Lab, store_url: str, slugs: Sequence[str]) -> list[Verif
         return [gather(register, store, slug, now=now, made_by=MADE_BY) for slug in slugs]
 
 
-def newest_report(slug: str) -> Path:
-    return max((REPORTS / slug).glob("*.html"), key=lambda path: path.stat().st_mtime)
+def newest(folder: Path) -> Path:
+    return max(folder.glob("*.html"), key=lambda path: path.stat().st_mtime)
