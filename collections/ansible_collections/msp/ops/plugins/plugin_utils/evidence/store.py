@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import batched
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +19,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     codec,
     durability,
+    hashing,
     migrate,
     packing,
     reading,
@@ -90,15 +92,24 @@ class Store:
     def record(self, records: Iterable[codec.Record]) -> None:
         """Record anything, in one transaction: what the spool delivers. Recorded again, it changes nothing."""
         wanted = list(records)
-        self.database.write(lambda connection: _record_all(connection, wanted))
+        packed = self._pack([record.body for record in wanted if isinstance(record, codec.Facts)])
+        self.database.write(lambda connection: _record_all(connection, wanted, packed))
+
+    def _pack(self, bodies: Iterable[Mapping[str, Any]]) -> list[_Facts]:
+        """Compress, before the write lock is taken, those of the facts that are not stored yet."""
+        wanted = {hashing.facts_hash(body): body for body in bodies}
+        if not wanted:
+            return []
+        with self.database.read() as connection:
+            stored = writing.known_facts(connection, wanted)
+        return [_Facts(name, body, None if name in stored else packing.pack(body)) for name, body in wanted.items()]
 
     # Facts
 
     def put_facts(self, body: Mapping[str, Any]) -> str:
         """Store facts and return their hash. Facts that are there already are not written again."""
-        packed = packing.pack(body)
-        self.database.write(lambda connection: writing.write_facts(connection, packed))
-        return packed.hash
+        self.record([codec.Facts(body)])
+        return hashing.facts_hash(body)
 
     def facts(self, name: str) -> dict[str, Any]:
         """The facts with this hash."""
@@ -219,15 +230,30 @@ class Store:
             return reading.tickets(connection, customer, since, until)
 
 
-def _record_all(connection: Connection, records: Sequence[codec.Record]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """Facts to be stored; packed is None where they were stored already when somebody looked."""
+
+    name: str
+    body: Mapping[str, Any]
+    packed: packing.Packed | None
+
+
+def _write_facts(connection: Connection, wanted: Sequence[_Facts]) -> None:
+    stored = writing.known_facts(connection, [facts.name for facts in wanted])
+    for facts in wanted:
+        if facts.name not in stored:  # retention may have removed them since somebody looked
+            writing.write_facts(connection, facts.packed or packing.pack(facts.body))
+
+
+def _record_all(connection: Connection, records: Sequence[codec.Record], facts: Sequence[_Facts]) -> None:
     """Facts before audits and runs before their hosts, in whatever order they came; always the same order of tables."""
     known = tables()
 
     def of(kind: type[T]) -> list[T]:
         return [record for record in records if isinstance(record, kind)]
 
-    for facts in of(codec.Facts):
-        writing.write_facts(connection, packing.pack(facts.body))
+    _write_facts(connection, facts)
     for run in of(Run):
         writing.write_run(connection, rows.run_row(run))
     hosts = [rows.run_host_row(host) for host in of(RunHost)]

@@ -46,12 +46,19 @@ def database_micros(connection: Connection) -> int:
     return int(connection.execute(sa.select(now(connection))).scalar_one())
 
 
+def known_facts(connection: Connection, hashes: Iterable[str]) -> dict[str, int]:
+    """The ids of those facts that are stored, by hash."""
+    facts = tables().facts.c
+    found: dict[str, int] = {}
+    for names in batched(sorted(set(hashes)), BATCH):
+        query = sa.select(facts.hash, facts.id).where(facts.hash.in_(names))
+        found |= {row.hash: row.id for row in connection.execute(query)}
+    return found
+
+
 def write_facts(connection: Connection, packed: packing.Packed) -> None:
-    """Store facts once per hash, and each chunk once."""
+    """Store facts that are not stored yet, and those of their chunks that no other facts have."""
     known = tables()
-    found = connection.execute(sa.select(known.facts.c.id).where(known.facts.c.hash == packed.hash)).first()
-    if found is not None:
-        return
     bodies = dict(packed.chunks)
     if bodies:
         rows = [{"hash": name, "body": bodies[name]} for name in sorted(bodies)]
@@ -66,23 +73,17 @@ def write_facts(connection: Connection, packed: packing.Packed) -> None:
     for names in batched(sorted(bodies), BATCH):
         query = sa.select(known.chunks.c.hash, known.chunks.c.id).where(known.chunks.c.hash.in_(names))
         ids |= {bytes(row.hash): row.id for row in connection.execute(query)}
-    connection.execute(
-        insert(connection, known.facts_chunks),
-        [
-            {"facts_id": facts_id, "position": position, "chunk_id": ids[name]}
-            for position, (name, _body) in enumerate(packed.chunks)
-        ],
-    )
+    links = [
+        {"facts_id": facts_id, "position": position, "chunk_id": ids[name]}
+        for position, (name, _body) in enumerate(packed.chunks)
+    ]
+    connection.execute(insert(connection, known.facts_chunks), links)
 
 
 def facts_ids(connection: Connection, hashes: Iterable[str]) -> dict[str, int]:
     """The ids of facts by hash. Facts that are not stored yet are an error: an audit must be followable to them."""
-    known = tables()
     wanted = sorted(set(hashes))
-    found: dict[str, int] = {}
-    for names in batched(wanted, BATCH):
-        query = sa.select(known.facts.c.hash, known.facts.c.id).where(known.facts.c.hash.in_(names))
-        found |= {row.hash: row.id for row in connection.execute(query)}
+    found = known_facts(connection, wanted)
     if lacking := [name for name in wanted if name not in found]:
         raise MspError(
             "MSP-EVD-008",
