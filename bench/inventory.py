@@ -156,7 +156,7 @@ def _size(place: Place, source: Path) -> int:
 
 def _outcome(runs: Mapping[str, list[harness.Process]], bare: float) -> harness.Outcome:
     def median(name: str, what: str) -> float:
-        return statistics.median(getattr(process, what) for process in runs[name])
+        return float(statistics.median(getattr(process, what) for process in runs[name]))
 
     outcome = harness.Outcome("inventory")
     labels = {
