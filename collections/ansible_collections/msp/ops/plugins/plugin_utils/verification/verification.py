@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ def verify(
 ) -> Verification:
     """Join contract and evidence. facts: asset key to the facts of its last good audit."""
     today = now.astimezone(zone(customer)).date()
+    sightings = _with_names(sightings, assets)
     seen, things = unlisted.sort_out(sightings, unlisted.known(assets, facts), vendor_of)
     contracted = [a for a in assets if a.status == names.CONTRACTED]
     waiting = [a for a in assets if a.status not in names.CONTRACT_STATUSES or a.status == names.UNLISTED]
@@ -130,6 +132,17 @@ def verify(
         counts=_counts(compared, all_things),
         contract_ended=customer.contract is not None and customer.contract.ended(today),
     )
+
+
+def _with_names(sightings: Sequence[Sighting], assets: Sequence[Asset]) -> list[Sighting]:
+    """Sightings whose place says by which asset they were made, with its name: a reader knows no keys."""
+    called = {asset.key: asset.name for asset in assets}
+
+    def named(sighting: Sighting) -> Sighting:
+        by = called.get(str(sighting.place.get("seen_by")))
+        return dataclasses.replace(sighting, place={**sighting.place, "seen_by": by}) if by else sighting
+
+    return [named(sighting) for sighting in sightings]
 
 
 def _evidence(

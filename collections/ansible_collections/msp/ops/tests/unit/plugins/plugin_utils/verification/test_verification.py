@@ -13,6 +13,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.ma
     Made,
     asset,
     customer,
+    sighting,
     small_office,
 )
 
@@ -67,3 +68,9 @@ def test_a_customer_without_a_contract_has_a_verification_too() -> None:
 def test_the_newest_evidence_is_named() -> None:
     assert small_office().verification().evidence_until == NOW - dt.timedelta(hours=1)
     assert Made(customer(), [], {}, {}, []).verification().evidence_until is None
+
+
+def test_who_saw_a_thing_is_called_by_its_name_and_not_by_its_key() -> None:
+    made = small_office()
+    made.sightings = [sighting(place={"seen_by": "device:1"})]
+    assert made.verification().things[0].seen_from == ("jansen-srv01",)
