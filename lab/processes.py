@@ -21,6 +21,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 MARK = "MSP_LAB_PROCESS"
 PROC = Path("/proc")
 DATABASES = ("postgres", "redis-server")
+# A service outlives the shell it was started from: it gets what programs need to run, not what the shell knows.
+PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def start(
     pass_fds: Sequence[int] = (),
 ) -> Process:
     """Start a program in a session of its own, so that it outlives this process and its terminal."""
-    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "TZ")}
+    environment = {key: value for key, value in os.environ.items() if key in PASSED_ON}
     with log.open("ab") as stream:
         child = subprocess.Popen(
             [str(part) for part in command],
