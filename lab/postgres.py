@@ -73,6 +73,7 @@ class Cluster:
             return
         if self.account:
             paths.check_reachable(self.data.parent)
+            paths.check_reachable(self.binaries)
         fresh = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)

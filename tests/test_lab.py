@@ -241,6 +241,20 @@ def test_a_lab_whose_every_process_was_killed_at_once_comes_back(up: str) -> Non
     assert netbox_of(up).all("dcim/sites/") == []
 
 
+def test_an_up_that_was_killed_half_way_is_gone_on_with_by_the_next(up: str) -> None:
+    lab_of.down(up, purge=True)
+    command = [sys.executable, str(ROOT / "msp_cli" / "__main__.py"), "lab", "up", "--name", up, "--no-hosts"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as killed:
+        assert processes.wait_until(lambda: running(up) != [], 120)
+        killed.kill()
+
+    done = msp("lab", "up", "--name", up, "--no-hosts")
+
+    assert done.returncode == 0, done.stderr
+    assert netbox_of(up).all("dcim/sites/") == []
+    assert one_of_each(up)
+
+
 def test_processes_that_no_state_file_names_are_found_and_ended(up: str) -> None:
     before = set(running(up))
     paths.lab_paths(up).state.write_text("{ half a fi")
