@@ -54,7 +54,7 @@ options:
   timeout:
     description: Seconds to wait for one answer of NetBox.
     type: float
-    default: 30
+    default: 60
   verify:
     description: Whether to verify NetBox's certificate.
     type: bool
@@ -244,6 +244,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
                 use_kept=use_cache,
             )
         self.display.vv(f"msp.ops.netbox: {loaded.how}")
+        if loaded.not_kept:
+            self.display.warning(f"msp.ops.netbox: the next run reads everything again: {loaded.not_kept}")
         wishes = Wishes(frozenset(option("statuses")), tuple(option("custom_fields")), option("config_context"))
         return build(loaded.snapshot, served, dt.datetime.now(dt.UTC), wishes)
 
@@ -253,7 +255,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         Variables go into the host itself: InventoryData.set_variable, as plugins see it, copies every value node by
         node to tag it with its origin, which takes longer than all the rest. Without a tag a string is not a template.
         """
-        groups = {name: self.inventory.add_group(name) for host in hosts.hosts for name in host.groups}
+        wanted = sorted({name for host in hosts.hosts for name in host.groups})
+        groups = {name: self.inventory.groups[self.inventory.add_group(name)] for name in wanted}
         constructed = any(self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
         for host in hosts.hosts:
             self.inventory.add_host(host.name)
@@ -261,7 +264,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             for name, value in host.variables.items():
                 entry.set_variable(name, value)
             for name in host.groups:
-                self.inventory.groups[groups[name]].add_host(entry)
+                groups[name].add_host(entry)
             if constructed:
                 self._construct(host)
 

@@ -27,13 +27,16 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import O
 
 # Part of every file: raise it when what is kept, or what it means, changes.
 FORMAT = 1
+# Seconds.
+UNUSED = 7 * 24 * 3600
 
 
 class Kept:
     """The file of one NetBox, selection and version of ours."""
 
     def __init__(self, directory: Path, register: Register, selection: Selection, prefix: str = "") -> None:
-        self._version = json.dumps([FORMAT, OUR_FIELDS, register.status], sort_keys=True, default=str)
+        netbox = [register.status.get(name) for name in ("netbox-version", "netbox-full-version", "plugins")]
+        self._version = json.dumps([FORMAT, OUR_FIELDS, netbox], sort_keys=True, default=str)
         what = [register.url, selection.tenants, selection.filters, selection.custom_fields]
         name = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]
         self.path = directory / f"{prefix}netbox-{name}.json"
@@ -50,7 +53,7 @@ class Kept:
             return None
 
     def save(self, reading: Reading, read_at: float) -> None:
-        """Replace the file. A disk that can't be written costs the cache, not the run."""
+        """Replace the file, and remove what was left by selections nobody uses any more."""
         snapshot = reading.snapshot
         body = {
             "version": self._version,
@@ -59,7 +62,7 @@ class Kept:
             "snapshot": {
                 "machines": list(snapshot.machines.values()),
                 "slugs": snapshot.slugs,
-                "contexts": asdict_shallow(snapshot.contexts),
+                "contexts": vars(snapshot.contexts),
                 "optional": snapshot.optional,
             },
         }
@@ -69,10 +72,18 @@ class Kept:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(json.dumps(body, separators=(",", ":")))
             Path(draft).replace(self.path)
+            self._prune()
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(draft).unlink()
             raise
+
+    def _prune(self) -> None:
+        """Files of customers and filters that were not read for a week: a cache is no archive of customers' data."""
+        for file in self.path.parent.glob("*netbox-*.json"):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > UNUSED:
+                    file.unlink()
 
     def _read(self) -> str:
         """The file's text, if it is ours alone: what another user could write would become our inventory."""
@@ -82,11 +93,6 @@ class Kept:
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
                 raise OSError("not a file of mode 0600 of this user")
             return file.read()
-
-
-def asdict_shallow(contexts: Contexts) -> dict[str, Any]:
-    """dataclasses.asdict would copy every context."""
-    return {"by_key": contexts.by_key, "key_of": contexts.key_of, "own": contexts.own, "stamp": contexts.stamp}
 
 
 def _snapshot(body: Mapping[str, Any]) -> Snapshot:

@@ -22,10 +22,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import S
 
 @dataclass(frozen=True)
 class Loaded:
-    """A snapshot and how it came about, for the log."""
+    """A snapshot and how it came about, for the log. not_kept: why it could not be kept, if it should have been."""
 
     snapshot: Snapshot
     how: str
+    not_kept: str = ""
 
 
 def connect(
@@ -53,9 +54,14 @@ def load(
         reading = refresh(register, selection, snapshot, cursor)
         if reading.reason:
             began = started
+    not_kept = ""
     if reading.changed:
-        file.save(reading, began)
-    return Loaded(reading.snapshot, f"read everything: {reading.reason}" if reading.reason else "read what changed")
+        try:
+            file.save(reading, began)
+        except OSError as error:
+            not_kept = str(error)
+    how = f"read everything: {reading.reason}" if reading.reason else "read what changed"
+    return Loaded(reading.snapshot, how, not_kept)
 
 
 def _token_in(path: Path) -> str:
