@@ -17,7 +17,8 @@ def tracked_folders(start: Path) -> set[str]:
 
 
 def named() -> set[str]:
-    return {cell.rstrip("/") for row in re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE) for cell in re.findall(r"`([^`]+)`", row)}
+    firsts = re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE)
+    return {room.rstrip("/") for first in firsts for room in re.findall(r"`([^`]+)`", first)}
 
 
 def test_every_folder_at_the_top_is_a_room() -> None:
