@@ -27,7 +27,18 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, has
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.statistics import store as size_of
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from bench._large_store import ASSETS, CUSTOMERS, EACH, NAIVE_SCHEMA, START, generate, generate_naive, mac
+from bench._large_store import (
+    ASSETS,
+    CUSTOMERS,
+    EACH,
+    NAIVE_NOW,
+    NAIVE_TABLE,
+    NAIVE_WORDS,
+    START,
+    generate,
+    generate_naive,
+    mac,
+)
 from bench.harness import ROOT, Figure, Outcome, Target, own_peak_mb
 
 DAY = dt.timedelta(days=1)
@@ -192,7 +203,7 @@ def _with_postgresql(outcome: Outcome, directory: Path) -> None:
 
 # A year of some assets
 
-HOSTS = 20
+HOSTS = 8
 
 
 def _year(outcome: Outcome, directory: Path) -> None:
@@ -225,7 +236,7 @@ def _year(outcome: Outcome, directory: Path) -> None:
     outcome.targets += [
         Target("size of sightings / one row per sighting", seen / naive, 0.15),
         Target("size of audits and facts / one file of facts per audit", audits / files, 0.03),
-        Target("time of an audit to the store / to a file", seconds / file_seconds, 2.0),
+        Target("time of an audit to the store / to a file", seconds / file_seconds, 3.0),
     ]
     mine = kilobytes["sightings"] + kilobytes["audits and facts"]
     outcome.notes.append(
@@ -238,7 +249,7 @@ def _year(outcome: Outcome, directory: Path) -> None:
 def _year_of_sightings(store: Store, path: Path) -> int:
     """The same observations to the store and to a table with a row each; returns the size of that table's file."""
     with closing(sqlite3.connect(path)) as naive:
-        naive.executescript(NAIVE_SCHEMA)
+        naive.executescript(NAIVE_TABLE + NAIVE_NOW + NAIVE_WORDS)
         for day in range(365):
             seen = [observation(i, source, START + day * DAY) for i in range(HOSTS) for source in SOURCES]
             store.record_observations(seen)
@@ -300,7 +311,7 @@ def _ten_million(outcome: Outcome, directory: Path) -> None:
         body = facts(1, 1)
         store.record([codec.Facts(body), audit(10**9, START, body)])
     seconds = _timed(lambda: generate(path))
-    naive_rows = generate_naive(directory / "naive.db")
+    generate_naive(directory / "naive.db")
     with Store.open(url) as store:
         sizes = size_of(store.database)
         outcome.figures += [
@@ -317,7 +328,7 @@ def _ten_million(outcome: Outcome, directory: Path) -> None:
             Figure("large store: observations appended", _append_at_size(store), "1/s", "2,000 of known things")
         )
         with closing(sqlite3.connect(directory / "naive.db")) as naive:
-            _against_today(outcome, directory, store, naive, naive_rows)
+            _against_today(outcome, directory, store, naive)
 
 
 def _sampled(work: Callable[[int], Any], times: int) -> tuple[float, float]:
@@ -330,24 +341,30 @@ def _sampled(work: Callable[[int], Any], times: int) -> tuple[float, float]:
 def _questions(outcome: Outcome, store: Store) -> None:
     """The questions behind `who` and the reports."""
     slowest = 0.0
-    for kind, term in {
+    terms: dict[str, Callable[[int], str]] = {
         "name": lambda n: f"srv{n}",
         "MAC": lambda n: mac(n + 1),
         "serial": lambda n: f"SN{n:08}",
         "address": lambda n: f"10.{n % 200}.3.{n % 250}",
-    }.items():
+    }
+    for kind, term in terms.items():
         assert store.who(term(7)), f"{kind} {term(7)} is not found"  # noqa: S101  # a bench of nothing proves nothing
-        middle, worst = _sampled(lambda n, term=term: store.who(term(n)), 100)
+        middle, worst = _sampled(partial(_who, store, term), 100)
         slowest = max(slowest, middle)
         outcome.figures.append(Figure(f"who, by {kind}", middle, "ms", f"median of 100, slowest {worst:.1f} ms"))
     outcome.targets.append(Target("who at ten million sightings, slowest kind's median in ms", slowest, 50))
-    for name, work in {
+    questions: dict[str, Callable[[int], object]] = {
         "what is seen at a customer now": lambda n: store.sightings(f"customer-{n % CUSTOMERS}"),
         "last audits of a customer": lambda n: store.last_audits(f"customer-{n % CUSTOMERS}"),
         "history of a thing": lambda n: store.states(f"customer-{n // EACH}", "source-0", f"serial=sn{n:08}"),
-    }.items():
+    }
+    for name, work in questions.items():
         middle, worst = _sampled(work, 20)
         outcome.figures.append(Figure(name, middle, "ms", f"median of 20, slowest {worst:.0f} ms"))
+
+
+def _who(store: Store, term: Callable[[int], str], number: int) -> object:
+    return store.who(term(number))
 
 
 def _append_at_size(store: Store) -> float:
@@ -358,13 +375,13 @@ def _append_at_size(store: Store) -> float:
     return len(seen) / _timed(lambda: store.record_observations(seen))
 
 
-def _against_today(outcome: Outcome, directory: Path, store: Store, naive: sqlite3.Connection, naive_rows: int) -> None:
-    """The same questions to a tenth of the data in the two forms that people use today."""
+def _against_today(outcome: Outcome, directory: Path, store: Store, naive: sqlite3.Connection) -> None:
+    """The same questions to the two forms in which people keep it today."""
     grouped = "SELECT *, max(at) FROM seen WHERE customer = ? GROUP BY source, asset"
     ours, _ = _sampled(lambda n: store.sightings(f"customer-{n % CUSTOMERS}"), 10)
     theirs, _ = _sampled(lambda n: naive.execute(grouped, (f"customer-{n % CUSTOMERS}",)).fetchall(), 10)
     outcome.figures.append(
-        Figure("what is seen at a customer now, one row per sighting", theirs, "ms", f"{naive_rows:,} rows, a tenth")
+        Figure("what is seen at a customer now, one row per sighting", theirs, "ms", "the same sightings, a row each")
     )
     cache = directory / "cache"
     cache.mkdir()
@@ -380,6 +397,6 @@ def _against_today(outcome: Outcome, directory: Path, store: Store, naive: sqlit
     who, _ = _sampled(lambda n: store.who(f"SN{n:08}"), 50)
     outcome.figures.append(Figure("a serial looked for in the files of facts of 500 hosts", scan, "ms"))
     outcome.targets += [
-        Target("what is seen now at 10 million / one row per sighting at 1 million", ours / theirs, 0.5),
-        Target("who at 10 million sightings / looking through 500 files", who / scan, 0.05),
+        Target("what is seen now at ten million sightings / one row per sighting", ours / theirs, 0.2),
+        Target("who at ten million sightings / looking through 500 files", who / scan, 0.05),
     ]

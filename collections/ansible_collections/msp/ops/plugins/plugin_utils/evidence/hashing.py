@@ -13,7 +13,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -115,25 +115,32 @@ def _texts(value: Any) -> list[str]:
     return [str(value)]
 
 
+def _some(word: str | None) -> list[str]:
+    return [word] if word else []
+
+
+# Where an identity says it, and how it is read: every kind of word somebody could search a thing by.
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[str], list[str]]]] = {
+    SERIAL: (("serial",), lambda text: _some(normal_word(text))),
+    UUID: (("uuid",), lambda text: _some(normal_word(text))),
+    ASSET_TAG: (("asset_tag",), lambda text: _some(normal_word(text))),
+    MAC: (("macs", "mac"), lambda text: _some(normal_mac(text))),
+    NAME: (("names", "name", "hostname", "fqdn"), normal_names),
+    ADDRESS: (("addresses", "address"), lambda text: _some(normal_address(text))),
+}
+
+
+def _words(identity: Mapping[str, Any], kind: str) -> list[str]:
+    keys, normal = _KINDS[kind]
+    return sorted({word for key in keys for text in _texts(identity.get(key)) for word in normal(text)})
+
+
 def tokens(identity: Mapping[str, Any]) -> dict[str, list[str]]:
     """Every word somebody could search a thing by, normalised, by kind, each list sorted and without doubles.
 
     Reads the keys serial, uuid, asset_tag, macs or mac, names or name or hostname or fqdn, addresses or address.
     """
-    given: dict[str, list[str | None]] = {
-        SERIAL: [normal_word(text) for text in _texts(identity.get("serial"))],
-        UUID: [normal_word(text) for text in _texts(identity.get("uuid"))],
-        ASSET_TAG: [normal_word(text) for text in _texts(identity.get("asset_tag"))],
-        MAC: [normal_mac(text) for key in ("macs", "mac") for text in _texts(identity.get(key))],
-        NAME: [
-            name
-            for key in ("names", "name", "hostname", "fqdn")
-            for text in _texts(identity.get(key))
-            for name in normal_names(text)
-        ],
-        ADDRESS: [normal_address(text) for key in ("addresses", "address") for text in _texts(identity.get(key))],
-    }
-    return {kind: found for kind, words in given.items() if (found := sorted({word for word in words if word}))}
+    return {kind: found for kind in _KINDS if (found := _words(identity, kind))}
 
 
 def term_tokens(term: str) -> list[tuple[str, str]]:
@@ -154,9 +161,8 @@ def thing_key(observation: Observation) -> str:
     """The stable key of an observed thing within its customer and source, from the strongest identifier it has."""
     if observation.asset:
         return f"asset={observation.asset}"
-    words = tokens(observation.identity)
     for kind in STRENGTH:
-        if found := words.get(kind):
+        if found := _words(observation.identity, kind):
             return f"{kind}={_first_mac(found) if kind == MAC else max(found, key=len) if kind == NAME else found[0]}"
     return f"other={hashlib.sha256(canonical_json(dict(observation.identity)).encode()).hexdigest()[:32]}"
 
