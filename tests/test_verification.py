@@ -39,7 +39,7 @@ TODAY = NOW.date()
 MAC, ADDRESS = "b8:27:eb:4a:10:9c", "192.0.2.57"
 ASSETS = ("jansen-nas01", "jansen-srv01", "jansen-ws01")
 
-Answers = Mapping[str, Mapping[str, object]]
+Answers = Mapping[str, Mapping[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def fill_in(path: Path, answers: Answers, *, signed: bool = True) -> Path:
     """What the customer does with the sheet: answers by the asset's name, a name and a date; saved as another file."""
     book = openpyxl.load_workbook(path)
     page = book.worksheets[0]
-    columns = {str(c.value).removeprefix("msp:"): c.column for c in page[workbook.NAMES_ROW]}
+    columns = {str(c.value).removeprefix("msp:"): int(c.column or 0) for c in page[workbook.NAMES_ROW]}
     for row in range(workbook.HEADER_ROW + 1, page.max_row + 1):
         for column, value in answers.get(str(page.cell(row, columns["name"]).value), {}).items():
             page.cell(row, columns[column]).value = value

@@ -46,6 +46,7 @@ SUPPORTED, SUPPORT_ENDING, SUPPORT_ENDED, SUPPORT_UNKNOWN = "supported", "ending
 
 _NO_MODEL = frozenset({"", "unknown", "generic", "onbekend", "other"})
 _SPELLING = {"rhel": "RHEL", "macos": "macOS", "ios": "iOS", "ipados": "iPadOS", "gnu": "GNU", "lts": "LTS"}
+_SHORT_VERSION = re.compile(r"\s+\d+(\.\d+)*(\s*\([^)]*\))?$")
 _WORD = re.compile(r"[a-z]+|\d+")
 # Words of a platform's name that say nothing about which system it is.
 _FILLER = frozenset({"linux", "gnu", "os", "server", "lts", "x", "bit", "amd", "the", "edition"})
@@ -225,12 +226,15 @@ def support_state(end: dt.date | None, today: dt.date) -> str:
 
 
 def found_os(evidence: Evidence) -> str | None:
-    """The operating system as a person would name it, for instance "Debian GNU/Linux 12"."""
+    """The operating system as a person would name it, with its full version: "Debian GNU/Linux 12.15"."""
     system = _mapping((evidence.facts or {}).get("os"))
     summary = evidence.ok.summary if evidence.ok else {}
     name = text(system.get("name") or system.get("id") or summary.get("os"))
     version = text(system.get("version") or summary.get("os_version"))
-    return f"{name} {version}".strip() if version not in name else name or None
+    if version in name:
+        return name or None
+    # The name often ends in a shorter version and a code name of its own.
+    return f"{_SHORT_VERSION.sub('', name)} {version}".strip()
 
 
 def _differences(asset: Asset, evidence: Evidence) -> Iterable[Difference]:

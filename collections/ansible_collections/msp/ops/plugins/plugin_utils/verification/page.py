@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import status
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.report import charts
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
@@ -254,13 +255,16 @@ def _asset_line(one: Compared, t: Words, f: Formats, numbers: Numbering) -> Asse
     return AssetLine(
         one=one,
         tone=STATE_TONE[one.state],
-        kind=" · ".join(
-            p for p in (t.name("class", asset.asset_class or "other"), compare.readable(asset.site or "")) if p
-        ),
+        kind=" · ".join(p for p in (t.name("class", asset.asset_class or "other"), _site(asset)) if p),
         promised=tuple((label, value) for label, value in promised if value),
         found=outcome(one, t, f),
         references=numbers.add(asset.name, one.proofs),
     )
+
+
+def _site(asset: Asset) -> str:
+    """The site without the customer's name in front, which is on top of the page already."""
+    return compare.readable((asset.site or "").removeprefix(f"{asset.customer}-"))
 
 
 def _thing_line(thing: Thing, numbers: Numbering) -> ThingLine:

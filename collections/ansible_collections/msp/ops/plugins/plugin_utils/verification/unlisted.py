@@ -140,7 +140,7 @@ def _groups(sightings: Sequence[Sighting]) -> list[list[Sighting]]:
     weak = [s for s in sightings if s not in strong]
     groups: list[list[Sighting]] = []
     of_token: dict[Token, int] = {}
-    for sighting in sorted(strong, key=lambda s: (s.source, s.thing)):
+    for sighting in sorted(strong, key=_order):
         tokens = [t for t in _tokens(sighting.identity) if t[0] in ("serial", "uuid", "mac")]
         hits = sorted({of_token[t] for t in tokens if t in of_token})
         home = hits[0] if hits else len(groups)
@@ -158,7 +158,7 @@ def _groups(sightings: Sequence[Sighting]) -> list[list[Sighting]]:
             for token in _tokens(sighting.identity):
                 if token not in latest or latest[token][0] < sighting.last_seen:
                     latest[token] = (sighting.last_seen, number)
-    for sighting in sorted(weak, key=lambda s: (s.source, s.thing)):
+    for sighting in sorted(weak, key=_order):
         tokens = _tokens(sighting.identity)
         home = next((latest[t][1] for t in tokens if t in latest), len(groups))
         if home == len(groups):
@@ -167,6 +167,12 @@ def _groups(sightings: Sequence[Sighting]) -> list[list[Sighting]]:
         for token in tokens:
             latest.setdefault(token, (sighting.last_seen, home))
     return [group for group in groups if group]
+
+
+def _order(sighting: Sighting) -> tuple[int, list[Token], str, str]:
+    """What says most comes first; never the order in which a source happened to tell."""
+    tokens = _tokens(sighting.identity)
+    return -len(tokens), tokens, sighting.source, sighting.thing
 
 
 def _thing(sightings: Sequence[Sighting], asset: Asset | None, vendor_of: Callable[[str], str]) -> Thing:

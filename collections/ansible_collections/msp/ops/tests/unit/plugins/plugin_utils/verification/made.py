@@ -140,7 +140,8 @@ def small_office(language: str = "nl") -> Made:
     one = customer(language)
     invoice = "factuur" if dutch else "invoice"
 
-    def device(number: int, name: str, kind: str, **changes: Any) -> Asset:
+    def device(*what: Any, **changes: Any) -> Asset:
+        number, name, kind = what
         values = {"customer": one.slug, "asset_class": kind, "site": site, **changes}
         return asset(number, f"{whose}-{name}", **values)
 

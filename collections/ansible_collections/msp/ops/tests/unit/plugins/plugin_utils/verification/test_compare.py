@@ -107,6 +107,20 @@ def test_a_platform_agrees_with_a_system_when_all_that_it_promises_is_there(
     assert compare.same_system(promised, found) is same
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "shown"),
+    [
+        ("Debian GNU/Linux", "12", "Debian GNU/Linux 12"),
+        ("Debian GNU/Linux 12 (bookworm)", "12.15", "Debian GNU/Linux 12.15"),
+        ("Ubuntu 24.04.1 LTS", "24.04", "Ubuntu 24.04.1 LTS"),
+        ("Arch Linux", None, "Arch Linux"),
+        (None, None, None),
+    ],
+)
+def test_a_system_is_named_with_its_full_version_once(name: str | None, version: str | None, shown: str | None) -> None:
+    assert audited(facts(os={"name": name, "version": version}), platform=None).condition.os == shown
+
+
 def test_a_server_that_was_tried_and_that_nobody_ever_saw_is_absent() -> None:
     one = compared(asset(), Evidence(None, audit(outcome="unreachable")))
     assert (one.state, one.last_seen) == ("absent", None)

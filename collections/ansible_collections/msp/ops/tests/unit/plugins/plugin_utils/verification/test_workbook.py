@@ -34,7 +34,7 @@ def saved(book: Any) -> bytes:
 
 
 def column(book: Any, name: str) -> int:
-    return next(c.column for c in book.worksheets[0][workbook.NAMES_ROW] if c.value == f"msp:{name}")
+    return next(int(c.column) for c in book.worksheets[0][workbook.NAMES_ROW] if c.value == f"msp:{name}")
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
