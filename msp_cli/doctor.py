@@ -290,7 +290,7 @@ def workers(running: Any) -> Line:
 
 def rights(register: Register) -> Iterator[Line]:
     """What the automation needs, and whether the token could do much more than that."""
-    from ansible_collections.msp.ops.plugins.plugin_utils.register import model as declared
+    from ansible_collections.msp.ops.plugins.plugin_utils.register import model_rights as declared
     from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
 
     needs = {

@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, Ms
 from ansible_collections.msp.ops.plugins.plugin_utils.register import model, names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import Outcome, apply
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
 from lab.api import NetBox, Refused
 from msp_cli import doctor
 from msp_cli.console import ROOT
@@ -134,7 +135,7 @@ def older(monkeypatch: pytest.MonkeyPatch, field: str, **changed: Any) -> None:
     """Let the model declare one custom field in another way."""
     original = model.sections
 
-    def sections(today: dt.date, wanted: Any = ()) -> list[model.Section]:
+    def sections(today: dt.date, wanted: Any = ()) -> list[Section]:
         return [
             replace(section, items=tuple(replace(i, **changed) if i.key == field else i for i in section.items))
             if section.name == "custom_fields"

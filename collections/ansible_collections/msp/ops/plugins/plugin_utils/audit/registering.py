@@ -18,7 +18,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subje
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Observation
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
 
 MESSAGE = "msp.ops audit: facts changed"

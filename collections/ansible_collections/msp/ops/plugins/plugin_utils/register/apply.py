@@ -20,10 +20,11 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.register import model, names
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, Row
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import Row
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
 from ansible_collections.msp.ops.plugins.plugin_utils.register.difference import body
 from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
-from ansible_collections.msp.ops.plugins.plugin_utils.register.model import Section
 from ansible_collections.msp.ops.plugins.plugin_utils.register.plan import Plan, Step, plan
 
 MESSAGE = "msp.ops netbox_model"

@@ -16,15 +16,34 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.register import filters as known_filters
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import (
+    PAGE,
+    Row,
+    bare_url,
+    base_url,
+    changed_underneath,
+    check_fields,
+    choice_value,
+    count_in,
+    dotted,
+    explained,
+    field_list,
+    filters_in,
+    mapping,
+    not_a_page,
+    not_a_row,
+    query,
+    ranges,
+    same_moment,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import FieldFilter, Filters, object_type
 
 try:
@@ -45,11 +64,8 @@ else:
 OLDEST = (4, 5, 0)
 CURSOR_SINCE = (4, 6, 0)
 ETAG_SINCE = (4, 6, 0)
-PAGE = 1000
 BATCH = 100
 READ_ATTEMPTS = 3
-
-Row = dict[str, Any]
 
 
 class _Session(_BaseSession):  # type: ignore[misc]
@@ -87,7 +103,7 @@ class _Session(_BaseSession):  # type: ignore[misc]
             raise MspError(
                 "MSP-REG-002",
                 "NetBox itself at the address given",
-                f"a redirect from {_bare(url)} to {_bare(answer.headers.get('Location', '?'))}",
+                f"a redirect from {bare_url(url)} to {bare_url(answer.headers.get('Location', '?'))}",
                 "set NETBOX_API to the address that NetBox answers on without a redirect",
             )
         return answer
@@ -149,7 +165,7 @@ class Register:
                 f"no {' and no '.join(missing)}",
                 "set NETBOX_API and NETBOX_TOKEN, or give netbox_api and netbox_token",
             )
-        register = cls(_base_url(url), token, timeout=timeout, verify=verify, retries=retries)
+        register = cls(base_url(url), token, timeout=timeout, verify=verify, retries=retries)
         register._greet()
         return register
 
@@ -192,11 +208,11 @@ class Register:
 
     def row(self, endpoint: str, id: int, fields: Sequence[str] = ()) -> Row:
         """One object by its primary key."""
-        params = {"fields": _fields(fields)} if fields else {}
+        params = {"fields": field_list(fields)} if fields else {}
         answer = self._send("get", endpoint, key=id, params=params)
         if not isinstance(answer, dict) or "id" not in answer:
-            raise _not_a_row(endpoint, id)
-        _check_fields(endpoint, [answer], fields)
+            raise not_a_row(endpoint, id)
+        check_fields(endpoint, [answer], fields)
         return answer
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -254,7 +270,7 @@ class Register:
 
     def _greet(self) -> None:
         status = self._send("get", "status")
-        match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(_mapping(status).get("netbox-version", "")))
+        match = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(mapping(status).get("netbox-version", "")))
         if not match:
             raise MspError(
                 "MSP-REG-002",
@@ -272,7 +288,7 @@ class Register:
         if self.version < OLDEST:
             raise MspError(
                 "MSP-REG-004",
-                f"NetBox {_dotted(OLDEST)} or newer",
+                f"NetBox {dotted(OLDEST)} or newer",
                 f"NetBox {status['netbox-version']} at {self.url}",
                 "upgrade NetBox; 4.7 is what this is tested with",
             )
@@ -336,13 +352,13 @@ class Register:
         if status in (401, 403):
             return self._forbidden(verb, endpoint, where, words)
         if status == 412:
-            return _changed_underneath(endpoint, key)
+            return changed_underneath(endpoint, key)
         if status == 404:
             missing = self._unreachable(verb, endpoint, RuntimeError("HTTP 404: NetBox has no such address"))
-            return missing if key is None else _not_a_row(endpoint, key)
+            return missing if key is None else not_a_row(endpoint, key)
         if status >= 500:
             return self._unreachable(verb, endpoint, RuntimeError(f"HTTP {status}: {words[:200]}"))
-        return self._rejected(verb, where, f"HTTP {status}: {_explain(answer, rows, words)}")
+        return self._rejected(verb, where, f"HTTP {status}: {explained(answer, rows, words)}")
 
     def _rejected(self, verb: str, where: str, words: str) -> MspError:
         if verb in ("get", "options"):
@@ -397,7 +413,7 @@ class Register:
         for _ in range(READ_ATTEMPTS):
             found, before, after = self._read(endpoint, fields, filters, slices)
             if min(before, after) <= len(found) <= max(before, after):
-                _check_fields(endpoint, found, fields)
+                check_fields(endpoint, found, fields)
                 return found
             counts = f"{len(found)} rows, where NetBox counts {before} before and {after} after"
         raise MspError(
@@ -409,16 +425,16 @@ class Register:
 
     def _read(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> tuple[list[Row], int, int]:
         """The rows, and how many NetBox counted before and after. A table of one page takes one request."""
-        params = _params(filters)
+        params = query(filters)
         if fields:
-            params["fields"] = _fields(fields)
+            params["fields"] = field_list(fields)
         first = self._page(endpoint, {**params, "limit": PAGE, "ordering": "id"})
-        before = _count_in(endpoint, first)
+        before = count_in(endpoint, first)
         found: list[Row] = first["results"]
         if first["next"] is None:
             return found, before, before
         if not found:
-            raise _not_a_page(endpoint)
+            raise not_a_page(endpoint)
         if self.version < CURSOR_SINCE:
             found = self._by_offset(endpoint, params, found)
         else:
@@ -426,8 +442,8 @@ class Register:
         return found, before, self._count(endpoint, filters)
 
     def _count(self, endpoint: str, filters: Filters) -> int:
-        answer = self._send("get", endpoint, params={**_params(filters), "limit": 1, "fields": "id"})
-        return _count_in(endpoint, _mapping(answer))
+        answer = self._send("get", endpoint, params={**query(filters), "limit": 1, "fields": "id"})
+        return count_in(endpoint, mapping(answer))
 
     def _by_key_from(self, endpoint: str, params: Row, start: int, slices: int) -> list[Row]:
         if slices < 2 or "id__lt" in params:
@@ -450,12 +466,12 @@ class Register:
             rows = page["results"]
             ids = [row["id"] for row in rows]
             if ids != sorted(set(ids)) or (ids and (ids[0] < start or (below is not None and ids[-1] >= below))):
-                raise _not_a_page(endpoint)
+                raise not_a_page(endpoint)
             found += rows
             if page["next"] is None:
                 return found
             if not rows:
-                raise _not_a_page(endpoint)
+                raise not_a_page(endpoint)
             start = ids[-1] + 1
 
     def _by_offset(self, endpoint: str, params: Row, first: list[Row]) -> list[Row]:
@@ -468,15 +484,15 @@ class Register:
             if page["next"] is None:
                 return [row for _, row in sorted(found.items())]
             if not page["results"]:
-                raise _not_a_page(endpoint)
+                raise not_a_page(endpoint)
             offset += len(page["results"])
 
     def _page(self, endpoint: str, params: Mapping[str, Any]) -> Row:
-        page = _mapping(self._send("get", endpoint, params=params))
+        page = mapping(self._send("get", endpoint, params=params))
         if not isinstance(page.get("results"), list) or "next" not in page:
-            raise _not_a_page(endpoint)
+            raise not_a_page(endpoint)
         if not all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in page["results"]):
-            raise _not_a_page(endpoint)
+            raise not_a_page(endpoint)
         return page
 
     # -- inside: filters ----------------------------------------------------------------------------------------------
@@ -502,7 +518,7 @@ class Register:
             wanted = ("name", "type", "object_types", "filter_logic")
             cached = [
                 FieldFilter(
-                    row["name"], row["type"]["value"], frozenset(row["object_types"]), _choice(row, "filter_logic")
+                    row["name"], row["type"]["value"], frozenset(row["object_types"]), choice_value(row, "filter_logic")
                 )
                 for row in self._complete("extras/custom-fields", wanted, {}, 1)
             ]
@@ -517,13 +533,13 @@ class Register:
             try:
                 self._schema = json.loads(place.read_text(encoding="utf-8"))
             except (OSError, ValueError):
-                self._schema = _filters_in(self._send("get", "schema", params={"format": "json"}))
+                self._schema = filters_in(self._send("get", "schema", params={"format": "json"}))
                 with contextlib.suppress(OSError):
                     _write_whole(place, json.dumps(self._schema))
         return self._schema or {}
 
     def _flavour(self) -> str:
-        plugins = sorted(_mapping(self.status.get("plugins")).items())
+        plugins = sorted(mapping(self.status.get("plugins")).items())
         text = "-".join(
             [str(self.status.get("netbox-version", "")), *(f"{name}-{version}" for name, version in plugins)]
         )
@@ -538,118 +554,16 @@ class Register:
             batch = bodies[first : first + BATCH]
             answer = self._send(verb, endpoint, data=batch, rows=batch)
             if not isinstance(answer, list) or len(answer) != len(batch):
-                raise _not_a_page(endpoint)
+                raise not_a_page(endpoint)
             done += answer
         return done
 
     def _etag_of(self, endpoint: str, id: int, last_updated: str) -> str:
         """The present ETag of an object that still has this last_updated; "" where NetBox has no ETags."""
         present = self.row(endpoint, id)
-        if not _same_moment(str(present.get("last_updated")), last_updated):
-            raise _changed_underneath(endpoint, id)
+        if not same_moment(str(present.get("last_updated")), last_updated):
+            raise changed_underneath(endpoint, id)
         return str(self._session().last_headers.get("ETag", "")) if self.version >= ETAG_SINCE else ""
-
-
-def ranges(lowest: int, highest: int, slices: int) -> list[tuple[int, int | None]]:
-    """Id ranges [start, below) that cover everything from lowest on; the last has no end, so new rows are not lost.
-
-    Four for each reader, so that an uneven spread of ids does not leave one reader with all the work.
-    """
-    width = max(PAGE, -(-(highest - lowest + 1) // (slices * 4)))
-    starts = list(range(lowest, highest + 1, width)) or [lowest]
-    return [*zip(starts, [*starts[1:], None], strict=True)]
-
-
-def plain(custom_fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Custom fields as they are written: a select reads as {value, label}, an object as its whole nested self."""
-
-    def value_of(value: Any) -> Any:
-        if isinstance(value, list):
-            return [value_of(item) for item in value]
-        if isinstance(value, Mapping):
-            if set(value) == {"value", "label"}:
-                return value["value"]
-            if isinstance(value.get("id"), int) and "url" in value:
-                return value["id"]
-        return value
-
-    return {name: value_of(value) for name, value in custom_fields.items()}
-
-
-def _base_url(url: str) -> str:
-    """The address without credentials, query, a trailing slash or the /api that other tools put behind it."""
-    split = urlsplit(url if "://" in url else f"https://{url}")
-    if split.scheme not in ("http", "https") or not split.hostname:
-        raise MspError(
-            "MSP-REG-001",
-            "an address such as https://netbox.example.com",
-            "something else in NETBOX_API",
-            "set NETBOX_API to NetBox's address",
-        )
-    path = re.sub(r"/+(api/*)?$", "", split.path)
-    return urlunsplit((split.scheme, split.netloc.rpartition("@")[2], path, "", ""))
-
-
-def _bare(url: str) -> str:
-    split = urlsplit(url)
-    return urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, "", ""))
-
-
-def _dotted(version: Sequence[int]) -> str:
-    return ".".join(str(part) for part in version[:2])
-
-
-def _fields(fields: Sequence[str]) -> str:
-    return ",".join(dict.fromkeys(("id", *fields)))
-
-
-def _params(filters: Filters) -> dict[str, Any]:
-    def text(value: Any) -> Any:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [text(item) for item in value]
-        if isinstance(value, (dt.datetime, dt.date)):
-            return value.isoformat()
-        return value
-
-    return {name: text(value) for name, value in filters.items()}
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _count_in(endpoint: str, page: Row) -> int:
-    count = page.get("count")
-    if not isinstance(count, int):
-        raise _not_a_page(endpoint)
-    return count
-
-
-def _choice(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return str(value["value"] if isinstance(value, Mapping) else value)
-
-
-def _check_fields(endpoint: str, rows: Sequence[Row], fields: Sequence[str]) -> None:
-    """NetBox leaves a field it doesn't know out without a word."""
-    if rows and (absent := [name for name in fields if name not in rows[0]]):
-        raise MspError(
-            "MSP-REG-010",
-            f"the fields {', '.join(fields)} of {endpoint}",
-            f"no {', '.join(absent)} in NetBox's answer",
-            "correct the field names; a NetBox before 4.7 may lack some",
-        )
-
-
-def _filters_in(schema: Any) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path, item in _mapping(_mapping(schema).get("paths")).items():
-        if path.startswith("/api/") and "{" not in path and "get" in item:
-            names = {p["name"] for p in item["get"].get("parameters", ()) if p.get("in") == "query"}
-            found[path.removeprefix("/api/").strip("/")] = sorted(names - known_filters.PAGING)
-    return found
 
 
 def _cache_directory() -> Path:
@@ -663,69 +577,3 @@ def _write_whole(place: Path, text: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     Path(name).replace(place)
-
-
-def _same_moment(one: str, other: str) -> bool:
-    try:
-        return dt.datetime.fromisoformat(one) == dt.datetime.fromisoformat(other)
-    except (TypeError, ValueError):
-        return one == other
-
-
-def _explain(answer: Any, rows: Sequence[Mapping[str, Any]], words: str) -> str:
-    """NetBox's words, with our names for the rows where it only gives a position or an id."""
-    return "; ".join(_problems(answer, rows)) or words
-
-
-def _problems(answer: Any, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    try:
-        body = answer.json()
-    except ValueError:
-        return
-    entries = body if isinstance(body, list) else body.get("errors") if isinstance(body, dict) else None
-    if not isinstance(entries, list):
-        return
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not entry:
-            continue
-        details = {key: value for key, value in entry.items() if key not in ("id", "index")}
-        index = entry.get("index", position)
-        row = next((row for row in rows if "id" in entry and row.get("id") == entry["id"]), None)
-        if row is None and isinstance(index, int) and index < len(rows):
-            row = rows[index]
-        if details:
-            yield f"{_label(row)}: {json.dumps(details.get('errors', details), ensure_ascii=False)[:400]}"
-
-
-def _label(row: Mapping[str, Any] | None) -> str:
-    for key in ("name", "slug", "address", "prefix", "model", "username", "id"):
-        if row and row.get(key):
-            return f"{key} {row[key]!r}"
-    return "a row"
-
-
-def _not_a_page(endpoint: str) -> MspError:
-    return MspError(
-        "MSP-REG-005",
-        f"a complete page of {endpoint} as NetBox writes it",
-        "an answer without results, out of order or cut short",
-        "run again; if it stays, look whether a proxy or plugin changes NetBox's answers",
-    )
-
-
-def _not_a_row(endpoint: str, id: int) -> MspError:
-    return MspError(
-        "MSP-REG-009",
-        f"{object_type(endpoint)} {id} in NetBox, visible to this token",
-        "nothing there that this token may see",
-        "check the id, and the constraints of the token's permissions",
-    )
-
-
-def _changed_underneath(endpoint: str, id: int | None) -> MspError:
-    return MspError(
-        "MSP-REG-008",
-        f"{object_type(endpoint)} {id} as it was read",
-        "somebody changed it since",
-        "read it again, decide again, then write",
-    )

@@ -16,7 +16,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.fields import scope_from_json, sources_from_json
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Contract, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 DEVICE = "device"
 VIRTUAL_MACHINE = "virtual-machine"

@@ -36,7 +36,8 @@ WELL_KNOWN: Mapping[str, frozenset[str]] = {
         {*_EVERY - {"created__gte"}, "time_after", "time_before", "action", "changed_object_id", "request_id"}
     )
     | {"changed_object_type", "user", "user_name"},
-    "dcim/devices": _ASSET | {"asset_tag", "device_type", "device_type_id", "manufacturer", "location", "location_id"},
+    "dcim/devices": _ASSET
+    | {"asset_tag", "device_type", "device_type_id", "manufacturer", "location", "location_id", "rack_id"},
     "dcim/interfaces": _OBJECT | {"name", "device", "device_id", "type", "enabled", "mac_address"},
     "dcim/mac-addresses": _OBJECT
     | {"mac_address", "device_id", "virtual_machine_id", "interface_id", "vminterface_id", "assigned_object_id"},
@@ -54,7 +55,8 @@ WELL_KNOWN: Mapping[str, frozenset[str]] = {
     "extras/custom-field-choice-sets": _NAMED - {"slug", "tag", "tag__n"},
     "extras/custom-fields": _NAMED - {"slug", "tag", "tag__n"},
     "extras/custom-links": _NAMED - {"slug", "tag", "tag__n"},
-    "extras/journal-entries": _OBJECT | {"assigned_object_id", "assigned_object_type", "kind", "created_after"},
+    "extras/journal-entries": _OBJECT - {"created__gte"}
+    | {"assigned_object_id", "assigned_object_type", "kind", "created_after"},
     "extras/saved-filters": _NAMED - {"tag", "tag__n"},
     "extras/tags": _NAMED - {"tag", "tag__n"},
     "ipam/ip-addresses": _OBJECT

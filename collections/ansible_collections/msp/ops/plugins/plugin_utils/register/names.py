@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Names of everything that is ours in NetBox. Nobody else spells a custom field or tag out.
 
-Pure: constants only. What each one is (type, choices, objects) is declared in register/model.py.
+Pure: constants only. What each one is (type, choices, objects) is declared in register/model_*.py.
 """
 
 from __future__ import annotations

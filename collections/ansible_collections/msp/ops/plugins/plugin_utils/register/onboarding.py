@@ -24,7 +24,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import D
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.matching import DEVICES, MACHINES, Known
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.plan import CUSTOM, TAGS, Change, Existing, Ref, Wanted
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 LARGEST_FILE = 50 * 1024 * 1024
 ONBOARDED = "Onboarded"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Item, Section
 from ansible_collections.msp.ops.plugins.plugin_utils.register.difference import Change, difference
-from ansible_collections.msp.ops.plugins.plugin_utils.register.model import Item, Section
 
 Row = Mapping[str, Any]
 

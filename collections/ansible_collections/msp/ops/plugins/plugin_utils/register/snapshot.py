@@ -27,7 +27,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import (
     Snapshot,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.register import changes, contexts, names
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS, primary_address
 
 OUR_FIELDS = (

@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register, plain, ranges
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 DEVICES = "dcim/devices"
 
@@ -485,39 +482,6 @@ def test_rights_are_what_netbox_offers_and_lets_read(made: Any) -> None:
 
     assert register.allowed(DEVICES) == {"view", "add"}
     assert register.allowed("ipam/prefixes") == {"change"}
-
-
-# -- shapes -----------------------------------------------------------------------------------------------------------
-
-
-def test_custom_fields_become_what_is_written() -> None:
-    read = {
-        "select": {"value": "nl", "label": "Nederlands"},
-        "several": [{"value": "a", "label": "A"}],
-        "object": {"id": 5, "url": "http://netbox.example.com/api/dcim/sites/5/", "display": "X"},
-        "json": {"server": {"covered": True}},
-        "text": "x",
-        "nothing": None,
-    }
-
-    assert plain(read) == {
-        "select": "nl",
-        "several": ["a"],
-        "object": 5,
-        "json": {"server": {"covered": True}},
-        "text": "x",
-        "nothing": None,
-    }
-
-
-@given(st.integers(1, 10**7), st.integers(0, 10**7), st.integers(1, 16))
-def test_ranges_cover_every_id_once_and_have_no_end(lowest: int, more: int, slices: int) -> None:
-    found = ranges(lowest, lowest + more, slices)
-
-    assert found[0][0] == lowest
-    assert found[-1][1] is None
-    assert all(first[1] == second[0] for first, second in pairwise(found))
-    assert len(found) <= slices * 4
 
 
 def test_dates_are_sent_as_netbox_reads_them(made: Any) -> None:

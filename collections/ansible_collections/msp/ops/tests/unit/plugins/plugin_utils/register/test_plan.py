@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.register import model, names
-from ansible_collections.msp.ops.plugins.plugin_utils.register.model import Item, Section
+from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Item, Section
 from ansible_collections.msp.ops.plugins.plugin_utils.register.plan import Plan, is_ours, plan
 
 TODAY = dt.date(2026, 3, 1)
