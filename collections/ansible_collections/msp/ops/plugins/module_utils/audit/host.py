@@ -43,6 +43,7 @@ class Host:
         self.root = root
         self.privileged = os.geteuid() == 0
         self.notes: set[tuple[str, str]] = set()
+        self._scratch: str | None = None
         self._running: dict[tuple[str, ...], tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]] = {}
 
     def unknown(self, what: str, why: str) -> None:
@@ -139,13 +140,24 @@ class Host:
             texts = [self._close(stream) for stream in (out, err)]
         return Output(status, texts[0], texts[1])
 
+    def scratch(self) -> str:
+        """A directory for programs that cannot do without writing (dnf's log), gone after the audit."""
+        if self._scratch is None:
+            self._scratch = tempfile.mkdtemp(prefix="msp-audit-")
+            if self.privileged:
+                os.chown(self._scratch, NOBODY, NOBODY)
+        return self._scratch
+
     def close(self) -> None:
-        """End what was prepared and never asked for."""
+        """End what was prepared and never asked for, and remove the scratch directory."""
         for process, out, err in self._running.values():
             self._end(process)
             self._close(out)
             self._close(err)
         self._running.clear()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:

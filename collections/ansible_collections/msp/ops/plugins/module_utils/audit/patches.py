@@ -151,16 +151,22 @@ def _logs(host: Host, place: str, name: str, parse: object) -> list[dict] | None
 
 
 def _read_dnf(host: Host) -> list[tuple]:
-    """Read-only and immutable: no lock, no journal."""
+    """Of a copy: opening the database itself would lock it and write beside it. Its log has the latest transactions."""
+    import shutil
     import sqlite3
+    import tempfile
 
-    connection = sqlite3.connect("file:%s?mode=ro&immutable=1" % host.path(_DNF_HISTORY), uri=True)
-    try:
-        return connection.execute(
-            "SELECT t.id, t.dt_begin, i.action, r.name,"
-            " CASE WHEN r.epoch > 0 THEN r.epoch || ':' ELSE '' END || r.version || '-' || r.release"
-            " FROM trans t JOIN trans_item i ON i.trans_id = t.id JOIN rpm r ON r.item_id = i.item_id"
-            " WHERE t.state = 1 ORDER BY t.id, i.id"
-        ).fetchall()
-    finally:
-        connection.close()
+    with tempfile.TemporaryDirectory() as place:
+        for ending in ("", "-wal"):
+            if host.exists(_DNF_HISTORY + ending):
+                shutil.copyfile(host.path(_DNF_HISTORY + ending), place + "/history.sqlite" + ending)
+        connection = sqlite3.connect(place + "/history.sqlite")
+        try:
+            return connection.execute(
+                "SELECT t.id, t.dt_begin, i.action, r.name,"
+                " CASE WHEN r.epoch > 0 THEN r.epoch || ':' ELSE '' END || r.version || '-' || r.release"
+                " FROM trans t JOIN trans_item i ON i.trans_id = t.id JOIN rpm r ON r.item_id = i.item_id"
+                " WHERE t.state = 1 ORDER BY t.id, i.id"
+            ).fetchall()
+        finally:
+            connection.close()

@@ -17,9 +17,6 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Inst
 _LISTS = "/var/lib/apt/lists"
 # Written by the update timer of Debian and Ubuntu after a refresh that succeeded.
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
-_DNF = ("dnf", "--quiet", "--cacheonly", "--setopt=cachedir=/var/cache/dnf", "--setopt=logdir=/tmp")
-DNF_UPDATES = (*_DNF, "check-update")
-DNF_SECURITY = (*_DNF, "updateinfo", "list", "--security")
 # rpm calls a package name-version-release.architecture.
 _NEVRA = re.compile(r"(?P<name>\S+)-(?:\d+:)?[^-\s]+-[^-\s]+\.(?P<architecture>[^.\s]+)$")
 
@@ -207,8 +204,14 @@ def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None
     if manager == "dpkg":
         host.prepare(*_policy(installed), unprivileged=True)
     elif manager == "rpm":
-        host.prepare(*DNF_UPDATES, unprivileged=True)
-        host.prepare(*DNF_SECURITY, unprivileged=True)
+        for command in _dnf_commands(host):
+            host.prepare(*command, unprivileged=True)
+
+
+def _dnf_commands(host: Host) -> list[tuple[str, ...]]:
+    """The updates and the security advisories, from root's cache; the log goes where nobody keeps it."""
+    dnf = ("dnf", "--quiet", "--cacheonly", "--setopt=cachedir=/var/cache/dnf", "--setopt=logdir=" + host.scratch())
+    return [(*dnf, "check-update"), (*dnf, "updateinfo", "list", "--security")]
 
 
 def _policy(installed: list[Installed]) -> tuple[str, ...]:
@@ -250,7 +253,7 @@ def _release(host: Host, source: str) -> dict[str, str]:
 
 
 def _dnf(host: Host, installed: list[Installed]) -> dict:
-    updates, security = host.run(*DNF_UPDATES, unprivileged=True), host.run(*DNF_SECURITY, unprivileged=True)
+    updates, security = (host.run(*command, unprivileged=True) for command in _dnf_commands(host))
     # check-update ends with 100 when there are updates.
     if updates.status not in (0, 100) or security.status != 0:
         return result(None, "dnf " + _first_bad(updates, security).reason())

@@ -69,3 +69,13 @@ def test_an_absent_file_is_null_and_an_absent_directory_is_empty(tmp_path: Path)
     host = Host(str(tmp_path))
 
     assert (host.line("/no"), host.names("/no"), host.link("/no"), host.modified("/no")) == (None, [], None, None)
+
+
+def test_the_scratch_directory_is_gone_after_the_audit() -> None:
+    host = Host()
+    place = Path(host.scratch())
+    assert place.is_dir()
+
+    host.close()
+
+    assert not place.exists()

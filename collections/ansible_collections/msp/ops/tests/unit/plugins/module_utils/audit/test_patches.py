@@ -129,11 +129,14 @@ def test_only_the_newest_transactions_are_kept() -> None:
     assert found["history"][0]["at"] == found["last"] == "2026-01-01T00:04:59Z"
 
 
-def test_dnfs_history_database_is_read_without_a_lock(tmp_path: Path) -> None:
+def test_dnfs_history_database_is_read_with_its_log_and_left_as_it_is(tmp_path: Path) -> None:
     place = tmp_path / "var/lib/dnf/history.sqlite"
     place.parent.mkdir(parents=True)
-    with sqlite3.connect(place) as made:
+    made = sqlite3.connect(place)
+    with made:
         made.executescript(
+            # As dnf has it: the latest transactions are in the log beside the database.
+            "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
             "CREATE TABLE trans (id INTEGER, dt_begin INTEGER, state INTEGER);"
             "CREATE TABLE trans_item (id INTEGER, trans_id INTEGER, item_id INTEGER, action INTEGER);"
             "CREATE TABLE rpm (item_id INTEGER, name TEXT, epoch INTEGER, version TEXT, release TEXT);"
@@ -142,10 +145,14 @@ def test_dnfs_history_database_is_read_without_a_lock(tmp_path: Path) -> None:
             " (3, 'shadow', 2, '4.9', '8.el9');"
             "INSERT INTO trans_item VALUES (1, 1, 1, 1), (2, 2, 2, 6), (3, 2, 1, 7), (4, 2, 3, 8), (5, 3, 2, 6);"
         )
-    made.close()
-    place.chmod(0o444)
+    assert place.with_name("history.sqlite-wal").stat().st_size > 0
+    before = {file.name: file.stat().st_mtime_ns for file in place.parent.iterdir()}
 
     found = patches.collect(Host(str(tmp_path)), "rpm")
+    after = {file.name: file.stat().st_mtime_ns for file in place.parent.iterdir()}
+    made.close()
+
+    assert after == before
 
     assert found["last"] == "2023-11-14T22:23:20Z"
     assert {
