@@ -104,8 +104,6 @@ def _deliver(_chosen: argparse.Namespace) -> int:
         print(f"interrupted: run {run} was started and its process died")
     for reason in done.rejected:
         print(f"rejected: {reason}")
-    if not done.complete:
-        print("another process is delivering this spool; what is left is its work")
     return 1 if done.rejected else 0
 
 

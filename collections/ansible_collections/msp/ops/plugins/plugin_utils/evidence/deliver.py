@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ RECORD_CODES = ("MSP-EVD-007", "MSP-EVD-008")
 
 @dataclass
 class Delivered:
-    """What a delivery did. complete is False when time ran out or another process is delivering."""
+    """What a delivery did. complete is False when time ran out, for instance while another delivered."""
 
     files: int = 0
     records: int = 0
@@ -45,13 +45,17 @@ class _Line:
 
 
 def deliver(store: Store, directory: Path | None = None, *, seconds: float | None = None) -> Delivered:
-    """Write everything that waits in the spool to the store, oldest first; stop in time when seconds is given."""
+    """Write everything that waits in the spool to the store, oldest first.
+
+    Where another process is delivering, wait for it: what was spooled before the call is in the store when this
+    returns. With seconds, stop in time instead, and say that it is not complete.
+    """
     place = directory or spool.default_directory()
     done = Delivered()
     end = None if seconds is None else time.monotonic() + seconds
     if not spool.waiting(place):
         return done
-    with _alone(place) as alone:
+    with _alone(place, end) as alone:
         if not alone:
             done.complete = False
             return done
@@ -66,17 +70,26 @@ def deliver(store: Store, directory: Path | None = None, *, seconds: float | Non
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[bool]:
-    """True for the one process that delivers this spool now."""
+def _alone(directory: Path, end: float | None) -> Iterator[bool]:
+    """True for the one process that delivers this spool now; waits its turn until the time is up."""
     descriptor = os.open(directory / ".deliver.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        # flock, not lockf: two threads of one process must exclude each other too.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
+        yield _locked(descriptor, end)
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int, end: float | None) -> bool:
+    """Take the lock. flock, not lockf: two threads of one process must exclude each other too."""
+    while end is not None:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.02)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return True
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import address, engine
 
 

@@ -215,7 +215,9 @@ def test_a_delivery_killed_after_the_commit_and_before_the_removal_delivers_noth
     assert store.sightings("bakery")[0].count == 1
 
 
-def test_two_deliveries_of_one_spool_do_not_meet(place: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_deliveries_of_one_spool_do_not_meet_and_the_second_returns_when_all_is_in(
+    place: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spool.put([SEEN], place)
     inside, go_on = threading.Event(), threading.Event()
     record = Store.record
@@ -229,11 +231,15 @@ def test_two_deliveries_of_one_spool_do_not_meet(place: Path, store: Store, monk
     first = threading.Thread(target=deliver, args=(store, place))
     first.start()
     assert inside.wait(30)
-    second = deliver(store, place)
+    hurried = deliver(store, place, seconds=0)
+    assert (hurried.complete, hurried.files) == (False, 0)
+    found: list[int] = []
+    second = threading.Thread(target=lambda: found.append(deliver(store, place).files + len(store.sightings("bakery"))))
+    second.start()
     go_on.set()
     first.join()
-    assert (second.complete, second.files) == (False, 0)
-    assert len(store.sightings("bakery")) == 1
+    second.join()
+    assert found == [1]
 
 
 def test_a_delivery_stops_in_time_and_says_so(place: Path, store: Store) -> None:
