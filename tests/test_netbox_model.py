@@ -20,7 +20,9 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, Ms
 from ansible_collections.msp.ops.plugins.plugin_utils.register import model, names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import Outcome, apply
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers as found_customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
+from lab import customers
 from lab.api import NetBox, Refused
 from msp_cli import doctor
 from msp_cli.console import ROOT
@@ -355,6 +357,20 @@ def test_the_automation_writes_only_on_customers_and_deletes_nothing(modelled: N
         with pytest.raises(Refused) as refused:
             modelled.call("DELETE", f"{kind}/{id}/", token=token)
         assert refused.value.status == 403
+
+
+def test_the_automation_onboards_the_example_customers_with_its_own_rights(modelled: NetBox, tmp_path: Path) -> None:
+    contracts = customers.write([], tmp_path / "customers")
+    places = {"XDG_STATE_HOME": str(tmp_path), "MSP_DURABLE_PATHS": str(tmp_path)}
+    env = {**os.environ, **modelled.env(AUTOMATION["token"]), **places}
+
+    for contract in contracts.values():
+        command = ["ansible-playbook", "-i", "localhost,", "playbooks/onboard.yml", "-e", f"contract_file={contract}"]
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    with Register.connect(modelled.url, AUTOMATION["token"]) as register:
+        assert {customer.slug for customer in found_customers(register)} == set(contracts)
 
 
 # -- what people see --------------------------------------------------------------------------------------------------

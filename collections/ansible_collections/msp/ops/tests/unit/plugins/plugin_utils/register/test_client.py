@@ -207,6 +207,12 @@ def wrong_order(path: str, query: dict[str, Any], answer: Any) -> Any:
     return {**answer, "results": answer["results"][::-1]} if "start" in query else answer
 
 
+def one_row_twice(path: str, query: dict[str, Any], answer: Any) -> Any:
+    """As many rows as there should be, and still one of them missing."""
+    rows = answer["results"]
+    return {**answer, "results": [rows[0], *rows[:1], *rows[2:]]} if "start" in query and rows else answer
+
+
 def no_count(path: str, query: dict[str, Any], answer: Any) -> Any:
     return {**answer, "count": None}
 
@@ -219,7 +225,7 @@ def short_first_page(path: str, query: dict[str, Any], answer: Any) -> Any:
     return {**answer, "results": answer["results"][:-1], "next": None}
 
 
-@pytest.mark.parametrize("spoil", [lost_end, wrong_order, no_count, graphql_like, short_first_page])
+@pytest.mark.parametrize("spoil", [lost_end, wrong_order, one_row_twice, no_count, graphql_like, short_first_page])
 def test_a_truncated_answer_is_an_error_and_never_fewer_rows(made: Any, spoil: Any) -> None:
     made.largest_page = 10
     made.tables[DEVICES] = devices(30)
