@@ -109,8 +109,16 @@ def _deliver(_chosen: argparse.Namespace) -> int:
 
 def _export(chosen: argparse.Namespace) -> int:
     with Store.open() as store:
+        known = export.customers(store)
+        if unknown := sorted(set(chosen.customer or []) - set(known)):
+            raise MspError(
+                "MSP-EVD-014",
+                "customers that the store knows something of",
+                f"nothing of {', '.join(unknown)}",
+                "give the customer's slug as NetBox has it; without --customer every customer is exported",
+            )
         chosen.to.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for customer in chosen.customer or export.customers(store):
+        for customer in chosen.customer or known:
             path = chosen.to / f"{quote(customer, safe='')}.jsonl"
             partial = path.with_suffix(".part")
             with (
