@@ -204,7 +204,8 @@ def down(name: str = "demo", *, purge: bool = False, progress: Progress = progre
     """
     with _locked(name, progress) as lab, progress(f"lab {name}: stopping"):
         lab_hosts.down(name, lab.hosts)
-        ended = len(netbox.clean(lab))
+        # What is deleted next need not be finished.
+        ended = len(netbox.clean(lab, patience=0 if purge else 10))
         if purge:
             shutil.rmtree(lab.base, ignore_errors=True)
         elif lab.base.exists():

@@ -253,15 +253,22 @@ def migrate(environment: Environment, lab: LabPaths) -> None:
     run_inside(environment, lab, INSIDE / "migrate.py")
 
 
-def clean(lab: LabPaths) -> list[processes.Process]:
-    """End every process of this lab, recorded or not, services before the databases under them."""
+def clean(lab: LabPaths, *, patience: float = 10.0) -> list[processes.Process]:
+    """End every process of this lab, recorded or not, services before the databases under them.
+
+    NetBox's services get this many seconds to finish what they do. PostgreSQL always gets its time: killed, it would
+    leave shared memory behind.
+    """
     ended = []
     # Only what nobody else of the lab started is told to end: it takes its children along, and knows how. A child that
     # survives its parent is found in the next round.
     while found := processes.of_lab(lab.base, [lab.postgres, lab.redis]):
         first = processes.parentless(found)
         services = [process for process in first if not _is_database(process)]
-        processes.end_all(services or first, gently=None if services else signal.SIGINT)
+        if services:
+            processes.end_all(services, patience=patience)
+        else:
+            processes.end_all(first, gently=signal.SIGINT)
         ended += services or first
     return ended
 

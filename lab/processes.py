@@ -115,12 +115,12 @@ def start(
     return Process(child.pid, found.started if found else -1, boot_id())
 
 
-def end_all(these: Sequence[Process], *, gently: signal.Signals | None = None, patience: float = 10.0) -> None:
+def end_all(these: Sequence[Process], *, gently: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> None:
     """Ask processes to end, and end by force those that have not within the time.
 
     Asked with SIGTERM; databases with SIGINT, on which PostgreSQL cuts its clients off instead of waiting for them.
     """
-    for number, seconds in ((gently or signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+    for number, seconds in ((gently, patience), (signal.SIGKILL, 30.0)):
         for process in these:
             if alive(process):
                 with contextlib.suppress(ProcessLookupError):
