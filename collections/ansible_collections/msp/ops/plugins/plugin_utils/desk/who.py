@@ -22,6 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.status import eff
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Known, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare, unlisted
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import Compared, Evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -178,7 +179,7 @@ def _of_asset(
         for sighting in k.sightings
         if unlisted.match(sighting.identity, sighting.asset, index)
     )
-    today = now.date()
+    today = now.astimezone(zone(customer)).date() if customer else now.date()
     compared = compare.compare(asset, Evidence(good, attempt, facts, sightings), now, today, contract)
     return Answer(
         customer=asset.customer,
