@@ -104,11 +104,17 @@ class Recipe:
         digest = hashlib.sha256(json.dumps([asdict(self), self.command]).encode()).hexdigest()[:12]
         return f"localhost/msp-lab-{self.name}:{digest}"
 
+    @property
+    def current(self) -> str:
+        """The name that does not change with the recipe, for files that can't compute a hash (molecule's)."""
+        return f"{self.tag.rpartition(':')[0]}:current"
+
 
 DEBIAN_11 = Recipe("debian11", "bullseye", "Debian 11")
 DEBIAN_12 = Recipe("debian12", "bookworm", "Debian 12")
 DEBIAN_12_BEHIND = Recipe("debian12-behind", "bookworm", "Debian 12 with pending updates", behind=True)
 DEBIAN_13 = Recipe("debian13", "trixie", "Debian 13")
+RECIPES = (DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_13)
 
 
 def ensure(recipes: Iterable[Recipe], progress: Progress) -> None:
@@ -125,6 +131,12 @@ def ensure(recipes: Iterable[Recipe], progress: Progress) -> None:
         with progress(title), ThreadPoolExecutor(2) as pool:
             list(pool.map(make, todo))
         forget_older(wanted)
+
+
+def name_current(recipes: Iterable[Recipe]) -> None:
+    """Point the unchanging names at the images of this version of the recipes."""
+    for recipe in recipes:
+        podman.run("tag", recipe.tag, recipe.current)
 
 
 def missing(recipes: Iterable[Recipe]) -> list[Recipe]:
@@ -165,7 +177,7 @@ def forget_older(recipes: Iterable[Recipe]) -> None:
     for recipe in recipes:
         repository = recipe.tag.rpartition(":")[0]
         for tag in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
-            if tag != recipe.tag:
+            if tag not in (recipe.tag, recipe.current):
                 podman.attempt("rmi", tag)
 
 
