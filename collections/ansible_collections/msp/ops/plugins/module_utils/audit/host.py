@@ -13,11 +13,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from typing import IO
 
 # Nobody by number: the name differs between distributions, the number does not.
 NOBODY = 65534
 SECONDS_A_PROGRAM = 25
+SECONDS_TO_DIE = 5
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
@@ -43,6 +45,8 @@ class Host:
         self.root = root
         self.privileged = os.geteuid() == 0
         self.notes: set[tuple[str, str]] = set()
+        # While true no time limit may strike: a program that was started and is not written down would stay behind.
+        self.starting = False
         self._scratch: str | None = None
         self._running: dict[tuple[str, ...], tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]] = {}
 
@@ -104,6 +108,13 @@ class Host:
         program = self.program(argv[0])
         if program is None or argv in self._running:
             return
+        self.starting = True
+        try:
+            self._start(program, argv, options)
+        finally:
+            self.starting = False
+
+    def _start(self, program: str, argv: tuple[str, ...], options: dict[str, bool]) -> None:
         # A file, not a pipe: a pipe that nobody reads yet would stop the program when it is full.
         out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed in _close
         other = NOBODY if self.privileged and options.get("unprivileged") else None
@@ -130,14 +141,15 @@ class Host:
         self.prepare(*argv, **options)
         if argv not in self._running:
             return Output(127, started=False)
-        process, out, err = self._running.pop(argv)
+        process, out, err = self._running[argv]
         try:
-            status = process.wait(SECONDS_A_PROGRAM)
-        except subprocess.TimeoutExpired:
-            return Output(124, "", "no answer within %d seconds" % SECONDS_A_PROGRAM)
+            status = _wait(process, SECONDS_A_PROGRAM)
         finally:
             self._end(process)
             texts = [self._close(stream) for stream in (out, err)]
+            del self._running[argv]
+        if status is None:
+            return Output(124, "", "no answer within %d seconds" % SECONDS_A_PROGRAM)
         return Output(status, texts[0], texts[1])
 
     def scratch(self) -> str:
@@ -161,13 +173,40 @@ class Host:
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is None:
+        if process.returncode is None:
             process.kill()
-            process.wait()
+            _wait(process, SECONDS_TO_DIE)
 
     @staticmethod
     def _close(stream: IO[bytes]) -> str:
+        if stream.closed:
+            return ""
         stream.seek(0)
         text = stream.read().decode("utf-8", "replace")
         stream.close()
         return text
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """The program's status, or None when it still runs.
+
+    Not Popen.wait: that holds a lock, and a probe's time limit is an exception out of nowhere. Raised between taking
+    the lock and the block that gives it back, it leaves the lock taken, and the next wait waits for ever.
+    """
+    end = time.monotonic() + seconds
+    pause = 0.0005
+    while process.returncode is None:
+        try:
+            number, status = os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:
+            # Its end was seen by a wait that was cut off before it could be written down.
+            process.returncode = -1
+            break
+        if number:
+            process.returncode = os.waitstatus_to_exitcode(status)
+        elif time.monotonic() > end:
+            return None
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+    return process.returncode

@@ -45,7 +45,7 @@ class ProbeTimeout(Exception):
 def probe(host: Host, what: str, collect: Callable[..., Any], default: Any, *arguments: Any) -> Any:
     """The probe's answer, or the default and a note that says why."""
     try:
-        with _limit(SECONDS_A_PROBE):
+        with _limit(host, SECONDS_A_PROBE):
             return collect(host, *arguments)
     except ProbeTimeout:
         host.unknown(what, "no answer within %d seconds" % SECONDS_A_PROBE)
@@ -145,17 +145,21 @@ def _booted(host: Host) -> float | None:
 
 
 @contextmanager
-def _limit(seconds: int) -> Iterator[None]:
-    """Raise ProbeTimeout when the time is over. Only the main thread can be interrupted so."""
+def _limit(host: Host, seconds: int) -> Iterator[None]:
+    """Raise ProbeTimeout when the time is over, and again each second until the probe has let go.
+
+    Only the main thread can be interrupted so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def over(_number: int, _frame: object) -> None:
-        raise ProbeTimeout
+        if not host.starting:
+            raise ProbeTimeout
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
         yield
     finally:

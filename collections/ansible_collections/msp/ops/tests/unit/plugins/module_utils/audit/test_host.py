@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import host as host_of
+from ansible_collections.msp.ops.plugins.module_utils.audit import survey
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 
 
@@ -79,3 +80,36 @@ def test_the_scratch_directory_is_gone_after_the_audit() -> None:
     host.close()
 
     assert not place.exists()
+
+
+def test_a_time_limit_that_strikes_inside_a_wait_does_not_hang_the_audit() -> None:
+    host = Host()
+    host.prepare("sleep", "62")
+    (process, _out, _err) = next(iter(host._running.values()))
+    # As the limit leaves it when it strikes after the lock was taken.
+    process._waitpid_lock.acquire()  # type: ignore[attr-defined]
+
+    host.close()
+
+    assert process.returncode is not None
+
+
+def test_however_the_time_limit_strikes_no_program_and_no_audit_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic()
+    for number in range(20):
+        host = Host()
+        monkeypatch.setattr(survey, "SECONDS_A_PROBE", 0.001 + number * 0.0005)
+        answer = survey.probe(host, "probe", lambda given: given.run("sleep", "63.63").status, "cut off")
+        host.close()
+        assert answer == "cut off"
+
+    assert time.monotonic() - began < 60
+    running = [_command_line(name) for name in os.listdir("/proc") if name.isdigit()]
+    assert [line for line in running if line.endswith(b"sleep\x0063.63\x00")] == []
+
+
+def _command_line(number: str) -> bytes:
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return b""
