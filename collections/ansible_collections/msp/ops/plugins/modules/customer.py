@@ -35,8 +35,8 @@ options:
     required: true
   skip_bad_rows:
     description:
-      - Leave rows with a broken cell out and apply the others. Each is named in RV(skipped_rows), and its asset does not
-        count as vanished.
+      - Leave rows with a broken cell out and apply the others. Each is named in RV(skipped_rows), and its asset does
+        not count as vanished.
       - Contradictions between rows and between lists and NetBox stay errors.
     type: bool
     default: false
