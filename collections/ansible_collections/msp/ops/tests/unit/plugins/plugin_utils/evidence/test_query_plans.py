@@ -1,0 +1,59 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Nothing that a run or the helpdesk waits for reads a whole table, however large the store is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
+AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+FACTS = {"packages": [{"name": f"p{i}"} for i in range(100)]}
+RECORDS: list[codec.Record] = [
+    codec.Facts(FACTS),
+    Audit("bakery", "device:1", "srv01", AT, "ok", hashing.facts_hash(FACTS)),
+    *(Observation("bakery", "nmap", AT, {"serial": f"s{i}", "addresses": [f"192.0.2.{i}"]}) for i in range(5)),
+]
+WORK: dict[str, Callable[[Store], object]] = {
+    "record": lambda store: store.record(RECORDS),
+    "facts": lambda store: store.facts(hashing.facts_hash(FACTS)),
+    "who": lambda store: store.who("192.0.2.3"),
+    "sightings": lambda store: store.sightings("bakery", since=AT),
+    "states": lambda store: store.states("bakery", "nmap", "serial=s1"),
+    "last audits": lambda store: store.last_audits("bakery"),
+    "audits of an asset": lambda store: store.audits("bakery", "device:1"),
+    "effort": lambda store: store.effort_minutes("bakery", AT, AT),
+}
+
+
+@pytest.mark.parametrize("name", list(WORK))
+def test_no_statement_of_it_reads_a_whole_table(new_sqlite_store: Callable[[], Store], name: str) -> None:
+    with new_sqlite_store() as store:
+        store.record(RECORDS)
+        said: list[tuple[str, Any]] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+            said.append((statement, parameters[0] if many else parameters))
+
+        sa.event.listen(store.database.engine, "before_cursor_execute", note)
+        WORK[name](store)
+        sa.event.remove(store.database.engine, "before_cursor_execute", note)
+        assert said
+        with store.database.read() as connection:
+            for statement, parameters in said:
+                if statement.startswith(("BEGIN", "SELECT version_num")):
+                    continue
+                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+                whole = [
+                    step for step in plan for table in tables().metadata.tables if step.startswith(f"SCAN {table}")
+                ]
+                assert whole == [], statement
