@@ -54,7 +54,7 @@ enable: |
   [defaults]
   callbacks_enabled = msp.ops.evidence
 outside the contract: |
-  ansible-playbook playbooks/audit.yml --limit till02.bakery -e out_of_scope_ticket=T-4711
+  ansible-playbook playbooks/audit.yml --limit till02.bakery,localhost -e out_of_scope_ticket=T-4711
 """
 
 import datetime as dt
