@@ -161,7 +161,7 @@ def rendered_by_netbox(netbox: NetBox) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(5))
 def test_shared_contexts_are_what_netbox_renders_for_each_machine(
     seeded: NetBox, register: Register, number: int
 ) -> None:
@@ -203,8 +203,8 @@ class Writes:
         self.dice = dice
         self.number = 0
 
-    def one(self) -> str:
-        write = self.dice.choice([name for name in dir(self) if name.startswith("write_")])
+    def one(self, write: str = "") -> str:
+        write = write or self.dice.choice(KINDS_OF_WRITE)
         self.number += 1
         try:
             getattr(self, write)()
@@ -351,12 +351,26 @@ class Writes:
         self.netbox.create("extras/custom-fields/", body)
 
 
-@pytest.mark.parametrize("number", range(3))
+KINDS_OF_WRITE = sorted(name for name in vars(Writes) if name.startswith("write_"))
+
+
+@pytest.mark.parametrize("write", KINDS_OF_WRITE)
+def test_after_each_kind_of_write_a_warm_read_gives_what_a_cold_one_gives(
+    seeded: NetBox, cached: Cached, write: str
+) -> None:
+    writes = Writes(seeded, random.Random(write))  # noqa: S311 (test data)
+    done = [writes.one(write) for _ in range(4)]
+
+    assert any("refused" not in what for what in done), done
+    assert cached.hosts() == cached.cold()
+
+
+@pytest.mark.parametrize("number", range(2))
 def test_after_any_writes_a_warm_read_gives_what_a_cold_one_gives(seeded: NetBox, cached: Cached, number: int) -> None:
     dice = random.Random(1000 + number)  # noqa: S311 (test data)
     writes = Writes(seeded, dice)
     how = []
-    for step in range(25):
+    for step in range(15):
         done = [writes.one() for _ in range(dice.randint(1, 3))]
 
         loaded = cached.load()
@@ -396,10 +410,15 @@ def test_a_cache_that_others_could_have_written_or_that_is_damaged_is_not_used(
     assert cached.load().how == "read what changed"
 
 
+def database_of(netbox: NetBox) -> psycopg.Connection[Any]:
+    """NetBox's database itself, to do what NetBox's change log does not tell."""
+    return psycopg.connect(netbox.lab.cluster.url(lab_netbox.DATABASE).replace("postgresql+psycopg:", "postgresql:"))
+
+
 def test_a_change_that_commits_after_later_ones_is_not_missed(seeded: NetBox, cached: Cached) -> None:
     devices = seeded.all("dcim/devices/?fields=id,name")
     late, other = devices[0], devices[1]
-    with psycopg.connect(seeded.lab.cluster.url(lab_netbox.DATABASE)) as slow:
+    with database_of(seeded) as slow:
         # Begins first and commits last; like some of NetBox's own writes it does not touch last_updated.
         slow.execute("UPDATE dcim_device SET serial = 'LATE' WHERE id = %s", [late["id"]])
         slow.execute(
@@ -446,14 +465,14 @@ def test_another_change_log_row_in_the_place_of_the_last_one_means_reading_anew(
 
 
 def test_a_change_made_past_the_change_log_is_found_by_its_time(seeded: NetBox, cached: Cached) -> None:
-    with psycopg.connect(seeded.lab.cluster.url(lab_netbox.DATABASE)) as database:
+    with database_of(seeded) as database:
         database.execute("UPDATE dcim_device SET serial = 'SHELL', last_updated = now() WHERE id = 1")
 
     assert "SHELL" in json.dumps(cached.hosts())
 
 
 def test_a_device_deleted_past_the_change_log_is_found_by_the_count(seeded: NetBox, cached: Cached) -> None:
-    with psycopg.connect(seeded.lab.cluster.url(lab_netbox.DATABASE)) as database:
+    with database_of(seeded) as database:
         tenant = database.execute("UPDATE dcim_device SET tenant_id = NULL WHERE id = 2 RETURNING id").fetchone()
     assert tenant is not None
 
@@ -464,6 +483,15 @@ def test_a_device_deleted_past_the_change_log_is_found_by_the_count(seeded: NetB
 
 
 # -- the plugin -------------------------------------------------------------------------------------------------------
+
+
+def unwrapped(value: Any) -> Any:
+    """A listing without the mark that Ansible puts on every string that is no template."""
+    if isinstance(value, dict):
+        if "__ansible_unsafe" in value:
+            return value["__ansible_unsafe"]
+        return {key: unwrapped(inner) for key, inner in value.items()}
+    return [unwrapped(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass
@@ -497,7 +525,7 @@ class Ansible:
     def list(self, options: Mapping[str, Any]) -> dict[str, Any]:
         done = self.run(options)
         assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
+        return dict(unwrapped(json.loads(done.stdout)))
 
     def fails(self, options: Mapping[str, Any], code: str, *, env: Mapping[str, str] | None = None) -> str:
         done = self.run(options, env=env)
@@ -572,7 +600,7 @@ def test_two_assets_of_one_name_are_two_hosts_and_a_warning(seeded: NetBox, ansi
 
     done = ansible.run({"customers": ["customer-001"]})
 
-    hosts = json.loads(done.stdout)["_meta"]["hostvars"]
+    hosts = unwrapped(json.loads(done.stdout))["_meta"]["hostvars"]
     named = {name: host["msp"]["asset"]["key"] for name, host in hosts.items() if name.startswith("till-1")}
     by_id = sorted(
         [("device", first["id"]), ("device", second["id"]), ("virtual-machine", machine["id"])],

@@ -35,6 +35,7 @@ PLAYBOOK = """\
   gather_facts: false
   connection: local
   vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
     joined: "{{ msp.asset.name }} {{ msp.asset.serial }} {{ msp.custom_fields.note }} {{ msp.standard | to_json }}"
   tasks:
     - ansible.builtin.debug:
@@ -45,6 +46,15 @@ PLAYBOOK = """\
         content: "{{ {'msp': msp, 'whole': config_context} | to_json }}"
         dest: "{{ target }}"
         mode: "0600"
+"""
+
+# Not the project's own: its callback would record these runs.
+CONFIGURATION = f"""\
+[defaults]
+collections_path = {ROOT / "collections"}
+[inventory]
+enable_plugins = msp.ops.netbox, ansible.builtin.script, ansible.builtin.yaml
+any_unparsed_is_failed = true
 """
 
 
@@ -71,9 +81,7 @@ class Trap:
             **os.environ,
             **self.netbox.env(),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACKS_ENABLED": "",
-            "ANSIBLE_INVENTORY_ENABLED": "msp.ops.netbox,ansible.builtin.script,ansible.builtin.yaml",
+            "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
             "ANSIBLE_INVENTORY_CACHE_CONNECTION": str(self.directory / "cache"),
         }
 
@@ -127,6 +135,7 @@ def trap(netbox: NetBox, tmp_path: Path) -> Iterator[Trap]:
     source = {"plugin": "msp.ops.netbox", "cache": True, "config_context": True, "custom_fields": [OTHER_FIELD]}
     Path(made.source).write_text(json.dumps(source))
     (tmp_path / "play.yml").write_text(PLAYBOOK)
+    (tmp_path / "ansible.cfg").write_text(CONFIGURATION)
     yield made
     shutil.rmtree(marks)
 
