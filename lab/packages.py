@@ -19,7 +19,7 @@ from lab.locks import Progress
 
 @dataclass(frozen=True)
 class Package:
-    """A system package, a program by which its presence is known, and what cannot be done without it."""
+    """A system package, a program or file by which its presence is known, and what cannot be done without it."""
 
     name: str
     program: str
@@ -29,8 +29,12 @@ class Package:
 HOSTS = "real hosts to audit (without it the controller alone is audited)"
 PACKAGES = (
     Package("podman", "podman", HOSTS),
+    # podman's network, which it only recommends and this installs no recommendations.
+    Package("containernetworking-plugins", "/usr/lib/cni/bridge", HOSTS),
+    Package("iptables", "iptables", HOSTS),
     Package("runc", "runc", HOSTS),
     Package("mmdebstrap", "mmdebstrap", HOSTS),
+    Package("debian-archive-keyring", "/usr/share/keyrings/debian-archive-keyring.gpg", HOSTS),
     Package("openssh-client", "ssh", HOSTS),
     Package("nmap", "nmap", "scans of the lab's networks"),
     Package("chromium", "chromium", "tests that open a report in a browser"),
@@ -39,8 +43,14 @@ PACKAGES = (
 FOR_HOSTS = tuple(package for package in PACKAGES if package.purpose == HOSTS)
 
 
-def missing(packages: Iterable[Package] = PACKAGES, which: Callable[[str], str | None] = shutil.which) -> list[Package]:
-    """The packages whose program is not on the PATH."""
+def find(program: str) -> str | None:
+    """Where a program on the PATH is, or a file given by its whole path."""
+    path = Path(program)
+    return (program if path.exists() else None) if path.is_absolute() else shutil.which(program)
+
+
+def missing(packages: Iterable[Package] = PACKAGES, which: Callable[[str], str | None] = find) -> list[Package]:
+    """The packages of which nothing is found."""
     return [package for package in packages if which(package.program) is None]
 
 
@@ -69,27 +79,36 @@ def ensure(progress: Progress, packages: Iterable[Package] = PACKAGES) -> list[P
     wanted = missing(packages)
     if wanted and can_install():
         with progress(f"installing system packages: {' '.join(package.name for package in wanted)}"):
-            install(wanted)
+            problems = install(wanted)
+        print(*(f"msp: {problem}" for problem in problems), sep="\n", end="\n" * bool(problems), file=sys.stderr)
         wanted = missing(wanted)
     for line in advice(wanted):
         print(line, file=sys.stderr)
     return wanted
 
 
-def install(packages: Sequence[Package]) -> None:
-    """Install packages; a first failure may be an old package list, so renew that once."""
-    command = install_command(packages)
-    if _apt(command) is None:
-        return
+def install(packages: Sequence[Package]) -> list[MspError]:
+    """Install packages, one by one where they can't be had together; returns what went wrong.
+
+    A first failure may be an old package list, so renew that once. One package that this distribution does not have
+    must not keep the others away.
+    """
+    if _apt(install_command(packages)) is None:
+        return []
     _apt(["apt-get", "update"])
-    problem = _apt(command)
-    if problem is not None:
-        raise MspError(
+    if _apt(install_command(packages)) is None:
+        return []
+    problems = [(package, _apt(install_command([package]))) for package in packages]
+    return [
+        MspError(
             "MSP-LAB-010",
-            f"apt-get to install {' '.join(package.name for package in packages)}",
+            f"apt-get to install {package.name}",
             problem,
-            f"run '{' '.join(command)}' by hand and see what it says",
+            f"run '{' '.join(install_command([package]))}' by hand and see what it says; the rest goes on without it",
         )
+        for package, problem in problems
+        if problem is not None
+    ]
 
 
 def _apt(command: Sequence[str]) -> str | None:

@@ -7,7 +7,6 @@ It never reads or writes the NetBox or the evidence store that the environment n
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import json
 import os
 import subprocess
@@ -20,7 +19,6 @@ from pathlib import Path
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
 from lab import customers, hosts, lab
@@ -31,7 +29,7 @@ NAME = "demo"
 BUILD = ROOT / "build" / "demo"
 MADE_BY = "Example IT"
 # The asset that the controller plays where no container runs.
-ALONE = "jansen-srv01"
+ALONE = "jansen-srv01.bakkerij-jansen"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,10 +61,12 @@ def run(running: lab.Lab, build: Path) -> tuple[list[Path], list[Verification]]:
     job.play("our fields, tags and filters in NetBox", "playbooks/netbox.yml")
     for slug, contract in contracts.items():
         job.play(f"onboard {slug}", "playbooks/onboard.yml", "-e", json.dumps({"contract_file": str(contract)}))
+    settings: dict[str, object] = {"report_directory": str(build / "reports"), "report_made_by": MADE_BY}
+    inventory: list[str] = []
     if not running.hosts:
-        audit_alone(running)
-    settings = {"report_directory": str(build / "reports"), "report_made_by": MADE_BY}
-    job.play("audit every contracted host, and report", "playbooks/audit.yml", "-e", json.dumps(settings))
+        inventory = ["-i", "inventories/demo", "-i", str(alone(build))]
+        settings["msp_audit_become"] = False
+    job.play("audit every contracted host, and report", "playbooks/audit.yml", *inventory, "-e", json.dumps(settings))
     reports = [newest(build / "reports" / slug) for slug in contracts]
     return reports, verify(running, store_url(build), list(contracts))
 
@@ -116,17 +116,16 @@ class Job:
             raise MspError("MSP-CLI-005", f"{' '.join(command[:2])} to succeed", f"exit status {status}", f"read {log}")
 
 
-def audit_alone(running: lab.Lab) -> None:
-    """Where no container runs: this machine plays one of the contracted servers, and the report says what differs."""
-    print(f"msp: auditing this machine alone, as {ALONE} of the first customer", file=sys.stderr)
-    with Register.connect(running.url, running.token) as register:
-        found = register.rows("dcim/devices", fields=["id", "custom_fields"], filters={"name": ALONE})
-        changes = [
-            {"id": row["id"], "custom_fields": {names.CONNECTION: "local"}}
-            for row in found
-            if (row["custom_fields"].get(names.CONNECTION) or {}).get("value") != "local"
-        ]
-        register.update("dcim/devices", changes, message=f"{getpass.getuser()}: the demo audits this machine")
+def alone(build: Path) -> Path:
+    """Where no container runs this machine plays one of the contracted servers; the report says what differs.
+
+    An inventory of its own says so: NetBox may not choose a connection that runs on the controller.
+    """
+    print(f"msp: auditing this machine alone, as {ALONE}", file=sys.stderr)
+    path = build / "alone.yml"
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    path.write_text(json.dumps({"all": {"hosts": {ALONE: local}}}, indent=2))
+    return path
 
 
 def summary(verifications: Sequence[Verification]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,35 @@ def test_where_it_may_not_install_it_says_so_and_returns_what_is_missing(
 
     assert missing == [absent]
     assert "no-such-package" in capsys.readouterr().err
+
+
+def test_a_file_given_by_its_whole_path_is_looked_for_there(tmp_path: Path) -> None:
+    keyring = tmp_path / "keyring.gpg"
+    wanted = Package("keyring", str(keyring), "real hosts")
+
+    assert packages.missing([wanted]) == [wanted]
+    keyring.touch()
+    assert packages.missing([wanted]) == []
+
+
+def test_one_package_that_does_not_exist_keeps_neither_the_others_nor_the_run_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """apt-get is a stand-in here: it makes the file that stands for a package, and knows no package "absent"."""
+    program = tmp_path / "apt-get"
+    program.write_text(
+        "#!/bin/sh\ncase \"$*\" in *absent*) echo 'E: Unable to locate package absent' >&2; exit 100;; esac\n"
+        f'case "$*" in *install*good*) touch {tmp_path}/good;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(packages, "can_install", lambda: True)
+    absent = Package("absent", str(tmp_path / "absent"), "nothing")
+    good = Package("good", str(tmp_path / "good"), "something")
+
+    left = packages.ensure(step, [absent, good])
+
+    assert left == [absent]
+    said = capsys.readouterr().err
+    assert "MSP-LAB-010" in said
+    assert "Unable to locate package absent" in said

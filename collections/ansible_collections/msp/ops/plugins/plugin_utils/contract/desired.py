@@ -220,6 +220,7 @@ def _terms(contract: Contract) -> dict[str, Any]:
         names.LANGUAGE: contract.language,
         names.TIMEZONE: contract.timezone,
         names.REPORT_CONTACT: contract.report_contact or None,
+        names.REPORT_URL: contract.report_url or None,
         names.SCOPE_RULES: fields.scope_to_json(contract.scope),
     }
 

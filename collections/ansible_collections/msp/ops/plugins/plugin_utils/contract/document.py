@@ -120,6 +120,7 @@ def _contract(terms: Mapping[str, Any], scope: Mapping[str, Mapping[str, Any]]) 
         language=terms["language"],
         timezone=terms["timezone"],
         report_contact=terms.get("report_contact", ""),
+        report_url=terms.get("report_url", ""),
         scope=tuple(ScopeRule(asset_class=name, **rule) for name, rule in sorted(scope.items())),
         **amounts,
     )

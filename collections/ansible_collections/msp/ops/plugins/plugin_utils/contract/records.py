@@ -49,6 +49,7 @@ class Contract:
     language: str = "en"
     timezone: str = "UTC"
     report_contact: str = ""
+    report_url: str = ""  # where the customer's latest report is published
     scope: tuple[ScopeRule, ...] = ()
 
     def ended(self, today: dt.date) -> bool:

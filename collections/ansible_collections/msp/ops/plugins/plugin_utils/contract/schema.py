@@ -25,6 +25,7 @@ _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
 _SLUG = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 48}
 _DATE = {"type": "string", "minLength": 1, "description": "a date as 2026-12-31"}
 _AMOUNT = {"type": ["number", "string"], "description": "an amount as 1250.00"}
+_URL = {"type": "string", "pattern": "^https?://[^ ]+$", "maxLength": 200, "description": "an address as https://..."}
 _LABEL = {"type": ["string", "integer"], "minLength": 1, "maxLength": 100}
 
 
@@ -54,6 +55,7 @@ SCHEMA: Mapping[str, Any] = {
             language={"enum": list(names.LANGUAGES)},
             timezone=_TEXT,
             report_contact=_TEXT,
+            report_url=_URL,
         ),
         sites=_list(
             _table(

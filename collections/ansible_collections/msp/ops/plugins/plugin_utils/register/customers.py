@@ -89,6 +89,7 @@ def contract_of(row: Row) -> Contract | None:
         language=values.get(names.LANGUAGE) or "en",
         timezone=values.get(names.TIMEZONE) or "UTC",
         report_contact=values.get(names.REPORT_CONTACT) or "",
+        report_url=values.get(names.REPORT_URL) or "",
         scope=scope_from_json(values.get(names.SCOPE_RULES)),
     )
 
