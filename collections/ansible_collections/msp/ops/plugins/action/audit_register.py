@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -36,7 +35,7 @@ class ActionModule(ActionBase):
         try:
             inventory = (task_vars or {})["hostvars"]._inventory
             subjects = [subject(name, inventory.hosts[name].vars) for name in arguments["hosts"]]
-            began = dt.datetime.fromisoformat(arguments["began"]).astimezone(dt.UTC)
+            began = standing.moment(arguments["began"])
             with Store.open(arguments["store_url"]) as store, register_of(arguments) as register:
                 done = registering.register_audits(store, register, subjects, began, check=self._task.check_mode)
         except MspError as error:

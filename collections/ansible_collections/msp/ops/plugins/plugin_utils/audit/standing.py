@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import (
     FAILED,
     NO_PYTHON,
@@ -42,6 +43,22 @@ class Attempt:
     audit: Audit | None = None
     last_ok: Audit | None = None
     is_lost: bool = False
+
+
+def moment(text: str) -> dt.datetime:
+    """When a run began, in UTC. Without its zone it would be read as the controller's own time: hours wrong."""
+    try:
+        began = dt.datetime.fromisoformat(text)
+    except ValueError:
+        began = None
+    if began is None or began.tzinfo is None:
+        raise MspError(
+            "MSP-AUD-008",
+            "the time the run began, as ISO 8601 with its zone (2026-03-01T10:00:00+00:00)",
+            repr(text),
+            "in a playbook write {{ now(utc=true).isoformat() }}+00:00",
+        )
+    return began.astimezone(dt.UTC)
 
 
 def attempts(

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import standing
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit
@@ -108,3 +111,13 @@ def test_the_sentences_name_the_counts_and_every_host_without_an_audit() -> None
     assert standing.counts(found) == {
         "ok": 1, "unreachable": 1, "no_python": 0, "failed": 0, "not_attempted": 1, "not_recorded": 0
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["2026-03-01T10:00:00", "yesterday", ""])
+def test_a_start_without_its_zone_is_refused_for_it_would_be_read_as_local_time(text: str) -> None:
+    with pytest.raises(MspError, match="MSP-AUD-008"):
+        standing.moment(text)
+
+
+def test_a_start_in_another_zone_is_the_same_moment() -> None:
+    assert standing.moment("2026-03-01T05:00:00-05:00") == standing.moment("2026-03-01T10:00:00+00:00")
