@@ -9,13 +9,14 @@ Fixtures, all of them made on first use and once a session unless it says otherw
     store_url     a SQLite file of this test's own; postgres_url: a PostgreSQL database of this test's own
 
 The lab is removed with its data at the end of the session; MSP_KEEP_LAB=1 keeps it for the next one.
+MSP_REQUIRE_ALL=1 makes a skipped test a failed one: for a machine that is known to have all it takes.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ from lab.lab import Lab
 from lab.locks import claimed
 
 KEEP = "MSP_KEEP_LAB"
+REQUIRE = "MSP_REQUIRE_ALL"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything has to be tested, a test that could not run here has failed."""
+    report = yield
+    if report.skipped and os.environ.get(REQUIRE):
+        report.outcome = "failed"
+        report.longrepr = f"{REQUIRE} is set, so no test may be skipped. {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")
