@@ -1,7 +1,7 @@
 """./msp doctor: what a run needs, whether it is there, and what to do about it. It looks only and changes nothing.
 
-Each check has a time limit of its own, so that whatever is down all of them take less than five seconds together; a
-check that fails itself is a line and not a traceback.
+The checks run side by side, and one that has not answered after 20 seconds is a failure, so that whatever is down it
+ends by then; a check that fails itself is a line and not a traceback.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 HELP = "check what a run needs, and say what to do"
 
 OK, WARN, FAIL = "ok", "warn", "fail"
-# Only a machine that is overloaded meets this one.
+# Only a machine or a NetBox that is overloaded meets this one.
 DEADLINE = 20.0
 OLDEST_ANSIBLE, TESTED_ANSIBLE = (2, 19), (2, 21)
 TESTED_NETBOX = (4, 7)
@@ -289,24 +289,19 @@ def workers(running: Any) -> Line:
 
 
 def rights(register: Register) -> Iterator[Line]:
-    """What the automation needs, and whether the token could do much more than that."""
+    """What msp-automation is declared to be allowed, and whether the token could do much more than that."""
     from ansible_collections.msp.ops.plugins.plugin_utils.register import model_rights as declared
     from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
 
-    needs = {
-        "view": declared.NEEDED_TO_READ,
-        "change": declared.NEEDED_TO_CHANGE,
-        "add": declared.NEEDED_TO_ADD,
-    }
-    endpoints = sorted({endpoint for group in needs.values() for endpoint in group} | {USERS})
+    needs = declared.needed()
+    endpoints = sorted({*needs, USERS})
     with ThreadPoolExecutor(max_workers=4) as pool:
         allowed = dict(zip(endpoints, pool.map(register.allowed, endpoints), strict=True))
     missing = [
         f"{app}.{right}_{kind}"
-        for right, group in needs.items()
-        for endpoint in group
-        if right not in allowed[endpoint]
+        for endpoint in sorted(needs)
         for app, _, kind in [object_type(endpoint).partition(".")]
+        for right in sorted(needs[endpoint] - allowed[endpoint])
     ]
     if missing:
         action = "give the token's user these permissions, or use the token of msp-automation (playbooks/netbox.yml)"

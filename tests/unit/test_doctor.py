@@ -17,6 +17,8 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.migrate import upgrade
+from ansible_collections.msp.ops.plugins.plugin_utils.register import model_rights
+from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
 from msp_cli import doctor
 from msp_cli.doctor import FAIL, OK, WARN, Line
 
@@ -191,6 +193,62 @@ def test_a_netbox_that_is_down_is_said_quickly(monkeypatch: pytest.MonkeyPatch) 
 
     assert line.found.startswith("MSP-REG-002")
     assert time.monotonic() - began < 2
+
+
+class Token:
+    """A register whose token has every declared right but one."""
+
+    def __init__(self, missing: tuple[str, str] | None = None) -> None:
+        self.missing = missing
+
+    def allowed(self, endpoint: str) -> frozenset[str]:
+        rights = model_rights.needed().get(endpoint, frozenset())
+        return rights - {self.missing[1]} if self.missing and self.missing[0] == endpoint else rights
+
+
+def token_line(token: Any) -> Line:
+    (line,) = doctor.rights(token)
+    return line
+
+
+def test_a_token_with_exactly_the_declared_rights_is_ok() -> None:
+    assert token_line(Token()).state == OK
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "right", "name"),
+    [
+        ("dcim/devices", "add", "dcim.add_device"),
+        ("dcim/interfaces", "add", "dcim.add_interface"),
+        ("dcim/mac-addresses", "add", "dcim.add_macaddress"),
+        ("ipam/ip-addresses", "change", "ipam.change_ipaddress"),
+        ("ipam/prefixes", "add", "ipam.add_prefix"),
+        ("virtualization/interfaces", "change", "virtualization.change_vminterface"),
+        ("dcim/device-types", "add", "dcim.add_devicetype"),
+        ("extras/journal-entries", "add", "extras.add_journalentry"),
+        ("core/object-changes", "view", "core.view_objectchange"),
+    ],
+)
+def test_a_token_that_lacks_one_declared_right_is_not_sufficient(endpoint: str, right: str, name: str) -> None:
+    line = token_line(Token((endpoint, right)))
+
+    assert line.state == FAIL
+    assert line.found.startswith(f"it lacks {name},")
+
+
+def test_every_declared_permission_is_demanded() -> None:
+    declared = {
+        (kind, action)
+        for item in model_rights.permissions().items
+        for kind in item.body["object_types"]
+        for action in item.body["actions"]
+    }
+
+    assert {(object_type(e), right) for e, rights in model_rights.needed().items() for right in rights} == declared
+
+
+def test_the_time_that_is_promised_is_the_deadline() -> None:
+    assert f"after {doctor.DEADLINE:.0f} seconds" in str(doctor.__doc__)
 
 
 def raising(error: Exception) -> Callable[[], Iterator[Line]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,17 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS, OBJECT_TYPES, assets
+from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import decisions, workbook
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.decisions import Plan, Transition
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
 JOURNAL = "extras/journal-entries"
 DEVICES = "dcim/devices"
+INTERFACES = "dcim/interfaces"
+MACS = "dcim/mac-addresses"
+ADDRESSES = "ipam/ip-addresses"
+MANUFACTURERS, DEVICE_TYPES, ROLES = CATALOGUE = ("dcim/manufacturers", "dcim/device-types", "dcim/device-roles")
 
 
 def read_sheet(path: Path) -> decisions.FilledSheet:
@@ -67,6 +72,7 @@ def plan_sheet(
         signed_by=signed_by,
         signed_on=signed_on or None,
     )
+    _permitted(register, plan.transitions)
     if any(transition.asset is None for transition in plan.transitions):
         _site(register, customer)
     return customer, plan
@@ -79,15 +85,57 @@ def apply_plan(register: Register, store: Store, customer: Customer, plan: Plan)
     return [_carry_out(register, customer, plan, transition) for transition in plan.transitions]
 
 
+def rights(transitions: Iterable[Transition]) -> dict[str, set[str]]:
+    """What a token must be allowed to do, by endpoint, to carry these out."""
+    needed: dict[str, set[str]] = {}
+    for transition in transitions:
+        needed.setdefault(JOURNAL, set()).add("add")
+        asset = transition.asset
+        if asset is not None and (asset.status or names.UNLISTED) != transition.after:
+            needed.setdefault(ENDPOINTS[asset.kind], set()).add("change")
+        if not _seen(transition) or (asset is not None and asset.kind != "device"):
+            continue
+        if asset is None:
+            for endpoint in (DEVICES, *CATALOGUE):
+                needed.setdefault(endpoint, set()).add("add")
+        if transition.keys["mac"].strip():
+            needed.setdefault(INTERFACES, set()).update(("add", "change"))
+            needed.setdefault(MACS, set()).add("add")
+        if transition.keys["address"].strip():
+            needed.setdefault(INTERFACES, set()).add("add")
+            needed.setdefault(ADDRESSES, set()).update(("add", "change"))
+            needed.setdefault(DEVICES, set()).add("change")
+    return needed
+
+
+def _permitted(register: Register, transitions: Iterable[Transition]) -> None:
+    """Every right that will be needed is there; else all that are missing are named, before anything is recorded."""
+    missing = []
+    for endpoint, needed in sorted(rights(transitions).items()):
+        app, _, kind = object_type(endpoint).partition(".")
+        missing += [f"{app}.{right}_{kind}" for right in sorted(needed - register.allowed(endpoint))]
+    if missing:
+        raise MspError(
+            "MSP-REG-003",
+            "a token that may write what the sheet decides",
+            f"it lacks {', '.join(missing)}, or is not enabled for writing",
+            "give the token's user these permissions, or use the token of msp-automation, and apply the sheet again",
+        )
+
+
+def _seen(transition: Transition) -> bool:
+    """Was the row about a thing that was seen, and not about an asset?"""
+    return not transition.key.startswith(tuple(f"{kind}:" for kind in ENDPOINTS))
+
+
 def _carry_out(register: Register, customer: Customer, plan: Plan, transition: Transition) -> str:
     why = f"Verification sheet {plan.sheet}: {transition.before} to {transition.after}"
     asset = transition.asset
-    if asset is None or not transition.key.startswith(tuple(f"{kind}:" for kind in ENDPOINTS)):
-        kind, number = "device", _make(register, customer, transition, why)
-    else:
-        kind, number = asset.kind, asset.id
-        if (asset.status or names.UNLISTED) != transition.after:
-            _set_status(register, asset, transition.after, why)
+    kind, number = (asset.kind, asset.id) if asset else ("device", _device(register, customer, transition, why))
+    if asset and (asset.status or names.UNLISTED) != transition.after:
+        _set_status(register, asset, transition.after, why)
+    if _seen(transition) and kind == "device":
+        _complete(register, customer, number, transition, why)
     register.journal(OBJECT_TYPES[kind], number, journal_text(plan, transition))
     return f"{kind}:{number}"
 
@@ -107,23 +155,27 @@ def journal_text(plan: Plan, transition: Transition) -> str:
     return f"{text} Remark: {_plain(transition.remark)}" if transition.remark else text
 
 
+def tells_of(sheet: str, comments: str) -> bool:
+    """Is this the entry that journal_text writes for this sheet? Anybody else may mention the sheet too."""
+    ours = rf"Contract status: [\w-]+ to [\w-]+, as agreed in verification sheet {re.escape(sheet)} \(written "
+    return re.match(ours, comments) is not None
+
+
 def _plain(words: str) -> str:
     """Somebody's words without what Markdown or HTML would make of them: NetBox renders journal entries."""
     return " ".join(re.sub(r"[`*_#<>\[\]|\\!]", " ", words).split())[:1000]
 
 
 def _journaled(register: Register, sheet: str) -> frozenset[str]:
-    """The assets whose journal names this sheet: with them it is done."""
+    """The assets whose journal has our own entry about this sheet: with them it is done."""
     found = register.rows(
         JOURNAL, fields=("assigned_object_type", "assigned_object_id", "comments"), filters={"q": sheet}
     )
     kinds = {name: kind for kind, name in OBJECT_TYPES.items()}
-    # A name inside a longer word is another sheet's.
-    whole = re.compile(rf"(?<![\w-]){re.escape(sheet)}(?![\w-])")
     return frozenset(
         f"{kinds[row['assigned_object_type']]}:{row['assigned_object_id']}"
         for row in found
-        if row["assigned_object_type"] in kinds and whole.search(str(row["comments"]))
+        if row["assigned_object_type"] in kinds and tells_of(sheet, str(row["comments"]))
     )
 
 
@@ -131,16 +183,15 @@ def _journaled(register: Register, sheet: str) -> frozenset[str]:
 # uses the same names, so that an asset list completes such a device later.
 
 
-def _make(register: Register, customer: Customer, transition: Transition, why: str) -> int:
-    """Make the device, its interface, hardware address and address; each only where it is not there yet."""
-    device = transition.asset.id if transition.asset else _device(register, customer, transition, why)
+def _complete(register: Register, customer: Customer, device: int, transition: Transition, why: str) -> None:
+    """Give the device its interface, hardware address and address; each only where it is not there yet."""
     mac = transition.keys["mac"].partition(",")[0].strip()
     address = transition.keys["address"].strip()
     if not mac and not address:
-        return device
+        return
     interface = _one(
         register,
-        "dcim/interfaces",
+        INTERFACES,
         {"device_id": device, "name": INTERFACE_NAME},
         {"device": device, "name": INTERFACE_NAME, "type": "other", "description": "As seen on the network"},
         why,
@@ -148,27 +199,22 @@ def _make(register: Register, customer: Customer, transition: Transition, why: s
     holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": interface["id"]}
     if mac:
         held = {"mac_address": mac, "device_id": device}
-        made = _one(register, "dcim/mac-addresses", held, {"mac_address": mac, **holder}, why)
+        made = _one(register, MACS, held, {"mac_address": mac, **holder}, why)
         if interface.get("primary_mac_address") is None:
-            register.update(
-                "dcim/interfaces", [{"id": interface["id"], "primary_mac_address": made["id"]}], message=why
-            )
+            register.update(INTERFACES, [{"id": interface["id"], "primary_mac_address": made["id"]}], message=why)
     if address:
         _address(register, customer, device, address, holder=holder, why=why)
-    return device
 
 
 def _device(register: Register, customer: Customer, transition: Transition, why: str) -> int:
     kind = transition.keys["class"] if transition.keys["class"] in names.ASSET_CLASSES else "other"
-    maker = _one(register, "dcim/manufacturers", {"slug": _slug(UNKNOWN)}, _named(UNKNOWN), why)
+    maker = _one(register, MANUFACTURERS, {"slug": _slug(UNKNOWN)}, _named(UNKNOWN), why)
     model = f"{UNKNOWN} {kind}"
     made = {"manufacturer": maker["id"], "model": model, "slug": _slug(f"{UNKNOWN} {model}")}
     held = {"slug": made["slug"], "manufacturer_id": maker["id"]}
-    device_type = _one(register, "dcim/device-types", held, made, why)
+    device_type = _one(register, DEVICE_TYPES, held, made, why)
     role_name = ROLE_NAMES[kind]
-    role = _one(
-        register, "dcim/device-roles", {"slug": _slug(role_name)}, {**_named(role_name), "color": "9e9e9e"}, why
-    )
+    role = _one(register, ROLES, {"slug": _slug(role_name)}, {**_named(role_name), "color": "9e9e9e"}, why)
     body = {
         "name": decisions.asset_name(transition.keys),
         "tenant": customer.id,
@@ -198,29 +244,39 @@ def _site(register: Register, customer: Customer) -> int:
 def _address(
     register: Register, customer: Customer, device: int, address: str, *, holder: Mapping[str, Any], why: str
 ) -> None:
-    """The address in the customer's own address space. One that another asset holds stays there."""
+    """The address in the customer's own address space. One that another asset or customer holds stays there."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return
-    held = register.rows(
-        "ipam/ip-addresses",
-        fields=("address", "assigned_object_id"),
-        filters={"tenant_id": customer.id, "address": str(ip)},
-    )
-    known = [row for row in held if row["address"].partition("/")[0] == str(ip)]
-    ours = next((row for row in known if row["assigned_object_id"] in (None, holder["assigned_object_id"])), None)
-    if ours is None and known:
-        return
-    if ours is None:
-        ours = register.create(
-            "ipam/ip-addresses", [{**_space(register, customer, ip), **holder, "status": "active"}], message=why
-        )[0]
-    elif ours["assigned_object_id"] is None:
-        register.update("ipam/ip-addresses", [{"id": ours["id"], **holder}], message=why)
+    space = _space(register, customer, ip)
+    fields = ("address", "vrf", "tenant", *holder)
+    # Whoever's it is: within one VRF NetBox takes an address once.
+    known = [
+        row
+        for row in register.rows(ADDRESSES, fields=fields, filters={"address": str(ip)})
+        if row["address"].partition("/")[0] == str(ip)
+        and (_id(row["vrf"]) == space["vrf"] or _id(row["tenant"]) == customer.id)
+    ]
+    ours = next((row for row in known if _held_by(row, holder)), None)
+    free = next((row for row in known if row["assigned_object_id"] is None and _id(row["tenant"]) == customer.id), None)
+    if ours is None and free is not None:
+        ours = register.update(ADDRESSES, [{"id": free["id"], **holder}], message=why)[0]
+    elif ours is None:
+        if known:
+            return
+        ours = register.create(ADDRESSES, [{**space, **holder, "status": "active"}], message=why)[0]
     family = f"primary_ip{ip.version}"
     if register.row(DEVICES, device, fields=(family,))[family] is None:
         register.update(DEVICES, [{"id": device, family: ours["id"]}], message=why)
+
+
+def _held_by(row: Mapping[str, Any], holder: Mapping[str, Any]) -> bool:
+    return all(row[name] == value for name, value in holder.items())
+
+
+def _id(related: Mapping[str, Any] | None) -> int | None:
+    return int(related["id"]) if related else None
 
 
 def _space(register: Register, customer: Customer, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dict[str, Any]:

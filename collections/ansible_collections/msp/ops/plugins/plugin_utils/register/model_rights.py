@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import ASSETS, PREFIX, TENANT, Item, Section
+from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
 
 
 def groups() -> Section:
@@ -40,21 +41,30 @@ def _on_interface() -> list[dict[str, str]]:
     ]
 
 
+# Everything the automation reads. What it writes is among it.
 READ = (
-    *(f"core.{kind}" for kind in ("objectchange",)),
-    *(f"dcim.{kind}" for kind in ("device", "devicerole", "devicetype", "interface", "location", "macaddress")),
-    *(f"dcim.{kind}" for kind in ("manufacturer", "platform", "region", "site", "sitegroup")),
-    *(f"extras.{kind}" for kind in ("configcontext", "configcontextprofile", "customfield", "customfieldchoiceset")),
-    *(f"extras.{kind}" for kind in ("customlink", "journalentry", "savedfilter", "tableconfig", "tag")),
-    *(f"ipam.{kind}" for kind in ("ipaddress", "prefix", "vlan", "vrf")),
-    *(f"tenancy.{kind}" for kind in ("contact", "contactassignment", "contactrole", "tenant", "tenantgroup")),
-    *(f"virtualization.{kind}" for kind in ("cluster", "clustergroup", "clustertype", "virtualmachine", "vminterface")),
+    "core/object-changes",
+    *(f"dcim/{kind}" for kind in ("devices", "device-roles", "device-types", "interfaces", "locations")),
+    *(f"dcim/{kind}" for kind in ("mac-addresses", "manufacturers", "platforms", "regions", "sites", "site-groups")),
+    *(f"extras/{kind}" for kind in ("config-contexts", "config-context-profiles", "custom-fields")),
+    *(f"extras/{kind}" for kind in ("custom-field-choice-sets", "custom-links", "journal-entries", "saved-filters")),
+    *(f"extras/{kind}" for kind in ("table-configs", "tags")),
+    *(f"ipam/{kind}" for kind in ("ip-addresses", "prefixes", "vlans", "vrfs")),
+    *(f"tenancy/{kind}" for kind in ("contacts", "contact-assignments", "contact-roles", "tenants", "tenant-groups")),
+    *(f"virtualization/{kind}" for kind in ("clusters", "cluster-groups", "cluster-types", "virtual-machines")),
+    "virtualization/interfaces",
 )
 
-# What the automation reads without which a run would be wrong and not only poorer; ./msp doctor looks at these.
-NEEDED_TO_READ = ("tenancy/tenants", "dcim/devices", "virtualization/virtual-machines", "extras/custom-fields")
-NEEDED_TO_CHANGE = ("dcim/devices", "virtualization/virtual-machines", "tenancy/tenants", "extras/saved-filters")
-NEEDED_TO_ADD = ("extras/journal-entries",)
+
+def needed() -> dict[str, frozenset[str]]:
+    """What the permissions declared here allow, by endpoint: what a token must be able to do."""
+    endpoints = {object_type(endpoint): endpoint for endpoint in READ}
+    found: dict[str, frozenset[str]] = {}
+    for item in permissions().items:
+        for kind in item.body["object_types"]:
+            endpoint = endpoints[kind]
+            found[endpoint] = found.get(endpoint, frozenset()) | frozenset(item.body["actions"])
+    return found
 
 
 def permissions() -> Section:
@@ -76,7 +86,7 @@ def permissions() -> Section:
     write = ["add", "change"]
     customer = f"whose tenant has the tag {names.TAG_CUSTOMER}"
     items = (
-        permission("read", "Everything the automation reads", READ, ["view"]),
+        permission("read", "Everything the automation reads", map(object_type, READ), ["view"]),
         permission("customers", f"Tenants with the tag {names.TAG_CUSTOMER}", [TENANT], write, _OF_CUSTOMER),
         permission(
             "assets",

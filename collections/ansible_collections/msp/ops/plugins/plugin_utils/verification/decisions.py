@@ -118,9 +118,9 @@ def plan(
 ) -> Plan:
     """Check the sheet against what was written, the customer asked for and NetBox; then say what changes.
 
-    known_sheets: the customer's sheets in the evidence store. journaled: keys of the assets whose journal names this
-    sheet already: with them it is done, whatever happened to them since. signed_by, signed_on: for a sheet signed on
-    paper.
+    known_sheets: the customer's sheets in the evidence store. journaled: keys of the assets whose journal has our own
+    entry about this sheet: with them it is done, whatever happened to them since. signed_by, signed_on: for a sheet
+    signed on paper.
     """
     record = _recorded(filled, customer, known_sheets)
     _untouched(filled, record)
@@ -134,7 +134,7 @@ def plan(
             "other answers in the same sheet",
             "write a new sheet with playbooks/audit.yml and have that one filled in",
         )
-    transitions = _transitions(filled, assets, journaled)
+    transitions = _transitions(filled, assets, journaled, begun=record.applied is not None)
     return Plan(
         sheet=filled.id,
         customer=customer,
@@ -222,6 +222,16 @@ def _signature(
     signer = " ".join((signed_by or filled.signed_by).split())
     given = signed_on if signed_on not in (None, "") else filled.signed_on
     day = read_date(given)
+    if record.applied is not None and record.signed_by and record.signed_on:
+        # What the journal tells is what the store has: a signature that is given again must be the recorded one.
+        if signer in ("", record.signed_by) and (given in (None, "") or day == record.signed_on):
+            return record.signed_by, record.signed_on
+        raise MspError(
+            "MSP-VER-002",
+            f"sheet {record.id} as it was applied before, signed by {record.signed_by} on {record.signed_on}",
+            f"name {signer!r}, date {str(given or '')!r}",
+            "give that name and date; for another signature write a new sheet with playbooks/audit.yml",
+        )
     # A day of slack on both sides: the signer's calendar date may be another than ours.
     slack = dt.timedelta(days=1)
     if signer and day is not None and record.written.date() - slack <= day <= today + slack:
@@ -310,12 +320,17 @@ def _target(row: FilledRow) -> str | None:
     return row.decision
 
 
-def _transitions(filled: FilledSheet, assets: Sequence[Asset], journaled: Collection[str]) -> list[Transition]:
+def _transitions(
+    filled: FilledSheet, assets: Sequence[Asset], journaled: Collection[str], *, begun: bool
+) -> list[Transition]:
+    """The statuses still to change. Once begun, the sheet is accepted: rows that change nothing stop it no more."""
     index = unlisted.known(assets, {})
     found, errors = [], []
     for row in filled.rows:
         target = _target(row)
         key, before = row.keys["key"], row.keys["status"]
+        if begun and target in (None, before):
+            continue
         held = key.startswith(("device:", "virtual-machine:"))
         asset = index.assets.get(key) if held else _made_since(row, index)
         if asset is not None and asset.key in journaled:

@@ -261,6 +261,40 @@ def test_a_device_that_was_made_before_the_cut_is_found_again_and_not_made_twice
     assert change.asset == made
 
 
+@pytest.mark.parametrize("answer", [{}, {"agreed": "yes"}, {"agreed": "no"}, {"agreed": "no", "decision": "keep"}])
+def test_once_applied_a_row_that_changes_nothing_may_have_another_status_by_now(answer: dict[str, Any]) -> None:
+    answers = row(SRV01, **answer) | row("device:2", decision="tracked")
+    begun = record(applied=NOW, decisions=plan(filled(answers)).decisions)
+    since = [dataclasses.replace(a, status="ended") if a.key == SRV01 else a for a in ASSETS]
+    assert [t.key for t in plan(filled(answers), [begun], since).transitions] == ["device:2"]
+    assert plan(filled(answers), [begun], since, journaled={"device:2"}).transitions == ()
+
+
+def test_once_applied_a_decision_not_carried_out_is_still_refused_for_an_asset_that_changed() -> None:
+    answers = row(SRV01, decision="ended")
+    begun = record(applied=NOW, decisions=plan(filled(answers)).decisions)
+    since = [dataclasses.replace(a, status="excluded") if a.key == SRV01 else a for a in ASSETS]
+    assert refusal(filled(answers), [begun], since).code == "MSP-VER-007"
+
+
+@pytest.mark.parametrize(
+    "signature", [{"signed_by": "P. Jansen"}, {"signed_on": TODAY + dt.timedelta(days=1)}, {"signed_on": "soon"}]
+)
+def test_another_signature_is_refused_once_applied(signature: dict[str, Any]) -> None:
+    answers = row(SRV01, decision="ended")
+    begun = record(applied=NOW, signed_by="M. Jansen", signed_on=TODAY, decisions=plan(filled(answers)).decisions)
+    assert refusal(filled(answers), [begun], **signature).code == "MSP-VER-002"
+    assert refusal(filled(answers, **signature), [begun]).code == "MSP-VER-002"
+
+
+def test_a_sheet_signed_on_paper_goes_on_with_the_recorded_signature() -> None:
+    unsigned = filled(row(SRV01, decision="ended"), signed_by="", signed_on=None)
+    first = plan(unsigned, signed_by="M. Jansen", signed_on=TODAY.isoformat())
+    begun = record(applied=NOW, signed_by="M. Jansen", signed_on=TODAY, decisions=first.decisions)
+    again = plan(unsigned, [begun])
+    assert (again.signed_by, again.signed_on) == ("M. Jansen", TODAY)
+
+
 def test_the_same_sheet_with_other_answers_is_refused_once_applied() -> None:
     begun = record(applied=NOW, decisions=plan(filled(row(SRV01, decision="ended"))).decisions)
     assert refusal(filled(row(SRV01, decision="tracked")), [begun]).code == "MSP-VER-002"
