@@ -119,7 +119,7 @@ def csv_table(content: bytes, file: str, score: Callable[[Sequence[Any]], int]) 
 
 def _announced(text: str) -> tuple[str | None, str, int]:
     """Excel's own first line "sep=;" says the separator and is no row."""
-    first, _, rest = text.partition("\n")
+    first, _unused, rest = text.partition("\n")
     word = first.strip().strip('"')
     if word.casefold().startswith("sep=") and len(word) == 5:
         return word[4], rest, 1

@@ -112,7 +112,7 @@ def _permitted(register: Register, transitions: Iterable[Transition]) -> None:
     """Every right that will be needed is there; else all that are missing are named, before anything is recorded."""
     missing = []
     for endpoint, needed in sorted(rights(transitions).items()):
-        app, _, kind = object_type(endpoint).partition(".")
+        app, _unused, kind = object_type(endpoint).partition(".")
         missing += [f"{app}.{right}_{kind}" for right in sorted(needed - register.allowed(endpoint))]
     if missing:
         raise MspError(

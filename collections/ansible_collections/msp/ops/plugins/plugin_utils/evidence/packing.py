@@ -83,5 +83,5 @@ def unpack(frame: bytes, chunks: Sequence[bytes]) -> dict[str, Any]:
         inner = body
         for key in path[:-1]:
             inner = inner[key]
-        inner[path[-1]] = [item for _ in range(count) for item in json.loads(zlib.decompress(next(rest)))]
+        inner[path[-1]] = [item for _unused in range(count) for item in json.loads(zlib.decompress(next(rest)))]
     return body

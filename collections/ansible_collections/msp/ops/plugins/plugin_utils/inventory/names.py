@@ -56,7 +56,7 @@ def host_names(machines: Iterable[Machine], customers: Mapping[int, str]) -> tup
 
 
 def _numbered(name: str, machine: Machine, taken: set[str]) -> str:
-    part, _, customer = name.rpartition(".")
+    part, _unused, customer = name.rpartition(".")
     while f"{part}.{customer}" in taken:
         part += f"-{_LETTER.get(machine.kind, 'v')}{machine.id}"
     taken.add(f"{part}.{customer}")

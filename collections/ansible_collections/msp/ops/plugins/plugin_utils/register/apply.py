@@ -112,7 +112,7 @@ def _demand_rights(register: Register, sections: Iterable[Section], made: Plan, 
 
 
 def _missing(register: Register, section: Section, need: set[str]) -> list[str]:
-    app, _, kind = object_type(section.endpoint).partition(".")
+    app, _unused, kind = object_type(section.endpoint).partition(".")
     return [f"{app}.{right}_{kind}" for right in sorted(need - register.allowed(section.endpoint))]
 
 

@@ -180,7 +180,7 @@ class Register:
     def __enter__(self) -> Register:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.close()
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Register:
         if len(pieces) == 1:
             return found
         # One row may fit several pieces (a device by name and by another name it never has two of, an address by both).
-        return [row for _, row in sorted({row["id"]: row for row in found}.items())]
+        return [row for _unused, row in sorted({row["id"]: row for row in found}.items())]
 
     def count(self, endpoint: str, filters: Filters | None = None) -> int:
         """How many rows the filters choose."""
@@ -384,7 +384,7 @@ class Register:
                 f"it was refused: {words}",
                 "make a new token in NetBox (your user, API Tokens) and set NETBOX_TOKEN",
             )
-        app, _, model = object_type(endpoint).partition(".")
+        app, _unused, model = object_type(endpoint).partition(".")
         right = {"post": "add", "patch": "change"}.get(verb, "view")
         if "on this object" in words:
             return MspError(
@@ -410,7 +410,7 @@ class Register:
 
     def _complete(self, endpoint: str, fields: Sequence[str], filters: Filters, slices: int) -> list[Row]:
         counts = ""
-        for _ in range(READ_ATTEMPTS):
+        for _unused in range(READ_ATTEMPTS):
             found, before, after = self._read(endpoint, fields, filters, slices)
             if min(before, after) <= len(found) <= max(before, after):
                 check_fields(endpoint, found, fields)
@@ -482,7 +482,7 @@ class Register:
             page = self._page(endpoint, {**params, "limit": PAGE, "ordering": "id", "offset": offset})
             found.update({row["id"]: row for row in page["results"]})
             if page["next"] is None:
-                return [row for _, row in sorted(found.items())]
+                return [row for _unused, row in sorted(found.items())]
             if not page["results"]:
                 raise not_a_page(endpoint)
             offset += len(page["results"])

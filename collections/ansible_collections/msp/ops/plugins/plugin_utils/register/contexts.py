@@ -54,7 +54,7 @@ def scope(register: Register) -> tuple[Scope, str]:
 def resolve(register: Register, snapshot: Snapshot, found: Scope, at: str, slices: int) -> Contexts:
     """The contexts of all machines. A config context edited while this runs means doing it again."""
     contexts = Contexts()
-    for _ in range(ATTEMPTS):
+    for _unused in range(ATTEMPTS):
         contexts = _shared(register, snapshot, found, slices)
         contexts.stamp = at
         now = stamp(register)

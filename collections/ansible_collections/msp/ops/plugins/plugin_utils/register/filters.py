@@ -116,7 +116,7 @@ def object_type(endpoint: str) -> str:
     special = {"users/permissions": "users.objectpermission", "virtualization/interfaces": "virtualization.vminterface"}
     if endpoint in special:
         return special[endpoint]
-    app, _, plural = endpoint.partition("/")
+    app, _unused, plural = endpoint.partition("/")
     word = plural.replace("-", "")
     if word.endswith("ies"):
         word = word[:-3] + "y"

@@ -125,8 +125,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "{name} is no longer in the contract but was still seen. Is it still in use?",
     ),
     "question.differs_hostname": (
-        "Is het apparaat dat zichzelf “{found}” noemt inderdaad {name} uit het contract?",
-        "Is the device that calls itself “{found}” really {name} of the contract?",
+        "Is het apparaat dat zichzelf \u201c{found}\u201d noemt inderdaad {name} uit het contract?",
+        "Is the device that calls itself \u201c{found}\u201d really {name} of the contract?",
     ),
     "question.differs_serial": (
         "Het serienummer van {name} is {found} en niet {promised}. Is het apparaat vervangen?",
@@ -267,8 +267,8 @@ WORDS: dict[str, tuple[str, str]] = {
     # Condition
     "condition.heading": ("Veilig en bijgewerkt", "Safe and up to date"),
     "condition.intro": (
-        "Zoals gemeten bij de laatste geslaagde controle. “Niet gemeten” is geen oordeel.",
-        "As measured at the last successful check. “Not measured” is no verdict.",
+        "Zoals gemeten bij de laatste geslaagde controle. \u201cNiet gemeten\u201d is geen oordeel.",
+        "As measured at the last successful check. \u201cNot measured\u201d is no verdict.",
     ),
     "condition.empty": ("Er is nog geen apparaat gecontroleerd.", "No device has been checked yet."),
     "condition.updates.none": ("bijgewerkt", "up to date"),

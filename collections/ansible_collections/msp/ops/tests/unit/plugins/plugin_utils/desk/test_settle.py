@@ -123,8 +123,8 @@ def test_every_missing_right_is_named_at_once() -> None:
 def test_a_plan_is_refused_for_a_missing_right_and_not_only_its_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = use(Recorder(refused=("dcim/devices change",)))
     for name, value in (("one_customer", CUSTOMER), ("assets", [ASSET]), ("zone", dt.UTC)):
-        monkeypatch.setattr(settle, name, lambda *_, value=value: value)
-    monkeypatch.setattr(decisions, "plan", lambda *_, **__: plan(transition()))
+        monkeypatch.setattr(settle, name, lambda *_unused, value=value: value)
+    monkeypatch.setattr(decisions, "plan", lambda *_unused, **__: plan(transition()))
     filled = decisions.FilledSheet(SHEET, CUSTOMER.slug, (), "M. Jansen", NOW)
 
     with pytest.raises(MspError) as refused:
@@ -155,7 +155,9 @@ def test_nothing_is_written_that_was_not_asked_for_before(one: Transition) -> No
 
     settle.apply_plan(use(recorder), use(recorder), CUSTOMER, plan(one))
 
-    written = {"extras/journal-entries" if endpoint == "journal" else endpoint for endpoint, _ in recorder.written}
+    written = {
+        "extras/journal-entries" if endpoint == "journal" else endpoint for endpoint, _unused in recorder.written
+    }
     assert written == set(settle.rights([one]))
 
 
@@ -205,7 +207,7 @@ def test_an_address_that_somebody_else_holds_is_left_alone_and_not_made_twice(he
 
 
 def test_another_customers_address_in_another_address_space_does_not_matter() -> None:
-    (made, _) = written(address(tenant={"id": 8}, vrf={"id": 4}))
+    (made, _unused) = written(address(tenant={"id": 8}, vrf={"id": 4}))
     space = {"address": "192.0.2.57/24", "vrf": 2, "tenant": 1}
     assert made == ("ipam/ip-addresses", {**space, **INTERFACE, "status": "active"})
 

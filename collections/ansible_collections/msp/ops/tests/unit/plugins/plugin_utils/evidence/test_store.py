@@ -192,7 +192,7 @@ def test_an_asset_that_was_never_audited_well_has_no_good_audit(store: Store) ->
 
 def test_an_audit_recorded_twice_is_one_audit(store: Store) -> None:
     name = store.put_facts(FACTS)
-    for _ in range(2):
+    for _unused in range(2):
         store.record_audit(audit(facts=name, changed=("os",), volatile={"uptime_seconds": 5}, seconds=1.5, run="r"))
     assert store.audits("bakery") == [
         audit(facts=name, changed=("os",), volatile={"uptime_seconds": 5}, seconds=1.5, run="r")
@@ -241,7 +241,7 @@ def test_sightings_of_one_thing_are_one_row_with_first_last_and_count(store: Sto
 
 
 def test_a_sighting_told_twice_counts_once(store: Store) -> None:
-    for _ in range(3):
+    for _unused in range(3):
         store.record_observations([seen(AT), seen(AT + DAY)])
     assert [one.count for one in store.sightings("bakery")] == [2]
 
@@ -465,7 +465,7 @@ def test_tickets_are_as_their_system_last_told_and_none_is_not_zero(store: Store
 def test_records_of_every_kind_go_in_together_and_in_any_order(store: Store) -> None:
     name = hashing.facts_hash(FACTS)
     records: list[codec.Record] = [HOSTS[0], audit(facts=name), seen(), codec.Facts(FACTS), ENDED]
-    for _ in range(2):
+    for _unused in range(2):
         store.record(records)
     assert store.facts(name) == FACTS
     assert [count(store, table) for table in ("run_hosts", "audits", "sightings", "facts", "runs")] == [1] * 5
@@ -521,7 +521,9 @@ def test_a_full_disk_is_named_and_nothing_is_half_written(tmp_path: Path) -> Non
     with Store.open(f"sqlite:///{tmp_path}/e.db", upgrade=True) as store:
         store.record_observations([seen()])
         # The same error from SQLite as a disk with no room: the file may not grow any more.
-        sa.event.listen(store.database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA max_page_count = 1"))
+        sa.event.listen(
+            store.database.engine, "checkout", lambda raw, *_unused: raw.execute("PRAGMA max_page_count = 1")
+        )
         with pytest.raises(MspError) as caught:
             store.record([seen(macs=[f"00:50:56:00:{i // 256:02x}:{i % 256:02x}"]) for i in range(2000)])
         assert caught.value.code == "MSP-EVD-005"
@@ -530,7 +532,7 @@ def test_a_full_disk_is_named_and_nothing_is_half_written(tmp_path: Path) -> Non
 
 def test_a_read_only_database_is_named(store: Store, request: pytest.FixtureRequest) -> None:
     if store.database.path is not None:
-        sa.event.listen(store.database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA query_only = ON"))
+        sa.event.listen(store.database.engine, "checkout", lambda raw, *_unused: raw.execute("PRAGMA query_only = ON"))
     else:
         sa.event.listen(
             store.database.engine, "begin", lambda found: found.exec_driver_sql("SET TRANSACTION READ ONLY")

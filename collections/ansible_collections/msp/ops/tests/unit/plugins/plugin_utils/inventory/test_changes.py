@@ -63,7 +63,7 @@ def test_a_change_that_commits_within_the_overlap_is_seen_exactly_once(
         seen += [row.id for row in there if row.id not in cursor.seen]
         cursor = advance(cursor, there)
 
-    assert sorted(seen) == [row.id for _, row in visible]
+    assert sorted(seen) == [row.id for _unused, row in visible]
 
 
 def test_a_row_that_is_gone_or_another_one_breaks_the_cursor() -> None:

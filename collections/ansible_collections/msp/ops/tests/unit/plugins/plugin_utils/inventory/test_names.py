@@ -51,7 +51,7 @@ def test_a_group_part_needs_no_cleaning_by_ansible(slug: str) -> None:
 
 
 def test_an_asset_without_a_name_is_called_by_its_key() -> None:
-    found, _ = host_names([machine(57, None), machine(12, "  ", kind=VIRTUAL_MACHINE)], CUSTOMERS)
+    found, _unused = host_names([machine(57, None), machine(12, "  ", kind=VIRTUAL_MACHINE)], CUSTOMERS)
 
     assert found == {
         "device:57": "device-57.bakkerij-jansen",
@@ -81,13 +81,13 @@ def test_the_lowest_id_keeps_a_shared_name_and_the_others_get_their_number() -> 
 
 
 def test_a_device_goes_before_a_virtual_machine_of_the_same_number() -> None:
-    found, _ = host_names([machine(5, "srv", kind=VIRTUAL_MACHINE), machine(5, "srv")], CUSTOMERS)
+    found, _unused = host_names([machine(5, "srv", kind=VIRTUAL_MACHINE), machine(5, "srv")], CUSTOMERS)
 
     assert found == {"device:5": "srv.bakkerij-jansen", "virtual-machine:5": "srv-v5.bakkerij-jansen"}
 
 
 def test_a_number_never_takes_the_name_another_asset_really_has() -> None:
-    found, _ = host_names([machine(1, "srv"), machine(2, "srv"), machine(3, "srv-d2")], CUSTOMERS)
+    found, _unused = host_names([machine(1, "srv"), machine(2, "srv"), machine(3, "srv-d2")], CUSTOMERS)
 
     assert found["device:3"] == "srv-d2.bakkerij-jansen"
     assert found["device:2"] == "srv-d2-d2.bakkerij-jansen"
@@ -105,7 +105,7 @@ def test_every_asset_has_one_host_name_of_its_own(
 ) -> None:
     machines = [machine(id, name, kind=kind, tenant=tenant) for (kind, id), (name, tenant) in wanted.items()]
 
-    found, _ = host_names(machines, CUSTOMERS)
+    found, _unused = host_names(machines, CUSTOMERS)
 
     assert found.keys() == {one.key for one in machines}
     assert len(set(found.values())) == len(machines)

@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Headers and body in one packet, else each answer waits 40 ms for an acknowledgement.
     wbufsize = 65536
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_unused: Any) -> None:
         """Quiet."""
 
     def reply(self, status: int, value: Any, **headers: str) -> None:

@@ -160,7 +160,7 @@ def test_an_old_netbox_is_not_asked_for_a_cursor(made: Any) -> None:
 
     made.connect().rows(DEVICES, slices=4)
 
-    assert not any("start" in query for _, _, query in made.seen)
+    assert not any("start" in query for _unused, _unused, query in made.seen)
 
 
 def test_a_row_added_during_the_read_is_no_error(made: Any) -> None:
@@ -333,17 +333,17 @@ def test_an_unknown_filter_is_named_with_the_nearest_ones_and_never_sent(made: A
 
     assert error.code == "MSP-REG-006"
     assert "'tennant' (near: tenant" in error.found
-    assert not any(endpoint == DEVICES for _, endpoint, _ in made.seen)
+    assert not any(endpoint == DEVICES for _unused, endpoint, _unused in made.seen)
 
 
 def test_the_schema_is_read_once_and_kept_on_disk(made: Any) -> None:
     made.tables[DEVICES] = devices(3)
     made.filters[DEVICES] = ["airflow"]
 
-    for _ in range(3):
+    for _unused in range(3):
         made.connect().rows(DEVICES, filters={"airflow": "None"})
 
-    assert sum(endpoint == "schema" for _, endpoint, _ in made.seen) == 1
+    assert sum(endpoint == "schema" for _unused, endpoint, _unused in made.seen) == 1
 
 
 @pytest.mark.parametrize("value", [[], "", None, ["a", ""], [None]])
@@ -419,8 +419,8 @@ def test_writes_go_in_batches_of_at_most_a_hundred_with_the_message(made: Any) -
 
     register.update(DEVICES, [{"id": n, "serial": "x"} for n in range(250)], message="audit")
 
-    assert [len(data) for _, _, data in made.written] == [100, 100, 50]
-    assert all(row["changelog_message"] == "audit" for _, _, data in made.written for row in data)
+    assert [len(data) for _unused, _unused, data in made.written] == [100, 100, 50]
+    assert all(row["changelog_message"] == "audit" for _unused, _unused, data in made.written for row in data)
 
 
 def test_nothing_to_write_makes_no_request(made: Any) -> None:

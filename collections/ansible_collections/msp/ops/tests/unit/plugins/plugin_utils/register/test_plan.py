@@ -252,5 +252,5 @@ def test_every_choice_of_a_status_has_a_label_and_a_colour() -> None:
     (section,) = model.sections(TODAY, ["choice_sets"])
     statuses = next(declared for declared in section.items if declared.key == "msp_contract_statuses")
 
-    assert [value for value, _ in statuses.body["extra_choices"]] == list(names.CONTRACT_STATUSES)
+    assert [value for value, _unused in statuses.body["extra_choices"]] == list(names.CONTRACT_STATUSES)
     assert set(statuses.body["choice_colors"]) == set(names.CONTRACT_STATUSES)
