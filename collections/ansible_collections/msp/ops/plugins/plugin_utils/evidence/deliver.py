@@ -21,6 +21,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, has
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
+with suppress(ImportError):  # engine.py says what is missing
+    from sqlalchemy import exc as sa_exc
+
 RECORDS_A_TRANSACTION = 500
 # What is wrong with a record itself; everything else is wrong with the store, and the record waits.
 RECORD_CODES = ("MSP-EVD-007", "MSP-EVD-008")
@@ -59,6 +62,7 @@ def deliver(store: Store, directory: Path | None = None, *, seconds: float | Non
         if not alone:
             done.complete = False
             return done
+        spool.remove_unbegun(place)
         for path in spool.waiting(place):
             if end is not None and time.monotonic() >= end:
                 done.complete = False
@@ -184,6 +188,8 @@ def _write(store: Store, lines: Sequence[_Line]) -> list[_Line]:
         reason = str(error)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:  # a field of the wrong type
         reason = f"not a record: {error}"
+    except sa_exc.DBAPIError as error:  # what engine.py has no code for; its own words only, not the statement
+        reason = f"the store refused it: {type(error.orig).__name__}: {' '.join(str(error.orig).split())[:300]}"
     if len(lines) == 1:
         return [replace(lines[0], reason=reason)]
     return [faulty for line in lines for faulty in _write(store, [line])]

@@ -6,7 +6,8 @@ Whoever records something during a run only appends here, so that a store that c
 a run. Never opens the store; deliver.py does.
 
 A writer's file ends in .open and is locked for as long as its process lives; closed, it ends in .jsonl. A file that
-is still .open and not locked was left by a process that died: deliver.py takes it up.
+is still .open and not locked was left by a process that died: deliver.py takes it up. Until it is locked, a file ends
+in .new, which deliver.py does not look at, and is empty.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import os
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, durability
 
+NEW = ".new"
 OPEN = ".open"
 CLOSED = ".jsonl"
 REJECTED = "rejected"
+# A file that is .new for this long has no writer: locking and renaming it take no time.
+NEW_SECONDS = 24 * 60 * 60
 
 
 def default_directory() -> Path:
@@ -79,10 +84,12 @@ class Spool:
         self.path = self.directory / (self._name + OPEN)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, 0o600)
+            new = self.path.with_suffix(NEW)
+            self._descriptor = os.open(new, flags, 0o600)
             # A POSIX lock: a forked worker does not inherit it, so it ends with the writer and not with its children.
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _ours.add(self.path.resolve())
+            new.rename(self.path)  # only now: what is .open and not locked is taken for a dead writer's
             sync_directory(self.directory)
         except OSError as error:
             raise _unwritable(self.directory, error) from error
@@ -134,6 +141,14 @@ def waiting(directory: Path | None = None) -> list[Path]:
     if not found.is_dir():
         return []
     return sorted(path for path in found.iterdir() if path.suffix in (OPEN, CLOSED) and path.is_file())
+
+
+def remove_unbegun(directory: Path) -> None:
+    """Remove the empty files of writers that died before they had locked them."""
+    for path in directory.glob(f"*{NEW}"):
+        with suppress(FileNotFoundError):  # its writer has renamed it since we looked
+            if path.stat().st_mtime < time.time() - NEW_SECONDS:
+                path.unlink()
 
 
 def rejected(directory: Path | None = None) -> list[Path]:

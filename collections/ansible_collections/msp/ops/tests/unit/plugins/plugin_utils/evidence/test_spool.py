@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import resource
 import signal
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,39 @@ def test_a_file_that_is_being_written_is_left_alone(place: Path, store: Store) -
         assert deliver(store, place).files == 0
         assert store.run("r1") is None
     assert deliver(store, place).files == 1
+
+
+def test_a_delivery_while_a_file_is_being_begun_leaves_it_to_its_writer(
+    place: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, gaps = fcntl.lockf, []
+
+    def lock_with_a_delivery_before_and_after(*arguments: Any) -> None:
+        monkeypatch.setattr(fcntl, "lockf", lock)  # the delivery's own locks are plain ones
+        gaps.append(deliver(store, place).files)
+        lock(*arguments)
+        gaps.append(deliver(store, place).files)
+
+    spool.put([AUDIT], place)  # something waits, so that the delivery looks at the spool
+    monkeypatch.setattr(fcntl, "lockf", lock_with_a_delivery_before_and_after)
+    with spool.Spool(place) as writer:
+        assert gaps == [1, 0]
+        writer.append([SEEN])
+    assert deliver(store, place).records == 1
+    assert len(store.sightings("bakery")) == 1
+
+
+def test_the_file_of_a_writer_that_died_before_it_began_is_removed_once_no_writer_can_be_there(
+    place: Path, store: Store
+) -> None:
+    spool.put([SEEN], place)
+    young, old = place / "1-1-a.new", place / "1-1-b.new"
+    for path in (young, old):
+        path.touch()
+    yesterday = time.time() - spool.NEW_SECONDS - 60
+    os.utime(old, (yesterday, yesterday))
+    assert deliver(store, place).files == 1
+    assert sorted(place.glob("*.new")) == [young]
 
 
 def in_child(work: Callable[[], None]) -> multiprocessing.Process:
@@ -189,6 +224,22 @@ def test_what_the_store_can_never_take_is_kept_with_its_reason_and_the_rest_is_d
     assert stat.S_IMODE(spool.rejected(place)[0].stat().st_mode) == 0o600
     assert spool.waiting(place) == []
     assert statistics.backlog(place).rejected == 1
+
+
+def test_a_record_that_the_database_refuses_for_a_reason_without_a_code_does_not_hold_up_the_others(
+    place: Path, store: Store
+) -> None:
+    path = spool.put([SEEN, RUN], place)
+    odd = codec.encode(RunHost("r1", "srv01", "bakery", None)).replace('"ok":0', '"ok":{"secret":"hunter2"}')
+    with path.open("a") as file:
+        file.write(odd + "\n")
+    done = deliver(store, place)
+    assert (done.files, done.records, len(store.sightings("bakery"))) == (1, 2, 1)
+    assert [json.loads(line)["line"] for line in spool.rejected(place)[0].read_text().splitlines()] == [odd]
+    (reason,) = done.rejected
+    assert "ProgrammingError" in reason
+    assert "hunter2" not in reason
+    assert spool.waiting(place) == []
 
 
 def test_a_store_that_fails_leaves_every_file_where_it_is(place: Path, store: Store) -> None:
