@@ -16,7 +16,11 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import keeping, outcome
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.limit import TimeIsUp, limit
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subject
+
+# Every probe has its own limit; this one is for a host that hangs as a whole.
+SECONDS = 540.0
 
 
 class ActionModule(ActionBase):
@@ -59,6 +63,9 @@ class ActionModule(ActionBase):
 
     def _measure(self, host: str, variables: dict[str, Any]) -> outcome.Outcome:
         try:
-            return outcome.read(host, self._execute_module(module_name="msp.ops.asset_audit", task_vars=variables))
+            with limit(SECONDS):
+                return outcome.read(host, self._execute_module(module_name="msp.ops.asset_audit", task_vars=variables))
+        except TimeIsUp:
+            return outcome.Outcome(outcome.FAILED, error=outcome.hung(host, SECONDS))
         except AnsibleConnectionFailure as error:
             return outcome.Outcome(outcome.UNREACHABLE, error=outcome.unreachable(host, str(error)))

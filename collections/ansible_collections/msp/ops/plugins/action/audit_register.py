@@ -36,8 +36,11 @@ class ActionModule(ActionBase):
             inventory = (task_vars or {})["hostvars"]._inventory
             subjects = [subject(name, inventory.hosts[name].vars) for name in arguments["hosts"]]
             began = standing.moment(arguments["began"])
-            with Store.open(arguments["store_url"]) as store, register_of(arguments) as register:
-                done = registering.register_audits(store, register, subjects, began, check=self._task.check_mode)
+            check = self._task.check_mode
+            with Store.open(arguments["store_url"]) as store:
+                done = registering.record(store, subjects, began, check=check)
+                with register_of(arguments) as register:
+                    registering.register_audits(store, register, done, check=check)
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
         if self._task.diff and done.changes:
@@ -52,5 +55,9 @@ class ActionModule(ActionBase):
             "customers": sorted({one.subject.customer for one in done.attempts}),
             "netbox_writes": len(done.changes),
             "observations": done.observations,
-            "summary": standing.sentences(done.attempts, len(done.changes)),
+            "refused": done.refused,
+            "rejected": done.rejected,
+            "summary": standing.sentences(
+                done.attempts, len(done.changes), refused=done.refused, rejected=done.rejected
+            ),
         }

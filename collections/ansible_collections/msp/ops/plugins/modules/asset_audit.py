@@ -19,6 +19,7 @@ description:
     nothing on the network.
   - What could not be measured is listed with the reason. A probe that fails or takes longer than 30 seconds ends
     neither the audit nor the run, and is never reported as nothing there.
+  - A host that hangs as a whole is given up after 9 minutes, and recorded as failed with MSP-AUD-010.
   - The full result is kept in the spool of the evidence store on the controller. The task returns only its hash, what
     changed and a small summary, so that neither the memory of the controller nor the log of a job carries lists of
     packages.

@@ -17,7 +17,10 @@ description:
   - Records the neighbours that the audited hosts saw, as far as they are inside the prefixes of their customer.
   - Writes to NetBox only for assets whose facts changed. These are the custom fields C(msp_facts_hash),
     C(msp_operating_system) and C(msp_os_support_end), many assets in one request.
-  - When NetBox does not answer, the store has everything already, and the next run brings NetBox up to it.
+  - Where NetBox refuses what was found on one host, the others are written all the same, and RV(refused) names the
+    host. The task does not fail, so that reports can still be made; end the playbook in an error afterwards.
+  - When NetBox does not answer, the store has every audit already. The next run on this controller derives their
+    neighbours and brings NetBox up to the store.
 options:
   hosts:
     description:
@@ -102,6 +105,17 @@ observations:
   returned: success
   type: int
   sample: 4
+refused:
+  description: Hosts of which NetBox refused what was found, each with NetBox's words.
+  returned: success
+  type: dict
+  sample: {}
+rejected:
+  description: The reasons for records that the evidence store can never take. They are kept in its spool directory.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 summary:
   description: The same for a person, one line for the run and one for each host without an audit.
   returned: success

@@ -8,7 +8,7 @@ A host is never trusted: what it sent is checked for its shape before anything r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,12 +104,39 @@ def no_address(host: str) -> MspError:
     )
 
 
-def lost(host: str) -> MspError:
+def lost(host: str, rejected: Sequence[str] = ()) -> MspError:
+    """rejected: why the evidence store could not take some records of the run; this host's may be one of them."""
+    expected = f"every host of the run to have a recorded attempt, {host} too"
+    if rejected:
+        return MspError(
+            "MSP-AUD-006",
+            expected,
+            f"none since the run began; the store rejected {len(rejected)} record(s): {_short(rejected[0])}",
+            "look into rejected/ in the spool directory, where they are kept with their reasons, then audit it again",
+        )
     return MspError(
         "MSP-AUD-006",
-        f"every host of the run to have a recorded attempt, {host} too",
+        expected,
         "none since the run began",
         "run the audit again for this host (--limit); its worker was killed, or another run stopped it",
+    )
+
+
+def undelivered(seconds: float) -> MspError:
+    return MspError(
+        "MSP-AUD-009",
+        f"the spool to be in the evidence store within {seconds:.0f} seconds",
+        "it is not: another run delivers now, or very much waits",
+        "run ./msp store deliver and wait for its end, then the playbook again; nothing is lost",
+    )
+
+
+def hung(host: str, seconds: float) -> MspError:
+    return MspError(
+        "MSP-AUD-010",
+        f"the audit of {host} to end within {seconds:.0f} seconds",
+        "it did not, and was given up",
+        "log in to the host and see what hangs there (a file server that is gone, a failing disk), then audit again",
     )
 
 

@@ -3,12 +3,14 @@
 """The shape of an audit's result, as JSON Schema (2020-12), and a check that needs no library. Pure: no I/O.
 
 SCHEMA is what docs/audit.md explains: Linux today, and the words for Windows and macOS are in it (os.family, the
-virtualisation types, origins and packages are not those of one system). check() looks at what later code reads
-without asking, on every audit; the tests hold every real result against SCHEMA in full.
+virtualisation types, origins and packages are not those of one system). check() holds every audit against all of it,
+because later code reads without asking; the tests hold the check itself against a library.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +34,12 @@ TEXT = {"type": "string"}
 TEXT_OR_NULL = {"type": ["string", "null"]}
 COUNT_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
 FLAG_OR_NULL = {"type": ["boolean", "null"]}
-TIME_OR_NULL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}
-DATE_OR_NULL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d$"}
+TIME_OR_NULL = {
+    "type": ["string", "null"],
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$",
+    "format": "date-time",
+}
+DATE_OR_NULL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d$", "format": "date"}
 MAC_OR_NULL = {"type": ["string", "null"], "pattern": r"^[0-9a-f]{2}(:[0-9a-f]{2})+$"}
 
 _OS = _object(
@@ -196,7 +202,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def _problem(value: object, schema: Mapping[str, Any], where: str) -> str | None:
-    """Types, required keys and unknown keys; patterns and limits are left to the tests."""
+    """The first thing in a value that is not as its schema says."""
     if "anyOf" in schema:
         found = [_problem(value, one, where) for one in schema["anyOf"]]
         return None if None in found else found[0]
@@ -208,9 +214,10 @@ def _problem(value: object, schema: Mapping[str, Any], where: str) -> str | None
         return f"{where}: a {type(value).__name__} where {' or '.join(names)} belongs"
     if isinstance(value, Mapping):
         return _object_problem(value, schema, where)
-    rows = enumerate(value) if isinstance(value, list) else ()
-    problems = (_problem(one, schema["items"], f"{where}[{number}]") for number, one in rows)
-    return next(filter(None, problems), None)
+    if isinstance(value, list):
+        problems = (_problem(one, schema["items"], f"{where}[{number}]") for number, one in enumerate(value))
+        return next(filter(None, problems), None)
+    return _text_problem(value, schema, where) if isinstance(value, str) else _number_problem(value, schema, where)
 
 
 def _object_problem(value: Mapping[Any, Any], schema: Mapping[str, Any], where: str) -> str | None:
@@ -224,6 +231,25 @@ def _object_problem(value: Mapping[Any, Any], schema: Mapping[str, Any], where: 
         if problem := _problem(one, known[name], f"{where}.{name}"):
             return problem
     return None
+
+
+def _text_problem(value: str, schema: Mapping[str, Any], where: str) -> str | None:
+    # fullmatch: to Python a "$" also stands before a last newline. ASCII: a \d is also a digit of other scripts.
+    if "pattern" in schema and not re.fullmatch(schema["pattern"], value, re.ASCII):
+        return f"{where}: {value[:40]!r} is not written as it has to be"
+    if "format" in schema:
+        try:
+            dt.datetime.fromisoformat(value)
+        except ValueError:
+            return f"{where}: {value[:40]!r} is not in the calendar"
+    return None
+
+
+def _number_problem(value: Any, schema: Mapping[str, Any], where: str) -> str | None:
+    # Asked this way round, what is no number (NaN) is refused too.
+    if value is None or schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return None
+    return f"{where}: {str(value)[:40]} is out of range"
 
 
 def _is(value: object, name: str) -> bool:

@@ -62,26 +62,35 @@ def moment(text: str) -> dt.datetime:
 
 
 def attempts(
-    subjects: Iterable[Subject], last: Mapping[str, LastAudits], began: dt.datetime, *, check: bool = False
+    subjects: Iterable[Subject],
+    last: Mapping[str, LastAudits],
+    began: dt.datetime,
+    *,
+    rejected: Sequence[str] = (),
+    check: bool = False,
 ) -> list[Attempt]:
     """What became of every host. One without a record since the run began is lost, and gets a record that says so.
 
-    With check no host has a record, and none is lost.
+    rejected are the reasons for records that the store did not take. With check no host has a record, none is lost.
     """
     known = ((one, last.get(one.customer, {}).get(one.asset, (None, None))) for one in subjects)
-    return [_attempt(one, last_ok, attempt, began, check) for one, (last_ok, attempt) in known]
+    return [
+        _attempt(one, last_ok, attempt, began, None if check else str(lost(one.host, rejected)))
+        for one, (last_ok, attempt) in known
+    ]
 
 
-def _attempt(subject: Subject, last_ok: Audit | None, last: Audit | None, began: dt.datetime, check: bool) -> Attempt:
+def _attempt(
+    subject: Subject, last_ok: Audit | None, last: Audit | None, began: dt.datetime, if_lost: str | None
+) -> Attempt:
     if last is not None and last.at >= began:
         return Attempt(subject, last.outcome, last.error, last, last_ok)
     if not subject.has_address:
         return Attempt(subject, NOT_ATTEMPTED, str(no_address(subject.host)), None, last_ok)
-    if check:
+    if if_lost is None:
         return Attempt(subject, NOT_RECORDED, None, None, last_ok)
-    error = str(lost(subject.host))
-    record = Audit(subject.customer, subject.asset, subject.host, began, FAILED, error=error)
-    return Attempt(subject, FAILED, error, record, last_ok, is_lost=True)
+    record = Audit(subject.customer, subject.asset, subject.host, began, FAILED, error=if_lost)
+    return Attempt(subject, FAILED, if_lost, record, last_ok, is_lost=True)
 
 
 def wanted_fields(audit: Audit) -> dict[str, Any]:
@@ -126,11 +135,15 @@ WORDS = {
 }
 
 
-def sentences(found: Sequence[Attempt], written: int) -> list[str]:
-    """What a person reads at the end of a run: the counts, and a line for each host that has no audit."""
+def sentences(
+    found: Sequence[Attempt], written: int, *, refused: Mapping[str, str] | None = None, rejected: Sequence[str] = ()
+) -> list[str]:
+    """What a person reads at the end of a run: the counts, and a line for whatever did not go well."""
     counted = counts(found)
     parts = [f"{counted[outcome]} {word}" for outcome, word in WORDS.items() if counted[outcome] or outcome == OK]
     waiting = sum(1 for one in found if one.outcome == OK and one.audit and one.audit.summary.get("security"))
     head = f"{len(found)} host(s): {', '.join(parts)}"
     lines = [f"{head}; {waiting} with security updates waiting; NetBox brought up to date for {written}"]
-    return lines + [f"{one.subject.host}: {one.error}" for one in found if one.error]
+    lines += [f"{one.subject.host}: {one.error}" for one in found if one.error]
+    lines += [f"{host}: {error}" for host, error in sorted((refused or {}).items())]
+    return lines + [f"The evidence store rejected a record: {reason}" for reason in rejected]

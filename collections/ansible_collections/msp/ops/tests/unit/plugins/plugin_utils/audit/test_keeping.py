@@ -114,3 +114,18 @@ def test_a_spool_that_cannot_be_written_is_an_error_with_its_code(
 
     with pytest.raises(Exception, match="MSP-EVD-011"):
         keeping.keep(SUBJECT, found, AT)
+
+
+def test_an_audit_counts_though_its_digest_could_not_be_written(
+    found: outcome.Outcome, store: Store, tmp_path: Path
+) -> None:
+    keeping.keep(SUBJECT, found, AT)
+    (place,) = (tmp_path / "state").rglob("device*.json")
+    place.unlink()
+    place.mkdir()
+
+    kept = keeping.keep(SUBJECT, found, AT + dt.timedelta(hours=1))
+    deliver.deliver(store)
+
+    assert (kept.outcome, kept.changed) == (outcome.OK, None)
+    assert len(store.audits("example")) == 2

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The shape of a result: the full schema and the quick check agree on types and keys."""
+"""The shape of a result: a library and the check of ours agree on it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import survey
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 
+FORMATS = jsonschema.FormatChecker()
 ROOT = next(parent for parent in Path(__file__).resolve().parents if (parent / "pyproject.toml").exists())
 
 
@@ -44,7 +45,12 @@ def test_the_schema_is_a_schema() -> None:
         (("facts", "updates", "known"), 1),
         (("facts", "hostname", "name"), ["x"]),
         (("volatile", "neighbours"), [{"address": "192.0.2.1"}]),
+        (("facts", "os", "support_end"), "not-a-date"),
+        (("facts", "os", "support_end"), "2026-02-30"),
+        (("facts", "patches", "last"), "yesterday"),
+        (("volatile", "uptime_seconds"), -1),
         (("seconds",), "fast"),
+        (("seconds",), -1),
         (("more",), 1),
     ],
 )
@@ -58,7 +64,29 @@ def test_a_result_out_of_shape_is_refused_by_both(result: dict[str, Any], path: 
     with pytest.raises(ValueError, match="result"):
         schema.check(wrong)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(wrong, schema.SCHEMA)
+        jsonschema.validate(wrong, schema.SCHEMA, format_checker=FORMATS)
+
+
+@pytest.mark.parametrize("value", ["2026-01-01\n", "\u0662026-01-01", "2026-01-01T00:00:00Z"])
+def test_a_date_is_ten_ascii_characters_and_nothing_after_them(result: dict[str, Any], value: str) -> None:
+    wrong = copy.deepcopy(result)
+    wrong["facts"]["os"]["support_end"] = value
+
+    with pytest.raises(ValueError, match=r"support_end"):
+        schema.check(wrong)
+
+
+def test_a_time_that_no_clock_shows_is_refused(result: dict[str, Any]) -> None:
+    wrong = copy.deepcopy(result)
+    wrong["facts"]["patches"]["last"] = "2026-01-01T25:00:00Z"
+
+    with pytest.raises(ValueError, match=r"patches\.last"):
+        schema.check(wrong)
+
+
+def test_a_number_that_is_none_is_refused(result: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"seconds"):
+        schema.check({**result, "seconds": float("nan")})
 
 
 def test_a_result_in_shape_passes_both(result: dict[str, Any]) -> None:
