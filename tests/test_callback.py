@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
@@ -26,7 +28,8 @@ SECRET = "correct-horse-battery-staple"  # noqa: S105  # the word that must appe
 
 
 def place(customer: str, status: str, number: int) -> dict[str, Any]:
-    return {"msp": {"customer": customer, "status": status, "asset": {"key": f"device:{number}"}}}
+    contract = {"start": "2026-01-01", "end": None}
+    return {"msp": {"customer": customer, "status": status, "asset": {"key": f"device:{number}"}, "contract": contract}}
 
 
 INVENTORY = {
@@ -146,6 +149,23 @@ def test_minutes_of_a_run_are_effort_of_its_customers_inside_and_outside_the_con
     assert {row.ticket for row in bakery.rows} == {"T-4711"}
 
 
+@pytest.mark.parametrize("only_looks", [False, True])
+def test_before_the_first_day_of_the_contract_only_a_run_that_looks_is_inside_it(
+    controller: Controller, only_looks: bool
+) -> None:
+    host = place("bakery", "contracted", 1)
+    host["msp"]["contract"]["start"] = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)).isoformat()
+    inventory = yaml.safe_load(yaml.safe_dump(INVENTORY))
+    inventory["all"]["hosts"] = {"srv01.bakery": host}
+    controller.inventory(inventory)
+    guard = {"role": "msp_scope_guard", "run_once": True, "msp_scope_guard_read_only": only_looks}
+    limit = ("--limit", "srv01.bakery,localhost", "-e", "out_of_scope_ticket=T-1")
+    done = controller.run([], *limit, hosts="all:localhost", roles=[guard])
+    assert done.returncode == 0, done.stdout + done.stderr
+    ((_run, hosts),) = controller.recorded()
+    assert hosts["srv01.bakery"].in_scope is only_looks
+
+
 def test_loops_retries_rescues_ignored_failures_and_unreachable_hosts_are_counted_as_ansible_does(
     controller: Controller,
 ) -> None:
@@ -202,17 +222,31 @@ def test_no_task_argument_result_or_secret_reaches_the_spool_or_the_store(contro
         assert SECRET.encode() not in path.read_bytes()
 
 
+def that_only_lets_read(url: str) -> str:
+    """A store that is set up, in a database whose transactions only read."""
+    Store.open(url, upgrade=True).close()
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = connection.execute(sa.text("SELECT current_database()")).scalar_one()
+        connection.execute(sa.text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    engine.dispose()
+    return url
+
+
 @pytest.mark.parametrize(
     ("url", "code"),
     [
         ("sqlite:///{directory}/missing.db", "MSP-EVD-002"),
         ("postgresql://anna:hunter2@127.0.0.1:1/evidence", "MSP-EVD-001"),
         ("nonsense", "MSP-EVD-001"),
+        ("read-only", "MSP-EVD-003"),
     ],
 )
 def test_a_store_that_cannot_be_used_fails_no_run_and_its_records_are_delivered_later(
-    controller: Controller, url: str, code: str
+    controller: Controller, url: str, code: str, request: pytest.FixtureRequest
 ) -> None:
+    if url == "read-only":
+        url = that_only_lets_read(request.getfixturevalue("postgres_url"))
     done = controller.run([OK], env={"MSP_STORE_URL": url.format(directory=controller.directory)})
     assert done.returncode == 0, done.stdout + done.stderr
     told = done.stdout + done.stderr
@@ -222,6 +256,27 @@ def test_a_store_that_cannot_be_used_fails_no_run_and_its_records_are_delivered_
     assert controller.run([OK]).returncode == 0
     assert [run.outcome for run, _hosts in controller.recorded()] == ["ok", "ok"]
     assert spool.waiting(controller.spool) == []
+
+
+def test_what_the_store_can_never_take_is_not_said_to_wait(controller: Controller) -> None:
+    path = spool.put([], controller.spool)
+    path.write_text("no record\n")
+    told = " ".join((done := controller.run([OK])).stderr.split()) + done.stdout
+    assert "can't take 1 of the records" in told
+    assert "each with its reason" in told
+    assert "delivered by the next run" not in told
+    assert len(controller.recorded()) == 1
+
+
+def test_a_delivery_that_is_not_complete_says_that_something_is_left(controller: Controller) -> None:
+    spool.prepare(controller.spool)
+    with (controller.spool / ".deliver.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = controller.run([OK], env={"MSP_DELIVERY_SECONDS": "5"})
+    told = " ".join((done.stderr + done.stdout).split())
+    assert "Not all evidence was delivered within 5 s" in told
+    assert "delivered by the next run" in told
+    assert len(spool.waiting(controller.spool)) == 1
 
 
 def test_a_store_that_never_answers_holds_a_run_up_no_longer_than_allowed(controller: Controller) -> None:

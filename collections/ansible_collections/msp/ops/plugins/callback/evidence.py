@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The callback msp.ops.evidence: tells recording.py of a run, and hands what it makes of it to the spool.
 
-Reads no task argument and no result. Opens the store only after the last task, when no worker is forked any more.
+Reads no task argument and no result; of roles only whether the scope guard was told that the run only looks. Opens the
+store only after the last task, when no worker is forked any more.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -108,6 +110,32 @@ def _started_by(extra_vars: dict[str, Any]) -> Starter:
     )
 
 
+def _guards(play: Any) -> list[bool]:
+    """Whether the run only looks, as the playbook says it to each scope guard of the play."""
+    said = [
+        {**play.get_vars(), **role.get_vars(include_params=True)}.get("msp_scope_guard_read_only", False)
+        for role in play.get_roles()
+        if role.get_name(include_role_fqcn=False) == "msp_scope_guard"
+    ]
+    return [bool(boolean(value, strict=False)) for value in said]
+
+
+def _told(problem: str, incomplete: bool, rejected: list[str], directory: Path, seconds: float) -> list[str]:
+    """What a person must know of a delivery: what waits, what does not wait because the store can never take it."""
+    later = f"waits in {directory} and is delivered by the next run or ./msp store deliver."
+    told = []
+    if problem:
+        told.append(f"The evidence of this run {later} {problem}")
+    elif incomplete:
+        told.append(f"Not all evidence was delivered within {seconds:g} s; what is left {later}")
+    if rejected:
+        told.append(
+            f"The store can't take {len(rejected)} of the records that waited. They are kept in "
+            f"{directory / spool.REJECTED}, each with its reason, and are not delivered again. The first: {rejected[0]}"
+        )
+    return told
+
+
 class CallbackModule(CallbackBase):
     """Records every playbook run."""
 
@@ -121,6 +149,7 @@ class CallbackModule(CallbackBase):
         self._recording: recording.Recording | None = None
         self._spool: spool.Spool | None = None
         self._play: Any = None
+        self._guards: list[bool] = []
         self._hosts: dict[str, Any] = {}
         self._counted: dict[str, dict[str, int]] = {}
 
@@ -130,6 +159,7 @@ class CallbackModule(CallbackBase):
         """Each playbook of a command is a run of its own: Ansible tells of its end before the next begins."""
         self._refuse_what_vanishes()
         self._play = None
+        self._guards = []
         started = _started_by({})
         run = Run(
             id=uuid.uuid4().hex,
@@ -146,6 +176,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         first = self._play is None
         self._play = play
+        self._guards += _guards(play)
         if self._recording is None or not first:
             return
         extra_vars = dict(play.get_variable_manager().extra_vars)
@@ -184,7 +215,7 @@ class CallbackModule(CallbackBase):
         if self._recording is None:
             return
         counts = self._counts_of_this_playbook(stats)
-        places = {name: self._place(name) for name in counts}
+        places = {name: self._place(name, self._recording.run.started) for name in counts}
         run, hosts, effort = self._recording.finished(dt.datetime.now(dt.UTC), counts, places)
         self._append([run, *hosts, *effort])
         self._recording = None
@@ -225,7 +256,7 @@ class CallbackModule(CallbackBase):
             self._display.warning(f"This run is not recorded. {error}")
             self._recording = None
 
-    def _place(self, name: str) -> recording.Place:
+    def _place(self, name: str, at: dt.datetime) -> recording.Place:
         """Whose a host is. The inventory sets `msp` on the host; elsewhere it may come from group variables."""
         host = self._hosts.get(name)
         if host is None:
@@ -234,7 +265,8 @@ class CallbackModule(CallbackBase):
         if variable is None and self._play is not None:
             manager = self._play.get_variable_manager()
             variable = manager.get_vars(play=self._play, host=host, include_hostvars=False).get("msp")
-        return recording.place_of(variable)
+        # Only when every guard was told so: a run that changes one host is not one that only looks.
+        return recording.place_of(variable, at, read_only=bool(self._guards) and all(self._guards))
 
     def _deliver(self) -> None:
         """Try to deliver, in a thread of its own so that whatever hangs cannot hold the run up."""
@@ -243,30 +275,28 @@ class CallbackModule(CallbackBase):
             return
         seconds = float(self.get_option("delivery_seconds"))
         problems: list[str] = []
+        delivered: list[Any] = []
         try:
             written.close()
         except MspError as error:
             problems.append(str(error))
-        thread = threading.Thread(target=self._deliver_now, args=(seconds, problems), daemon=True)
+        thread = threading.Thread(target=self._deliver_now, args=(seconds, problems, delivered), daemon=True)
         thread.start()
         thread.join(seconds)
-        if thread.is_alive():
-            problems.append(f"the store took longer than {seconds:g} s")
-        if problems:
-            self._display.warning(
-                f"The evidence of this run waits in {written.directory} and is delivered by the next run or "
-                f"./msp store deliver. {problems[0]}"
-            )
+        incomplete = thread.is_alive() or not all(done.complete for done in delivered)
+        rejected = [reason for done in delivered for reason in done.rejected]
+        for text in _told("".join(problems[:1]), incomplete, rejected, written.directory, seconds):
+            self._display.warning(text)
 
-    def _deliver_now(self, seconds: float, problems: list[str]) -> None:
+    def _deliver_now(self, seconds: float, problems: list[str], delivered: list[Any]) -> None:
+        end = time.monotonic() + 0.9 * seconds  # a little before nobody listens any more
         # Imported here: SQLAlchemy costs half a second, and no worker is waiting any more.
         from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
         from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
         try:
             with Store.open(self._url(), timeout=max(1.0, seconds / 2)) as store:
-                done = deliver.deliver(store, seconds=seconds)
-            problems.extend(done.rejected)
+                delivered.append(deliver.deliver(store, seconds=max(0.0, end - time.monotonic())))
         except MspError as error:
             problems.append(str(error))
         except Exception as error:  # evidence never fails a run; the type is enough to report the defect

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import scope
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, Run, RunHost
-from ansible_collections.msp.ops.plugins.plugin_utils.register.names import CONTRACTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Place:
     in_scope: bool | None = None
 
 
-def place_of(variable: object) -> Place:
-    """Read the `msp` variable of a host as the inventory made it."""
+def place_of(variable: object, at: dt.datetime, *, read_only: bool) -> Place:
+    """Read the `msp` variable of a host as the inventory made it. The scope guard's rule says what is in scope."""
     if not isinstance(variable, Mapping):
         return Place()
     asset = variable.get("asset")
@@ -38,7 +38,7 @@ def place_of(variable: object) -> Place:
     return Place(
         customer=None if customer is None else str(customer),
         asset=None if key is None else str(key),
-        in_scope=variable.get("status") == CONTRACTED,
+        in_scope=scope.outside(variable, at, read_only=read_only) is None,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import scope
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.recording import Place, Recording, place_of
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 
@@ -106,16 +107,31 @@ def test_minutes_of_all_customers_add_up_to_the_time_that_passed(
     assert len({row.key for row in effort}) == len(effort)
 
 
+RUNNING = {"contract": {"start": "2026-01-01", "end": None}, "timezone": "Europe/Amsterdam"}
+
+
 @pytest.mark.parametrize(
     ("variable", "place"),
     [
-        ({"customer": "one", "status": "contracted", "asset": {"key": "device:1"}}, Place("one", "device:1", True)),
-        ({"customer": "one", "status": "unlisted", "asset": {"key": "device:1"}}, Place("one", "device:1", False)),
-        ({"customer": "one", "status": "ended"}, Place("one", None, False)),
-        (None, Place()),
-        ("text", Place()),
-        ({"asset": "text"}, Place(None, None, False)),
+        ({"status": "contracted", "asset": {"key": "device:1"}}, Place("one", "device:1", True)),
+        ({"status": "unlisted", "asset": {"key": "device:1"}}, Place("one", "device:1", False)),
+        ({"status": "contracted", "contract": {}}, Place("one", None, False)),
+        ({"status": "contracted", "contract": {"start": "2025-01-01", "end": "2026-02-28"}}, Place("one", None, False)),
+        ({"status": "contracted", "asset": "text"}, Place("one", None, True)),
     ],
 )
-def test_a_host_is_whose_its_variable_says(variable: object, place: Place) -> None:
-    assert place_of(variable) == place
+def test_a_host_is_whose_its_variable_says(variable: dict[str, object], place: Place) -> None:
+    assert place_of({"customer": "one", **RUNNING, **variable}, START, read_only=False) == place
+
+
+@pytest.mark.parametrize("variable", [None, "text"])
+def test_a_host_without_the_variable_is_nobodys(variable: object) -> None:
+    assert place_of(variable, START, read_only=False) == Place()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_work_before_the_first_day_of_the_contract_is_outside_it_unless_it_only_looks(read_only: bool) -> None:
+    variable = {"customer": "one", "status": "contracted", "contract": {"start": "2026-03-02", "end": None}}
+    assert place_of(variable, START, read_only=read_only).in_scope is read_only
+    decision = scope.decide("a", variable, scope.Request(read_only, "T-1", frozenset("a")), START)
+    assert decision.outside_contract is not read_only
