@@ -119,7 +119,8 @@ class Host:
         out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed in _close
         other = NOBODY if self.privileged and options.get("unprivileged") else None
         try:
-            process = subprocess.Popen(
+            # Started now, read later, each with its own time limit: run_command() of a module can do neither.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 [program] + list(argv[1:]),
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -73,7 +73,7 @@ def _switch(audit: Audit, one: Mapping[str, Any]) -> Observation:
 
 def _address(text: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(str(text).split("%")[0])
+        return ipaddress.ip_address(str(text).split("%", maxsplit=1)[0])
     except ValueError:
         return None
 

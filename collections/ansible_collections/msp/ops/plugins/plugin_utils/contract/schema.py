@@ -151,7 +151,7 @@ def _explain(error: Any, path: Path, source: Source) -> Iterator[MspError]:
     elif error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         # jsonschema reports each missing key by itself; its message begins with the key.
-        key = next(key for key in missing if error.message.startswith(f"'{key}'"))
+        key = [key for key in missing if error.message.startswith(f"'{key}'")][0]  # noqa: RUF015 (inside a generator)
         yield MspError(
             "MSP-CON-004",
             f"the key {dotted((*path, key))}",

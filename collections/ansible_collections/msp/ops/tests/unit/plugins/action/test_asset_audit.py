@@ -22,7 +22,7 @@ class Hanging(asset_audit.ActionModule):
     def __init__(self) -> None:
         """Without a task: measuring needs none."""
 
-    def _execute_module(self, **_: Any) -> dict[str, Any]:
+    def _execute_module(self, **_unused: Any) -> dict[str, Any]:
         threading.Event().wait()
         return {}
 

@@ -31,7 +31,7 @@ def test_what_hangs_is_ended_even_where_exceptions_are_swallowed() -> None:
 
 def test_what_ends_in_time_leaves_no_alarm_and_the_handler_as_it_was() -> None:
     before = signal.getsignal(signal.SIGALRM)
-    others, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    others, _unused = signal.setitimer(signal.ITIMER_REAL, 0)
     try:
         with limit(60):
             pass
@@ -46,11 +46,11 @@ def test_an_alarm_that_was_set_before_rings_when_it_would_have() -> None:
     class TaskTimeout(BaseException):
         pass
 
-    def ring(*_: object) -> None:
+    def ring(*_unused: object) -> None:
         raise TaskTimeout
 
     before = signal.signal(signal.SIGALRM, ring)
-    others, _ = signal.setitimer(signal.ITIMER_REAL, 0.2)
+    others, _unused = signal.setitimer(signal.ITIMER_REAL, 0.2)
     try:
         with pytest.raises(TimeIsUp), limit(0.05):
             hang()
