@@ -106,6 +106,9 @@ def read(register: Register, selection: Selection, reason: str = "", *, follow: 
 
 def refresh(register: Register, selection: Selection, kept: Snapshot, cursor: Cursor) -> Reading:
     """Read what changed since; the kept snapshot is changed in place. Reads everything when that is not certain."""
+    if not selection.tenants:
+        # An empty filter would be an error, or the whole table: without a customer there is nothing to ask.
+        return read(register, selection, "no customer")
     try:
         return _refresh(register, selection, kept, cursor)
     except _EverythingError as why:
