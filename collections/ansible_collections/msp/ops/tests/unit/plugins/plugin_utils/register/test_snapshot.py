@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.changes import Cursor
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Snapshot
-from ansible_collections.msp.ops.plugins.plugin_utils.register import changes, snapshot
+from ansible_collections.msp.ops.plugins.plugin_utils.register import snapshot
 
 NOBODY = snapshot.Selection((), {})
 
@@ -25,6 +26,6 @@ def test_without_a_customer_nothing_is_asked_the_first_time_nor_the_second() -> 
     register: Any = Unasked()
 
     first = snapshot.read(register, NOBODY)
-    second = snapshot.refresh(register, NOBODY, Snapshot(), changes.Cursor())
+    second = snapshot.refresh(register, NOBODY, Snapshot(), Cursor())
 
     assert first.snapshot.machines == second.snapshot.machines == {}
