@@ -33,7 +33,10 @@ POLL_SECONDS = 0.1
 PARALLEL = 8
 SECRET_DMI = ("product_serial", "product_uuid", "chassis_serial", "board_serial")
 
-available = podman.available
+
+def available() -> str | None:
+    """None where hosts can run, else the reason, as a sentence for a person."""
+    return podman.available() or image.no_mirror()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,9 @@ from lab import paths, podman
 
 Progress = Callable[[str], AbstractContextManager[None]]
 
-ARCHIVE = "http://deb.debian.org"
+# Stand-ins for the two mirrors in a recipe, so that the same recipe has the same name wherever it is made.
+DEBIAN, SECURITY = "@DEBIAN@", "@SECURITY@"
+MIRROR = "MSP_DEBIAN_MIRROR"
 PACKAGES = (
     "systemd",
     "systemd-sysv",
@@ -68,9 +71,9 @@ class Recipe:
     def sources(self) -> tuple[str, ...]:
         """The lines of sources.list that the running host has."""
         return (
-            f"deb {ARCHIVE}/debian {self.suite} main",
-            f"deb {ARCHIVE}/debian {self.suite}-updates main",
-            f"deb {ARCHIVE}/debian-security {self.suite}-security main",
+            f"deb {DEBIAN} {self.suite} main",
+            f"deb {DEBIAN} {self.suite}-updates main",
+            f"deb {SECURITY} {self.suite}-security main",
         )
 
     @property
@@ -117,6 +120,47 @@ DEBIAN_13 = Recipe("debian13", "trixie", "Debian 13")
 RECIPES = (DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_13)
 
 
+@dataclass(frozen=True)
+class Mirrors:
+    """Where Debian's packages and its security updates come from."""
+
+    debian: str
+    security: str
+
+    def fill(self, text: str) -> str:
+        return text.replace(DEBIAN, self.debian).replace(SECURITY, self.security)
+
+
+def mirrors_in(sites: Iterable[str]) -> Mirrors | None:
+    """Debian's mirrors among the addresses that apt knows; the security archive lies beside the other by custom."""
+    known = [site.strip().rstrip("/") for site in sites]
+    debian = next((site for site in known if site.endswith("/debian")), None)
+    if debian is None:
+        return None
+    security = next((site for site in known if site.endswith("/debian-security")), f"{debian}-security")
+    return Mirrors(debian, security)
+
+
+def mirrors() -> Mirrors | None:
+    """The mirrors to make images from: MSP_DEBIAN_MIRROR, else those that this machine's own apt uses."""
+    if given := os.environ.get(MIRROR):
+        return mirrors_in([given])
+    if not shutil.which("apt-get"):
+        return None
+    asked = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]
+    return mirrors_in(subprocess.run(asked, capture_output=True, text=True, check=False).stdout.splitlines())
+
+
+def no_mirror() -> str | None:
+    """Why there is nowhere to make images from, as a sentence for a person; None where there is."""
+    if mirrors():
+        return None
+    return (
+        "The hosts are made from Debian's archive, and this machine's apt knows no mirror of it "
+        f"(an address that ends in /debian): set {MIRROR} to one."
+    )
+
+
 def ensure(recipes: Iterable[Recipe], progress: Progress) -> None:
     """Make the images that are not there yet, two at a time; others that start a lab meanwhile wait for them."""
     wanted = sorted(set(recipes), key=lambda recipe: recipe.name)
@@ -149,7 +193,10 @@ def make(recipe: Recipe) -> None:
     paths.make_dir(directory, 0o755)  # apt fetches as a user of its own, who must get through
     archive = directory / f"{recipe.tag.rpartition('/')[2].replace(':', '-')}.tar"
     log = archive.with_suffix(".log")
-    command = [str(archive) if part == "TARGET" else part for part in recipe.command]
+    source = mirrors()
+    if source is None:
+        raise MspError("MSP-LAB-035", "a mirror of Debian's archive", "none", f"set {MIRROR} to one")
+    command = [str(archive) if part == "TARGET" else source.fill(part) for part in recipe.command]
     try:
         with log.open("w", encoding="utf-8") as stream:
             status = subprocess.run(
@@ -163,7 +210,7 @@ def make(recipe: Recipe) -> None:
         if status:
             raise MspError(
                 "MSP-LAB-031",
-                f"mmdebstrap to make an image of {recipe.title} from {ARCHIVE}",
+                f"mmdebstrap to make an image of {recipe.title} from {source.debian}",
                 f"exit status {status}: {podman.last_line(log.read_text(encoding='utf-8', errors='replace'))}",
                 f"read {log}; without the network use ./msp lab up --no-hosts",
             )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import hosts, podman
+from lab import hosts, image, podman
 from lab.image import DEBIAN_12, DEBIAN_12_BEHIND
 from lab.machines import MACHINES, PLACEHOLDER_SERIAL, customers, free_subnet
 
@@ -91,3 +91,35 @@ def test_a_fingerprint_is_the_one_that_ssh_shows() -> None:
 
     # ssh-keygen -l says so of this key.
     assert hosts.fingerprint(key) == "SHA256:zOLIHpA0wpzZHatIcslrT7dS9uKy+H5okjfakS/Furs"
+
+
+def test_images_are_made_from_the_mirror_that_this_machine_uses() -> None:
+    found = image.mirrors_in(["http://mirror.example.com/debian-security/", "http://mirror.example.com/debian"])
+
+    assert found == image.Mirrors("http://mirror.example.com/debian", "http://mirror.example.com/debian-security")
+
+
+def test_where_the_security_archive_is_not_named_it_lies_beside_the_other() -> None:
+    found = image.mirrors_in(["http://mirror.example.com/debian"])
+
+    assert found is not None
+    assert found.security == "http://mirror.example.com/debian-security"
+
+
+def test_a_machine_of_another_distribution_knows_no_mirror_of_debian() -> None:
+    assert image.mirrors_in(["http://mirror.example.com/ubuntu", "https://packages.example.com/deb"]) is None
+
+
+def test_no_mirror_is_a_reason_and_one_that_is_set_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSP_DEBIAN_MIRROR", "http://mirror.example.com/debian/")
+    assert image.no_mirror() is None
+
+    monkeypatch.setenv("MSP_DEBIAN_MIRROR", "http://mirror.example.com/elsewhere")
+    assert "MSP_DEBIAN_MIRROR" in str(image.no_mirror())
+
+
+def test_a_recipe_has_the_same_name_wherever_it_is_made() -> None:
+    sources = " ".join(DEBIAN_12_BEHIND.command)
+
+    assert "http" not in sources
+    assert "http://m.example.com/debian bookworm main" in image.Mirrors("http://m.example.com/debian", "").fill(sources)
