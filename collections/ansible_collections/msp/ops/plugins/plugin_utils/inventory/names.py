@@ -34,7 +34,7 @@ def host_names(machines: Iterable[Machine], customers: Mapping[int, str]) -> tup
     """Machine key to host name, and a warning for each name that several machines of a customer share.
 
     Of several, the one with the lowest id (a device before a virtual machine) keeps the plain name; the others get
-    their own number behind it, which stays the same whatever else comes or goes.
+    their own number behind it. When the one with the plain name leaves, the next takes it: hence the warning.
     """
     wanted: dict[str, list[Machine]] = {}
     for machine in machines:
