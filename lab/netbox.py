@@ -350,7 +350,7 @@ def answers(port: int, token: str, *, timeout: float = 5.0) -> bool:
 def await_web(lab: LabPaths, process: processes.Process, port: int) -> None:
     token = lab.token.read_text()
     ready = processes.wait_until(lambda: answers(port, token) or not processes.alive(process), WEB_SECONDS)
-    if not ready or not answers(port, token):
+    if not ready or not processes.alive(process):
         raise MspError(
             "MSP-LAB-009",
             f"NetBox to answer within {WEB_SECONDS} seconds",

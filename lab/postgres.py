@@ -131,7 +131,8 @@ class Cluster:
             mark=mark,
             account=self.account,
         )
-        if not processes.wait_until(lambda: self.answers() or not processes.alive(process), 60) or not self.answers():
+        ready = processes.wait_until(lambda: self.answers() or not processes.alive(process), 60)
+        if not ready or not processes.alive(process):
             raise MspError(
                 "MSP-LAB-006", "PostgreSQL to answer within 60 seconds", "no answer", f"read the end of {log}"
             )
