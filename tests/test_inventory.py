@@ -214,8 +214,13 @@ class Writes:
             return f"{write} (refused)"
         return write
 
+    def choose(self, pool: list[Any]) -> Any:
+        if not pool:
+            raise Refused(409, "nothing is left to choose from")
+        return self.dice.choice(pool)
+
     def pick(self, endpoint: str) -> dict[str, Any]:
-        return dict(self.dice.choice(self.netbox.all(f"{endpoint}/?fields=id,name,slug,site,tenant,data")))
+        return dict(self.choose(self.netbox.all(f"{endpoint}/?fields=id,name,slug,site,tenant,data")))
 
     def kind(self) -> str:
         return self.dice.choice(list(ENDPOINTS.values()))
@@ -284,15 +289,33 @@ class Writes:
     def write_interface_gone(self) -> None:
         self.netbox.call("DELETE", f"dcim/interfaces/{self.pick('dcim/interfaces')['id']}/")
 
-    def write_slug(self) -> None:
-        endpoint = self.dice.choice(
-            ["dcim/sites", "dcim/device-roles", "dcim/platforms", "extras/tags", "tenancy/tenants"]
-        )
-        self.change(endpoint, slug=f"slug-{self.number}")
+    def used(self, name: str) -> int:
+        """The id of a site, role and so on that some device has."""
+        devices = self.netbox.all(f"dcim/devices/?fields=id,{name}")
+        found = [device[name] for device in devices if device[name]]
+        chosen = self.choose(found)
+        return int((self.dice.choice(chosen) if isinstance(chosen, list) else chosen)["id"])
 
-    def write_delete_tag_or_platform(self) -> None:
-        endpoint = self.dice.choice(["extras/tags", "dcim/platforms"])
-        self.netbox.call("DELETE", f"{endpoint}/{self.pick(endpoint)['id']}/")
+    def write_site_slug(self) -> None:
+        self.netbox.change(f"dcim/sites/{self.used('site')}/", {"slug": f"slug-{self.number}"})
+
+    def write_role_slug(self) -> None:
+        self.netbox.change(f"dcim/device-roles/{self.used('role')}/", {"slug": f"slug-{self.number}"})
+
+    def write_platform_slug(self) -> None:
+        self.netbox.change(f"dcim/platforms/{self.used('platform')}/", {"slug": f"slug-{self.number}"})
+
+    def write_tag_slug(self) -> None:
+        self.netbox.change(f"extras/tags/{self.used('tags')}/", {"slug": f"slug-{self.number}"})
+
+    def write_tenant_slug(self) -> None:
+        self.netbox.change(f"tenancy/tenants/{self.used('tenant')}/", {"slug": f"slug-{self.number}"})
+
+    def write_delete_tag(self) -> None:
+        self.netbox.call("DELETE", f"extras/tags/{self.used('tags')}/")
+
+    def write_delete_platform(self) -> None:
+        self.netbox.call("DELETE", f"dcim/platforms/{self.used('platform')}/")
 
     def write_parent(self) -> None:
         endpoint = self.dice.choice(

@@ -140,7 +140,7 @@ def _apply(register: Register, selection: Selection, kept: Snapshot, todo: Plan,
         if not todo.addresses.isdisjoint(machine.address_ids):
             todo.machines[machine.kind].add(machine.id)
     for table in sorted(todo.tables):
-        _reload_table(register, kept, table, todo)
+        _reload_table(register, kept, table)
     again = _again(register, selection, kept, todo.machines)
     if todo.contexts or stamp != kept.contexts.stamp:
         scope, stamp = contexts.scope(register)
@@ -183,18 +183,14 @@ def _carried(register: Register, todo: Plan) -> None:
         todo.machines[kind].update(row["id"] for row in rows)
 
 
-def _reload_table(register: Register, kept: Snapshot, table: str, todo: Plan) -> None:
-    """Slugs of a table again. Machines that point to a row that is gone are read again: nobody logged what they got."""
+def _reload_table(register: Register, kept: Snapshot, table: str) -> None:
+    """Slugs of a table again. A machine that points to a row that is gone (a deleted tag or platform) has none."""
     needed = {id for machine in kept.machines.values() for id in machine.points_to(table)}
     if not needed:
         return
     filters = {"id": sorted(needed)} if len(needed) <= contexts.BY_ID else None
     rows = register.rows(TABLE_ENDPOINTS[table], fields=("slug",), filters=filters)
     kept.slugs[table] = {row["id"]: row["slug"] for row in rows if row["id"] in needed}
-    if gone := needed - set(kept.slugs[table]):
-        for machine in kept.machines.values():
-            if not gone.isdisjoint(machine.points_to(table)):
-                todo.machines[machine.kind].add(machine.id)
 
 
 def _newer(register: Register, selection: Selection, kind: str, newest: str) -> list[int]:
