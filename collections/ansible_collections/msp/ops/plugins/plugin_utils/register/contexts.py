@@ -32,7 +32,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Reg
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
 
 ENDPOINT = "extras/config-contexts"
-AT_ONCE = 250
+# As many ids as fit in one request of the client.
+AT_ONCE = 300
 # Of so many of the largest keys a second machine is rendered, to see that the key is fine enough for this NetBox.
 CHECKED = 100
 ATTEMPTS = 3
@@ -73,7 +74,7 @@ def extend(register: Register, snapshot: Snapshot, machines: Sequence[Machine], 
     if found.unsure:
         kept.own.update(_rendered(register, machines, slices))
         return
-    keys = Keys(found, surroundings(register, machines, found), snapshot.slugs[TAGS])
+    keys = Keys(found, surroundings(register, machines, found, slices), snapshot.slugs[TAGS])
     unknown = []
     for machine in machines:
         kept.own.pop(machine.key, None)
@@ -84,27 +85,34 @@ def extend(register: Register, snapshot: Snapshot, machines: Sequence[Machine], 
     kept.own.update(_rendered(register, unknown, slices))
 
 
-def surroundings(register: Register, machines: Iterable[Machine], found: Scope) -> Surroundings:
+def surroundings(register: Register, machines: Iterable[Machine], found: Scope, slices: int) -> Surroundings:
     """Read what the dimensions that contexts name look like around these machines."""
-    around = Surroundings()
     machines = list(machines)
-    named = found.dimensions
-    for name in named:
-        tree = DIMENSIONS[name]
-        if tree is not None:
-            around.parents[name] = {row["id"]: _id(row["parent"]) for row in register.rows(tree, fields=("parent",))}
-    if "regions" in named or "site_groups" in named:
-        rows = _table(register, "dcim/sites", {machine.site for machine in machines}, ("region", "group"))
-        around.region_of_site = {row["id"]: _id(row["region"]) for row in rows}
-        around.group_of_site = {row["id"]: _id(row["group"]) for row in rows}
-    if "cluster_types" in named or "cluster_groups" in named:
-        rows = _table(register, "virtualization/clusters", {machine.cluster for machine in machines}, ("type", "group"))
-        around.type_of_cluster = {row["id"]: _id(row["type"]) for row in rows}
-        around.group_of_cluster = {row["id"]: _id(row["group"]) for row in rows}
+    named = set(found.dimensions)
+    wanted: dict[str, tuple[tuple[str, ...], set[int | None] | None]] = {
+        tree: (("parent",), None) for name in named if (tree := DIMENSIONS[name])
+    }
+    if named & {"regions", "site_groups"}:
+        wanted["dcim/sites"] = ("region", "group"), {machine.site for machine in machines}
+    if named & {"cluster_types", "cluster_groups"}:
+        wanted["virtualization/clusters"] = ("type", "group"), {machine.cluster for machine in machines}
     if "tenant_groups" in named:
-        rows = _table(register, "tenancy/tenants", {machine.tenant for machine in machines}, ("group",))
-        around.group_of_tenant = {row["id"]: _id(row["group"]) for row in rows}
-    return around
+        wanted["tenancy/tenants"] = ("group",), {machine.tenant for machine in machines}
+    with ThreadPoolExecutor(max_workers=max(1, slices), thread_name_prefix="contexts") as pool:
+        tables = pool.map(lambda endpoint: _table(register, endpoint, *wanted[endpoint]), wanted)
+        rows = dict(zip(wanted, tables, strict=True))
+
+    def column(endpoint: str, field: str) -> dict[int, int | None]:
+        return {row["id"]: row[field] and row[field]["id"] for row in rows.get(endpoint, ())}
+
+    return Surroundings(
+        parents={name: column(tree, "parent") for name in named if (tree := DIMENSIONS[name])},
+        region_of_site=column("dcim/sites", "region"),
+        group_of_site=column("dcim/sites", "group"),
+        type_of_cluster=column("virtualization/clusters", "type"),
+        group_of_cluster=column("virtualization/clusters", "group"),
+        group_of_tenant=column("tenancy/tenants", "group"),
+    )
 
 
 def _shared(register: Register, snapshot: Snapshot, found: Scope, slices: int) -> Contexts:
@@ -112,7 +120,7 @@ def _shared(register: Register, snapshot: Snapshot, found: Scope, slices: int) -
     if found.unsure:
         return Contexts(own=_rendered(register, machines, slices))
     contexts = Contexts()
-    keys = Keys(found, surroundings(register, machines, found), snapshot.slugs[TAGS])
+    keys = Keys(found, surroundings(register, machines, found, slices), snapshot.slugs[TAGS])
     groups = group(machines, keys)
     # The machines of a key of which all have local data: nothing shows the rendering below it.
     alone = [machine for key, members in groups.local.items() if key not in groups.plain for machine in members]
@@ -163,17 +171,14 @@ def _rendered(
 
 
 def _table(
-    register: Register, endpoint: str, ids: set[int] | set[int | None], fields: Sequence[str]
+    register: Register, endpoint: str, fields: Sequence[str], ids: set[int | None] | None
 ) -> list[dict[str, Any]]:
-    wanted = sorted(id for id in ids if id is not None)
-    if not wanted:
+    """A table, or only some rows of it. ids None: all."""
+    wanted = sorted(id for id in ids or () if id is not None)
+    if ids is not None and not wanted:
         return []
-    filters = {"id": wanted} if len(wanted) <= BY_ID else None
+    filters = {"id": wanted} if ids is not None and len(wanted) <= BY_ID else None
     return register.rows(endpoint, fields=fields, filters=filters)
-
-
-def _id(nested: Mapping[str, Any] | None) -> int | None:
-    return None if nested is None else int(nested["id"])
 
 
 def _stamp(rows: Iterable[Mapping[str, Any]]) -> str:
