@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,18 @@ CAP_SYS_RESOURCE = 1 << 24
 TIMEOUT = 600
 
 
-def settings(*, unified_cgroups: bool, may_raise_limits: bool) -> str:
+def settings(*, unified_cgroups: bool, ceilings: Mapping[str, int] | None) -> str:
     """A containers.conf for what differs from an ordinary machine; empty where podman's defaults work.
 
     Under cgroups v1 systemd in a container needs runc with cgroupfs; without CAP_SYS_RESOURCE podman's default
-    limits are higher than the ones it may set.
+    limits are higher than the ones it may set, so it gets this process's own ceilings (None: it may set any). Not
+    lower ones: `nproc` counts every process of the user on the whole machine, and when others use it up, a host's
+    services cannot fork.
     """
     lines = []
-    if not may_raise_limits:
-        lines += ["[containers]", 'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]']
+    if ceilings is not None:
+        limits = ", ".join(f'"{name}={ceiling}:{ceiling}"' for name, ceiling in ceilings.items())
+        lines += ["[containers]", f"default_ulimits = [{limits}]"]
     if not unified_cgroups:
         lines += ["[engine]", 'runtime = "runc"', 'cgroup_manager = "cgroupfs"']
     return "".join(f"{line}\n" for line in lines)
@@ -37,8 +42,16 @@ def machine_settings() -> str:
     permitted = int(next(line.split()[1] for line in status if line.startswith("CapPrm:")), 16)
     return settings(
         unified_cgroups=Path("/sys/fs/cgroup/cgroup.controllers").exists(),
-        may_raise_limits=bool(permitted & CAP_SYS_RESOURCE),
+        ceilings=None if permitted & CAP_SYS_RESOURCE else ceilings(),
     )
+
+
+def ceilings() -> dict[str, int]:
+    """The highest limits that this process may give to others; -1 is "unlimited", to podman as to Python."""
+    return {
+        "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+    }
 
 
 @cache

@@ -5,6 +5,7 @@ Its socket lies in its data directory of mode 0700: who may enter (its own user,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -57,6 +58,12 @@ def account() -> processes.Account | None:
             ) from None
         entry = pwd.getpwnam(ACCOUNT_NAME)
     return processes.Account(entry.pw_uid, entry.pw_gid)
+
+
+def last_complaint(log: Path) -> str:
+    """The last line in which PostgreSQL says why it can't go on."""
+    lines = log.read_text(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if "FATAL" in line or "PANIC" in line), "(nothing was logged)")
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,7 @@ class Cluster:
 
     def start(self, *, log: Path, mark: Path, durable: bool = True) -> processes.Process:
         """Start the server and wait until it answers. Recovers by itself after a crash."""
+        self._forget_dead_server()
         process = processes.start(
             [
                 self.binaries / "postgres",
@@ -134,9 +142,25 @@ class Cluster:
         ready = processes.wait_until(lambda: self.answers() or not processes.alive(process), 60)
         if not ready or not processes.alive(process):
             raise MspError(
-                "MSP-LAB-006", "PostgreSQL to answer within 60 seconds", "no answer", f"read the end of {log}"
+                "MSP-LAB-006",
+                "PostgreSQL to answer within 60 seconds",
+                "no answer" if processes.alive(process) else f"it ended: {last_complaint(log)}",
+                f"read the end of {log}",
             )
         return process
+
+    def _forget_dead_server(self) -> None:
+        """Remove the lock file of a server that runs no more.
+
+        PostgreSQL only looks whether the number in it is taken, and refuses to start when it is: also by a process
+        that was killed and that its parent has not waited for yet (an init that does so late), or by a stranger that
+        got the number. Whether memory of a dead server is still in use, PostgreSQL finds out by itself.
+        """
+        lock = self.data / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError):
+            number = lock.read_text().split("\n")[0]
+            if not number.isdigit() or not processes.serves(int(number), {str(self.data)}):
+                lock.unlink()
 
     def answers(self) -> bool:
         try:

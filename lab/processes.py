@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -143,6 +143,13 @@ def program(pid: int) -> str:
     return ""
 
 
+def serves(pid: int, directories: Collection[str]) -> bool:
+    """Whether this is a database that works in one of the directories."""
+    with contextlib.suppress(OSError):
+        return program(pid) in DATABASES and str((PROC / str(pid) / "cwd").readlink()) in directories
+    return False
+
+
 def of_lab(mark: Path, data: Iterable[Path]) -> list[Process]:
     """Every process of one lab that runs, recorded or not: by the mark in its environment, or, since databases write
     their title over theirs, by being a database that works in one of the lab's data directories."""
@@ -153,9 +160,7 @@ def of_lab(mark: Path, data: Iterable[Path]) -> list[Process]:
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            ours = wanted in (entry / "environ").read_bytes().split(b"\0") or (
-                program(int(entry.name)) in DATABASES and str((entry / "cwd").readlink()) in directories
-            )
+            ours = wanted in (entry / "environ").read_bytes().split(b"\0") or serves(int(entry.name), directories)
         except OSError:
             continue  # gone meanwhile, or another user's
         process = identify(int(entry.name))

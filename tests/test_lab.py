@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import lab as lab_of
 from lab import netbox as lab_netbox
-from lab import paths, processes
+from lab import paths, processes, scratch
 from lab.api import NetBox, Refused
 from lab.lab import Lab, State
 
@@ -239,6 +240,28 @@ def test_a_lab_whose_every_process_was_killed_at_once_comes_back(up: str) -> Non
 
     assert done.returncode == 0, done.stderr
     assert netbox_of(up).all("dcim/sites/") == []
+
+
+def test_a_database_server_that_was_killed_and_not_waited_for_yet_does_not_keep_the_next_from_starting() -> None:
+    with scratch.cluster() as cluster:
+        place = cluster.data.parent
+        lock = cluster.data / "postmaster.pid"
+        killed = int(lock.read_text().split()[0])
+        os.kill(killed, signal.SIGKILL)  # a child of this process, which does not wait for it: it stays a zombie
+        assert processes.wait_until(lambda: not processes.of_lab(place, [cluster.data]), 10)
+        assert (processes.PROC / str(killed)).exists()
+
+        cluster.start(log=place / "log" / "postgres.log", mark=place, durable=False)
+
+        assert cluster.answers()
+        assert int(lock.read_text().split()[0]) != killed
+
+
+def test_a_database_server_that_ends_says_why() -> None:
+    with scratch.cluster() as cluster:
+        place = cluster.data.parent
+        with pytest.raises(MspError, match=r"lock file .* already exists"):
+            cluster.start(log=place / "log" / "postgres.log", mark=place, durable=False)
 
 
 def test_an_up_that_was_killed_half_way_is_gone_on_with_by_the_next(up: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 from dataclasses import replace
 
 import pytest
@@ -37,18 +38,29 @@ def test_there_is_no_subnet_left_when_the_whole_range_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unified", "may_raise", "expected"),
-    [(True, True, ""), (False, True, "[engine]"), (True, False, "[containers]"), (False, False, "[containers]")],
+    ("unified", "ceilings", "expected"),
+    [
+        (True, None, ""),
+        (False, None, "[engine]"),
+        (True, {"nofile": 20000}, "[containers]"),
+        (False, {"nofile": 20000}, "[containers]"),
+    ],
 )
 def test_podman_gets_settings_of_its_own_only_where_its_defaults_do_not_work(
-    unified: bool, may_raise: bool, expected: str
+    unified: bool, ceilings: dict[str, int] | None, expected: str
 ) -> None:
-    text = podman.settings(unified_cgroups=unified, may_raise_limits=may_raise)
+    text = podman.settings(unified_cgroups=unified, ceilings=ceilings)
 
     assert text.startswith(expected)
     assert bool(text) is bool(expected)
     assert ("runc" in text) is not unified
-    assert ("nofile" in text) is not may_raise
+    assert ('"nofile=20000:20000"' in text) is (ceilings is not None)
+
+
+def test_hosts_may_start_as_many_processes_as_this_machine_allows_since_all_of_its_processes_count() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+
+    assert podman.ceilings()["nproc"] == hard
 
 
 def test_a_changed_recipe_is_another_image() -> None:
