@@ -47,10 +47,15 @@ def machine_settings() -> str:
 
 
 def ceilings() -> dict[str, int]:
-    """The highest limits that this process may give to others; -1 is "unlimited", to podman as to Python."""
+    """The highest limits that podman may give to a host here; -1 is "unlimited", to podman as to Python.
+
+    podman's monitor lowers its own number of processes to the kernel's highest process number, and can't go above.
+    """
+    highest = int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
+    processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     return {
         "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
-        "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[1],
+        "nproc": highest if processes == resource.RLIM_INFINITY else min(processes, highest),
     }
 
 
