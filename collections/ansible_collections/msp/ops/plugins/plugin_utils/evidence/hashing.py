@@ -26,9 +26,12 @@ MAC = "mac"
 SERIAL = "serial"
 UUID = "uuid"
 ASSET_TAG = "asset_tag"
+DIRECTORY_ID = "directory_id"
+MDM_ID = "mdm_id"
 
-# What identifies a thing, strongest first: the first of these that an identity has is its key within one source.
-STRENGTH = (SERIAL, UUID, ASSET_TAG, MAC, NAME, ADDRESS)
+# What identifies a thing, strongest first: the first of these that an identity has is its key within one source. What
+# the source itself calls the thing comes first: two of its records with one serial are for identity to judge.
+STRENGTH = (DIRECTORY_ID, MDM_ID, SERIAL, UUID, ASSET_TAG, MAC, NAME, ADDRESS)
 
 _MAC = re.compile(r"^(?:[0-9a-f]{12}|[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2})$")
 _NO_MAC = {"000000000000", "ffffffffffff"}
@@ -124,6 +127,8 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[str], list[str]]]] = {
     SERIAL: (("serial",), lambda text: _some(normal_word(text))),
     UUID: (("uuid",), lambda text: _some(normal_word(text))),
     ASSET_TAG: (("asset_tag",), lambda text: _some(normal_word(text))),
+    DIRECTORY_ID: (("directory_id",), lambda text: _some(normal_word(text))),
+    MDM_ID: (("mdm_id",), lambda text: _some(normal_word(text))),
     MAC: (("macs", "mac"), lambda text: _some(normal_mac(text))),
     NAME: (("names", "name", "hostname", "fqdn"), normal_names),
     ADDRESS: (("addresses", "address"), lambda text: _some(normal_address(text))),
@@ -138,7 +143,8 @@ def _words(identity: Mapping[str, Any], kind: str) -> list[str]:
 def tokens(identity: Mapping[str, Any]) -> dict[str, list[str]]:
     """Every word somebody could search a thing by, normalised, by kind, each list sorted and without doubles.
 
-    Reads the keys serial, uuid, asset_tag, macs or mac, names or name or hostname or fqdn, addresses or address.
+    Reads the keys serial, uuid, asset_tag, directory_id, mdm_id, macs or mac, names or name or hostname or fqdn,
+    addresses or address.
     """
     return {kind: found for kind in _KINDS if (found := _words(identity, kind))}
 
@@ -147,7 +153,7 @@ def term_tokens(term: str) -> list[tuple[str, str]]:
     """The tokens that a search term could stand for: (kind, word)."""
     found: list[tuple[str, str | None]] = [(MAC, normal_mac(term)), (ADDRESS, normal_address(term))]
     word = normal_word(term)
-    found += [(kind, word) for kind in (SERIAL, UUID, ASSET_TAG)]
+    found += [(kind, word) for kind in (SERIAL, UUID, ASSET_TAG, DIRECTORY_ID, MDM_ID)]
     found.append((NAME, term.strip().rstrip(".").casefold() or None))
     return [(kind, text) for kind, text in found if text]
 

@@ -20,12 +20,13 @@ class Observation:
     """One sighting of one thing by one source at one time."""
 
     customer: str
-    source: str  # for instance "audit", "neighbours", "nmap"
+    source: str  # for instance "audit", "neighbours", "nmap", "dhcp", "directory", "mdm"
     at: dt.datetime
-    identity: Mapping[str, Any]  # what identifies the thing: serial, uuid, asset_tag, macs, names, addresses
+    # What identifies the thing: serial, uuid, asset_tag, directory_id, mdm_id, macs, names, addresses.
+    identity: Mapping[str, Any]
     asset: str | None = None  # only where the source knows it for certain (an audit of that asset)
     attributes: Mapping[str, Any] = field(default_factory=dict)  # what it is: vendor, model, os, type
-    place: Mapping[str, Any] = field(default_factory=dict)  # where: prefix, switch port, seen_by
+    place: Mapping[str, Any] = field(default_factory=dict)  # where: prefix, switch, port, seen_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def test_no_identity_however_odd_breaks_the_words(identity: dict[str, Any]) -> N
         (None, {"macs": ["02:50:56:aa:bb:01"]}, "mac=025056aabb01"),
         (None, {"names": ["srv01.example.com"], "addresses": ["192.0.2.7"]}, "name=srv01.example.com"),
         (None, {"addresses": ["192.0.2.9", "192.0.2.10"]}, "address=192.0.2.10"),
+        (None, {"serial": "ABC123", "mdm_id": "M-1"}, "mdm_id=m-1"),
+        (None, {"serial": "ABC123", "mdm_id": "M-1", "directory_id": "D-1"}, "directory_id=d-1"),
     ],
 )
 def test_a_thing_is_known_by_the_strongest_word_it_has(asset: str | None, identity: dict[str, Any], key: str) -> None:
@@ -146,6 +148,8 @@ def test_a_search_term_stands_for_every_kind_it_could_be() -> None:
         ("serial", "0050.56aa.bb01"),
         ("uuid", "0050.56aa.bb01"),
         ("asset_tag", "0050.56aa.bb01"),
+        ("directory_id", "0050.56aa.bb01"),
+        ("mdm_id", "0050.56aa.bb01"),
         ("name", "0050.56aa.bb01"),
     ]
     assert hashing.term_tokens("   ") == []
