@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from lab import image, paths, podman
+from lab import image, paths, podman, processes
 from lab.image import USER, Progress
 from lab.machines import MACHINES, Machine, customers, free_subnet
 
@@ -87,8 +87,8 @@ def down(name: str, state_dir: Path) -> None:
 
 
 def status(name: str, state_dir: Path) -> list[dict[str, Any]]:
-    """The hosts as the last `up` left them, each with what podman says of it now: running, exited, gone or absent."""
-    states = {row["Names"][0]: str(row["State"]) for row in containers(name)} if shutil.which("podman") else {}
+    """The hosts as the last `up` left them, each with what became of it: running, exited, dead, gone or absent."""
+    states = {row["Names"][0]: state_of(row) for row in containers(name)} if shutil.which("podman") else {}
     rows = known(state_dir)
     for row in rows:
         row["state"] = states.get(row["container"], "gone") if row["present"] else "absent"
@@ -186,14 +186,30 @@ def start(ground: Ground, machine: Machine, there: Mapping[str, Mapping[str, Any
     arguments = run_arguments(ground, machine)
     spec = hashlib.sha256(json.dumps([arguments, ground.key, machine.dmi, dict(machine.files)]).encode()).hexdigest()
     row = there.get(spec)
-    if row is None:
+    state = "gone" if row is None else state_of(row)
+    if state in ("gone", "dead"):
         podman.run("rm", "--force", "--ignore", "--time", "0", "--volumes", name)
         write_mounts(ground, machine)
         podman.run("run", "--detach", "--label", f"{SPEC}={spec}", *arguments)
-    elif row["State"] != "running":
+    elif state != "running":
         podman.run("start", name)
     wait_for_sshd(name, ground.address(machine))
     return public_keys(wait_until_booted(name))
+
+
+def state_of(row: Mapping[str, Any]) -> str:
+    """What became of a container, as podman says it; "dead" where podman is wrong to call it running.
+
+    Killed together with the monitor that watches it (a machine that ends all of a session's processes), it is "running"
+    for ever to podman, and its address refuses every connection.
+    """
+    if row["State"] == "running":
+        try:
+            groups = (processes.PROC / str(row["Pid"]) / "cgroup").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return "dead"
+        return "running" if str(row["Id"]) in groups else "dead"
+    return str(row["State"])
 
 
 def run_arguments(ground: Ground, machine: Machine) -> list[str]:

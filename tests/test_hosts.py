@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lab import hosts, podman
+from lab import hosts, podman, processes
 from lab.machines import MACHINES, ORDERS_PORT, PLACEHOLDER_SERIAL
 
 pytestmark = pytest.mark.lab
@@ -263,3 +264,31 @@ def test_down_works_when_nothing_is_there(tmp_path: Path) -> None:
     hosts.down(f"{LAB}-never", tmp_path / "state")
 
     assert hosts.status(f"{LAB}-never", tmp_path / "state") == []
+
+
+def test_a_host_that_was_killed_together_with_its_monitor_is_made_anew(
+    running: dict[str, dict[str, Any]], state_dir: Path, say: Say
+) -> None:
+    """As when a machine ends all processes of a session: podman goes on to call the host running."""
+    row = next(row for row in hosts.containers(LAB) if row["Names"] == [running["harbour-db01"]["container"]])
+    (monitor,) = monitors(row["Id"])
+    os.kill(monitor, signal.SIGKILL)
+    os.kill(row["Pid"], signal.SIGKILL)  # the host's init: all of its processes end with it
+    assert processes.wait_until(lambda: processes.identify(row["Pid"]) is None, 30)
+    assert {row["name"]: row["state"] for row in hosts.status(LAB, state_dir)}["harbour-db01"] == "dead"
+
+    again = {row["name"]: row for row in hosts.up(LAB, state_dir, silent)}
+
+    assert again["harbour-db01"]["address"] == running["harbour-db01"]["address"]
+    assert say("harbour-db01", "hostname") == "harbour-db01"
+
+
+def monitors(container: str) -> list[int]:
+    """The processes of podman's monitor that watch this container."""
+    found = []
+    for pid in (int(entry.name) for entry in processes.PROC.iterdir() if entry.name.isdigit()):
+        if processes.program(pid) == "conmon" and container.encode() in (
+            processes.PROC / str(pid) / "cmdline"
+        ).read_bytes().split(b"\0"):
+            found.append(pid)
+    return found
