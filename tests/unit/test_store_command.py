@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Observation, Run
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import REVISIONS
 from msp_cli import store
 
 OLD = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -49,7 +50,7 @@ def test_upgrade_deliver_and_status_say_what_they_did(capsys: pytest.CaptureFixt
     assert "delivered: 1 records from 1 files" in capsys.readouterr().out
     assert store.main(["status"]) == 0
     told = capsys.readouterr().out
-    assert "schema: 0001" in told
+    assert f"schema: {REVISIONS[-1]}" in told
     assert "0 files" in told
 
 

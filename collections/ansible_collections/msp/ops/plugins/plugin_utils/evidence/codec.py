@@ -16,12 +16,17 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
+    Change,
+    Coverage,
+    Decision,
+    Digest,
     Effort,
     Observation,
     Run,
     RunHost,
     Sheet,
     Sighting,
+    StoredPlan,
     Ticket,
 )
 
@@ -44,11 +49,22 @@ KINDS: dict[str, type] = {
     "effort": Effort,
     "ticket": Ticket,
 }
-_NAMES = {**{record: name for name, record in KINDS.items()}, Sighting: "sighting", Sheet: "sheet"}
+_NAMES = {
+    **{record: name for name, record in KINDS.items()},
+    Sighting: "sighting",
+    Sheet: "sheet",
+    Coverage: "coverage",
+    Change: "change",
+    StoredPlan: "plan",
+    Decision: "decision",
+    Digest: "digest",
+}
+# What is told of a customer besides, and never spooled.
+Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed"})
 
 
-def encode(record: Record | Sighting | Sheet) -> str:
+def encode(record: Record | Told) -> str:
     """One line, without the newline."""
     data = {field.name: getattr(record, field.name) for field in fields(record)}
     return hashing.canonical_json({"kind": _NAMES[type(record)], "data": data})

@@ -7,13 +7,13 @@ Names no other customer: a run that served several is told with this customer's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, reading, rows
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run, Sheet, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
@@ -23,14 +23,17 @@ with suppress(ImportError):  # engine.py says what is missing
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-Exported = codec.Record | Sighting | Sheet
+Exported = codec.Record | codec.Told
 ROWS_AT_ONCE = 500
 
 
 def customers(store: Store) -> list[str]:
     """Every customer the store knows anything of."""
     known = tables()
-    having = (known.things, known.audits, known.run_hosts, known.sheets, known.tickets, known.effort)
+    having = (
+        *(known.things, known.audits, known.run_hosts, known.sheets, known.tickets, known.effort),
+        *(known.coverages, known.changes, known.plans, known.decisions, known.digests),
+    )
     with store.database.read() as connection:
         return sorted(
             {
@@ -50,7 +53,17 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
         yield from (rows.sighting(row) for row in _stream(connection, reading.states_query(customer)))
         yield from _runs(connection, customer)
         yield from reading.sheets(connection, customer=customer)
-        for table, record in ((tables().tickets, rows.ticket), (tables().effort, rows.effort)):
+        yield from reading.plans(connection, customer=customer)
+        known = tables()
+        kinds: list[tuple[sa.Table, Callable[[Any], Exported]]] = [
+            (known.tickets, rows.ticket),
+            (known.effort, rows.effort),
+            (known.coverages, rows.coverage),
+            (known.changes, rows.change),
+            (known.decisions, rows.decision),
+            (known.digests, rows.digest),
+        ]
+        for table, record in kinds:
             query = sa.select(table).where(table.c.customer == customer).order_by(*table.primary_key.columns)
             yield from (record(row) for row in _stream(connection, query))
 

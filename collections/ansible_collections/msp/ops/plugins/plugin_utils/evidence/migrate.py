@@ -81,8 +81,8 @@ def _run_migrations(connection: Connection) -> None:
     scripts = ScriptDirectory.from_config(config)
 
     def steps(current: Any, _context: Any) -> Any:
-        return scripts._upgrade_revs("head", current)  # as in Alembic's documentation of EnvironmentContext
+        return scripts._upgrade_revs(REVISIONS[-1], current)  # as in Alembic's documentation of EnvironmentContext
 
-    with EnvironmentContext(config, scripts, fn=steps, destination_rev="head") as environment:
+    with EnvironmentContext(config, scripts, fn=steps, destination_rev=REVISIONS[-1]) as environment:
         environment.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=False)
         environment.run_migrations()

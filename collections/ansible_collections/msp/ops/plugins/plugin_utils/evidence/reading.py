@@ -15,6 +15,10 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, packing, rows
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
+    Change,
+    Coverage,
+    Decision,
+    Digest,
     Effort,
     EffortSummary,
     Known,
@@ -22,6 +26,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     RunHost,
     Sheet,
     Sighting,
+    StoredPlan,
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
@@ -215,6 +220,62 @@ def tickets(connection: Connection, customer: str, since: dt.datetime, until: dt
         return None
     query = theirs.where(table.c.opened >= rows.micros(since), table.c.opened < rows.micros(until))
     return [rows.ticket(row) for row in connection.execute(query.order_by(table.c.opened, table.c.ref))]
+
+
+def coverages(connection: Connection, customer: str, since: dt.datetime | None) -> list[Coverage]:
+    """A customer's looks in the order in which they were recorded, oldest first."""
+    table = tables().coverages
+    query = sa.select(table).where(table.c.customer == customer)
+    if since is not None:
+        query = query.where(table.c.recorded_at >= rows.micros(since))
+    return [rows.coverage(row) for row in connection.execute(query.order_by(table.c.id))]
+
+
+def changes(
+    connection: Connection, customer: str, since: dt.datetime | None, until: dt.datetime | None
+) -> list[Change]:
+    """Changes recorded in (since, until], oldest first: the database's clock, which no controller can turn back."""
+    table = tables().changes
+    query = sa.select(table).where(table.c.customer == customer)
+    if since is not None:
+        query = query.where(table.c.recorded_at > rows.micros(since))
+    if until is not None:
+        query = query.where(table.c.recorded_at <= rows.micros(until))
+    return [rows.change(row) for row in connection.execute(query.order_by(table.c.recorded_at, table.c.key))]
+
+
+def plans(connection: Connection, *, customer: str | None = None, plan_id: str | None = None) -> list[StoredPlan]:
+    """Plans of a customer, newest first; or the one with this id."""
+    known = tables()
+    approval = known.plan_approvals
+    query = sa.select(known.plans, approval.c.by, approval.c.at, approval.c.reason).outerjoin(
+        approval, approval.c.plan == known.plans.c.id
+    )
+    if customer is not None:
+        query = query.where(known.plans.c.customer == customer)
+    if plan_id is not None:
+        query = query.where(known.plans.c.id == plan_id)
+    query = query.order_by(known.plans.c.made.desc(), known.plans.c.id)
+    found = connection.execute(query).all()
+    steps: dict[str, set[str]] = defaultdict(set)
+    for ids in batched([row.id for row in found], BATCH):
+        for row in connection.execute(sa.select(known.plan_steps).where(known.plan_steps.c.plan.in_(ids))):
+            steps[row.plan].add(row.step)
+    return [rows.plan(row, frozenset(steps[row.id])) for row in found]
+
+
+def decisions(connection: Connection, customer: str) -> list[Decision]:
+    """What people decided about a customer's assets, oldest first."""
+    table = tables().decisions
+    query = sa.select(table).where(table.c.customer == customer).order_by(table.c.at, table.c.key)
+    return [rows.decision(row) for row in connection.execute(query)]
+
+
+def last_digest(connection: Connection, customer: str) -> Digest | None:
+    table = tables().digests
+    query = sa.select(table).where(table.c.customer == customer).order_by(table.c.until.desc()).limit(1)
+    row = connection.execute(query).first()
+    return rows.digest(row) if row else None
 
 
 def who(connection: Connection, term: str) -> list[Known]:

@@ -180,3 +180,82 @@ class Known:
     sightings: tuple[Sighting, ...]
     last_good: Audit | None
     last_attempt: Audit | None
+
+
+# What a reconciliation found to have changed since the one before.
+CHANGES = ("new", "gone", "back", "moved", "changed", "conflict", "settled")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One look of one source: what it looked at as a whole, and whether it got to the end.
+
+    scope holds prefixes; empty means everything the source knows of. Only a complete look may prove an absence; reason
+    says why one is not complete. recorded_at is the database's clock, None until it was recorded.
+    """
+
+    customer: str
+    source: str
+    at: dt.datetime
+    complete: bool
+    scope: tuple[str, ...] = ()
+    seen: int = 0
+    skipped: int = 0
+    reason: str = ""
+    recorded_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a reconciliation found to have changed. key makes recording it twice the same as once.
+
+    kind is one of CHANGES; thing is identity's key, asset the asset's where there is one; detail says what was before
+    and after and why. recorded_at is the database's clock, None until it was recorded.
+    """
+
+    key: str
+    customer: str
+    at: dt.datetime
+    kind: str
+    thing: str
+    asset: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    plan: str | None = None
+    recorded_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A plan for writing to NetBox, as it was made. id is the hash of what it does; steps are those done so far."""
+
+    id: str
+    customer: str
+    made: dt.datetime
+    body: Mapping[str, Any]
+    approved_by: str | None = None
+    approved_at: dt.datetime | None = None
+    approval_reason: str = ""
+    steps: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about an asset. how is "netbox", or "sheet" and the sheet's id."""
+
+    customer: str
+    asset: str
+    before: str
+    after: str
+    who: str
+    at: dt.datetime
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """How far a customer was told of changes: those recorded in (since, until]. since None: from the beginning."""
+
+    customer: str
+    since: dt.datetime | None
+    until: dt.datetime
+    changes: int

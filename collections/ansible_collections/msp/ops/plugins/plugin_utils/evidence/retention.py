@@ -3,8 +3,8 @@
 """How long a customer's evidence is kept, and removing what is older: the only place that deletes.
 
 Preview and removal are one code path: a preview is a removal that is rolled back. What was agreed or billed (sheets,
-effort, tickets) is bookkeeping and stays. The last good audit of an asset stays as long as somebody still tries to
-audit it.
+plans and decisions, effort, tickets) is bookkeeping and stays. The last good audit of an asset stays as long as
+somebody still tries to audit it.
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
             **_remove_sightings(connection, customer, cutoff),
             **_remove_audits(connection, customer, cutoff),
             **_remove_runs(connection, customer, cutoff),
+            **{
+                table.name: _delete(connection, table, table.c.customer == customer, table.c.recorded_at < cutoff)
+                for table in (tables().coverages, tables().changes)
+            },
         }
         if not apply:
             raise _Preview(removed)

@@ -16,14 +16,20 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    CHANGES,
     OUTCOMES,
     Audit,
+    Change,
+    Coverage,
+    Decision,
+    Digest,
     Effort,
     Observation,
     Run,
     RunHost,
     Sheet,
     Sighting,
+    StoredPlan,
     Ticket,
 )
 
@@ -287,3 +293,118 @@ def ticket(row: Any) -> Ticket:
         asset=row.asset,
         extra=json.loads(row.extra),
     )
+
+
+def coverage_row(coverage: Coverage) -> Row:
+    return {
+        "customer": clean(coverage.customer),
+        "source": clean(coverage.source),
+        "at": micros(coverage.at),
+        "complete": coverage.complete,
+        "scope": hashing.canonical_json(list(coverage.scope)),
+        "seen": coverage.seen,
+        "skipped": coverage.skipped,
+        "reason": clean(coverage.reason),
+    }
+
+
+def coverage(row: Any) -> Coverage:
+    return Coverage(
+        customer=row.customer,
+        source=row.source,
+        at=time_of(row.at),
+        complete=row.complete,
+        scope=tuple(json.loads(row.scope)),
+        seen=row.seen,
+        skipped=row.skipped,
+        reason=row.reason,
+        recorded_at=time_of(row.recorded_at),
+    )
+
+
+def change_row(change: Change) -> Row:
+    if change.kind not in CHANGES:
+        raise MspError(
+            "MSP-EVD-007",
+            f"a change of one of the kinds {', '.join(CHANGES)}",
+            f"{change.kind!r} for {change.thing} of {change.customer}",
+            "report this as a defect of the part that made the record",
+        )
+    return {
+        "key": clean(change.key),
+        "customer": clean(change.customer),
+        "at": micros(change.at),
+        "kind": change.kind,
+        "thing": clean(change.thing),
+        "asset": _maybe_clean(change.asset),
+        "detail": hashing.canonical_json(dict(change.detail)),
+        "plan": _maybe_clean(change.plan),
+    }
+
+
+def change(row: Any) -> Change:
+    return Change(
+        key=row.key,
+        customer=row.customer,
+        at=time_of(row.at),
+        kind=row.kind,
+        thing=row.thing,
+        asset=row.asset,
+        detail=json.loads(row.detail),
+        plan=row.plan,
+        recorded_at=time_of(row.recorded_at),
+    )
+
+
+def plan_row(plan: StoredPlan) -> Row:
+    return {
+        "id": clean(plan.id),
+        "customer": clean(plan.customer),
+        "made": micros(plan.made),
+        "body": hashing.canonical_json(dict(plan.body)),
+    }
+
+
+def plan(row: Any, steps: frozenset[str]) -> StoredPlan:
+    """A plan from a row of plans joined with its approval, if there is one."""
+    return StoredPlan(
+        id=row.id,
+        customer=row.customer,
+        made=time_of(row.made),
+        body=json.loads(row.body),
+        approved_by=row.by,
+        approved_at=_maybe_time(row.at),
+        approval_reason=row.reason or "",
+        steps=steps,
+    )
+
+
+def decision_row(decision: Decision) -> Row:
+    at = micros(decision.at)
+    return {
+        "key": hashing.event_key(decision.customer, decision.asset, decision.after, at, decision.who),
+        "customer": clean(decision.customer),
+        "asset": clean(decision.asset),
+        "before": clean(decision.before),
+        "after": clean(decision.after),
+        "who": clean(decision.who),
+        "at": at,
+        "how": clean(decision.how),
+    }
+
+
+def decision(row: Any) -> Decision:
+    return Decision(row.customer, row.asset, row.before, row.after, row.who, time_of(row.at), row.how)
+
+
+def digest_row(digest: Digest) -> Row:
+    return {
+        "customer": clean(digest.customer),
+        "until": micros(digest.until),
+        "since": _maybe_micros(digest.since),
+        "changes": digest.changes,
+    }
+
+
+def digest(row: Any) -> Digest:
+    return Digest(row.customer, _maybe_time(row.since), time_of(row.until), row.changes)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 # Events: rows that are added and never changed. Triggers see to it.
-APPEND_ONLY = ("facts", "chunks", "facts_chunks", "audits", "run_hosts", "sheets", "sheets_applied", "effort")
+APPEND_ONLY = (
+    *("facts", "chunks", "facts_chunks", "audits", "run_hosts", "sheets", "sheets_applied", "effort"),
+    *("coverages", "changes", "plans", "plan_approvals", "plan_steps", "decisions", "digests"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Tables:
     tickets: sa.Table
     effort: sa.Table
     retention: sa.Table
+    coverages: sa.Table
+    changes: sa.Table
+    digests: sa.Table
+    plans: sa.Table
+    plan_approvals: sa.Table
+    plan_steps: sa.Table
+    decisions: sa.Table
+    leases: sa.Table
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,8 @@ def tables() -> Tables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    return Tables(metadata, *_facts(metadata), *_sightings(metadata), *_audits(metadata), *_agreed(metadata))
+    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned)
+    return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
 
 def _facts(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
@@ -258,6 +270,109 @@ def _agreed(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("set_at", BigInteger, nullable=False),
     )
     return sheets, applied, tickets, effort, retention
+
+
+def _discovered(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What a source looked at as a whole, what was found to change, and how far that was told."""
+    from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    coverages = Table(
+        "coverages",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("complete", Boolean, nullable=False),
+        Column("scope", Text, nullable=False),
+        Column("seen", Integer, nullable=False),
+        Column("skipped", Integer, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        UniqueConstraint("customer", "source", "at"),
+    )
+    changes = Table(
+        "changes",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("thing", Text, nullable=False),
+        Column("asset", Text),
+        Column("detail", Text, nullable=False),
+        Column("plan", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_changes_customer_recorded_at", "customer", "recorded_at"),
+    )
+    digests = Table(
+        "digests",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("until", BigInteger, primary_key=True),
+        Column("since", BigInteger),
+        Column("changes", Integer, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    return coverages, changes, digests
+
+
+def _planned(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Plans for writing to NetBox: as made, who approved them, which steps were done; and what people decided.
+
+    leases is the one table here that changes: who may write for a customer now, and until when.
+    """
+    from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text
+
+    plans = Table(
+        "plans",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("made", BigInteger, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_plans_customer_made", "customer", "made"),
+    )
+    approvals = Table(
+        "plan_approvals",
+        metadata,
+        Column("plan", Text, ForeignKey("plans.id"), primary_key=True),
+        Column("by", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+    )
+    steps = Table(
+        "plan_steps",
+        metadata,
+        Column("plan", Text, ForeignKey("plans.id"), primary_key=True),
+        Column("step", Text, primary_key=True),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    decisions = Table(
+        "decisions",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("before", Text, nullable=False),
+        Column("after", Text, nullable=False),
+        Column("who", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("how", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_decisions_customer_asset", "customer", "asset"),
+    )
+    leases = Table(
+        "leases",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("holder", Text, nullable=False),
+        Column("fence", BigInteger, nullable=False),
+        Column("expires", BigInteger, nullable=False),
+    )
+    return plans, approvals, steps, decisions, leases
 
 
 @cache

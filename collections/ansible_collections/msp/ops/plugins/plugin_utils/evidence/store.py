@@ -30,6 +30,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.address import de
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
+    Change,
+    Coverage,
+    Decision,
+    Digest,
     Effort,
     EffortSummary,
     Known,
@@ -38,6 +42,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     RunHost,
     Sheet,
     Sighting,
+    StoredPlan,
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
@@ -208,6 +213,90 @@ class Store:
             )
 
         return self.database.write(work)
+
+    # Discovery
+
+    def record_coverages(self, coverages: Iterable[Coverage]) -> None:
+        """Record looks of sources. A look told again (customer, source, time) is not written again."""
+        found = [rows.coverage_row(coverage) for coverage in coverages]
+        self._write_events("coverages", _by(found, "customer", "source", "at"))
+
+    def coverages(self, customer: str, since: dt.datetime | None = None) -> list[Coverage]:
+        """Looks in the order in which they were recorded, oldest first; those recorded since, when asked."""
+        with self.database.read() as connection:
+            return reading.coverages(connection, customer, since)
+
+    def record_changes(self, changes: Iterable[Change]) -> None:
+        """Record what a reconciliation found to have changed. A key that is there already is not written again."""
+        self._write_events("changes", _by([rows.change_row(change) for change in changes], "key"))
+
+    def changes(
+        self, customer: str, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> list[Change]:
+        """Changes recorded in (since, until] by the database's clock, oldest first."""
+        with self.database.read() as connection:
+            return reading.changes(connection, customer, since, until)
+
+    def record_digest(self, digest: Digest) -> None:
+        """Record how far a customer was told."""
+        self._write_events("digests", [rows.digest_row(digest)])
+
+    def last_digest(self, customer: str) -> Digest | None:
+        with self.database.read() as connection:
+            return reading.last_digest(connection, customer)
+
+    # Plans and decisions
+
+    def record_plan(self, plan: StoredPlan) -> None:
+        """Record a plan as it was made. Its approval and its steps are recorded apart."""
+        self._write_events("plans", [rows.plan_row(plan)])
+
+    def plan(self, plan_id: str) -> StoredPlan | None:
+        """The plan with this id, with its approval and the steps done so far; or None."""
+        with self.database.read() as connection:
+            found = reading.plans(connection, plan_id=plan_id)
+        return found[0] if found else None
+
+    def plans(self, customer: str) -> list[StoredPlan]:
+        """A customer's plans, newest first."""
+        with self.database.read() as connection:
+            return reading.plans(connection, customer=customer)
+
+    def approve_plan(self, plan_id: str, *, by: str, reason: str) -> StoredPlan:
+        """Record who approved a plan, at the database's time. Approved again, the first approval stays."""
+
+        def work(connection: Connection) -> StoredPlan:
+            found = reading.plans(connection, plan_id=plan_id)
+            if not found:
+                raise MspError(
+                    "MSP-EVD-016",
+                    "a plan that this store keeps",
+                    f"no plan {plan_id}",
+                    "make a plan first, and use the id that it prints",
+                )
+            at = writing.database_micros(connection)
+            row = {"plan": plan_id, "by": rows.clean(by), "reason": rows.clean(reason), "at": at}
+            writing.write_events(connection, tables().plan_approvals, [row])
+            return reading.plans(connection, plan_id=plan_id)[0]
+
+        return self.database.write(work)
+
+    def record_steps(self, plan_id: str, steps: Iterable[str]) -> None:
+        """Record that steps of a plan were done."""
+        self._write_events("plan_steps", [{"plan": plan_id, "step": step} for step in sorted(set(steps))])
+
+    def record_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Record what people decided. The same decision again is not written again."""
+        self._write_events("decisions", _by([rows.decision_row(decision) for decision in decisions], "key"))
+
+    def decisions(self, customer: str) -> list[Decision]:
+        """What people decided about a customer's assets, oldest first."""
+        with self.database.read() as connection:
+            return reading.decisions(connection, customer)
+
+    def _write_events(self, table: str, found: list[rows.Row]) -> None:
+        if found:
+            self.database.write(lambda connection: writing.write_events(connection, getattr(tables(), table), found))
 
     # Effort and tickets
 

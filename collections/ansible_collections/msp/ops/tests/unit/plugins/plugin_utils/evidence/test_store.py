@@ -26,11 +26,16 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, engine, hashing, migrate, rows, schema
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
+    Change,
+    Coverage,
+    Decision,
+    Digest,
     Effort,
     Observation,
     Run,
     RunHost,
     Sheet,
+    StoredPlan,
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -72,12 +77,19 @@ def test_a_newer_schema_is_named_and_left_alone(store: Store, url: str) -> None:
         assert "9999, which is newer" in caught.value.found
 
 
-def test_an_older_schema_is_named_and_an_upgrade_helps(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "REVISIONS", ("0001", "0002"))
+@pytest.mark.parametrize("older", schema.REVISIONS[:-1])
+def test_an_older_schema_is_named_and_an_upgrade_helps_and_loses_nothing(empty_url: str, older: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "REVISIONS", schema.REVISIONS[: schema.REVISIONS.index(older) + 1])
+        with Store.open(empty_url, upgrade=True) as store:
+            store.record_observations([seen()])
     with pytest.raises(MspError) as caught:
-        Store.open(url)
-    assert "older schema 0001" in caught.value.found
+        Store.open(empty_url)
+    assert f"older schema {older}" in caught.value.found
     assert "upgrade" in caught.value.action
+    with Store.open(empty_url, upgrade=True) as upgraded:
+        assert len(upgraded.sightings("bakery")) == 1
+    Store.open(empty_url).close()
 
 
 def test_an_upgrade_makes_a_store_and_a_second_one_changes_nothing(empty_url: str) -> None:
@@ -129,6 +141,13 @@ def fill(store: Store) -> None:
     store.record_sheet(Sheet("s1", "bakery", AT, "d"))
     store.apply_sheet("s1", signed_by="Anna", signed_on=AT.date(), decisions=[])
     store.record_effort([Effort("k", "bakery", AT, 1.0, True, True, "person")])
+    store.record_coverages([Coverage("bakery", "nmap", AT, complete=True)])
+    store.record_changes([Change("k", "bakery", AT, "new", "serial:x1")])
+    store.record_plan(StoredPlan("p1", "bakery", AT, {}))
+    store.approve_plan("p1", by="Anna", reason="")
+    store.record_steps("p1", ["one"])
+    store.record_decisions([Decision("bakery", "device:1", "unlisted", "tracked", "Anna", AT, "netbox")])
+    store.record_digest(Digest("bakery", None, AT, 1))
 
 
 # Facts

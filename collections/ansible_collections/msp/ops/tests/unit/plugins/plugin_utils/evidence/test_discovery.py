@@ -1,0 +1,138 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What discovery leaves in the store: looks, changes, plans with approval and steps, decisions, digests."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, export, retention
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    Change,
+    Coverage,
+    Decision,
+    Digest,
+    StoredPlan,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
+AT = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+LOOK = Coverage("bakery", "nmap", AT, complete=True, scope=("192.0.2.0/24",), seen=12, skipped=1, reason="")
+NEW = Change("k1", "bakery", AT, "new", "mac:00:00:5e:00:53:01", "device:7", {"name": "till", "seen_by": ["nmap"]})
+PLAN = StoredPlan("p1", "bakery", AT, {"steps": [{"create": "device"}]})
+
+
+def test_a_look_comes_back_as_it_was_told_and_is_told_once(store: Store) -> None:
+    store.record_coverages([LOOK, replace(LOOK, at=AT + HOUR, complete=False, reason="cut off")])
+    store.record_coverages([LOOK, replace(LOOK, customer="dentist")])
+
+    found = store.coverages("bakery")
+
+    assert [replace(one, recorded_at=None) for one in found] == [
+        LOOK,
+        replace(LOOK, at=AT + HOUR, complete=False, reason="cut off"),
+    ]
+    assert all(one.recorded_at is not None for one in found)
+
+
+def test_looks_come_in_the_order_in_which_they_were_recorded_whatever_their_clock_says(store: Store) -> None:
+    store.record_coverages([replace(LOOK, at=AT + HOUR)])
+    store.record_coverages([replace(LOOK, at=AT - HOUR)])
+
+    assert [one.at for one in store.coverages("bakery")] == [AT + HOUR, AT - HOUR]
+
+
+def test_a_change_is_recorded_once_and_found_by_when_it_was_recorded(store: Store) -> None:
+    store.record_changes([NEW])
+    first = store.changes("bakery")
+    store.record_changes([replace(NEW, kind="gone"), replace(NEW, key="k2", kind="moved")])
+
+    assert [replace(one, recorded_at=None) for one in first] == [NEW]
+    later = store.changes("bakery", since=first[0].recorded_at)
+    assert [one.key for one in later] == ["k2"]
+    assert [one.key for one in store.changes("bakery", until=first[0].recorded_at)] == ["k1"]
+    assert store.changes("dentist") == []
+
+
+def test_a_change_of_an_unknown_kind_is_a_defect_of_its_maker(store: Store) -> None:
+    with pytest.raises(MspError) as caught:
+        store.record_changes([replace(NEW, kind="odd")])
+    assert caught.value.code == "MSP-EVD-007"
+
+
+def test_a_plan_keeps_its_first_approval_and_every_step(store: Store) -> None:
+    store.record_plan(PLAN)
+    assert store.plan("p1") == PLAN
+
+    approved = store.approve_plan("p1", by="R. de Boer", reason="as agreed by telephone")
+    store.approve_plan("p1", by="somebody else", reason="")
+    store.record_steps("p1", ["a", "b"])
+    store.record_steps("p1", ["b", "c"])
+
+    found = store.plan("p1")
+    assert found is not None
+    assert (found.approved_by, found.approval_reason) == ("R. de Boer", "as agreed by telephone")
+    assert found.approved_at == approved.approved_at is not None
+    assert found.steps == {"a", "b", "c"}
+    assert store.plans("bakery") == [found]
+    assert store.plans("dentist") == []
+
+
+def test_only_a_plan_that_is_kept_can_be_approved(store: Store) -> None:
+    with pytest.raises(MspError) as caught:
+        store.approve_plan("nobody's", by="R. de Boer", reason="")
+    assert caught.value.code == "MSP-EVD-016"
+
+
+def test_a_decision_is_kept_with_who_and_when(store: Store) -> None:
+    decision = Decision("bakery", "device:7", "unlisted", "tracked", "J. Jansen", AT, "netbox")
+
+    store.record_decisions([decision, decision])
+    store.record_decisions([decision])
+
+    assert store.decisions("bakery") == [decision]
+
+
+def test_the_last_digest_says_how_far_a_customer_was_told(store: Store) -> None:
+    assert store.last_digest("bakery") is None
+
+    store.record_digest(Digest("bakery", None, AT, 3))
+    store.record_digest(Digest("bakery", AT, AT + HOUR, 1))
+    store.record_digest(Digest("dentist", None, AT + 2 * HOUR, 9))
+
+    assert store.last_digest("bakery") == Digest("bakery", AT, AT + HOUR, 1)
+
+
+def test_a_customer_takes_along_what_discovery_found_and_nobody_elses(store: Store) -> None:
+    store.record_coverages([LOOK])
+    store.record_changes([NEW, replace(NEW, key="k9", customer="dentist")])
+    store.record_plan(PLAN)
+    store.record_decisions([Decision("bakery", "device:7", "unlisted", "tracked", "J. Jansen", AT, "netbox")])
+    store.record_digest(Digest("bakery", None, AT, 1))
+
+    lines = [json.loads(codec.encode(record)) for record in export.export(store, "bakery")]
+
+    assert sorted(line["kind"] for line in lines) == ["change", "coverage", "decision", "digest", "plan"]
+    assert all(line["data"]["customer"] == "bakery" for line in lines)
+    assert export.customers(store) == ["bakery", "dentist"]
+
+
+def test_retention_removes_looks_and_changes_and_keeps_what_was_agreed(store: Store) -> None:
+    store.record_coverages([LOOK])
+    store.record_changes([NEW])
+    store.record_plan(PLAN)
+    store.record_decisions([Decision("bakery", "device:7", "unlisted", "tracked", "J. Jansen", AT, "netbox")])
+
+    kept = retention.prune(store, "bakery", 1, apply=True)
+    removed = retention.prune(store, "bakery", 0, apply=True)
+
+    assert (kept["coverages"], kept["changes"]) == (0, 0)  # recorded a moment ago, whatever its own clock said
+    assert (removed["coverages"], removed["changes"]) == (1, 1)
+    assert store.plan("p1") == PLAN
+    assert len(store.decisions("bakery")) == 1
