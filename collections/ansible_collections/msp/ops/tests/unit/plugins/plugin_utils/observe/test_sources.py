@@ -1,0 +1,96 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The list of sources as a person writes it: every form is taken, every error is told at once, no secret is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.observe import sources
+
+GOOD: list[dict[str, Any]] = [
+    {"source": "nmap"},
+    {"source": "nmap", "label": "office", "prefixes": ["192.0.2.0/25"], "services": True, "os": True, "rate": 50},
+    {"source": "nmap", "label": "theirs", "file": "/srv/scan.xml"},
+    {"source": "dhcp", "format": "isc", "file": "/srv/dhcpd.leases"},
+    {"source": "dhcp", "label": "branch", "format": "windows", "file": "/srv/l.csv", "timezone": "Europe/Amsterdam"},
+    {"source": "directory", "server": "ldaps://dc01.example.com", "user": "u", "password": "p", "base": "dc=example"},
+    {"source": "directory", "label": "export", "file": "/srv/computers.ldif", "stale_days": 60},
+    {"source": "mdm", "token": "t"},
+    {"source": "mdm", "label": "export", "file": "/srv/intune.csv"},
+    {
+        "source": "network",
+        "device": "sw01",
+        "platform": "cisco_ios",
+        "answers": [{"command": "show mac address-table", "file": "/srv/sw01.txt"}],
+    },
+]
+
+
+def test_every_form_is_taken_and_told_apart_by_kind_and_label() -> None:
+    found = sources.parse("bakery", GOOD)
+
+    assert [one.name for one in found] == [
+        *("nmap", "nmap:office", "nmap:theirs", "dhcp", "dhcp:branch", "directory", "directory:export"),
+        *("mdm", "mdm:export", "network"),
+    ]
+    assert [one.is_live for one in found] == [True, True, False, False, False, True, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("nmap", "a mapping that begins with source"),
+        ({}, "source to be one of nmap, dhcp"),
+        ({"source": "nmapp"}, "'nmapp'"),
+        ({"source": ["nmap"]}, "source to be one of"),
+        ({"source": "nmap", "ports": "1-100"}, "found ports"),
+        ({"source": "nmap", "prefixes": []}, "a usable prefixes"),
+        ({"source": "nmap", "prefixes": ["192.0.2.0/24", 7]}, "prefixes.1"),
+        ({"source": "dhcp", "file": "/srv/x"}, "'format' is a required property"),
+        ({"source": "dhcp", "file": "/srv/x", "format": "bind"}, "a usable format"),
+        ({"source": "directory"}, "read live"),
+        ({"source": "directory", "file": "/srv/x", "server": "ldaps://dc"}, "read from a file"),
+        ({"source": "directory", "server": "http://dc", "user": "u", "password": "p", "base": "b"}, "a usable server"),
+        ({"source": "mdm", "file": "/srv/x", "stale_days": 0}, "a usable stale_days"),
+        ({"source": "network", "device": "sw", "platform": "cisco_ios"}, "'answers' is a required property"),
+        ({"source": "network", "device": "s", "platform": "p", "answers": [{"command": "x"}]}, "'file' is a required"),
+        ({"source": "nmap", "label": "Head office!"}, "a usable label"),
+    ],
+)
+def test_an_unusable_entry_is_named_with_its_place(entry: Any, words: str) -> None:
+    with pytest.raises(MspError) as caught:
+        sources.parse("bakery", [{"source": "nmap", "label": "fine"}, entry])
+
+    assert caught.value.code == "MSP-OBS-051"
+    assert "(source 2 of bakery)" in caught.value.expected
+    assert words in str(caught.value)
+
+
+def test_every_error_is_told_at_once() -> None:
+    with pytest.raises(MspErrors) as caught:
+        sources.parse("bakery", [{"source": "nmap", "rate": "fast"}, {"source": "dhcp"}, {"source": "x"}])
+
+    assert len(caught.value.errors) >= 3
+
+
+def test_two_of_a_kind_need_labels() -> None:
+    with pytest.raises(MspError, match="a second dhcp"):
+        sources.parse("bakery", [GOOD[3], GOOD[3]])
+
+
+@given(st.text(min_size=4, alphabet="abcdefghijkmnpqrstuvwxyz0123456789"))
+def test_no_secret_is_shown_whatever_is_wrong_with_the_list(secret: str) -> None:
+    secret = f"s3cr3t{secret}"
+    live = {"source": "directory", "server": "x", "user": "u", "password": [secret], "base": 1}
+    with pytest.raises(MspErrors) as caught:
+        sources.parse("bakery", [live, {"source": "mdm", "token": {"is": secret}}, {"source": "mdm", "token": secret}])
+
+    assert secret not in str(caught.value)
+    (good,) = sources.parse("bakery", [{"source": "mdm", "token": secret}])
+    assert secret not in repr(good)
