@@ -28,21 +28,22 @@ options:
     required: true
   sources:
     description:
-      - Where to look. Each entry is a mapping with C(source) and the options of that kind; C(label) tells several of one
-        kind apart.
+      - Where to look. Each entry is a mapping with C(source) and the options of that kind; C(label) tells several of
+        one kind apart.
       - "C(nmap): a scan from this controller. C(prefixes) (of those that are allowed; all of them if not set),
-        C(services) (ask open ports what they are), C(os) (guess the system, as root only), C(rate) (packets a second, 200
-        if not set), C(seconds) (limit, 3600 if not set). Or C(file), the XML that C(nmap -oX) wrote."
+        C(services) (ask open ports what they are), C(os) (guess the system, as root only), C(rate) (packets a second,
+        200 if not set), C(seconds) (limit, 3600 if not set). Or C(file), the XML that C(nmap -oX) wrote."
       - "C(dhcp): leases. C(file), and C(format) as C(isc), C(dnsmasq), C(kea) or C(windows); C(timezone) of a Windows
         server, because its export does not say."
       - "C(directory): computers of a directory. C(server) as C(ldaps://...), or C(ldap://...) with StartTLS, C(user),
-        C(password), C(base), C(filter) (C(active-directory) if not set, C(openldap), or a filter written out), C(ca_file).
-        Or C(file), an LDIF or CSV export. C(stale_days) after which an account without a logon is no computer any more."
-      - "C(mdm): managed devices of Intune. C(token) for Microsoft Graph, C(base) and C(ca_file) of another address. Or
-        C(file), Graph's JSON or the portal's CSV export. C(stale_days) after which a device that did not check in is not
-        seen any more."
-      - "C(network): what a switch or router printed. C(device) (its name), C(platform) (as ntc-templates calls it, for
-        instance C(cisco_ios)), and C(answers), a list of C(command) and C(file)."
+        C(password), C(base), C(filter) (C(active-directory) if not set, C(openldap), or a filter written out),
+        C(ca_file). Or C(file), an LDIF or CSV export. C(stale_days) after which an account without a logon is no
+        computer any more."
+      - "C(mdm): managed devices of Intune. C(token) for Microsoft Graph, C(base) and C(ca_file) of another address.
+        Or C(file), Graph's JSON or the portal's CSV export. C(stale_days) after which a device that did not check in
+        is not seen any more."
+      - "C(network): what a switch or router printed. C(device) (its name), C(platform) (as ntc-templates calls it,
+        for instance C(cisco_ios)), and C(answers), a list of C(command) and C(file)."
     type: list
     elements: raw
     required: true
