@@ -3,8 +3,8 @@
 """Asks an LDAP directory for its computers; directory.py reads what it answers. The only file that knows ldap3.
 
 It only reads. It never speaks without TLS, never to a server whose certificate it does not trust, follows no referral,
-and never puts the password into an error, a log or its own representation. An answer that the server cut short is
-never taken for all there is.
+and never puts the password into an error, a log or its own representation. An answer that the server cut short,
+and one without any entry, is never taken for all there is.
 """
 
 from __future__ import annotations
@@ -198,7 +198,9 @@ def _search(directory: Directory, connection: Any) -> Answer:
         if code != _SUCCESS:
             raise _failed(directory, code, _result(connection))
         if not cookie:
-            return Answer(tuple(entries), Reading((), tuple(skipped)))
+            if not entries:  # a filter for another kind of directory, or a user who may see nothing
+                skipped.append(Skip(directory.url, f"no entry that this user may read fits {directory.filter}"))
+            return Answer(tuple(entries), Reading((), tuple(skipped), complete=bool(entries)))
 
 
 def _take(
