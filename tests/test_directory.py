@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.observe import directory
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import ldap
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live.ldap import Answer, Directory
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Context
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Context, Reading
 from lab import ldap as lab_ldap
 from lab import packages, processes
 from lab.ldap import Slapd
@@ -139,7 +139,7 @@ def refusal(where: Directory, password: str = PASSWORD) -> str:
     return str(caught.value)
 
 
-def of(answer: Answer) -> directory.Reading:
+def of(answer: Answer) -> Reading:
     return answer.missing + directory.computers(answer.entries, CONTEXT)
 
 

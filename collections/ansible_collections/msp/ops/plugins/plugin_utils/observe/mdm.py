@@ -262,7 +262,7 @@ def _csv(text: str, headings: Mapping[str, str]) -> _Rows | None:
     day_first = times.day_first(row.cells[key] for row in table.rows for key in synced if key in row.cells)
     rows = []
     for row in table.rows:
-        cells = {name: row.cells[key] for key, name in reversed(headings.items()) if key in row.cells}
+        cells = {headings[key]: cell for key, cell in row.cells.items() if key in headings}
         if "lastSyncDateTime" in cells:
             cells["lastSyncDateTime"] = _iso(cells["lastSyncDateTime"], day_first)
         rows.append((f"line {row.line}", cells))

@@ -74,9 +74,7 @@ def test_empty_cells_behind_the_last_heading_and_empty_lines_are_nothing() -> No
     assert found.complete
 
 
-CELLS = st.text(
-    st.characters(blacklist_categories=("Cs", "Cc", "Zs", "Zl", "Zp")) | st.sampled_from(',;" '), max_size=9
-)
+CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]) | st.sampled_from(',;" '), max_size=9)
 ROWS = st.lists(st.tuples(CELLS, CELLS), max_size=5)
 
 

@@ -133,7 +133,7 @@ def test_ldif_is_told_from_other_files_by_its_first_line(text: str, expected: bo
 NAMES = st.sampled_from(["cn", "objectClass", "description", "serialNumber", "objectGUID"])
 ENTRIES = st.lists(
     st.tuples(
-        st.text(st.characters(blacklist_categories=("Cs",)), min_size=1),
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
         st.lists(st.tuples(NAMES, st.binary(max_size=60)), max_size=5),
     ),
     max_size=4,

@@ -386,6 +386,14 @@ def test_a_row_that_does_not_say_is_in_no_count_and_the_whole_is_not_complete(od
     assert [skip.where for skip in found.skipped] == ["user 6"]
 
 
+def test_registrations_of_which_graph_has_more_pages_are_not_complete() -> None:
+    page = {"value": USERS, "@odata.nextLink": "https://graph.example/next"}
+
+    found = mdm.parse_registration(json.dumps(page).encode(), CONTEXT)
+
+    assert (found.users, found.complete) == (5, False)
+
+
 def test_no_name_is_kept() -> None:
     assert "jansen" not in repr(mdm.registration([*USERS, user(registered=None)]))
 
