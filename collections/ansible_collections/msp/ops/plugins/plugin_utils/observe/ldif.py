@@ -65,26 +65,31 @@ def read(text: str) -> Ldif:
 
 def _blocks(lines: list[str], found: Ldif) -> Iterator[list[tuple[int, str]]]:
     """The lines of each record, unfolded, without comments. What a cut file ends with is no record."""
-    block: list[tuple[int, str]] = []
+    block: list[tuple[int, list[str]]] = []
     comment = False
     for number, line in enumerate(lines[:-1], 1):
         if line.startswith(" ") and (block or comment):
             if not comment:
-                block[-1] = (block[-1][0], block[-1][1] + line[1:])
+                block[-1][1].append(line[1:])
             continue
         comment = line.startswith("#")
         if comment:
             continue
         if line:
-            block.append((number, line))
+            block.append((number, [line]))
         elif block:
-            yield block
+            yield _unfolded(block)
             block = []
     if lines[-1]:
         found.damaged(block[0][0] if block else len(lines), "the file ends in the middle of this entry")
     elif block:
         found.damaged(block[0][0], "no empty line closes this last entry: the file may be cut off")
-        yield block
+        yield _unfolded(block)
+
+
+def _unfolded(block: list[tuple[int, list[str]]]) -> list[tuple[int, str]]:
+    """Each line whole. Put together once: a photo is folded into thousands of pieces."""
+    return [(number, "".join(pieces)) for number, pieces in block]
 
 
 def _record(block: list[tuple[int, str]], found: Ldif) -> Record | None:
