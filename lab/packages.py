@@ -5,11 +5,12 @@ Installs only as root on Debian or Ubuntu, after saying what; elsewhere it says 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,15 @@ from lab.locks import Progress
 
 @dataclass(frozen=True)
 class Package:
-    """A system package, a program or file by which its presence is known, and what cannot be done without it."""
+    """A system package, a program or file by which its presence is known, and what cannot be done without it.
+
+    service: the system service that comes with the program. The lab starts its own and wants none on this machine.
+    """
 
     name: str
     program: str
     purpose: str
+    service: str | None = None
 
 
 HOSTS = "real hosts to audit (without it the controller alone is audited)"
@@ -37,9 +42,12 @@ PACKAGES = (
     Package("debian-archive-keyring", "/usr/share/keyrings/debian-archive-keyring.gpg", HOSTS),
     Package("openssh-client", "ssh", HOSTS),
     Package("nmap", "nmap", "scans of the lab's networks"),
+    Package("slapd", "/usr/sbin/slapd", "tests that read a real directory", service="slapd"),
     Package("chromium", "chromium", "tests that open a report in a browser"),
     Package("git", "git", "checks of what is committed"),
 )
+POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_MARK = "msp.ops lab: it starts its services itself"
 FOR_HOSTS = tuple(package for package in PACKAGES if package.purpose == HOSTS)
 
 
@@ -93,12 +101,13 @@ def install(packages: Sequence[Package]) -> list[MspError]:
     A first failure may be an old package list, so renew that once. One package that this distribution does not have
     must not keep the others away.
     """
-    if _apt(install_command(packages)) is None:
-        return []
-    _apt(["apt-get", "update"])
-    if _apt(install_command(packages)) is None:
-        return []
-    problems = [(package, _apt(install_command([package]))) for package in packages]
+    with no_services(packages):
+        if _apt(install_command(packages)) is None:
+            return []
+        _apt(["apt-get", "update"])
+        if _apt(install_command(packages)) is None:
+            return []
+        problems = [(package, _apt(install_command([package]))) for package in packages]
     return [
         MspError(
             "MSP-LAB-010",
@@ -109,6 +118,28 @@ def install(packages: Sequence[Package]) -> list[MspError]:
         for package, problem in problems
         if problem is not None
     ]
+
+
+@contextlib.contextmanager
+def no_services(packages: Iterable[Package]) -> Iterator[None]:
+    """Keep the services of packages that are installed meanwhile from being started, now and at the next boot.
+
+    Debian asks /usr/sbin/policy-rc.d before it starts a service. Ours forbids it only as long as this process lives,
+    so that one left behind by a killed run forbids nothing; a policy of somebody else's stays as it is.
+    """
+    services = [package for package in packages if package.service]
+    ours = bool(services) and (not POLICY.exists() or POLICY_MARK in POLICY.read_text(errors="replace"))
+    if ours:
+        POLICY.write_text(f"#!/bin/sh\n# {POLICY_MARK}\nkill -0 {os.getpid()} 2>/dev/null && exit 101\nexit 104\n")
+        POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            POLICY.unlink(missing_ok=True)
+        for package in services:
+            if find(package.program) and shutil.which("update-rc.d"):
+                subprocess.run(["update-rc.d", str(package.service), "disable"], check=False, capture_output=True)
 
 
 def _apt(command: Sequence[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,66 @@ def test_one_package_that_does_not_exist_keeps_neither_the_others_nor_the_run_aw
     said = capsys.readouterr().err
     assert "MSP-LAB-010" in said
     assert "Unable to locate package absent" in said
+
+
+class Machine:
+    """A made machine: an apt-get that says whether its policy would let a service start, and an update-rc.d."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.policy = directory / "policy-rc.d"
+        self.package = Package("slapd", str(directory / "slapd"), "a directory", service="slapd")
+        self._program("apt-get", f"{self.policy} slapd start; echo $? >> {directory}/asked; touch {directory}/slapd")
+        self._program("update-rc.d", f'echo "$@" >> {directory}/disabled')
+        monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+        monkeypatch.setattr(packages, "POLICY", self.policy)
+
+    def _program(self, name: str, body: str) -> None:
+        path = self.directory / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def said(self, name: str) -> str:
+        return (self.directory / name).read_text() if (self.directory / name).exists() else ""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_a_service_that_comes_with_a_package_is_neither_started_now_nor_at_the_next_boot(machine: Machine) -> None:
+    assert packages.install([machine.package]) == []
+
+    assert machine.said("asked") == "101\n"
+    assert machine.said("disabled") == "slapd disable\n"
+    assert not machine.policy.exists()
+
+
+def test_a_policy_of_the_machines_owner_is_left_as_it_is(machine: Machine) -> None:
+    machine.policy.write_text("#!/bin/sh\nexit 77\n")
+    machine.policy.chmod(0o755)
+
+    packages.install([machine.package])
+
+    assert machine.said("asked") == "77\n"
+    assert machine.policy.read_text() == "#!/bin/sh\nexit 77\n"
+
+
+def test_a_policy_that_a_killed_run_left_behind_forbids_nothing_and_goes_with_the_next_run(machine: Machine) -> None:
+    with packages.no_services([machine.package]):
+        left = machine.policy.read_text()
+        machine.policy.write_text(left.replace(f"kill -0 {os.getpid()} ", "kill -0 99999999 "))
+        machine.policy.chmod(0o755)
+        assert subprocess.run([machine.policy], check=False).returncode == 104
+
+    machine.policy.write_text(left)
+    packages.install([machine.package])
+    assert not machine.policy.exists()
+
+
+def test_packages_without_a_service_need_no_policy(machine: Machine) -> None:
+    packages.install([Package("nmap", str(machine.directory / "slapd"), "scans")])
+
+    assert machine.said("asked") == "127\n"
+    assert machine.said("disabled") == ""

@@ -1,0 +1,253 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Graph over HTTP, against StandInGraph: a made server on loopback that answers as Graph's documentation says.
+
+What it cannot show is Graph itself; the requests, the paging and the failures here are real HTTP.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.live.graph import Graph
+
+TOKEN = "eyJ-made-token-that-nobody-may-see"  # noqa: S105 - made for this test
+MANAGED = "/v1.0/deviceManagement/managedDevices"
+REGISTRATION = "/v1.0/reports/authenticationMethods/userRegistrationDetails"
+
+
+class StandInGraph(ThreadingHTTPServer):
+    """Answers the scripted answers in turn, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.base = f"http://127.0.0.1:{self.server_address[1]}"
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    def will_say(self, *pages: Any, status: int = 200, **headers: str) -> None:
+        for page in pages:
+            body = page if isinstance(page, bytes) else json.dumps(page).encode()
+            self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, body))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: StandInGraph
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, dict(self.headers)))
+        status, headers, body = self.server.answers.pop(0) if self.server.answers else (500, {}, b"asked too often")
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandInGraph]:
+    with StandInGraph() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def graph(stand_in: StandInGraph) -> Graph:
+    return Graph(TOKEN, stand_in.base, timeout=10, patience=0)
+
+
+def test_all_pages_are_read_in_order_with_the_token(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say({"value": [{"id": "1"}], "@odata.nextLink": f"{stand_in.base}{MANAGED}?$skiptoken=a"})
+    stand_in.will_say({"value": [], "@odata.nextLink": f"{stand_in.base}{MANAGED}?$skiptoken=b"})
+    stand_in.will_say({"value": [{"id": "2"}]})
+
+    assert graph.managed_devices() == [{"id": "1"}, {"id": "2"}]
+
+    first, second, third = (path for path, _headers in stand_in.asked)
+    assert urlsplit(first).path == MANAGED
+    assert (second, third) == (f"{MANAGED}?$skiptoken=a", f"{MANAGED}?$skiptoken=b")
+    assert {headers["Authorization"] for _path, headers in stand_in.asked} == {f"Bearer {TOKEN}"}
+
+
+def test_nothing_of_a_person_is_asked_for(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say({"value": []})
+
+    graph.managed_devices()
+
+    (wanted,) = parse_qs(urlsplit(stand_in.asked[0][0]).query)["$select"]
+    assert {"id", "serialNumber", "lastSyncDateTime"} <= set(wanted.split(","))
+    assert not [name for name in wanted.split(",") if "user" in name.casefold() or "mail" in name.casefold()]
+
+
+def test_registrations_are_read(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say({"value": [{"isAdmin": True}]})
+
+    assert graph.registrations() == [{"isAdmin": True}]
+    assert stand_in.asked[0][0] == REGISTRATION
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "word"),
+    [
+        (401, "MSP-OBS-033", "token"),
+        (403, "MSP-OBS-034", "DeviceManagementManagedDevices.Read.All"),
+        (400, "MSP-OBS-035", "BadRequest"),
+        (404, "MSP-OBS-035", "status 404"),
+        (500, "MSP-OBS-035", "status 500"),
+    ],
+)
+def test_a_refusal_is_an_error_that_says_what_to_do(
+    stand_in: StandInGraph, graph: Graph, status: int, code: str, word: str
+) -> None:
+    stand_in.will_say({"error": {"code": "BadRequest", "message": "zoe.jansen@example.org"}}, status=status)
+
+    with pytest.raises(MspError, match=code) as caught:
+        graph.managed_devices()
+
+    assert word in str(caught.value)
+    assert "zoe.jansen" not in str(caught.value)
+
+
+def test_the_permission_that_registrations_need_is_named(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say(b"", status=403)
+
+    with pytest.raises(MspError, match=r"MSP-OBS-034.*AuditLog\.Read\.All"):
+        graph.registrations()
+
+
+@pytest.mark.parametrize("second", [b"<html>", b"{}", b"[]", b'{"value": 7}', b'{"value": [', b"[" * 100_000])
+def test_a_page_that_is_none_is_an_error_and_not_the_end_of_a_short_list(
+    stand_in: StandInGraph, graph: Graph, second: bytes
+) -> None:
+    stand_in.will_say({"value": [{"id": "1"}], "@odata.nextLink": f"{stand_in.base}/more"}, second)
+
+    with pytest.raises(MspError, match="MSP-OBS-035"):
+        graph.managed_devices()
+
+
+def test_a_page_that_breaks_off_is_an_error(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say(b'{"value": []}', Content_Length="4000")
+
+    with pytest.raises(MspError, match="MSP-OBS-032"):
+        graph.managed_devices()
+
+
+@pytest.mark.parametrize(
+    "other", ["http://127.0.0.2:{port}/x", "https://127.0.0.1:{port}/x", "http://127.0.0.1:1/x", "x"]
+)
+def test_the_token_never_goes_to_another_host(stand_in: StandInGraph, graph: Graph, other: str) -> None:
+    link = other.format(port=stand_in.server_address[1])
+    stand_in.will_say({"value": [], "@odata.nextLink": link})
+
+    with pytest.raises(MspError, match=r"MSP-OBS-035.*another host"):
+        graph.managed_devices()
+    assert len(stand_in.asked) == 1
+
+
+def test_a_redirect_is_not_followed(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say(b"", status=302, Location=f"{stand_in.base}/elsewhere")
+
+    with pytest.raises(MspError, match=r"MSP-OBS-035.*302"):
+        graph.managed_devices()
+    assert len(stand_in.asked) == 1
+
+
+def test_pages_that_go_in_circles_are_an_error(stand_in: StandInGraph, graph: Graph) -> None:
+    page = {"value": [{"id": "1"}], "@odata.nextLink": f"{stand_in.base}/again"}
+    stand_in.will_say(page, page)
+
+    with pytest.raises(MspError, match="MSP-OBS-035"):
+        graph.managed_devices()
+    assert len(stand_in.asked) == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_graph_is_asked_again_when_it_said(stand_in: StandInGraph, graph: Graph, status: int) -> None:
+    past = email.utils.format_datetime(dt.datetime(2020, 1, 1, tzinfo=dt.UTC), usegmt=True)
+    stand_in.will_say(b"", status=status, Retry_After="0")
+    stand_in.will_say(b"", status=status, Retry_After=past)
+    stand_in.will_say({"value": [{"id": "1"}]})
+
+    assert graph.managed_devices() == [{"id": "1"}]
+    assert len(stand_in.asked) == 3
+
+
+@pytest.mark.parametrize("wait", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT", "soon", ""])
+def test_a_graph_that_asks_for_more_patience_than_there_is_is_an_error(
+    stand_in: StandInGraph, graph: Graph, wait: str
+) -> None:
+    stand_in.will_say({"value": [], "@odata.nextLink": f"{stand_in.base}/more"})
+    stand_in.will_say(b"", status=429, Retry_After=wait)
+
+    with pytest.raises(MspError, match=r"MSP-OBS-036.*429"):
+        graph.managed_devices()
+
+
+def test_a_graph_that_is_busy_without_end_is_an_error(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say(*[b""] * 100, status=503, Retry_After="0")
+
+    with pytest.raises(MspError, match=r"MSP-OBS-035.*503"):
+        graph.managed_devices()
+    assert len(stand_in.asked) == 20
+
+
+def test_a_page_beyond_all_size_is_an_error(
+    stand_in: StandInGraph, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ansible_collections.msp.ops.plugins.plugin_utils.observe.live.graph.LARGEST_PAGE", 1000)
+    stand_in.will_say(b" " * 2000 + b'{"value": []}')
+
+    with pytest.raises(MspError, match=r"MSP-OBS-035.*1000 bytes"):
+        graph.managed_devices()
+
+
+def test_a_server_that_is_down_or_silent_is_an_error(stand_in: StandInGraph) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(MspError, match="MSP-OBS-032"):
+            Graph(TOKEN, address, timeout=0.2).managed_devices()
+    with pytest.raises(MspError, match="MSP-OBS-032"):
+        Graph(TOKEN, address, timeout=5).managed_devices()
+
+
+@pytest.mark.parametrize(
+    "base", ["http://graph.example", "ftp://127.0.0.1", "graph.example", "https://", "https://[x", ""]
+)
+def test_the_token_is_never_sent_in_the_clear(base: str) -> None:
+    with pytest.raises(MspError, match=r"MSP-OBS-032.*https"):
+        Graph(TOKEN, base).managed_devices()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_an_error(stand_in: StandInGraph) -> None:
+    """The stand-in speaks no TLS at all: the request ends before the token is sent."""
+    with pytest.raises(MspError, match="MSP-OBS-032"):
+        Graph(TOKEN, stand_in.base.replace("http", "https"), timeout=10).managed_devices()
+    assert stand_in.asked == []
+
+
+@pytest.mark.parametrize("token", [TOKEN, f"{TOKEN}\r\nX-Other: 1", "tök\u20acn"])
+def test_the_token_is_in_no_error_and_no_representation(stand_in: StandInGraph, token: str) -> None:
+    graph = Graph(token, stand_in.base, timeout=10)
+    stand_in.will_say({"error": {"code": "InvalidAuthenticationToken"}}, status=401)
+
+    with pytest.raises(MspError) as caught:
+        graph.managed_devices()
+
+    assert token[:6] not in f"{graph!r} {graph} {caught.value} {caught.value.__cause__}"
