@@ -168,7 +168,7 @@ def _unescaped(text: str, encoding: str) -> bytes:
             return bytes([int(escape, 8) & 0xFF])
         return bytes.fromhex(escape[1:].decode()) if len(escape) == 3 else _LETTERS.get(escape, escape)
 
-    return _ESCAPE.sub(byte, text.encode(encoding, errors="replace"))
+    return _ESCAPE.sub(byte, text.encode("utf-8" if encoding.startswith("utf") else encoding, errors="replace"))
 
 
 def _first(one: Block | Statement) -> Word:
@@ -265,5 +265,5 @@ def _value(statements: Sequence[Statement], *names: str) -> str:
     for one in reversed(statements):
         value = one.words[-1]
         if one.words[: len(names)] == names and isinstance(value, bytes):
-            return decode(value)[0]
+            return decode(value + b"\n")[0][:-1]  # a line end, for nothing was cut off here
     return ""

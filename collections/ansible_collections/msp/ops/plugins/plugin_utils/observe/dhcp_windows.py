@@ -72,7 +72,7 @@ def parse(content: bytes, context: Context, zone: dt.tzinfo = dt.UTC) -> Reading
     if not set(_NEEDED) <= set(columns):
         raise MspError(
             "MSP-OBS-014",
-            f"{context.origin} to be a CSV list of leases from Windows DHCP with columns for address, unique ID and end",
+            f"{context.origin} to be a CSV list of leases of Windows DHCP with columns for address, unique ID and end",
             f"the headings {', '.join(heads)[:200]!r}" if rows else "no line of headings",
             "export the list of 'Address Leases' as CSV, or use Get-DhcpServerv4Lease | Export-Csv",
         )

@@ -139,10 +139,13 @@ def _of(version: int, texts: Sequence[str]) -> list[str]:
 
 
 def _network(text: str) -> Network:
+    expected = "a prefix such as 192.0.2.0/24"
+    if "%" in text:  # a zone may be any text, and what has one is not to be scanned from here
+        raise _malformed(text, expected, "a zone in it")
     try:
         return ipaddress.ip_network(text)
     except ValueError as error:
-        raise _malformed(text, "a prefix such as 192.0.2.0/24", str(error)) from None
+        raise _malformed(text, expected, str(error)) from None
 
 
 def _ranges(text: str) -> list[tuple[int, Range]]:
