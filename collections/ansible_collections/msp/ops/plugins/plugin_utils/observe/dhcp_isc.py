@@ -42,6 +42,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.words import clien
 Word = str | bytes  # bytes: what was quoted
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[{};]|#.*|[^\s{};"#]+|"')
+_DATE, _CLOCK = re.compile(r"\d{4}/\d\d/\d\d", re.ASCII), re.compile(r"\d\d:\d\d:\d\d", re.ASCII)
 _ESCAPE = re.compile(rb"\\([0-7]{3}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b"}
 # Only these begin an entry, and never stand inside another: a second one means that the first was not closed.
@@ -233,8 +234,10 @@ def _time(words: Sequence[str]) -> dt.datetime | None:
     """ "1 2026/03/02 09:00:00" (UTC, after the day of the week) or "epoch 1772442000"."""
     if len(words) == 2 and words[0] == "epoch":
         return from_epoch(words[1])
+    if len(words) != 3 or not (_DATE.fullmatch(words[1]) and _CLOCK.fullmatch(words[2])):
+        return None
     try:
-        return dt.datetime.strptime(" ".join(words[1:3]), "%Y/%m/%d %H:%M:%S").replace(tzinfo=dt.UTC)
+        return dt.datetime.fromisoformat(f"{words[1].replace('/', '-')}T{words[2]}+00:00")
     except ValueError:
         return None
 

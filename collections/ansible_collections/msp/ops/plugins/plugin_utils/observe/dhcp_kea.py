@@ -8,8 +8,9 @@ which columns there are; IPv4 and IPv6 differ:
     address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id
     address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,...,hostname,hwaddr,state,...
 
-The client was last heard of valid_lifetime seconds before `expire`. A row with valid_lifetime 0 takes a lease away. A
-comma inside a value is written "&#x2c". States: 0 given, 1 declined, 2 expired, 3 released, 4 registered.
+The client was last heard of valid_lifetime seconds before `expire`. A row with valid_lifetime 0 takes a lease away:
+it ends when it begins. A comma inside a value is written "&#x2c". States: 0 given, 1 declined, 2 expired, 3 released,
+4 registered.
 A delegated prefix (lease_type 2) is no host's address.
 """
 
@@ -35,6 +36,7 @@ _NEEDED = ("address", "valid_lifetime", "expire")
 _STATES: dict[str, State] = {"0": "active", "1": "nobody", "2": "ended", "3": "ended", "4": "active"}
 _PREFIX = ("2", "IA_PD")
 _FOREVER = 0xFFFFFFFF
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ESCAPE = re.compile(r"&#x([0-9a-fA-F]{2})")
 
 
@@ -83,16 +85,23 @@ def _lease(row: Mapping[str, str]) -> Lease | str:
     if state is None:
         return "an unknown state"
     seconds = int(lifetime)
-    if seconds == 0 and state == "active":
-        state = "ended"
     return Lease(
         where,
         state,
         mac(row.get("hwaddr", "")) or _from_client(row),
         (row.get("hostname", ""),),
-        max(until - dt.timedelta(seconds=seconds), dt.datetime.fromtimestamp(0, dt.UTC)),
+        _seen(until, seconds),
         None if seconds == _FOREVER else until,
     )
+
+
+def _seen(until: dt.datetime, seconds: int) -> dt.datetime:
+    """When the client was last heard of. A dump of a database has that itself as the end of a lease without one."""
+    try:
+        seen = until - dt.timedelta(seconds=seconds)
+    except OverflowError:
+        return until
+    return seen if seen >= _EPOCH else until
 
 
 def _from_client(row: Mapping[str, str]) -> str | None:

@@ -186,6 +186,12 @@ def test_damage_is_named_with_its_line_and_the_rest_is_used(text: str, line: str
     assert [skip for skip in found.skipped if skip.where == line and why in skip.why]
 
 
+def test_the_brace_that_closes_an_entry_is_its_end_also_without_an_end_of_the_line() -> None:
+    found = read(WS01[:-1])
+
+    assert (addresses(found), found.complete) == (["192.0.2.10"], True)
+
+
 def test_an_empty_file_proves_nothing_and_one_without_leases_does() -> None:
     assert read("").complete is False
     assert read(HEAD) == Reading(())

@@ -71,6 +71,9 @@ def test_the_last_row_of_an_address_counts() -> None:
         (four(lifetime=0, expire=NOW - 3600), AT - HOUR),  # taken away
         (four(lifetime=3600, expire=NOW - 3600), AT - 2 * HOUR),  # ran out, not yet reclaimed
         (four(state="0", lifetime=0xFFFFFFFF, expire=NOW - 3600 + 0xFFFFFFFF), AT - HOUR),  # for ever
+        (four(lifetime=0xFFFFFFFF, expire=NOW - 3600), AT - HOUR),  # the same, from a dump of a database
+        (four(lifetime=0xFFFFFFFF, expire=NOW - 86400 * 40), AT - 24 * 40 * HOUR),
+        (four(lifetime=9_999_999_999, expire=5), None),
         (four(state="4"), AT - HOUR),  # registered
         (four(state=""), AT - HOUR),
         (four(state="2", lifetime=3600, expire=NOW - 86400 * 40), None),  # long ago
