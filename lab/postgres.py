@@ -150,17 +150,17 @@ class Cluster:
         return process
 
     def _forget_dead_server(self) -> None:
-        """Remove the lock file of a server that runs no more.
+        """Remove the lock files, of the data and of the socket, of a server that runs no more.
 
-        PostgreSQL only looks whether the number in it is taken, and refuses to start when it is: also by a process
+        PostgreSQL only looks whether the number in them is taken, and refuses to start when it is: also by a process
         that was killed and that its parent has not waited for yet (an init that does so late), or by a stranger that
         got the number. Whether memory of a dead server is still in use, PostgreSQL finds out by itself.
         """
-        lock = self.data / "postmaster.pid"
-        with contextlib.suppress(FileNotFoundError):
-            number = lock.read_text().split("\n")[0]
-            if not number.isdigit() or not processes.serves(int(number), {str(self.data)}):
-                lock.unlink()
+        for lock in (self.data / "postmaster.pid", *self.data.glob(".s.PGSQL.*.lock")):
+            with contextlib.suppress(FileNotFoundError):
+                number = lock.read_text().split("\n")[0]
+                if not number.isdigit() or not processes.serves(int(number), {str(self.data)}):
+                    lock.unlink()
 
     def answers(self) -> bool:
         try:

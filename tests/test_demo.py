@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -104,3 +105,20 @@ def test_running_it_again_writes_nothing_to_netbox(
     demo.run(lab, done.build)
 
     assert netbox.call("GET", "core/object-changes/?limit=1")["count"] == before
+
+
+def test_the_daily_run_renews_the_dates_in_the_saved_filters_and_reports(
+    done: Done, lab: Lab, netbox: NetBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(done.build))
+    (soon,) = netbox.all("extras/saved-filters/?slug=msp-warranty-ends")
+    long_ago = {"cf_msp_warranty_end__gte": ["2020-01-01"], "cf_msp_warranty_end__lte": ["2020-03-31"]}
+    netbox.change(f"extras/saved-filters/{soon['id']}/", {"parameters": long_ago})
+    job = demo.Job(done.build, demo.environment(lab, done.build))
+    reports = done.build / "daily"
+
+    job.play("daily", "playbooks/daily.yml", "-e", json.dumps({"report_directory": str(reports)}))
+
+    (renewed,) = netbox.all("extras/saved-filters/?slug=msp-warranty-ends")
+    assert renewed["parameters"] == soon["parameters"]
+    assert sorted(path.parent.name for path in reports.glob("*/*.html")) == ["bakkerij-jansen", "harbour-dental"]

@@ -69,6 +69,13 @@ def hosts_of(register: Register, found: Snapshot) -> dict[str, Any]:
     return {host.name: (sorted(host.groups), host.variables) for host in built.hosts}
 
 
+# What the inventory reads: its assets and what decides about them, and what config contexts look at.
+ASSETS = ["dcim.device", "virtualization.virtualmachine"]
+READ = [*ASSETS, "tenancy.tenant", "extras.configcontext", "core.objectchange"]
+TREES = ["dcim.region", "dcim.sitegroup", "dcim.site", "dcim.location", "dcim.devicerole", "dcim.platform"]
+OTHERS = ["tenancy.tenantgroup", "virtualization.cluster", "extras.tag", "extras.customfield"]
+
+
 @dataclass
 class Cached:
     """The inventory with a cache, as the plugin loads it."""
@@ -423,6 +430,23 @@ def test_the_cache_is_for_its_owner_only_and_holds_no_token(seeded: NetBox, cach
     assert seeded.token.rpartition(".")[2] not in file.read_text()
 
 
+def test_what_one_token_may_see_is_not_served_to_another_that_shares_the_cache(seeded: NetBox, cached: Cached) -> None:
+    one_device = {"id__in": [seeded.all("dcim/devices/")[0]["id"]]}
+    around = [kind for kind in (*READ, *TREES, *OTHERS) if kind not in ASSETS]
+    token = seeded.token_for(
+        [
+            {"object_types": around, "actions": ["view"]},
+            {"object_types": ASSETS, "actions": ["view"], "constraints": one_device},
+        ]
+    )
+
+    with Register.connect(seeded.url, token) as narrow:
+        other = Cached(narrow, cached.directory)
+
+        assert "nothing kept" in other.load().how
+        assert len(other.hosts()) < len(cached.hosts())
+
+
 @pytest.mark.parametrize("spoil", [lambda file: file.write_text("{"), lambda file: file.chmod(0o644)])
 def test_a_cache_that_others_could_have_written_or_that_is_damaged_is_not_used(
     cached: Cached, spoil: Callable[[Path], Any]
@@ -711,14 +735,9 @@ def test_a_token_file_that_others_may_read_is_refused(seeded: NetBox, ansible: A
     assert ansible.run({"token_file": str(file)}, env={"NETBOX_TOKEN": ""}).returncode == 0
 
 
-READ = ["dcim.device", "virtualization.virtualmachine", "tenancy.tenant", "extras.configcontext", "core.objectchange"]
-
-
 @pytest.mark.parametrize("missing", READ)
 def test_a_missing_permission_is_an_error_that_names_it(seeded: NetBox, ansible: Ansible, missing: str) -> None:
-    trees = ["dcim.region", "dcim.sitegroup", "dcim.site", "dcim.location", "dcim.devicerole", "dcim.platform"]
-    others = ["tenancy.tenantgroup", "virtualization.cluster", "extras.tag", "extras.customfield"]
-    allowed = [kind for kind in (*READ, *trees, *others) if kind != missing]
+    allowed = [kind for kind in (*READ, *TREES, *OTHERS) if kind != missing]
     token = seeded.token_for([{"object_types": allowed, "actions": ["view"]}], write=False)
 
     message = ansible.fails({"cache": True}, "MSP-REG-003", env={"NETBOX_TOKEN": token})

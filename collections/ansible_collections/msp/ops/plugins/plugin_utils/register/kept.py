@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The inventory's cache: one JSON file a selection, mode 0600, replaced as a whole. It never holds a token.
+"""The inventory's cache: one JSON file a token and selection, mode 0600, replaced as a whole. It never holds a token.
 
 It is read with json alone, so what comes out is plain data. A file that is not exactly as written by this user and
 this version counts as absent.
@@ -32,12 +32,12 @@ UNUSED = 7 * 24 * 3600
 
 
 class Kept:
-    """The file of one NetBox, selection and version of ours."""
+    """The file of one NetBox, token and selection: what one token may see is not served to another."""
 
     def __init__(self, directory: Path, register: Register, selection: Selection, prefix: str = "") -> None:
         netbox = [register.status.get(name) for name in ("netbox-version", "netbox-full-version", "plugins")]
         self._version = json.dumps([FORMAT, OUR_FIELDS, netbox], sort_keys=True, default=str)
-        what = [register.url, selection.tenants, selection.filters, selection.custom_fields]
+        what = [register.url, register.reader, selection.tenants, selection.filters, selection.custom_fields]
         name = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:32]
         self.path = directory / f"{prefix}netbox-{name}.json"
 
