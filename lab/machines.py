@@ -43,7 +43,7 @@ class Machine:
 
     @property
     def mac(self) -> str:
-        """An address for documentation (RFC 9542), by its place in the table: it is nobody's, and no made-up one either.
+        """An address for documentation (RFC 9542), by its place in the table: nobody's, and not made up either.
 
         A locally administered address would be taken for a phone's and identify nothing.
         """

@@ -62,7 +62,9 @@ _BLOCKS: dict[str, Kind] = {
     **dict.fromkeys(("000569", "000c29", "001c14", "005056"), Kind.HYPERVISOR),  # VMware
     **dict.fromkeys(("00155d", "0003ff"), Kind.HYPERVISOR),  # Microsoft Hyper-V and Virtual PC
     **dict.fromkeys(("00163e", "525400", "001a4a"), Kind.HYPERVISOR),  # Xen, QEMU and KVM, oVirt
-    **dict.fromkeys(("001c42", "080027", "bc2411", "506b8d"), Kind.HYPERVISOR),  # Parallels, VirtualBox, Proxmox, Nutanix
+    **dict.fromkeys(
+        ("001c42", "080027", "bc2411", "506b8d"), Kind.HYPERVISOR
+    ),  # Parallels, VirtualBox, Proxmox, Nutanix
     **dict.fromkeys(("0021f6", "000f4b", "001851"), Kind.HYPERVISOR),  # Oracle VM, Virtual Iron, Virtuozzo
     "00e04c": Kind.DOCK,  # Realtek
     **dict.fromkeys(("000ec6", "f8e43b", "c8a362", "207bd2", "cc4792"), Kind.DOCK),  # ASIX
@@ -134,7 +136,7 @@ def kind(mac: str, *, vendor: str = "", interface: str = "") -> Kind:
     return Kind.RANDOMISED if int(digits[1], 16) & 2 else Kind.BURNED_IN
 
 
-# --- docks and adapters that block and maker don't show ----------------------------------------------------------------
+# --- docks and adapters that block and maker do not show ---
 
 # What only one machine has. The same machine may be known to two sources by two of these, so only values of the same
 # kind contradict each other.
