@@ -25,6 +25,7 @@ is also in its desktops: those show by travelling().
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -94,6 +95,7 @@ _GROUPED = re.compile(
 _LONGEST = 17
 
 
+@functools.lru_cache(maxsize=2**16)
 def normal(text: str) -> str | None:
     """A hardware address in any notation as "aa:bb:cc:dd:ee:ff"; None when it is none. Zeros are one, kind says so.
 
@@ -104,8 +106,8 @@ def normal(text: str) -> str | None:
     if len(word) > _LONGEST:
         return None
     if _OCTETS.fullmatch(word):
-        word = "".join(octet.rjust(2, "0") for octet in re.split("[:-]", word))
-    elif _GROUPED.fullmatch(word):
+        return ":".join(octet.rjust(2, "0") for octet in word.replace("-", ":").split(":"))
+    if _GROUPED.fullmatch(word):
         word = re.sub("[.: -]", "", word)
     elif not _PLAIN.fullmatch(word):
         return None

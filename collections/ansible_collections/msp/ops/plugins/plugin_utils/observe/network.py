@@ -93,10 +93,10 @@ def uplinks(neighbours: Reading, device: str) -> frozenset[str]:
 def _missed(answer: network_text.Answer, rows: Iterable[Row]) -> None:
     """Hardware addresses in the text that no row has: lines that a template passed over without a word."""
     held = {macs.normal(value) for row in rows for values in row.values() for value in values}
+    noted = {number for numbers in answer.damage.values() for number in numbers}
     for number, text in network_text.addresses_in(answer.lines):
         mac = macs.normal(text)
-        noted = any(number in numbers for numbers in answer.damage.values())
-        if mac not in held and not noted and mac is not None and not _group(mac):
+        if number not in noted and mac is not None and mac not in held and not _group(mac):
             answer.damage["a hardware address in a line that is no row of this table"].append(number)
 
 

@@ -8,7 +8,6 @@ what it has none for (network_text.py). Either way the columns become the ones b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,14 +60,6 @@ COLUMNS: dict[Table, dict[str, tuple[str, ...]]] = {
         "interface": ("interface",),
     },
 }
-# Without these a row is no row of that table: one of each group.
-NEEDED: dict[Table, tuple[tuple[str, ...], ...]] = {
-    Table.MACS: (("mac",), ("port",)),
-    Table.ARP: (("mac",), ("address",)),
-    Table.LLDP: (("port",), ("name", "chassis")),
-    Table.LEASES: (("mac",), ("address",)),
-}
-
 # platform, its commands (as the templates are named), and what each prints.
 COMMANDS: dict[str, dict[str, Table]] = {
     "alcatel_aos": {"show mac-address-table": Table.MACS, "show lldp remote-system": Table.LLDP},
@@ -100,7 +91,8 @@ COMMANDS: dict[str, dict[str, Table]] = {
     "checkpoint_gaia": {"show arp dynamic all": Table.ARP},
     "cisco_asa": {"show arp": Table.ARP},
     "cisco_ios": {
-        "show mac-address-table": Table.MACS,
+        "show mac address-table": Table.MACS,
+        "show mac-address-table": Table.MACS,  # before IOS 15
         "show ip dhcp snooping binding": Table.MACS,
         "show arp": Table.ARP,
         "show ip arp": Table.ARP,
@@ -160,8 +152,11 @@ COMMANDS: dict[str, dict[str, Table]] = {
     "watchguard_firebox": {"show arp": Table.ARP},
 }
 ALIASES = {"aruba_procurve": "hp_procurve", "cisco_ftd": "cisco_asa", "cisco_xe": "cisco_ios", "vyos": "vyatta_vyos"}
+# What two spellings of one command print has one template.
+TEMPLATES = {("cisco_ios", "show mac address-table"): "show mac-address-table"}
 # Read by readers of our own.
 OWN = {
+    ("juniper_junos", "show ethernet-switching table"),  # the template knows no VLAN with a name
     ("juniper_junos", "show arp | display xml"),
     ("linux", "ip neigh"),
     ("linux", "lldpctl -f keyvalue"),
@@ -191,7 +186,8 @@ class Layout:
     @property
     def template(self) -> str:
         """The file name of its template."""
-        return f"{self.platform}_{self.command.replace(' ', '_')}.textfsm"
+        command = TEMPLATES.get((self.platform, self.command), self.command)
+        return f"{self.platform}_{command.replace(' ', '_')}.textfsm"
 
     @property
     def cut(self) -> int | None:
@@ -233,13 +229,9 @@ def layout(platform: str, command: str) -> Layout:
 
 
 def abbreviates(text: str, command: str) -> bool:
-    """Is the text that command, each word of it in full or its beginning? Spaces and hyphens are the same."""
-    words, full = _words(text), _words(command)
+    """Is the text that command, each word of it in full or its beginning?"""
+    words, full = text.lower().split(), command.split()
     return len(words) == len(full) and all(whole.startswith(word) for word, whole in zip(words, full, strict=True))
-
-
-def _words(command: str) -> list[str]:
-    return re.findall(r"[a-z0-9|]+", command.lower())
 
 
 # What templates and devices write where there is nothing.

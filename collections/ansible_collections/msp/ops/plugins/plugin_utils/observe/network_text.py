@@ -237,6 +237,17 @@ def _ip_neigh(answer: Answer, _layout: Layout) -> None:
         answer.rows.append({"ip_address": words[0], "mac_address": mac, "interface": told["dev"]})
 
 
+def _junos_switching(answer: Answer, _layout: Layout) -> None:
+    """VLAN, hardware address, flags or type, age and interface, in old and new Junos; other lines are headings."""
+    for _number, line in answer.lines:
+        words = line.split()
+        if len(words) > 4 and _ADDRESS.fullmatch(words[1]):
+            vlan = re.sub(r"(?i)^vlan(?=\d+$)", "", words[0])
+            answer.rows.append(
+                {"vlan_id": vlan, "mac_address": words[1], "type": words[2], "logical_interface": words[4]}
+            )
+
+
 def _junos_xml(answer: Answer, _layout: Layout) -> None:
     """<arp-table-entry> with mac-address, ip-address, hostname and interface-name, in any namespace."""
     text = "\n".join(line for _number, line in answer.lines)
@@ -312,6 +323,7 @@ def _lldpctl(answer: Answer, _layout: Layout) -> None:
 
 _OWN = {
     ("linux", "ip neigh"): _ip_neigh,
+    ("juniper_junos", "show ethernet-switching table"): _junos_switching,
     ("juniper_junos", "show arp | display xml"): _junos_xml,
     ("linux", "lldpctl -f keyvalue"): _lldpctl,
 }
