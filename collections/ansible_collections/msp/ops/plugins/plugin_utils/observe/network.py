@@ -146,7 +146,12 @@ def _mac_table(
         for spot in edge or found:
             groups[spot.port if edge else ""].append(spot)
         for port, group in groups.items():
-            place = {"seen_by": device, "switch": device if edge else None, "port": port, "vlan": _vlans(group)}
+            place: dict[str, Any] = {
+                "seen_by": device,
+                "switch": device if edge else None,
+                "port": port,
+                "vlan": _vlans(group),
+            }
             if not edge:
                 place["via_trunk"] = True
             addresses = sorted({address for spot in group for address in spot.addresses})

@@ -77,7 +77,7 @@ def read(content: bytes, layout: Layout, device: str, origin: str) -> Answer:
         return answer
     reader = _OWN.get((layout.platform, layout.command), _through_template)
     reader(answer, layout)
-    if not answer.rows:
+    if not answer.rows and [0] not in answer.damage.values():
         answer.damage[f'no row of "{layout.command}" as {layout.platform} prints it'].append(0)
     return answer
 

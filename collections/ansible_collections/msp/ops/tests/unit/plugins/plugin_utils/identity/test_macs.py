@@ -245,7 +245,7 @@ identities = st.fixed_dictionaries(
 
 
 @given(st.lists(st.tuples(days, days, identities), max_size=12))
-def test_an_address_with_one_identity_never_travels(spans: list[tuple[float, float, dict[str, str]]]) -> None:
+def test_an_address_with_one_identity_never_travels(spans: list[tuple[float, float, dict[str, Any]]]) -> None:
     one = [
         seen(min(a, b), max(a, b), **{kind_of: f"of-{kind_of}" for kind_of in identity}, names=["pc-1"])
         for a, b, identity in spans
@@ -256,7 +256,7 @@ def test_an_address_with_one_identity_never_travels(spans: list[tuple[float, flo
 
 @given(st.lists(st.tuples(days, days, identities), max_size=12))
 def test_what_travels_was_seen_with_two_values_of_one_kind_and_the_order_of_telling_is_nothing(
-    spans: list[tuple[float, float, dict[str, str]]],
+    spans: list[tuple[float, float, dict[str, Any]]],
 ) -> None:
     sightings = [seen(min(a, b), max(a, b), **identity) for a, b, identity in spans]
 
