@@ -14,8 +14,8 @@ Pure: text in, a Reading out. It logs in nowhere, and guesses neither platform n
 - A DHCP snooping binding is a MAC table's row with an address; a firewall's DHCP leases are leases.
 
 What a switch has for itself (its own processor's addresses, groups) is counted and of no interest. An answer with
-anything in it that a table has not, prompts and pagers too, is used but not complete; nor is one without a single row,
-since an empty table can't be told from the wrong command.
+anything in it that a table has not, prompts and pagers too, is used but not complete; nor is one whose last line has no
+end, or one without a single row, since an empty table can't be told from the wrong command.
 """
 
 from __future__ import annotations
@@ -129,12 +129,12 @@ def _mac_table(
     for row in rows:
         mac = macs.normal(_first(row, "mac"))
         ports = row.get("port", [])
-        if mac is None:
-            judged.unusable += 1
-        elif (
-            _group(mac) or _OWN_TYPE.fullmatch(_first(row, "type")) or any(_OWN_PORT.fullmatch(port) for port in ports)
-        ):
+        kind = _first(row, "type").casefold()
+        own = _OWN_TYPE.fullmatch(kind) or any(_OWN_PORT.fullmatch(port) for port in ports)
+        if mac is not None and (_group(mac) or own or (not ports and kind == "static")):
             judged.of_no_interest += 1
+        elif mac is None or not ports:
+            judged.unusable += 1
         else:
             port = ports[0] if len(ports) == 1 and not _TUNNEL.fullmatch(ports[0]) else ""
             spots[mac].append(_Spot(port, _first(row, "vlan").split("/")[0], _addresses(row)))

@@ -184,6 +184,11 @@ class Layout:
         return (self.platform, self.command) in OWN
 
     @property
+    def marked_up(self) -> bool:
+        """Does the answer itself say where it ends?"""
+        return self.command.endswith("xml")
+
+    @property
     def template(self) -> str:
         """The file name of its template."""
         command = TEMPLATES.get((self.platform, self.command), self.command)

@@ -246,8 +246,9 @@ identities = st.fixed_dictionaries(
 
 @given(st.lists(st.tuples(days, days, identities), max_size=12))
 def test_an_address_with_one_identity_never_travels(spans: list[tuple[float, float, dict[str, Any]]]) -> None:
+    whole: dict[str, Any] = {kind_of: f"of-{kind_of}" for kind_of in ("serial", "uuid", "directory_id", "mdm_id")}
     one = [
-        seen(min(a, b), max(a, b), **{kind_of: f"of-{kind_of}" for kind_of in identity}, names=["pc-1"])
+        seen(min(a, b), max(a, b), names=["pc-1"], **{kind_of: whole[kind_of] for kind_of in identity})
         for a, b, identity in spans
     ]
 

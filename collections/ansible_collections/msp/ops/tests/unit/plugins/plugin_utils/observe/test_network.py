@@ -709,7 +709,7 @@ def test_a_line_that_the_template_refuses_is_named_and_the_rest_used() -> None:
     lines = ios(*on_port("Gi1/0/7", 1), *on_port("Gi1/0/8", 2)).splitlines()
     lines.insert(6, "%SYS".replace("%", "*") + " log message in between")
 
-    found = read("cisco_ios", "show mac address-table", "\n".join(lines))
+    found = read("cisco_ios", "show mac address-table", "\n".join(lines) + "\n")
 
     assert len(found.observations) == 2
     assert not found.complete
@@ -717,7 +717,7 @@ def test_a_line_that_the_template_refuses_is_named_and_the_rest_used() -> None:
 
 
 def test_many_refused_lines_are_counted() -> None:
-    text = IOS_HEAD + "noise\n" * 40 + ios(*on_port("Gi1/0/7", 1)).splitlines()[-2]
+    text = IOS_HEAD + "noise\n" * 40 + ios(*on_port("Gi1/0/7", 1)).splitlines()[-2] + "\n"
 
     found = read("cisco_ios", "show mac address-table", text)
 
@@ -729,7 +729,7 @@ def test_a_row_that_a_template_passes_over_without_a_word_is_noticed() -> None:
     text = (
         "   VLAN     MAC Address      Type      age     Secure NTFY Ports\n"
         "*   10     0000.5e00.5301   dynamic  0         F      F    Eth1/7\n"
-        "*   10     0000.5e00.5302   dynam"
+        "*   10     0000.5e00.5302   dynam\n"
     )
 
     found = read("cisco_nxos", "show mac address-table", text)
@@ -737,6 +737,31 @@ def test_a_row_that_a_template_passes_over_without_a_word_is_noticed() -> None:
     assert len(found.observations) == 1
     assert not found.complete
     assert why(found) == {"line 3": "a hardware address in a line that is no row of this table"}
+
+
+def test_a_last_line_without_an_end_is_used_but_may_be_cut_off() -> None:
+    whole = ios(*on_port("Gi1/0/48", 1))
+
+    found = read("cisco_ios", "show mac address-table", whole[: whole.index("Gi1/0/48") + len("Gi1/0/4")])
+
+    assert of(found).identity == {"macs": [MAC]}
+    assert not found.complete
+    assert why(found) == {"line 6": "the last line has no end: it may be cut off"}
+
+
+def test_a_chassis_lists_what_is_its_own_without_a_port() -> None:
+    text = """\
+     vlan   mac address    type   learn    age                 ports
+----+----+---------------+-------+-----+----------+-----------------------------
+*     420 0000.5e00.5301  dynamic  Yes        5     Po140
+      420 0000.5e00.5302   static  No           -
+"""
+
+    found = read("cisco_ios", "show mac address-table", text)
+
+    assert found.complete, found.skipped
+    assert of(found).place["port"] == "Po140"
+    assert why(found) == {"1 of 2 rows": "the device's own, groups, or incomplete"}
 
 
 def test_xml_that_breaks_off_is_read_as_far_as_it_goes() -> None:
@@ -762,7 +787,7 @@ def test_xml_with_entities_of_its_own_is_not_read() -> None:
 
     assert found.observations == ()
     assert not found.complete
-    assert "XML that declares a document type or entities is not read" in why(found).values()
+    assert "XML that declares entities is not read" in why(found).values()
 
 
 def test_bytes_that_are_no_utf8_spoil_nothing_else() -> None:
@@ -881,6 +906,8 @@ def test_half_an_answer_is_never_more_than_the_whole(which: int, data: st.DataOb
     whole, part = read(str(platform), str(command), str(text)), read(str(platform), str(command), half)
 
     macs = {mac for one in whole.observations for mac in one.identity["macs"]}
-    assert {mac for one in part.observations for mac in one.identity["macs"]} <= macs
+    told = {mac for one in part.observations for mac in one.identity["macs"]}
+    if half.endswith("\n"):
+        assert told <= macs
     if part.complete:
-        assert len(part.observations) == len(whole.observations)
+        assert told == macs
