@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
 from lab import hosts, image, podman
 from lab.image import DEBIAN_12, DEBIAN_12_BEHIND
 from lab.machines import MACHINES, PLACEHOLDER_SERIAL, customers, free_subnet
@@ -96,8 +97,11 @@ def test_no_two_hosts_share_what_identifies_them() -> None:
         [(machine.customer, machine.number) for machine in MACHINES],
     ):
         assert len(set(identities)) == len(MACHINES)
-    # Locally administered and unicast: an address that no vendor has given to anything.
-    assert all(int(machine.mac[:2], 16) & 3 == 2 for machine in MACHINES)
+
+
+def test_hosts_have_documentation_addresses_by_their_place_which_count_as_burned_in() -> None:
+    assert [machine.mac for machine in MACHINES][:2] == ["00:00:5e:00:53:01", "00:00:5e:00:53:02"]
+    assert {macs.kind(machine.mac) for machine in MACHINES} == {macs.Kind.BURNED_IN}
 
 
 def test_a_fingerprint_is_the_one_that_ssh_shows() -> None:

@@ -17,10 +17,14 @@ except ImportError:
     EUI = None
 
 
+# The block of the internet's registry: for protocols and documentation, so its owner made no thing.
+IANA = "00:00:5e:"
+
+
 @functools.cache
 def vendor_of(mac: str) -> str:
     """The registered maker's name, or "": also for a local address, which a virtual machine or a phone chose itself."""
-    if EUI is None or len(mac) != 17 or int(mac[:2], 16) & 2:
+    if EUI is None or len(mac) != 17 or int(mac[:2], 16) & 2 or mac.lower().startswith(IANA):
         return ""
     try:
         return str(EUI(mac).oui.registration().org)

@@ -16,3 +16,8 @@ def test_a_registered_address_has_a_maker() -> None:
 @pytest.mark.parametrize("mac", ["", "nonsense", "02:00:5e:b2:f8:88", "da:a1:19:00:00:01"])
 def test_an_address_that_software_made_up_and_no_address_have_none(mac: str) -> None:
     assert vendor_of(mac) == ""
+
+
+@pytest.mark.parametrize("mac", ["00:00:5e:00:53:01", "00:00:5E:00:01:0a"])
+def test_an_address_for_documentation_or_of_a_protocol_was_made_by_nobody(mac: str) -> None:
+    assert vendor_of(mac) == ""
