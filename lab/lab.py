@@ -115,17 +115,18 @@ def _locked(name: str, progress: Progress) -> Iterator[LabPaths]:
         yield lab
 
 
-def up(name: str = "demo", *, hosts: bool = True, progress: Progress = progress.step) -> Lab:
+def up(name: str = "demo", *, hosts: bool = True, durable: bool = True, progress: Progress = progress.step) -> Lab:
     """Bring a lab up, whatever state it is in, and return it when it answers. What runs is left alone.
 
-    Hosts boot (and their images are made) while NetBox starts. Where containers cannot run, the lab has none.
+    Hosts boot (and their images are made) while NetBox starts. Where containers cannot run, the lab has none. A lab
+    that is not durable waits for no disk: it survives every killed process, but no power cut.
     """
     with _locked(name, progress) as lab, ThreadPoolExecutor(1) as pool:
         state = State.read(lab.state)
         booting = pool.submit(_hosts, lab, progress) if hosts else None
         environment = netbox.environment(progress)
         if not _runs(lab, state):
-            _start(environment, lab, state, progress)
+            _start(environment, lab, state, progress, durable=durable)
         if booting:
             state.hosts = booting.result()
             state.write(lab.state)
@@ -154,7 +155,7 @@ def _runs(lab: LabPaths, state: State) -> bool:
     )
 
 
-def _start(environment: netbox.Environment, lab: LabPaths, state: State, progress: Progress) -> None:
+def _start(environment: netbox.Environment, lab: LabPaths, state: State, progress: Progress, *, durable: bool) -> None:
     """Start all services on what is there. What a crash left running is ended first, what it left undone is redone."""
     left = netbox.clean(lab)
     if left:
@@ -172,7 +173,7 @@ def _start(environment: netbox.Environment, lab: LabPaths, state: State, progres
         try:
             cluster = environment.cluster(lab.postgres)
             cluster.create()
-            record("postgres", cluster.start(log=lab.logs / "postgres.log", mark=lab.base))
+            record("postgres", cluster.start(log=lab.logs / "postgres.log", mark=lab.base, durable=durable))
             record("redis", netbox.start_redis(environment, lab))
             netbox.ensure_database(environment, cluster, progress)
             made_by = netbox.dump_path(environment).name

@@ -58,7 +58,7 @@ def session_name() -> Iterator[str]:
 def netbox(session_name: str) -> Iterator[NetBox]:
     """NetBox of the test lab, empty when the session starts."""
     try:
-        found = NetBox(lab_of.up(session_name, hosts=False))
+        found = NetBox(lab_of.up(session_name, hosts=False, durable=False))
         if f"snapshot_{EMPTY}" in found.lab.cluster.databases():
             found.reset()
         else:
@@ -79,7 +79,7 @@ def fresh_netbox(netbox: NetBox) -> NetBox:
 @pytest.fixture(scope="session")
 def lab(session_name: str, netbox: NetBox) -> Lab:
     """The whole lab."""
-    return lab_of.up(session_name)
+    return lab_of.up(session_name, durable=False)
 
 
 @pytest.fixture(scope="session")
