@@ -24,6 +24,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.text import LARGES
 
 # Where nmap is looked for, and all that it gets of our environment.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
+# CAP_NET_ADMIN and CAP_NET_RAW, as bits.
+_RAW = 1 << 12 | 1 << 13
 _GRACE = 5.0  # seconds to end by itself
 
 
@@ -36,8 +38,19 @@ class Answer:
 
 
 def privileged() -> bool:
-    """Whether nmap started from here may send raw packets."""
-    return os.geteuid() == 0
+    """Whether nmap started from here may send raw packets: as root, or with both capabilities handed down to it."""
+    if os.geteuid() == 0:
+        return True
+    try:
+        return hands_down_raw(Path("/proc/self/status").read_text(encoding="ascii"))
+    except OSError:  # not Linux
+        return False
+
+
+def hands_down_raw(status: str) -> bool:
+    """Whether a process, by its /proc/PID/status, hands down what a raw scan needs (its ambient capabilities)."""
+    ambient = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapAmb:")), 0)
+    return ambient & _RAW == _RAW
 
 
 def scan(decision: Scan, customer: str, seconds: float) -> tuple[Reading, tuple[MspError, ...]]:
