@@ -251,7 +251,9 @@ def _item(group: str, changes: Sequence[Change], minutes: Mapping[str, float]) -
         place=next((p for p in map(_place_now, details) if p != Place()), Place()),
         first_seen=min(filter(None, (moment(d.get("first_seen")) for d in details)), default=None),
         last_seen=max(filter(None, (moment(d.get("last_seen")) for d in details)), default=None),
-        moves=tuple((_place(c.detail.get("before")), _place(c.detail.get("after"))) for c in changes if c.kind == MOVED),
+        moves=tuple(
+            (_place(c.detail.get("before")), _place(c.detail.get("after"))) for c in changes if c.kind == MOVED
+        ),
         differences=differences,
         misses=next(filter(None, map(_misses, details)), ()),
         sides=next(filter(None, map(_sides, details)), ()),
@@ -341,7 +343,9 @@ def _misses(detail: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
 
 def _sides(detail: Mapping[str, Any]) -> tuple[Side, ...]:
     found = detail.get("sides")
-    return tuple(_side(side) for side in (found if isinstance(found, list | tuple) else ()) if isinstance(side, Mapping))
+    return tuple(
+        _side(side) for side in (found if isinstance(found, list | tuple) else ()) if isinstance(side, Mapping)
+    )
 
 
 def _side(side: Mapping[str, Any]) -> Side:

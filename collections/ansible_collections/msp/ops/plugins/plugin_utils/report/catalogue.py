@@ -389,7 +389,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "digest.lead.one": ("Sinds {since} is er {n} ding veranderd.", "{n} thing has changed since {since}."),
     "digest.lead.many": ("Sinds {since} zijn er {n} dingen veranderd.", "{n} things have changed since {since}."),
     "digest.lead.first.one": ("Tot en met {until} is er {n} ding veranderd.", "Up to {until}, {n} thing changed."),
-    "digest.lead.first.many": ("Tot en met {until} zijn er {n} dingen veranderd.", "Up to {until}, {n} things changed."),
+    "digest.lead.first.many": (
+        "Tot en met {until} zijn er {n} dingen veranderd.",
+        "Up to {until}, {n} things changed.",
+    ),
     "digest.point.new.one": (
         "{n} nieuw apparaat staat niet in het contract.",
         "{n} new device is not in the contract.",

@@ -8,8 +8,10 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from hypothesis import strategies as st
+
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change, Effort
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import CHANGES, Change, Effort
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import News, news
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.spent import Spent
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import SLUG, customer
@@ -126,7 +128,12 @@ def a_week(language: str = "en") -> News:
             asset="device:9",
             at=NOW - 5 * DAY,
             **{"name": f"{own}-laptop02", "vendor": "Lenovo", "model": "ThinkPad T14", "type": "workstation"},
-            **{"addresses": ["192.0.2.121"], "gone_since": iso(NOW - 21 * DAY), **scanned, **seen(NOW - 300 * DAY, NOW - 5 * DAY)},
+            **{
+                "addresses": ["192.0.2.121"],
+                "gone_since": iso(NOW - 21 * DAY),
+                **scanned,
+                **seen(NOW - 300 * DAY, NOW - 5 * DAY),
+            },
         ),
         change(
             "moved",
@@ -178,3 +185,47 @@ def a_week(language: str = "en") -> News:
     )
     spent = None if dutch else Spent(25, 0.3, rows, {"device:31": 25.0})
     return of(*changes, language=language, spent=spent)
+
+
+# What is hostile in any of the places where it is shown, and what is plain.
+TEXT = st.text(st.sampled_from("ab9 .:{}%<>&\"'\\\n\x00\x1b\u202e\ud800漢é"), max_size=20)
+ONE = st.none() | st.booleans() | st.integers() | TEXT
+ANYTHING = ONE | st.lists(ONE, max_size=3) | st.dictionaries(TEXT, ONE | st.lists(ONE, max_size=2), max_size=3)
+WORDS = ("name", "first_seen", "last_seen", "sources", "addresses", "macs", "vendor", "model", "os", "type", "serial")
+MORE = (
+    "switch",
+    "port",
+    "prefix",
+    "status",
+    "misses",
+    "gone_since",
+    "before",
+    "after",
+    "changes",
+    "why",
+    "sides",
+    "how",
+)
+
+
+@st.composite
+def some_changes(draw: st.DrawFn) -> list[Change]:
+    """Changes of two customers, with shared things and assets, and whatever detail; in any order."""
+    made = []
+    for number in range(draw(st.integers(0, 12))):
+        at = SINCE + draw(st.integers(-3, 5)) * HOUR
+        detail = draw(st.dictionaries(st.sampled_from((*WORDS, *MORE)), ANYTHING, max_size=4))
+        made.append(
+            Change(
+                f"k{number}",
+                draw(st.sampled_from([whose().slug, "harbour-dental"])),
+                at,
+                draw(st.sampled_from(CHANGES)),
+                draw(st.sampled_from(["mac:a", "mac:b", "device:1"])),
+                draw(st.sampled_from([None, "device:1", "device:2"])),
+                detail,
+                None,
+                draw(st.sampled_from([None, at, at + DAY])),
+            )
+        )
+    return made
