@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,9 +43,11 @@ def test_a_person_sees_every_item_with_where_it_hangs_and_what_to_do(width: int,
 
 
 def test_very_long_words_do_not_widen_the_page_of_a_phone(tmp_path: Path) -> None:
-    sides = [{"name": LONG, "reasons": [{"kind": "serial", "value": LONG, "source": LONG}]}]
-    values = dict.fromkeys(("name", "vendor", "model", "os", "serial", "switch", "port", "prefix", "type", "why"), LONG)
-    made = [change(kind, f"mac:{kind}", key=f"{LONG}{kind}", sides=sides, **values) for kind in GROUPS]
+    values: dict[str, Any] = dict.fromkeys(
+        ("name", "vendor", "model", "os", "serial", "switch", "port", "prefix", "type", "why"), LONG
+    )
+    values["sides"] = [{"name": LONG, "reasons": [{"kind": "serial", "value": LONG, "source": LONG}]}]
+    made = [change(kind, f"mac:{kind}", key=f"{LONG}{kind}", **values) for kind in GROUPS]
     found = measure(write(of(*made), tmp_path), tmp_path, PHONE)
     assert (found["width"], found["beyond"]) == (PHONE, [])
 

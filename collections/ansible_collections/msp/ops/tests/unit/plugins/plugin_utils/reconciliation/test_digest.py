@@ -122,8 +122,20 @@ def test_the_first_digest_begins_at_the_beginning() -> None:
 
 
 def test_what_is_known_comes_from_the_newest_change_that_says_it() -> None:
-    first = {"name": "pc", "vendor": "HP", "sources": ["nmap"], "first_seen": iso(NOW - DAY), "last_seen": iso(NOW)}
-    later = {"name": "desk", "sources": ["dhcp:hq"], "first_seen": iso(NOW), "last_seen": iso(NOW + HOUR), "vendor": ""}
+    first: dict[str, Any] = {
+        "name": "pc",
+        "vendor": "HP",
+        "sources": ["nmap"],
+        "first_seen": iso(NOW - DAY),
+        "last_seen": iso(NOW),
+    }
+    later: dict[str, Any] = {
+        "name": "desk",
+        "sources": ["dhcp:hq"],
+        "first_seen": iso(NOW),
+        "last_seen": iso(NOW + HOUR),
+        "vendor": "",
+    }
     (item,) = of(change("new", **first), change("gone", at=NOW + HOUR, **later)).items
     assert (item.name, item.vendor, item.sources) == ("desk", "HP", ("dhcp:hq", "nmap"))
     assert (item.first_seen, item.last_seen) == (NOW - DAY, NOW + HOUR)
