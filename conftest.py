@@ -1,6 +1,31 @@
-"""What holds for every test: no property is judged by the clock, on a machine that may be busy with much else."""
+"""What holds for every test: no property is judged by the clock, on a machine that may be busy with much else.
 
+recorded finds outputs of real tools that were recorded elsewhere and are not shipped; what reads them skips where they
+are not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no-clock")
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[[str], Path]:
+    """By its name below the directory of recordings, one of them."""
+
+    def find(name: str) -> Path:
+        beside = Path(__file__).resolve().parent.parent / "shared" / "data"
+        place = Path(os.environ.get("MSP_RECORDED_DATA") or beside) / name
+        if not place.exists():
+            pytest.skip(f"the recorded output {name} is not on this machine (MSP_RECORDED_DATA names its directory)")
+        return place
+
+    return find

@@ -24,6 +24,7 @@ f.onload = () => {{
   figures.textContent = JSON.stringify({{
     width: d.documentElement.scrollWidth,
     beyond: beyond.map(e => e.tagName + '.' + e.className),
+    items: [...d.querySelectorAll('[data-item]')].map(e => [e.dataset.group, e.innerText]),
     unlisted: text('[data-thing]'), absent: text('[data-state=absent][data-asset]'),
     warranty: Object.fromEntries([...d.querySelectorAll('[data-warranty]')].map(
       e => [e.dataset.warranty, e.querySelector('.result .chip').innerText])),

@@ -6,7 +6,6 @@ Fixtures, all of them made on first use and once a session unless it says otherw
     netbox        its NetBox (lab.api.NetBox: url, token, env(), call(), token_for(permissions), snapshot(), reset())
     fresh_netbox  the same, put back to empty before the module that asks for it
     hosts         its hosts as a list of dictionaries; skips with the reason where containers cannot run
-    samples       real outputs of real tools, where they lie beside the checkout (or MSP_SAMPLES names them); else skips
     store_url     a SQLite file of this test's own; postgres_url: a PostgreSQL database of this test's own
 
 The lab is removed with its data at the end of the session; MSP_KEEP_LAB=1 keeps it for the next one.
@@ -31,14 +30,14 @@ from lab.locks import claimed
 KEEP = "MSP_KEEP_LAB"
 REQUIRE = "MSP_REQUIRE_ALL"
 # The one thing that no machine can be expected to have.
-NO_SAMPLES = "no real samples"
+NO_RECORDING = "MSP_RECORDED_DATA"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where everything has to be tested, a test that could not run here has failed."""
     report = yield
-    if report.skipped and os.environ.get(REQUIRE) and NO_SAMPLES not in str(report.longrepr):
+    if report.skipped and os.environ.get(REQUIRE) and NO_RECORDING not in str(report.longrepr):
         report.outcome = "failed"
         report.longrepr = f"{REQUIRE} is set, so no test may be skipped. {report.longrepr}"
     return report
@@ -111,12 +110,3 @@ def postgres_url(postgres_cluster: postgres.Cluster) -> Iterator[str]:
     postgres_cluster.create_database(name)
     yield postgres_cluster.url(name)
     postgres_cluster.drop_database(name)
-
-
-@pytest.fixture(scope="session")
-def samples() -> Path:
-    """The folder with real outputs of real tools. It is no part of the project, so a test may have to do without."""
-    found = Path(os.environ.get("MSP_SAMPLES") or Path(__file__).resolve().parent.parent.parent / "shared" / "data")
-    if not found.is_dir():
-        pytest.skip(f"{NO_SAMPLES} at {found}")
-    return found

@@ -7,21 +7,16 @@ A sheet file that exists is never written again: somebody may have filled it in.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import files
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sheet
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import page, workbook
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.sheet import SheetDocument, document
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
-
-# Readable by the MSP's group, for instance the web server that shows reports; never by everybody.
-MODE = 0o640
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,55 +49,18 @@ def hand_over(store: Store, verification: Verification, folder: Path, *, dry_run
     target = folder / slug / f"{sheet.id}.xlsx"
     body = page.page(verification, sheet.id).encode()
     changed = []
-    if not _holds(report, body):
+    if not files.holds(report, body):
         changed.append(str(report))
         if not dry_run:
-            _write(report, body)
+            files.write(report, body)
     if not target.exists():
         changed.append(str(target))
         if not dry_run:
             # Recorded first: a sheet that is in somebody's hands must be one that we know.
             store.record_sheet(_record(sheet))
-            _write(target, workbook.write(sheet, verification))
+            files.write(target, workbook.write(sheet, verification))
     return Handover(report, target, sheet.id, tuple(changed))
 
 
 def _record(sheet: SheetDocument) -> Sheet:
     return Sheet(id=sheet.id, customer=sheet.customer, written=sheet.written, digest=sheet.digest)
-
-
-def _holds(path: Path, body: bytes) -> bool:
-    try:
-        return path.read_bytes() == body
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Write a whole file or none: through a temporary file beside it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".verification-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(MODE)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> MspError:
-    return MspError(
-        "MSP-RPT-002",
-        f"a folder for reports that can be written, {path.parent}",
-        f"{error.strerror or error}",
-        "give another folder, or the right to write in this one",
-    )

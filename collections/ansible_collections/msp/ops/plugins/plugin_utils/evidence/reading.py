@@ -24,6 +24,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Known,
     Run,
     RunHost,
+    Seen,
     Sheet,
     Sighting,
     StoredPlan,
@@ -242,6 +243,19 @@ def changes(
     if until is not None:
         query = query.where(table.c.recorded_at <= rows.micros(until))
     return [rows.change(row) for row in connection.execute(query.order_by(table.c.recorded_at, table.c.key))]
+
+
+def seen(connection: Connection, customers: Iterable[str], since: dt.datetime | None) -> list[Seen]:
+    """When the assets of some customers were seen; those seen since, when asked."""
+    table = tables().seen
+    found: list[Seen] = []
+    for names in batched(sorted(set(customers)), BATCH):
+        query = sa.select(table).where(table.c.customer.in_(names))
+        if since is not None:
+            query = query.where(table.c.last_seen >= rows.micros(since))
+        query = query.order_by(table.c.customer, table.c.asset)
+        found += [rows.seen(row) for row in connection.execute(query)]
+    return found
 
 
 def plans(connection: Connection, *, customer: str | None = None, plan_id: str | None = None) -> list[StoredPlan]:

@@ -225,6 +225,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """When an asset was seen, by every sighting that identity says is of it. place is where the last one was."""
+
+    customer: str
+    asset: str
+    first_seen: dt.datetime
+    last_seen: dt.datetime
+    sources: tuple[str, ...] = ()
+    place: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPlan:
     """A plan for writing to NetBox, as it was made. id is the hash of what it does; steps are those done so far."""
 

@@ -81,6 +81,9 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
             **_remove_sightings(connection, customer, cutoff),
             **_remove_audits(connection, customer, cutoff),
             **_remove_runs(connection, customer, cutoff),
+            "seen": _delete(
+                connection, tables().seen, tables().seen.c.customer == customer, tables().seen.c.last_seen < cutoff
+            ),
             **{
                 table.name: _delete(connection, table, table.c.customer == customer, table.c.recorded_at < cutoff)
                 for table in (tables().coverages, tables().changes)

@@ -27,6 +27,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    Seen,
     Sheet,
     Sighting,
     StoredPlan,
@@ -408,3 +409,25 @@ def digest_row(digest: Digest) -> Row:
 
 def digest(row: Any) -> Digest:
     return Digest(row.customer, _maybe_time(row.since), time_of(row.until), row.changes)
+
+
+def seen_row(seen: Seen) -> Row:
+    return {
+        "customer": clean(seen.customer),
+        "asset": clean(seen.asset),
+        "first_seen": micros(seen.first_seen),
+        "last_seen": micros(seen.last_seen),
+        "sources": hashing.canonical_json(list(seen.sources)),
+        "place": hashing.canonical_json(dict(seen.place)),
+    }
+
+
+def seen(row: Any) -> Seen:
+    return Seen(
+        customer=row.customer,
+        asset=row.asset,
+        first_seen=time_of(row.first_seen),
+        last_seen=time_of(row.last_seen),
+        sources=tuple(json.loads(row.sources)),
+        place=json.loads(row.place),
+    )

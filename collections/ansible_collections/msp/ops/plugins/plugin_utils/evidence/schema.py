@@ -48,6 +48,7 @@ class Tables:
     coverages: sa.Table
     changes: sa.Table
     digests: sa.Table
+    seen: sa.Table
     plans: sa.Table
     plan_approvals: sa.Table
     plan_steps: sa.Table
@@ -273,7 +274,10 @@ def _agreed(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
 
 
 def _discovered(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
-    """What a source looked at as a whole, what was found to change, and how far that was told."""
+    """What a source looked at as a whole, what was found to change, and how far that was told.
+
+    seen is a projection, made again by every reconciliation: when each asset was seen by anything that is the asset.
+    """
     from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, UniqueConstraint
 
     number = BigInteger().with_variant(Integer, "sqlite")
@@ -315,7 +319,17 @@ def _discovered(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("changes", Integer, nullable=False),
         Column("recorded_at", BigInteger, nullable=False),
     )
-    return coverages, changes, digests
+    seen = Table(
+        "seen",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("asset", Text, primary_key=True),
+        Column("first_seen", BigInteger, nullable=False),
+        Column("last_seen", BigInteger, nullable=False),
+        Column("sources", Text, nullable=False),
+        Column("place", Text, nullable=False),
+    )
+    return coverages, changes, digests, seen
 
 
 def _planned(metadata: sa.MetaData) -> tuple[sa.Table, ...]:

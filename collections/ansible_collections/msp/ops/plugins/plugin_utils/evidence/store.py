@@ -9,6 +9,7 @@ transaction. Recording the same thing twice is recording it once. What should be
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
@@ -40,6 +41,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    Seen,
     Sheet,
     Sighting,
     StoredPlan,
@@ -236,6 +238,17 @@ class Store:
         """Changes recorded in (since, until] by the database's clock, oldest first."""
         with self.database.read() as connection:
             return reading.changes(connection, customer, since, until)
+
+    def record_seen(self, seen: Iterable[Seen]) -> None:
+        """Replace what is known of when these assets were seen."""
+        found = _by([rows.seen_row(one) for one in seen], "customer", "asset")
+        for part in batched(found, OBSERVATIONS_A_TRANSACTION):
+            self.database.write(functools.partial(writing.write_seen, rows=part))
+
+    def seen(self, customers: Iterable[str], since: dt.datetime | None = None) -> list[Seen]:
+        """When the assets of these customers were seen, by anything that identity says is the asset."""
+        with self.database.read() as connection:
+            return reading.seen(connection, customers, since)
 
     def record_digest(self, digest: Digest) -> None:
         """Record how far a customer was told."""

@@ -271,3 +271,18 @@ def _write_tokens(connection: Connection, rows: Sequence[Row]) -> None:
             insert(connection, tables().tokens).on_conflict_do_nothing(),
             [dict(zip(names, word, strict=True)) for word in new],
         )
+
+
+def write_seen(connection: Connection, rows: Sequence[Row]) -> None:
+    """When assets were seen, as the newest reconciliation says."""
+    table = tables().seen
+    statement = insert(connection, table)
+    names = ("first_seen", "last_seen", "sources", "place")
+    changed = sa.or_(*(table.c[name] != statement.excluded[name] for name in names))
+    update = statement.on_conflict_do_update(
+        index_elements=["customer", "asset"],
+        set_={name: statement.excluded[name] for name in names},
+        where=changed,
+    )
+    if rows:
+        connection.execute(update, list(rows))

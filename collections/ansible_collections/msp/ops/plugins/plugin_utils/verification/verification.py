@@ -74,13 +74,17 @@ class Verification:
 
     @property
     def language(self) -> str:
-        """The customer's language where we speak it, else English."""
-        wanted = self.customer.contract.language if self.customer.contract else "en"
-        return wanted if wanted in names.LANGUAGES else "en"
+        return language(self.customer)
 
     @property
     def zone(self) -> ZoneInfo:
         return zone(self.customer)
+
+
+def language(customer: Customer) -> str:
+    """The customer's language where we speak it, else English."""
+    wanted = customer.contract.language if customer.contract else "en"
+    return wanted if wanted in names.LANGUAGES else "en"
 
 
 def zone(customer: Customer) -> ZoneInfo:

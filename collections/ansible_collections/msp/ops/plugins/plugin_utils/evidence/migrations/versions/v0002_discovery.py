@@ -1,7 +1,7 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Revision 0002: discovery. What a source covered, what changed, plans with their approval and steps, decisions,
-digests; and the leases under which one controller at a time writes.
+digests; when each asset was last seen; and the leases under which one controller at a time writes.
 
 Never changed after a release, and never imports the present schema: it says what revision 0002 was.
 """
@@ -67,6 +67,16 @@ def _seen() -> None:
         sa.Column("since", sa.BigInteger()),
         sa.Column("changes", sa.Integer(), nullable=False),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+    )
+
+    op.create_table(
+        "seen",
+        sa.Column("customer", sa.Text(), primary_key=True),
+        sa.Column("asset", sa.Text(), primary_key=True),
+        sa.Column("first_seen", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen", sa.BigInteger(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
     )
 
 

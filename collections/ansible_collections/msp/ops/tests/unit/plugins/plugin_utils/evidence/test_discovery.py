@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Coverage,
     Decision,
     Digest,
+    Seen,
     StoredPlan,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -107,6 +108,18 @@ def test_the_last_digest_says_how_far_a_customer_was_told(store: Store) -> None:
     store.record_digest(Digest("dentist", None, AT + 2 * HOUR, 9))
 
     assert store.last_digest("bakery") == Digest("bakery", AT, AT + HOUR, 1)
+
+
+def test_when_an_asset_was_seen_is_what_the_last_reconciliation_says(store: Store) -> None:
+    first = Seen("bakery", "device:7", AT, AT, ("nmap",), {"prefix": "192.0.2.0/24"})
+    store.record_seen([first, replace(first, asset="device:8"), replace(first, customer="dentist")])
+
+    again = replace(first, last_seen=AT + HOUR, sources=("dhcp", "nmap"), place={"switch": "sw01"})
+    store.record_seen([again])
+
+    assert store.seen(["bakery"]) == [again, replace(first, asset="device:8")]
+    assert store.seen(["bakery", "dentist"], since=AT + HOUR) == [again]
+    assert store.seen(["nobody"]) == []
 
 
 def test_a_customer_takes_along_what_discovery_found_and_nobody_elses(store: Store) -> None:

@@ -1,0 +1,44 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""msp.ops.discovery_digest: arguments, one call, diff, result. The work is in plugin_utils/desk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.digest import hand_over, read
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
+
+SPEC: dict[str, dict[str, Any]] = {
+    **NETBOX_SPEC,
+    "customer": {"type": "str", "required": True},
+    "path": {"type": "path", "required": True},
+    "made_by": {"type": "str", "required": True},
+    "store_url": {"type": "str", "no_log": True},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller; needs no connection to a host."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        folder, made_by = Path(arguments["path"]), arguments["made_by"]
+        try:
+            with Store.open(arguments["store_url"]) as store, register_of(arguments) as register:
+                news = read(store, one_customer(register, arguments["customer"]))
+                done = hand_over(store, news, folder, made_by=made_by, dry_run=self._task.check_mode)
+        except MspError as error:
+            return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
+        if self._task.diff:
+            result["diff"] = {"before": "", "after": done.text, "after_header": ", ".join(done.paths)}
+        return result | done.as_dict()

@@ -1,0 +1,45 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lines of plain text that fit a mail: no line is wider than asked, whatever words are in it. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+WIDTH = 78
+
+
+def columns(words: str) -> int:
+    """How many columns words take: characters of East Asian scripts take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in words)
+
+
+def wrapped(words: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
+    """Words in lines that begin with first, and rest from the second on (spaces as wide as first, unless given).
+
+    Breaks between words; a word that fits on no line is broken where the line ends.
+    """
+    rest = " " * columns(first) if rest is None else rest
+    lines: list[str] = []
+    line, empty = first, True
+    for word in words.split():
+        if not empty and columns(line) + 1 + columns(word) > width:
+            lines.append(line)
+            line, empty = rest, True
+        piece = word if empty else f" {word}"
+        while columns(line) + columns(piece) > width:
+            head = _fitting(piece, width - columns(line))
+            lines.append(line + head)
+            line, piece = rest, piece[len(head) :]
+        line, empty = line + piece, False
+    return [found.rstrip() for found in (*lines, line)]
+
+
+def _fitting(words: str, room: int) -> str:
+    """The longest beginning that fits, at least one character."""
+    taken = 0
+    for place, character in enumerate(words):
+        taken += columns(character)
+        if taken > room:
+            return words[: max(1, place)]
+    return words
