@@ -230,7 +230,8 @@ class Store:
 
     def record_changes(self, changes: Iterable[Change]) -> None:
         """Record what a reconciliation found to have changed. A key that is there already is not written again."""
-        self._write_events("changes", _by([rows.change_row(change) for change in changes], "key"))
+        found = _by([rows.change_row(change) for change in changes], "key")
+        self.database.write(functools.partial(writing.write_changes, rows=found))
 
     def changes(
         self, customer: str, since: dt.datetime | None = None, until: dt.datetime | None = None

@@ -273,6 +273,25 @@ def _write_tokens(connection: Connection, rows: Sequence[Row]) -> None:
         )
 
 
+def write_changes(connection: Connection, rows: Sequence[Row]) -> None:
+    """Changes that are not there yet, each recorded after all that its customer has and was told of.
+
+    A clock that jumped back, or two changes within its smallest step, would else put one before the end of the last
+    digest, and nobody would ever be told of it.
+    """
+    known = tables()
+    now = database_micros(connection)
+    stamps = {}
+    for customer in {row["customer"] for row in rows}:
+        newest = sa.select(sa.func.max(known.changes.c.recorded_at)).where(known.changes.c.customer == customer)
+        told = sa.select(sa.func.max(known.digests.c.until)).where(known.digests.c.customer == customer)
+        floor = max(connection.execute(query).scalar() or 0 for query in (newest, told))
+        stamps[customer] = max(now, floor + 1)
+    stamped = [{**row, "recorded_at": stamps[row["customer"]]} for row in rows]
+    if stamped:
+        connection.execute(insert(connection, known.changes).on_conflict_do_nothing(), stamped)
+
+
 def write_seen(connection: Connection, rows: Sequence[Row]) -> None:
     """When assets were seen, as the newest reconciliation says."""
     table = tables().seen

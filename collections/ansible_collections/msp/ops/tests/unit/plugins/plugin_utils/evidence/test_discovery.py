@@ -61,6 +61,24 @@ def test_a_change_is_recorded_once_and_found_by_when_it_was_recorded(store: Stor
     assert store.changes("dentist") == []
 
 
+def test_no_change_is_recorded_before_what_its_customer_was_told_of_whatever_the_clock_does(store: Store) -> None:
+    store.record_changes([NEW])
+    (told,) = store.changes("bakery")
+    assert told.recorded_at is not None
+    ahead = told.recorded_at + 24 * HOUR  # as a clock stood that has been turned back since
+    store.record_digest(Digest("bakery", None, ahead, 1))
+
+    store.record_changes([replace(NEW, key="k2")])
+    store.record_changes([replace(NEW, key="k3"), replace(NEW, key="k4", customer="dentist")])
+
+    later = store.changes("bakery", since=ahead)
+    assert [one.key for one in later] == ["k2", "k3"]
+    assert later[0].recorded_at != later[1].recorded_at
+    (other,) = store.changes("dentist")
+    assert other.recorded_at is not None
+    assert other.recorded_at < ahead
+
+
 def test_a_change_of_an_unknown_kind_is_a_defect_of_its_maker(store: Store) -> None:
     with pytest.raises(MspError) as caught:
         store.record_changes([replace(NEW, kind="odd")])
