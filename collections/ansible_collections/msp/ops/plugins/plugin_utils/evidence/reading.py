@@ -117,7 +117,7 @@ def _states_query(*, current_only: bool) -> Any:
     join = seen.c.thing_id == things.c.id
     if current_only:
         join = sa.and_(join, seen.c.version == things.c.version)
-    columns = (things.c.id, things.c.customer, things.c.source, things.c.thing, *seen.c)
+    columns = (things.c.id, things.c.customer, things.c.source, things.c.thing, things.c.after_look, *seen.c)
     ordered = (things.c.id, seen.c.last_seen.desc(), seen.c.version)
     return sa.select(*columns).select_from(things.join(seen, join)).order_by(*ordered)
 
