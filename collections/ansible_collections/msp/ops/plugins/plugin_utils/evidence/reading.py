@@ -134,6 +134,16 @@ def states(connection: Connection, customer: str, source: str, thing: str) -> li
     return [rows.sighting(row) for row in connection.execute(query)]
 
 
+def histories(connection: Connection, customer: str, kinds: Sequence[str]) -> dict[tuple[str, str], list[Sighting]]:
+    """By source and thing, every state in which sources of these kinds saw it, newest first."""
+    source = tables().things.c.source
+    of_kind = sa.or_(*(sa.or_(source == kind, source.startswith(f"{kind}:", autoescape=True)) for kind in kinds))
+    found: dict[tuple[str, str], list[Sighting]] = defaultdict(list)
+    for row in connection.execute(states_query(customer).where(of_kind)):
+        found[row.source, row.thing].append(rows.sighting(row))
+    return dict(found)
+
+
 def _newest(connection: Connection, thing_ids: Iterable[int]) -> dict[int, Sighting]:
     """The newest state of each thing, by the thing's id."""
     found: dict[int, Sighting] = {}
@@ -245,7 +255,7 @@ def changes(
 
 
 def plans(connection: Connection, *, customer: str | None = None, plan_id: str | None = None) -> list[StoredPlan]:
-    """Plans of a customer, newest first; or the one with this id."""
+    """Plans of a customer, the one recorded last first; or the one with this id."""
     known = tables()
     approval = known.plan_approvals
     query = sa.select(known.plans, approval.c.by, approval.c.at, approval.c.reason).outerjoin(
@@ -255,7 +265,7 @@ def plans(connection: Connection, *, customer: str | None = None, plan_id: str |
         query = query.where(known.plans.c.customer == customer)
     if plan_id is not None:
         query = query.where(known.plans.c.id == plan_id)
-    query = query.order_by(known.plans.c.made.desc(), known.plans.c.id)
+    query = query.order_by(known.plans.c.recorded_at.desc(), known.plans.c.made.desc(), known.plans.c.id)
     found = connection.execute(query).all()
     steps: dict[str, set[str]] = defaultdict(set)
     for ids in batched([row.id for row in found], BATCH):
