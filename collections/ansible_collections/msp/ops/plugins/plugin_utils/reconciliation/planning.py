@@ -14,6 +14,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.desired import UNKNOWN
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import differences, words
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.differences import Difference
@@ -192,6 +193,8 @@ class _Planner:
             changes += [Difference(name, str(_field(asset, name) or ""), str(new)) for name, new in fields.items()]
         if custom:
             values["custom"] = custom
+            if names.ASSET_CLASS in custom and asset.kind == DEVICE and asset.vendor == UNKNOWN:
+                values["retype"] = True
             before["custom"] = {name: asset.custom_fields.get(name) for name in custom}
         if "address" in values:
             before["address"] = asset.address
@@ -259,15 +262,7 @@ class _Planner:
     def _change_mark(self, asset: Asset, has: str, wanted: str, disputes: Sequence[Finding]) -> None:
         finding = self.of_asset.get(asset.key)
         told = finding.seen if finding else None
-        said = {
-            names.MISSING: lambda: words.missed(finding.misses if finding else {}, told),
-            names.CONFLICT: lambda: " ".join(words.conflict(one, self.called) for one in disputes),
-            names.CHANGED: lambda: "; ".join(
-                f"{d.what}: {words.plain(d.before)} was promised, {words.plain(d.after)} is seen"
-                for d in (finding.differences if finding else ())
-            ),
-            "": lambda: "as agreed again",
-        }[wanted]()
+        said = self._why(wanted, finding, disputes)
         journal = f"Discovery: {has or 'fine'} to {wanted or 'fine'}. {said} {words.evidence(told)}".strip()
         step = Step.of(
             MARK,
@@ -280,6 +275,15 @@ class _Planner:
             journal=journal,
         )
         self._add(step, *self._transitions(asset, has, wanted, finding, disputes))
+
+    def _why(self, mark: str, finding: Finding | None, disputes: Sequence[Finding]) -> str:
+        if mark == names.MISSING:
+            return words.missed(finding.misses if finding else {}, finding.seen if finding else None)
+        if mark == names.CONFLICT:
+            return " ".join(words.conflict(one, self.called) for one in disputes)
+        differing = finding.differences if finding and mark == names.CHANGED else ()
+        said = [f"{d.what}: {words.plain(d.before)} promised, {words.plain(d.after)} seen" for d in differing]
+        return "; ".join(said) or "as agreed again"
 
     def _transitions(
         self, asset: Asset, has: str, wanted: str, finding: Finding | None, disputes: Sequence[Finding]
