@@ -8,10 +8,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: reconcile
 short_description: Reconcile what was seen with what NetBox says
-version_added: 0.2.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
-  - Holds everything that discovery saw of a customer against the customer's assets in NetBox, and brings NetBox up to it.
+  - Holds everything that discovery saw of a customer against the assets in NetBox, and brings NetBox up to it.
     What no asset is becomes a device with contract status C(unlisted); addresses, hardware addresses and the operating
     system follow what is seen; an asset that is missing, in conflict or not as it was promised is marked with the
     custom field C(msp_discovery), with a journal entry that holds the evidence.
