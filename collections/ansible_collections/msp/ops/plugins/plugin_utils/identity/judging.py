@@ -77,13 +77,14 @@ class Judge:
             return self._best(bundle, clean[0], options)
         doubts = [one for one in options if self._doubtful(one.score)]
         sharers = self._sharers(bundle)
+        named = [one for one in options if one.score.named and not one.score.contradicted and one.score.total > 0]
         if doubts or sharers:
             shared = bool(sharers) or any(one.score.shared for one in doubts)
-            sides = (*self._sides(bundle, doubts), *sharers)
+            more = [one for one in named if one not in doubts]
+            sides = (*self._sides(bundle, (*doubts, *more)), *sharers)
             return Judgement(Verdict.CONFLICT, Why.SHARED if shared else Why.CONTRADICTION, sides)
         if not hardware(bundle.evidence.known, self._ledger.worth):
             return None
-        named = [one for one in options if one.score.named and not one.score.contradicted and one.score.total > 0]
         if named:
             return Judgement(Verdict.CONFLICT, Why.SUCCESSOR, self._sides(bundle, named))
         return Judgement(Verdict.NEW, Why.UNKNOWN)

@@ -99,11 +99,11 @@ def _candidates(thing: Thing, key: str, of_profile: Mapping[str, str]) -> tuple[
 
 
 def _candidate(name: str, is_asset: bool, sides: Iterable[Side]) -> Candidate:
+    said = [_reason(point, side.mine) for side in sides for point in side.points]
+    said.sort(key=lambda one: (-_stamp(one.at), one.source, one.weight))
     reasons: dict[tuple[str, str], Reason] = {}
-    for side in sides:
-        for point in side.points:
-            one = _reason(point, side.mine)
-            reasons.setdefault((one.kind, one.value), one)
+    for one in said:
+        reasons.setdefault((one.kind, one.value), one)
     ordered = tuple(sorted(reasons.values(), key=lambda one: (-one.weight, one.kind, one.value)))
     return Candidate(name, is_asset, sum(one.weight for one in ordered), ordered)
 
