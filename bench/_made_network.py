@@ -53,7 +53,7 @@ CONTESTED = {
     "hearsay": "a name from reverse DNS only, which may be of whoever had the address before",
     "copied": "a virtual machine's UUID on two cards at the same time, and none of them is on record alone",
     "shared serial": "a serial number that several machines have, on a card that is on no record",
-    "slip": "a serial number nearly that of NetBox, with too little else: a typing error, or the next from the same box",
+    "slip": "a serial number nearly that of NetBox, with too little else: a typing error, or the next of the same box",
     "record": "NetBox contradicts itself: swapped labels, one machine twice, or an audit that reached another machine",
     "dock": "nothing but the card of a dock that goes from laptop to laptop",
     "virtual": "an address that two routers share: no thing of its own",
@@ -201,7 +201,9 @@ _OUI = {
     "printer": ("3c:2a:f4", "00:1e:0b"),
     "phone": ("f0:18:98", "5c:51:88"),
 }
-_DOCK_OUI = "64:4b:f0"
+# Docks of the laptop's own maker pass the laptop's address on; others show one of their chip's maker. A third of these is
+# of a maker that no list has.
+_DOCK_OUI, _NAMELESS_OUI = "00:e0:4c", "7c:c2:c6"
 _SETTLED = frozenset({"server", "virtual_machine", "network", "printer"})
 _JOINED = frozenset({"laptop", "desktop", "server", "virtual_machine"})
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
@@ -296,7 +298,9 @@ class _Network:
             directory_id=self._uuid() if kind in _JOINED and self._chance(0.95) else "",
             mdm_id=self._uuid(),
             tag=f"A{self.dice.randrange(10**6):06}" if self._chance(0.3) else "",
-            system={"phone": self.dice.choice(("iOS", "Android")), "network": "", "printer": ""}.get(kind, "Windows"),
+            system={"phone": self.dice.choice(("iOS", "Android")), "network": "", "printer": ""}.get(
+                kind, "Windows 11"
+            ),
         )
         if kind == "printer" and self._chance(0.6):
             one.says_name = f"NPI{one.cards[0].replace(':', '')[6:].upper()}"
@@ -362,6 +366,8 @@ class _Network:
         """What earlier runs matched is on record with the asset, as it was then."""
         for one in self.machines:
             one.before["audited"] = self._audited(one.kind)
+            if one.before["audited"]:
+                one.system = "Debian GNU/Linux"
             one.before["managed"] = self.has["mdm"] and one.kind in ("laptop", "desktop", "phone") and self._chance(0.9)
             if not self.served_long or one.record_wrong:
                 continue
@@ -376,6 +382,8 @@ class _Network:
                 ids["macs"] = seen
             if (audited or managed) and one.own_serial and one.serial and self._chance(self.rates.remembered):
                 ids["serial"] = [one.serial]
+            if audited and one.uuid and self._chance(self.rates.remembered):
+                ids["uuid"] = [one.uuid]
             self.made.remembered[str(one.asset)] = ids
 
     # What happened since
@@ -384,7 +392,7 @@ class _Network:
         for one in list(self.machines):
             if self._chance(self.rates.retired):
                 one.gone = NOW - self.dice.uniform(3, 60) * DAY
-            elif self._chance(self.rates.replaced):
+            elif one.kind != "virtual_machine" and self._chance(self.rates.replaced):
                 self._replace(one)
             else:
                 self._alter(one)
@@ -422,6 +430,7 @@ class _Network:
             if not self._chance(self.rates.copied):
                 continue
             copy = self._machine("virtual_machine")
+            copy.directory_id = ""  # nobody joined it: it uses the account of the original
             copy.name, copy.born, copy.twin = one.name, NOW - self.dice.uniform(1, 20) * DAY, one
             copy.before = {**one.before, "record": {"address": ""}}
             if self._chance(self.rates.copied_with_uuid):
@@ -449,7 +458,8 @@ class _Network:
     def _docks(self) -> None:
         laptops = [one for one in self.machines if one.kind == "laptop" and one.gone is None]
         users = [one for one in laptops if self._chance(self.rates.docked)]
-        docks = [f"{_DOCK_OUI}:{self._private()[9:]}" for _ in range(max(1, len(users) * 2 // 3))]
+        makers = (_DOCK_OUI, _DOCK_OUI, _NAMELESS_OUI)
+        docks = [f"{self.dice.choice(makers)}:{self._private()[9:]}" for _ in range(max(1, len(users) * 2 // 3))]
         for one in users:
             one.dock = self.dice.choice(docks)
 
@@ -569,7 +579,7 @@ class _Network:
     def _audit(self, one: Machine) -> None:
         """An audit asks at the asset's name or address; whatever answers there is taken for the asset."""
         asset = one.asset
-        if asset is None and one.twin is not None and one.twin.gone and one.kind in ("server", "virtual_machine"):
+        if asset is None and one.twin is not None and one.twin.gone and one.kind == "server":
             asset = one.twin.asset if self._chance(0.5) else None
         if asset is None or not one.before["audited"] or (one.kind == "laptop" and self._chance(0.4)):
             return
@@ -583,7 +593,7 @@ class _Network:
             "names": [one.name.lower(), f"{one.name.lower()}.corp.example"],
             "addresses": addresses,
         }
-        self._see("audit", one, at, self._since(one, at), identity, {"os": "Debian GNU/Linux"}, asset=asset)
+        self._see("audit", one, at, self._since(one, at), identity, {"os": one.system}, asset=asset)
         self.made.facts[asset] = {
             "machine": {"serial": identity["serial"], "uuid": one.uuid},
             "hostname": {"name": one.name.lower()},
@@ -686,7 +696,7 @@ class _Network:
         interfaces = facts.get("interfaces", ())
         self.records[key] = {
             "serial": {s for s in (values["serial"], machine.get("serial"), *taught.get("serial", ())) if s},
-            "uuid": {machine["uuid"]} if machine.get("uuid") else set(),
+            "uuid": {u for u in (machine.get("uuid"), *taught.get("uuid", ())) if u},
             "asset_tag": {values["asset_tag"]} if values["asset_tag"] else set(),
             "directory_id": set(taught.get("directory_id", ())),
             "mdm_id": set(taught.get("mdm_id", ())),
@@ -721,8 +731,11 @@ class _Judge:
                 for value in values:
                     self.own[kind, value].add(one.number if one else 0)
         self.machines = {one.number: one for one in network.machines}
-        # A dock's card belongs to no machine, however few sightings show it; so does what makers or copies share.
-        self.nobodys = {("mac", one.dock) for one in network.machines if one.dock} | network.shared_tokens
+        # A dock's card belongs to no machine, where its maker or two machines tell; nor does what makers or copies share.
+        docks = {one.dock for one in network.machines if one.dock}
+        self.nobodys = network.shared_tokens | {
+            ("mac", dock) for dock in docks if dock.startswith(_DOCK_OUI) or len(self.own["mac", dock]) > 1
+        }
 
     def judge(self) -> None:
         of_machine: dict[int, list[Sighting]] = defaultdict(list)

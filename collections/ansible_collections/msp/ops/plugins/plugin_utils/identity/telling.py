@@ -32,6 +32,7 @@ _KEYS = (
     (Kind.PRIVATE_MAC, "mac"),
     (Kind.ADDRESS, "address"),
     (Kind.NAME, "name"),
+    (Kind.HEARD, "name"),
 )
 _CANDIDATES = 10
 _KINDS = frozenset(Kind)
@@ -70,7 +71,7 @@ def _entity(thing: Thing, key: str, of_profile: Mapping[str, str], ledger: Ledge
     members = sorted((m for one in thing.bundles for m in one.members), key=lambda one: one.key)
     firsts = [m.first_seen for m in members if m.first_seen is not None]
     lasts = [m.last_seen for m in members if m.last_seen is not None]
-    lasting = (*IDENTIFYING, Kind.NAME)
+    lasting = (*IDENTIFYING, Kind.NAME, Kind.HEARD)
     return Entity(
         key=key,
         verdict=thing.verdict,
