@@ -134,6 +134,7 @@ class Machine:
     directory_id: str = ""
     mdm_id: str = ""
     dock: str = ""
+    docked: tuple[dt.datetime, dt.datetime] | None = None  # from when to when it was in that dock, last
     private: str = ""
     says_name: str = ""  # what it calls itself on the network, where that is not its name
     system: str = ""
@@ -143,6 +144,9 @@ class Machine:
     born: dt.datetime | None = None
     record_wrong: bool = False
     twin: Machine | None = None
+
+    def in_dock(self, at: dt.datetime) -> bool:
+        return self.docked is not None and self.docked[0] <= at <= self.docked[1]
 
     def address(self, card: str, at: dt.datetime) -> str:
         held = [address for since, address in self.addresses.get(card, ()) if since <= at]
@@ -458,10 +462,18 @@ class _Network:
     def _docks(self) -> None:
         laptops = [one for one in self.machines if one.kind == "laptop" and one.gone is None]
         users = [one for one in laptops if self._chance(self.rates.docked)]
-        makers = (_DOCK_OUI, _DOCK_OUI, _NAMELESS_OUI)
+        makers = (_DOCK_OUI, _DOCK_OUI, _NAMELESS_OUI if self.has["dhcp"] else _DOCK_OUI)
         docks = [f"{self.dice.choice(makers)}:{self._private()[9:]}" for _ in range(max(1, len(users) * 2 // 3))]
         for one in users:
             one.dock = self.dice.choice(docks)
+        for dock in docks:
+            # One laptop at a time: each leaves before the next one comes.
+            turns = [one for one in users if one.dock == dock]
+            ends = sorted((NOW - self.dice.uniform(0, 72) * HOUR for _ in turns), reverse=True)
+            for at, one in enumerate(turns):
+                start = ends[at] - self.dice.uniform(2, 40) * HOUR
+                start = max(start, ends[at + 1]) if at + 1 < len(turns) else start
+                one.docked = (start, ends[at] if at else NOW)
 
     # Where they are
 
@@ -551,7 +563,7 @@ class _Network:
         phone = one.kind == "phone"
         wifi = one.cards[-1] if phone or one.kind == "laptop" else ""
         wired = one.cards[0] if not phone and self._chance(0.6) else ""
-        if one.dock and self._chance(0.15):
+        if one.in_dock(at) and self._chance(0.3):
             wired = one.dock
         identity = {
             "serial": one.serial if one.own_serial or (one.serial.isalnum() and len(one.serial) > 2) else "",
@@ -584,7 +596,7 @@ class _Network:
         if asset is None or not one.before["audited"] or (one.kind == "laptop" and self._chance(0.4)):
             return
         at = self._ago(3, 9)
-        cards = [*one.cards, *([one.dock] if one.dock else [])]
+        cards = [*one.cards, *([one.dock] if one.in_dock(at) else [])]
         addresses = sorted({a for card in cards if (a := one.address(card, at))})
         identity = {
             "serial": one.serial if one.own_serial or (one.serial.isalnum() and len(one.serial) > 2) else "",
@@ -606,34 +618,40 @@ class _Network:
         self.made.audits[asset] = (audit, audit)
 
     def _network(self, one: Machine) -> None:
-        latest = one.gone or NOW
         for card in one.addresses:
+            latest = one.gone or (one.docked[1] if one.docked and card == one.dock else NOW)
             settled = one.kind in _SETTLED
             name = one.says_name or one.name
             ago = (NOW - latest) / HOUR
             if self.has["dhcp"] and (not settled or (one.kind == "printer" and self._chance(0.5))):
                 at = self._ago(ago, ago + 12)
-                said = name if self._chance(0.92) else ""
+                if one.docked and card == one.dock:
+                    at = max(at, one.docked[0])  # it asks for an address when it comes
+                # Windows and macOS always send their name; printers, phones and small things not always.
+                said = name if one.kind in ("laptop", "desktop") or self._chance(0.85) else ""
                 self._wire("dhcp", one, card, at, said)
             if self.has["arp"] and self._chance(0.9):
                 self._wire("arp", one, card, self._ago(ago, ago + 2), "")
             if self._chance(0.25):
                 self._wire("neighbours", one, card, self._ago(ago + 3, ago + 9), "")
-            if self.has["mac-table"] and one.gone is None and self._chance(0.8):
+            here = one.gone is None and (card != one.dock or one.in_dock(NOW))
+            if self.has["mac-table"] and here and self._chance(0.8):
                 self._see("mac-table", one, NOW, self._since(one, NOW), {"macs": [card]})
-            if self.has["nmap"] and one.gone is None and self._chance(0.75):
+            if self.has["nmap"] and here and self._chance(0.75):
                 self._scan(one, card, name)
         if one.kind == "network" and self.has["lldp"] and one.gone is None:
             self._see("lldp", one, self._ago(0, 3), NOW - 50 * DAY, {"macs": one.cards[:1], "names": [one.name]})
 
     def _wire(self, source: str, one: Machine, card: str, at: dt.datetime, name: str) -> None:
         address = one.address(card, at)
-        if address:
+        if address and (card != one.dock or one.in_dock(at)):
             identity = {"macs": [card], "addresses": [address], "names": [name] if name else []}
             self._see(source, one, at, self._since(one, at), identity)
 
     def _scan(self, one: Machine, card: str, name: str) -> None:
         at = self._ago(1, 3)
+        if card == one.dock and not one.in_dock(at):
+            return
         address = one.address(card, at)
         if not address:
             return
@@ -718,6 +736,7 @@ class _Part:
     sightings: list[Sighting]
     shows: dict[str, set[str]]
     asset: str | None = None  # the record that they lead to
+    word: str = ""  # what can be known of them
 
 
 class _Judge:
@@ -734,7 +753,7 @@ class _Judge:
         # A dock's card belongs to no machine, where its maker or two machines tell; nor does what makers or copies share.
         docks = {one.dock for one in network.machines if one.dock}
         self.nobodys = network.shared_tokens | {
-            ("mac", dock) for dock in docks if dock.startswith(_DOCK_OUI) or len(self.own["mac", dock]) > 1
+            ("mac", dock) for dock in docks if dock.startswith(_DOCK_OUI) or self._two_show(dock)
         }
 
     def judge(self) -> None:
@@ -757,17 +776,16 @@ class _Judge:
                 self.listed[address].add(key)
             for name in record["name"]:
                 self.named[name].add(key)
-        self.bearers: dict[str, set[object]] = defaultdict(set)
-        self.at: dict[str, list[tuple[dt.datetime, object]]] = defaultdict(list)
+        self.bearers: dict[str, set[str | _Part]] = defaultdict(set)
+        self.at: dict[str, list[tuple[dt.datetime, str | _Part]]] = defaultdict(list)
         for key, record in self.records.items():
             for name in record["name"]:
                 self.bearers[name].add(key)
         bodies = [part for part in parts if _has_body(part, self.nobodys)]
         for part in bodies:
-            who: object = part.asset or part
             for name in part.shows["name"]:
-                self.bearers[name].add(who)
-            self._places(part, who)
+                self.bearers[name].add(part.asset or part)
+            self._places(part)
         for part in bodies:
             self._mark(part, self._of_body(part))
         bodiless = [part for part in parts if not _has_body(part, self.nobodys)]
@@ -775,15 +793,27 @@ class _Judge:
         for part in (*named, *(part for part in bodiless if not part.shows["name"])):
             word = self._of_shade(part)
             self._mark(part, word)
-            if word == "" and (part.shows["name"] or part.shows["mac"]):
-                self._places(part, part.asset or part.machine.asset or part)
+            if part.shows["mac"] or part.shows["private"]:
+                self._places(part)
 
-    def _places(self, part: _Part, who: object) -> None:
+    def _two_show(self, card: str) -> bool:
+        """Do two machines show it that say who they are?"""
+        who = {
+            one.number
+            for sighting, one in self.found.values()
+            if one is not None
+            and card in sighting.identity.get("macs", ())
+            and (sighting.identity.get("serial") or sighting.identity.get("names"))
+        }
+        return len(who) > 1
+
+    def _places(self, part: _Part) -> None:
         for sighting in part.sightings:
             for address in sighting.identity.get("addresses", ()):
-                self.at[address].append((sighting.last_seen, who))
+                self.at[address].append((sighting.last_seen, part.asset or part))
 
     def _mark(self, part: _Part, word: str) -> None:
+        part.word = word
         for sighting in part.sightings:
             key = f"{sighting.source}:{sighting.thing}"
             if word == "silent":
@@ -894,21 +924,27 @@ class _Judge:
         if part.asset is not None:
             return ""
         docked = bool(part.shows["mac"])
+        silent = "silent" if one.asset else ""
         if part.shows["name"]:
             bearers = {who for name in part.shows["name"] for who in self.bearers.get(name, ())}
             if len(bearers) > 1:
                 return "named twice"
             if not bearers:
-                return "silent" if one.asset else ""
-            return self._new_account(part, bearers)
+                return silent
+            (who,) = bearers
+            part.asset = who if isinstance(who, str) and who == one.asset else None
+            return who.word if isinstance(who, _Part) else self._new_account(part, who)
         heard = {who for name in part.shows["heard"] for who in self.bearers.get(name, ())}
         at = self._there(part)
         if docked or part.shows["private"]:
             if docked and len(at) != 1:
                 return "dock"
-            return "" if docked or not one.asset else "silent"
+            return "" if docked else silent
         if len(at) == 1:
-            return "hearsay" if heard and heard != at else ""
+            (who,) = at
+            if heard and heard != at:
+                return "hearsay"
+            return who.word if isinstance(who, _Part) else ""
         if len(at) > 1:
             return "address"
         if heard:
@@ -916,11 +952,11 @@ class _Judge:
             return "" if len(heard) == 1 and heard == listed else "hearsay"
         if any(self.listed.get(address) for address in part.shows["address"]):
             return "listed"
-        return "silent" if one.asset else ""
+        return silent
 
-    def _there(self, part: _Part) -> set[object]:
+    def _there(self, part: _Part) -> set[str | _Part]:
         """Who is known to have been at this address within the day."""
-        there: set[object] = set()
+        there: set[str | _Part] = set()
         for sighting in part.sightings:
             for address in sighting.identity.get("addresses", ()):
                 for at, who in self.at.get(address, ()):
@@ -928,9 +964,8 @@ class _Judge:
                         there.add(who)
         return there
 
-    def _new_account(self, part: _Part, bearers: set[object]) -> str:
-        (who,) = bearers
-        record = self.records.get(who) if isinstance(who, str) else None
+    def _new_account(self, part: _Part, who: str) -> str:
+        record = self.records.get(who)
         if record is None:
             return ""
         mine, theirs = part.shows["directory_id"], record["directory_id"]
@@ -941,7 +976,7 @@ class _Judge:
             s.last_seen >= since
             and bool(part.shows["name"] & _shown(s)["name"])
             and bool(s.identity.get("macs") or s.identity.get("serial"))
-            for s in self.of_asset[str(who)]
+            for s in self.of_asset[who]
         )
         return "" if there else "new account"
 

@@ -116,7 +116,7 @@ class Followers:
     def _judge(self, one: Bundle) -> tuple[Thing | None, Judgement | None]:
         """The thing that this is, with why; a conflict; or nothing, when nobody bears what it shows."""
         options = self._options(one)
-        alive = [option for option in options if option.total > 0]
+        alive = [option for option in options if option.total > 0 and not (_cards(one) and _hearsay(option.points))]
         if not alive:
             return None, self._moving(one)
         best = alive[0]
@@ -128,7 +128,11 @@ class Followers:
         return best.thing, Judgement(Verdict.MATCHED, Why.EVIDENCE, self._sides(one, (best,)))
 
     def _moving(self, one: Bundle) -> Judgement | None:
-        """Nothing but a card that goes from machine to machine: it is one of those, and nobody knows which."""
+        """Nothing but a card that goes from machine to machine: it is one of those, and nobody knows which. One that
+        says a name that nobody bears is another.
+        """
+        if one.of(Kind.NAME):
+            return None
         things = self._distinct(
             self._cards.get(card, {}).values() for card in sorted(_cards(one) - one.of(Kind.PRIVATE_MAC))
         )
@@ -222,6 +226,11 @@ def _cards(one: Bundle) -> frozenset[str]:
 
 def _cards_of(one: Profile) -> frozenset[str]:
     return one.macs | one.weak_macs | one.private_macs | one.moving_macs
+
+
+def _hearsay(points: Sequence[Point]) -> bool:
+    """Does only reverse DNS speak for it? That is a word about the address, and none about a hardware address."""
+    return all(point.kind == Kind.HEARD for point in points if point.weight > 0)
 
 
 def _names(one: Bundle) -> frozenset[str]:

@@ -77,7 +77,7 @@ class Judge:
             return self._best(bundle, clean[0], options)
         doubts = [one for one in options if self._doubtful(one.score)]
         sharers = self._sharers(bundle)
-        named = [one for one in options if one.score.named and not one.score.contradicted and one.score.total > 0]
+        named = [one for one in options if one.score.named and not one.score.contradicted and not one.score.alien]
         if doubts or sharers:
             shared = bool(sharers) or any(one.score.shared for one in doubts)
             more = [one for one in named if one not in doubts]

@@ -99,6 +99,11 @@ class Score:
     named: bool
 
     @property
+    def alien(self) -> bool:
+        """Of another type, or running another system."""
+        return any(point.kind in ("type", "system") for point in self.points)
+
+    @property
     def support(self) -> int:
         """What speaks for it, alone."""
         return sum(point.weight for point in self.points if point.weight > 0)
