@@ -85,7 +85,7 @@ class Rates:
     cards_recorded: float = 0.5
     private_phone: float = 0.3  # of managed phones; of others three times that, at most 0.95
     remembered: float = 0.97  # of what an earlier run could see
-    long_served: float = 0.75  # of customers
+    long_served: float = 0.85  # of customers; the others are in their first months
     stale_dns: float = 0.03
 
 
@@ -163,6 +163,7 @@ class Made:
     audits: dict[str, tuple[Audit | None, Audit | None]] = field(default_factory=dict)
     remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     sightings: list[Sighting] = field(default_factory=list)
+    history: list[Sighting] = field(default_factory=list)  # earlier states of the same things
     machine_of: dict[str, int] = field(default_factory=dict)
     asset_of: dict[str, str | None] = field(default_factory=dict)  # by sighting
     contested: dict[str, str] = field(default_factory=dict)
@@ -513,7 +514,8 @@ class _Network:
             return [one.private]
         if one.kind == "laptop":
             wired = [one.dock] if one.dock else ([one.cards[0]] if self._chance(0.4) else [])
-            return [*wired, one.cards[1]] if not wired or self._chance(0.7) else wired
+            # One that uses docks is carried about, and on the wireless network now and then.
+            return [*wired, one.cards[1]] if not wired or one.dock or self._chance(0.7) else wired
         return one.cards[:1]
 
     # What is seen
@@ -535,9 +537,12 @@ class _Network:
         thing = thing_key(observation)
         start = min(since or at, at)
         before = self.found.get(f"{source}:{thing}")
-        if before is not None and before[0].last_seen >= at:
-            return
         sighting = Sighting(self.made.customer, source, thing, start, at, 5, identity, asset, attributes or {}, {})
+        if before is not None and before[0].last_seen >= at:
+            self.made.history.append(sighting)
+            return
+        if before is not None:
+            self.made.history.append(before[0])
         self.found[f"{source}:{thing}"] = sighting, one
 
     def _ago(self, low: float, high: float) -> dt.datetime:
@@ -749,6 +754,13 @@ class _Judge:
             for kind, values in _shown(sighting).items():
                 for value in values:
                     self.own[kind, value].add(one.number if one else 0)
+        self.names_of: dict[str, set[str]] = defaultdict(set)
+        self.cards_of: dict[str, set[str]] = defaultdict(set)
+        for sighting in (*(s for s, _one in self.found.values()), *network.made.history):
+            for name in _shown(sighting)["name"]:
+                self.cards_of[name] |= set(sighting.identity.get("macs", ()))
+                for card in sighting.identity.get("macs", ()):
+                    self.names_of[card].add(name)
         self.machines = {one.number: one for one in network.machines}
         # A dock's card belongs to no machine, where its maker or two machines tell; nor does what makers or copies share.
         docks = {one.dock for one in network.machines if one.dock}
@@ -797,15 +809,8 @@ class _Judge:
                 self._places(part)
 
     def _two_show(self, card: str) -> bool:
-        """Do two machines show it that say who they are?"""
-        who = {
-            one.number
-            for sighting, one in self.found.values()
-            if one is not None
-            and card in sighting.identity.get("macs", ())
-            and (sighting.identity.get("serial") or sighting.identity.get("names"))
-        }
-        return len(who) > 1
+        """Do two names show it, now or before, and a card of their own besides?"""
+        return sum(bool(self.cards_of[name] - {card}) for name in self.names_of[card]) > 1
 
     def _places(self, part: _Part) -> None:
         for sighting in part.sightings:
@@ -845,9 +850,12 @@ class _Judge:
         return groups
 
     def _tied(self, mine: dict[str, set[str]], theirs: dict[str, set[str]]) -> bool:
-        return any(
+        own = any(
             self._is_own(kind, value) for kind in _HARD for value in mine.get(kind, set()) & theirs.get(kind, set())
         )
+        # A passing card says so only together with where it was.
+        passing = bool(mine["mac"] & theirs["mac"]) and bool(mine["address"] & theirs.get("address", set()))
+        return own or passing or bool(mine["private"] & theirs.get("private", set()))
 
     def _of_body(self, part: _Part) -> str:
         """What can be known of sightings that show hardware: "" decidable, "silent", or a word of CONTESTED."""

@@ -90,7 +90,9 @@ def tally(seeds: Iterable[int], rates: Rates, judges: dict[str, Judge], size: in
 
 def ours(made: Made) -> tuple[Answers, dict[str, str]]:
     """Identity's answers, and the entity of every sighting."""
-    assets, sightings = evidence.gather(made.assets, made.sightings, made.facts, made.audits, made.remembered)
+    assets, sightings = evidence.gather(
+        made.assets, made.sightings, made.facts, made.audits, made.remembered, made.history
+    )
     result = resolve(made.customer, assets, sightings)
     answers: Answers = {}
     groups: dict[str, str] = {}

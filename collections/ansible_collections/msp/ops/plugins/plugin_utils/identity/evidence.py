@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import normal_address, normal_word
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.moving import moving_cards
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.naming import distinctive
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import mac as mac_of
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import plain, text
@@ -269,9 +270,14 @@ def gather(
     facts: Mapping[str, Mapping[str, Any]],
     audits: Mapping[str, tuple[Audit | None, Audit | None]],
     remembered: Mapping[str, Ids],
+    history: Iterable[Sighting] = (),
 ) -> tuple[tuple[Profile, ...], tuple[Profile, ...]]:
-    """The profiles of one customer's assets and sightings. facts, audits and remembered are by asset key."""
-    moving = macs.travelling(sightings)
+    """The profiles of one customer's assets and sightings. facts, audits and remembered are by asset key.
+
+    history: earlier states of the same things; they tell which cards go from machine to machine.
+    """
+    every = (*sightings, *history)
+    moving = macs.travelling(every) | moving_cards(every)
 
     def one(asset: Asset) -> Profile:
         good = audits.get(asset.key, (None, None))[0]
