@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import normal_address, normal_word
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.moving import moving_cards
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.naming import distinctive
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import mac as mac_of
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import plain, text
@@ -34,7 +35,8 @@ class Kind(StrEnum):
     """What can be evidence, strongest first.
 
     MAC is burned in; WEAK_MAC a hypervisor's, unique until somebody copies the machine; PRIVATE_MAC made up by a phone;
-    MOVING_MAC a dock's or an adapter's, which tells nothing of the machine.
+    MOVING_MAC a dock's or an adapter's, which tells nothing of the machine. HEARD is a name that a scan has from reverse
+    DNS: it may be of whoever had the address before.
     """
 
     SERIAL = "serial"
@@ -47,6 +49,7 @@ class Kind(StrEnum):
     PRIVATE_MAC = "private_mac"
     MOVING_MAC = "moving_mac"
     NAME = "name"
+    HEARD = "heard_name"
     ADDRESS = "address"
 
 
@@ -63,6 +66,7 @@ HARDWARE = (Kind.SERIAL, Kind.UUID, Kind.MAC, Kind.WEAK_MAC)  # a machine that i
 
 # What these say of type and system is a guess from a distance, or the word of somebody else.
 _GUESSING = frozenset({"nmap", "dhcp", "arp", "neighbours", "mac-table"})
+_HEARSAY = frozenset({"nmap"})  # whose names are not the thing's own word
 
 COMPUTER, NETWORK, PRINTER, PHONE = "computer", "network", "printer", "phone"
 VIRTUAL_MACHINE = "virtual_machine"
@@ -104,7 +108,7 @@ class Profile:
 
     listed are addresses that NetBox gives an asset, of no particular time; addresses are those somebody saw it have, at
     last_seen. family and system are empty where nobody who knows has said it. asset is the one that the source knows
-    for certain.
+    for certain. divided: the audit of an asset reached a machine that is not the one on record.
     """
 
     key: str
@@ -120,6 +124,7 @@ class Profile:
     private_macs: frozenset[str] = NOTHING
     moving_macs: frozenset[str] = NOTHING
     names: frozenset[str] = NOTHING
+    heard: frozenset[str] = NOTHING
     addresses: frozenset[str] = NOTHING
     listed: frozenset[str] = NOTHING
     type: str = ""
@@ -129,6 +134,7 @@ class Profile:
     first_seen: dt.datetime | None = None
     last_seen: dt.datetime | None = None
     asset: str | None = None
+    divided: bool = False
 
     def known(self) -> dict[Kind, frozenset[str]]:
         """All evidence that there is, by kind."""
@@ -143,6 +149,7 @@ class Profile:
             (Kind.PRIVATE_MAC, self.private_macs),
             (Kind.MOVING_MAC, self.moving_macs),
             (Kind.NAME, self.names),
+            (Kind.HEARD, self.heard),
             (Kind.ADDRESS, self.addresses),
         )
         return {kind: values for kind, values in every if values}
@@ -156,13 +163,16 @@ def of_sighting(sighting: Sighting, moving: frozenset[str] = NOTHING) -> Profile
     vendor = text(attributes.get("vendor"))
     cards = _cards(((one, "") for one in _many(identity, "macs", "mac")), moving, vendor, kinds)
     trusted = sighting.source not in _GUESSING
+    names = _names(_many(identity, "names", "name", "hostname", "fqdn"))
+    hearsay = sighting.source in _HEARSAY
     return Profile(
         key=f"{sighting.source}:{sighting.thing}",
         customer=sighting.customer,
         source=sighting.source,
         **_identifiers(identity),
         **cards,
-        names=_names(_many(identity, "names", "name", "hostname", "fqdn")),
+        names=NOTHING if hearsay else names,
+        heard=names if hearsay else NOTHING,
         addresses=_addresses(_many(identity, "addresses", "address")),
         type=text(attributes.get("type")),
         vendor=vendor,
@@ -217,7 +227,41 @@ def of_asset(
         first_seen=audited,
         last_seen=audited,
         asset=asset.key,
+        divided=_divided(asset, machine, interfaces, taught),
     )
+
+
+def _divided(asset: Asset, machine: Mapping[str, Any], interfaces: Iterable[Mapping[str, Any]], taught: Ids) -> bool:
+    """Did the audit find another serial number than is on record; or where that cannot be said, not one known card?"""
+    promised = _set(serial, (asset.serial, *_many(taught, "serial")))
+    found = _set(serial, [text(machine.get("serial"))])
+    if promised and found:
+        return not promised & found and not any(misspelt(a, b) for a in promised for b in found)
+    if _set(uuid, _many(taught, "uuid")) & _set(uuid, [text(machine.get("uuid"))]):
+        return False
+    cards = _set(mac_of, (*asset.macs, *_many(taught, "macs", "mac")))
+    seen = _set(mac_of, (text(one.get("mac")) for one in interfaces))
+    return bool(cards) and bool(seen) and not cards & seen
+
+
+def misspelt(one: str, other: str) -> bool:
+    """True when two serial numbers are one slip apart: a wrong, missing, extra or swapped character, or the longer
+    form that a maker prints in a barcode ("1S20L5CTO1WWPF0ABCD1" for PF0ABCD1).
+    """
+    if one == other:
+        return False
+    short, long = sorted((one, other), key=len)
+    if len(short) >= 7 and long.endswith(short):
+        return True
+    if len(short) < 6 or len(long) - len(short) > 1:
+        return False
+    start = 0
+    while start < len(short) and short[start] == long[start]:
+        start += 1
+    a, b = short[start:], long[start:]
+    if len(short) < len(long):
+        return a == b[1:]
+    return a[1:] == b[1:] or (len(a) > 1 and a[0] == b[1] and a[1] == b[0] and a[2:] == b[2:])
 
 
 def gather(
@@ -226,9 +270,14 @@ def gather(
     facts: Mapping[str, Mapping[str, Any]],
     audits: Mapping[str, tuple[Audit | None, Audit | None]],
     remembered: Mapping[str, Ids],
+    history: Iterable[Sighting] = (),
 ) -> tuple[tuple[Profile, ...], tuple[Profile, ...]]:
-    """The profiles of one customer's assets and sightings. facts, audits and remembered are by asset key."""
-    moving = macs.travelling(sightings)
+    """The profiles of one customer's assets and sightings. facts, audits and remembered are by asset key.
+
+    history: earlier states of the same things; they tell which cards go from machine to machine.
+    """
+    every = (*sightings, *history)
+    moving = macs.travelling(every) | moving_cards(every)
 
     def one(asset: Asset) -> Profile:
         good = audits.get(asset.key, (None, None))[0]

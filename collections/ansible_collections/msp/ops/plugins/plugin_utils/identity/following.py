@@ -28,6 +28,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
 )
 
 _CARD_KINDS = (Kind.MAC, Kind.WEAK_MAC, Kind.PRIVATE_MAC, Kind.MOVING_MAC)
+_NAMES = (Kind.NAME, Kind.HEARD)
 _HOUR = dt.timedelta(hours=1)
 
 
@@ -115,7 +116,7 @@ class Followers:
     def _judge(self, one: Bundle) -> tuple[Thing | None, Judgement | None]:
         """The thing that this is, with why; a conflict; or nothing, when nobody bears what it shows."""
         options = self._options(one)
-        alive = [option for option in options if option.total > 0]
+        alive = [option for option in options if option.total > 0 and not (_cards(one) and _hearsay(option.points))]
         if not alive:
             return None, self._moving(one)
         best = alive[0]
@@ -127,7 +128,11 @@ class Followers:
         return best.thing, Judgement(Verdict.MATCHED, Why.EVIDENCE, self._sides(one, (best,)))
 
     def _moving(self, one: Bundle) -> Judgement | None:
-        """Nothing but a card that goes from machine to machine: it is one of those, and nobody knows which."""
+        """Nothing but a card that goes from machine to machine: it is one of those, and nobody knows which. One that
+        says a name that nobody bears is another.
+        """
+        if one.of(Kind.NAME):
+            return None
         things = self._distinct(
             self._cards.get(card, {}).values() for card in sorted(_cards(one) - one.of(Kind.PRIVATE_MAC))
         )
@@ -140,7 +145,7 @@ class Followers:
         near = self._near(one)
         things = self._distinct(
             (
-                *(self._few(self._named.get(name, {}).values()) for name in sorted(one.of(Kind.NAME))),
+                *(self._few(self._named.get(name, {}).values()) for name in sorted(_names(one))),
                 *(self._few(self._cards.get(card, {}).values()) for card in sorted(one.of(Kind.PRIVATE_MAC))),
                 near,
             )
@@ -163,7 +168,7 @@ class Followers:
         points = score(one.evidence, thing.evidence(), self._ledger.worth).points
         # Many things with one name: it was not followed here, so it must not count here either.
         points = tuple(
-            p for p in points if p.kind != Kind.NAME or any(self._few(self._named[n].values()) for n in p.values)
+            p for p in points if p.kind not in _NAMES or any(self._few(self._named[n].values()) for n in p.values)
         )
         if any(thing.alive_since(one.first_seen, name) for name in one.of(Kind.NAME)):
             # It was there under this name after the other id appeared: the machine has a new id, no successor.
@@ -223,8 +228,17 @@ def _cards_of(one: Profile) -> frozenset[str]:
     return one.macs | one.weak_macs | one.private_macs | one.moving_macs
 
 
+def _hearsay(points: Sequence[Point]) -> bool:
+    """Does only reverse DNS speak for it? That is a word about the address, and none about a hardware address."""
+    return all(point.kind == Kind.HEARD for point in points if point.weight > 0)
+
+
+def _names(one: Bundle) -> frozenset[str]:
+    return one.of(Kind.NAME) or one.of(Kind.HEARD)
+
+
 def _word(one: Bundle) -> bool:
-    return bool(one.of(Kind.NAME)) or any(one.of(kind) for kind in IDENTIFYING)
+    return bool(_names(one)) or any(one.of(kind) for kind in IDENTIFYING)
 
 
 def _order(thing: Thing) -> str:
@@ -239,7 +253,7 @@ def _by_word(left: Sequence[Bundle]) -> list[list[Bundle]]:
     """What bears one name and shows no hardware: one thing, unless one source keeps two records of it."""
     lists: dict[str, list[Bundle]] = defaultdict(list)
     for one in left:
-        for name in one.of(Kind.NAME):
+        for name in _names(one):
             lists[name].append(one)
     groups = components([*([one] for one in left), *lists.values()])
     return [part for group in groups for part in ([[one] for one in group] if _twice(group) else [group])]

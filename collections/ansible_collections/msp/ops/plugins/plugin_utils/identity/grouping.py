@@ -21,13 +21,15 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import (
     VIRTUAL_MACHINE,
     Kind,
     Profile,
+    misspelt,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Disputed, Token, Worth
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Settings, misspelt
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Settings
 
 _CARDS = (Kind.MAC, Kind.WEAK_MAC)
 _OF_MACHINE = frozenset({Kind.SERIAL, Kind.UUID, Kind.ASSET_TAG})
 _SHOWN = 10
+_Records = dict[Token, list["Bundle"]]
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +125,7 @@ def join(sightings: Sequence[Bundle], assets: Sequence[Bundle], settings: Settin
     for kind in IDENTIFYING:
         _judge_assets(kind, on_record, ledger, settings)
         holders = _holders(bundles, kind)
-        owners = _Owners(bundles, assets, ledger) if kind in _CARDS else None
+        owners = _Owners(bundles, assets, on_record, ledger) if kind in _CARDS else None
         context = _Context(ledger, families, owners, settings)
         joins: list[tuple[Token, list[Bundle]]] = []
         for value in sorted(holders):
@@ -330,14 +332,15 @@ class _Families:
 class _Owners:
     """Whose a name is: of machines that are identified, and of assets. Tells a dock from a renamed machine."""
 
-    def __init__(self, bundles: Iterable[Bundle], assets: Iterable[Bundle], ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._machines: dict[str, list[Bundle]] = defaultdict(list)
+    def __init__(
+        self, bundles: Iterable[Bundle], assets: Iterable[Bundle], on_record: _Records, ledger: Ledger
+    ) -> None:
+        self._ledger, self._on_record = ledger, on_record
+        self._bearers: dict[str, list[Bundle]] = defaultdict(list)
         self._assets: dict[str, list[Bundle]] = defaultdict(list)
         for one in bundles:
-            if self._identified(one):
-                for name in one.of(Kind.NAME):
-                    self._machines[name].append(one)
+            for name in one.of(Kind.NAME):
+                self._bearers[name].append(one)
         for one in assets:
             for name in one.of(Kind.NAME):
                 self._assets[name].append(one)
@@ -345,6 +348,17 @@ class _Owners:
     def _identified(self, one: Bundle) -> bool:
         valid = self._ledger.valid
         return bool(one.evidence.asset or valid(one, Kind.SERIAL) or valid(one, Kind.UUID))
+
+    def _records(self, one: Bundle, without: frozenset[str]) -> set[str | None]:
+        """The assets on whose record something of it is, but for some cards."""
+        if one.evidence.asset:
+            return {one.evidence.asset}
+        return {
+            asset.evidence.asset
+            for kind in IDENTIFYING
+            for value in self._ledger.valid(one, kind) - without
+            for asset in self._on_record.get((kind, value), ())
+        }
 
     def judged(self, found: list[Bundle], recorded: list[Bundle]) -> Worth | None:
         """A card of an identified machine, seen under the name of another one: it moves, where that other one is there
@@ -356,14 +370,22 @@ class _Owners:
                 names = other.of(Kind.NAME)
                 if other is machine or not names or names & machine.of(Kind.NAME) or self._identified(other):
                     continue
-                rivals = [
-                    o for name in names for o in self._machines.get(name, ()) if apart((machine, o), self._ledger)
-                ]
-                if any(o.cards - other.cards and overlap(o, other) for o in rivals):
+                rivals = self._rivals(machine, other, names)
+                if any(one.cards - other.cards and overlap(one, other) for one in rivals):
                     return Worth.MOVING
                 if rivals or self._on_paper(machine, names):
                     worst = Worth.DOUBTFUL
         return worst
+
+    def _rivals(self, machine: Bundle, other: Bundle, names: frozenset[str]) -> list[Bundle]:
+        """Who bears one of these names and is proved to be another machine than this one."""
+        mine = self._records(machine, other.cards)
+        found = []
+        for one in (o for name in names for o in self._bearers.get(name, ()) if o is not other):
+            theirs = self._records(one, other.cards)
+            if apart((machine, one), self._ledger) or (mine and theirs and not mine & theirs):
+                found.append(one)
+        return found
 
     def _on_paper(self, machine: Bundle, names: frozenset[str]) -> bool:
         """Does another asset than this machine's own have one of these names?"""

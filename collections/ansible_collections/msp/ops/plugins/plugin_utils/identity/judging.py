@@ -20,11 +20,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     CERTAIN,
     LISTED,
     MISSPELT,
+    WEIGHTS,
     Point,
     Score,
     Settings,
     hardware,
-    misspelt,
     score,
 )
 
@@ -77,13 +77,14 @@ class Judge:
             return self._best(bundle, clean[0], options)
         doubts = [one for one in options if self._doubtful(one.score)]
         sharers = self._sharers(bundle)
+        named = [one for one in options if one.score.named and not one.score.contradicted and not one.score.alien]
         if doubts or sharers:
             shared = bool(sharers) or any(one.score.shared for one in doubts)
-            sides = (*self._sides(bundle, doubts), *sharers)
+            more = [one for one in named if one not in doubts]
+            sides = (*self._sides(bundle, (*doubts, *more)), *sharers)
             return Judgement(Verdict.CONFLICT, Why.SHARED if shared else Why.CONTRADICTION, sides)
         if not hardware(bundle.evidence.known, self._ledger.worth):
             return None
-        named = [one for one in options if one.score.named and not one.score.contradicted and one.score.total > 0]
         if named:
             return Judgement(Verdict.CONFLICT, Why.SUCCESSOR, self._sides(bundle, named))
         return Judgement(Verdict.NEW, Why.UNKNOWN)
@@ -95,16 +96,19 @@ class Judge:
         side = Side(bundle, record.members[0].key, None, points)
         others = [one for one in options if one.record is not record and one.clean]
         rivals = [one for one in others if one.score.total > found.total]
-        if found.contradicted or self._divided(record) or rivals:
+        if found.contradicted or record.members[0].divided or rivals:
             return Judgement(Verdict.CONFLICT, Why.CONTRADICTION, (side, *self._sides(bundle, rivals)))
         return Judgement(Verdict.MATCHED, Why.CERTAIN, (side,), record.members[0].key)
 
     def _best(self, bundle: Bundle, best: _Option, options: Sequence[_Option]) -> Judgement:
         line = best.score.total - self._settings.margin
-        close = [one for one in options if one is not best and one.score.total > max(line, 0)]
+        close = [one for one in options if one is not best and one.score.support > max(line, 0)]
+        if not close and not best.score.named and best.score.support <= WEIGHTS[Kind.SERIAL]:
+            # One label says this asset, the name says another: labels get swapped.
+            close = [one for one in options if one.score.named and one.score.contradicted]
         if close:
             return Judgement(Verdict.CONFLICT, Why.TOO_CLOSE, self._sides(bundle, (best, *close)))
-        if self._divided(best.record):
+        if best.record.members[0].divided:
             return Judgement(Verdict.CONFLICT, Why.CONTRADICTION, self._sides(bundle, (best,)))
         return Judgement(Verdict.MATCHED, Why.EVIDENCE, self._sides(bundle, (best,)), best.key)
 
@@ -115,19 +119,14 @@ class Judge:
         slip = any(point.weight == MISSPELT and point.kind == Kind.SERIAL for point in found.points)
         return (found.decisive or (slip and found.named)) and found.total >= self._settings.doubt
 
-    def _divided(self, record: Bundle) -> bool:
-        """NetBox says one serial number and the audit found another: which of them is the asset, a person knows."""
-        serials = sorted(self._ledger.valid(record, Kind.SERIAL))
-        return any(not misspelt(a, b) for i, a in enumerate(serials) for b in serials[i + 1 :])
-
     def _options(self, bundle: Bundle) -> list[_Option]:
         """Every asset that something speaks for, best first."""
         found: dict[str, Bundle] = {}
         for kind, values in bundle.evidence.known.items():
-            if kind not in _IDENTIFYING and kind is not Kind.NAME:
+            if kind not in _IDENTIFYING and kind not in (Kind.NAME, Kind.HEARD):
                 continue
             for value in values:
-                records = self._index.get((kind, value), ())
+                records = self._index.get((Kind.NAME if kind is Kind.HEARD else kind, value), ())
                 if len(records) <= self._settings.holders:
                     found.update((one.members[0].key, one) for one in records)
         worth = self._ledger.worth

@@ -26,6 +26,7 @@ class Kind(StrEnum):
 
 _HYPERVISOR = ("005056", "000c29", "000569", "080027", "00155d", "525400", "00163e", "bc2411")
 _VIRTUAL = ("00005e0001", "00005e0002", "00000c07ac", "00000c9ff", "0242", "0007b400")
+_DOCKS = ("00e04c", "644bf0")  # chips of adapters and docks
 _BRIDGES = ("docker", "br-", "veth", "virbr", "vmnet", "vboxnet", "tun", "tap", "wg", "cni", "flannel")
 
 
@@ -40,7 +41,7 @@ def kind(mac: str, *, vendor: str = "", interface: str = "") -> Kind:
         return Kind.VIRTUAL
     if digits.startswith(_HYPERVISOR):
         return Kind.HYPERVISOR
-    if "dock" in vendor.lower():
+    if digits.startswith(_DOCKS) or "dock" in vendor.lower():
         return Kind.DOCK
     return Kind.RANDOMISED if int(digits[:2], 16) & 2 else Kind.BURNED_IN
 

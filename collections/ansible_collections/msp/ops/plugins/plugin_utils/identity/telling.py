@@ -32,6 +32,7 @@ _KEYS = (
     (Kind.PRIVATE_MAC, "mac"),
     (Kind.ADDRESS, "address"),
     (Kind.NAME, "name"),
+    (Kind.HEARD, "name"),
 )
 _CANDIDATES = 10
 _KINDS = frozenset(Kind)
@@ -70,7 +71,7 @@ def _entity(thing: Thing, key: str, of_profile: Mapping[str, str], ledger: Ledge
     members = sorted((m for one in thing.bundles for m in one.members), key=lambda one: one.key)
     firsts = [m.first_seen for m in members if m.first_seen is not None]
     lasts = [m.last_seen for m in members if m.last_seen is not None]
-    lasting = (*IDENTIFYING, Kind.NAME)
+    lasting = (*IDENTIFYING, Kind.NAME, Kind.HEARD)
     return Entity(
         key=key,
         verdict=thing.verdict,
@@ -99,11 +100,11 @@ def _candidates(thing: Thing, key: str, of_profile: Mapping[str, str]) -> tuple[
 
 
 def _candidate(name: str, is_asset: bool, sides: Iterable[Side]) -> Candidate:
+    said = [_reason(point, side.mine) for side in sides for point in side.points]
+    said.sort(key=lambda one: (-_stamp(one.at), one.source, one.weight))
     reasons: dict[tuple[str, str], Reason] = {}
-    for side in sides:
-        for point in side.points:
-            one = _reason(point, side.mine)
-            reasons.setdefault((one.kind, one.value), one)
+    for one in said:
+        reasons.setdefault((one.kind, one.value), one)
     ordered = tuple(sorted(reasons.values(), key=lambda one: (-one.weight, one.kind, one.value)))
     return Candidate(name, is_asset, sum(one.weight for one in ordered), ordered)
 

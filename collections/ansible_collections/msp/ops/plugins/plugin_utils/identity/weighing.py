@@ -12,7 +12,13 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, IDENTIFYING, NOTHING, Kind
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import (
+    HARDWARE,
+    IDENTIFYING,
+    NOTHING,
+    Kind,
+    misspelt,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Token, Worth
 
 WEIGHTS: Mapping[Kind, int] = {
@@ -24,6 +30,7 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.MAC: 7,
     Kind.WEAK_MAC: 6,
     Kind.NAME: 4,
+    Kind.HEARD: 2,
     Kind.ADDRESS: 3,  # seen there by somebody near in time
     Kind.PRIVATE_MAC: 2,
     Kind.MOVING_MAC: 0,
@@ -33,7 +40,7 @@ CERTAIN = 20  # the source knows the asset
 OTHER_MACHINE = -12  # another serial number or UUID
 MISSPELT = -5  # a serial number in NetBox that is one slip of the hand from the one seen
 OTHER_TYPE = -5  # a printer is no phone
-OTHER_SYSTEM = -5  # Windows is no Android; no word against a machine that was reinstalled
+OTHER_SYSTEM = -3  # Windows is no Android; no word against a machine that was reinstalled
 OTHER_ID = -3  # another directory or MDM id, tag or card: a reinstalled or repaired machine has one
 
 
@@ -91,14 +98,24 @@ class Score:
     contradicted: bool
     named: bool
 
+    @property
+    def alien(self) -> bool:
+        """Of another type, or running another system."""
+        return any(point.kind in ("type", "system") for point in self.points)
+
+    @property
+    def support(self) -> int:
+        """What speaks for it, alone."""
+        return sum(point.weight for point in self.points if point.weight > 0)
+
 
 def score(mine: Evidence, theirs: Evidence, worth: Mapping[Token, Worth]) -> Score:
     """What speaks for and against two sets of evidence being of one thing. Addresses are left to who knows the time."""
     points: list[Point] = []
     decisive = shared = contradicted = False
     for kind, values in mine.known.items():
-        others = theirs.known.get(kind)
-        if not others or kind is Kind.ADDRESS:
+        others = theirs.known.get(Kind.NAME if kind is Kind.HEARD else kind)
+        if not others or kind is Kind.ADDRESS or (kind is Kind.HEARD and Kind.NAME in mine.known):
             continue
         common = values & others
         valid = _valid(kind, common, worth)
@@ -113,7 +130,7 @@ def score(mine: Evidence, theirs: Evidence, worth: Mapping[Token, Worth]) -> Sco
             point = _against(kind, _valid(kind, values, worth), _valid(kind, others, worth))
             contradicted |= point.weight == OTHER_MACHINE
             points.append(point)
-    named = any(point.kind == Kind.NAME for point in points)
+    named = any(point.kind in (Kind.NAME, Kind.HEARD) for point in points)
     if _apart(mine.families, theirs.families):
         points.append(Point("type", (*sorted(mine.families), *sorted(theirs.families)), OTHER_TYPE))
     if not decisive and _apart(mine.systems, theirs.systems):
@@ -155,23 +172,3 @@ def _without_needless(points: list[Point]) -> list[Point]:
 def hardware(known: Mapping[Kind, frozenset[str]], worth: Mapping[Token, Worth]) -> bool:
     """Is there anything that a machine does not hand on to its successor, and that nobody disputes?"""
     return any((kind, v) not in worth for kind in HARDWARE for v in known.get(kind, NOTHING))
-
-
-def misspelt(one: str, other: str) -> bool:
-    """True when two serial numbers are one slip apart: a wrong, missing, extra or swapped character, or the longer
-    form that a maker prints in a barcode ("1S20L5CTO1WWPF0ABCD1" for PF0ABCD1).
-    """
-    if one == other:
-        return False
-    short, long = sorted((one, other), key=len)
-    if len(short) >= 7 and long.endswith(short):
-        return True
-    if len(short) < 6 or len(long) - len(short) > 1:
-        return False
-    start = 0
-    while start < len(short) and short[start] == long[start]:
-        start += 1
-    a, b = short[start:], long[start:]
-    if len(short) < len(long):
-        return a == b[1:]
-    return a[1:] == b[1:] or (len(a) > 1 and a[0] == b[1] and a[1] == b[0] and a[2:] == b[2:])
