@@ -67,8 +67,7 @@ def plan_sheet(
         signed_on=signed_on or None,
     )
     _permitted(register, plan.transitions)
-    if any(transition.asset is None for transition in plan.transitions):
-        _space(register, customer)
+    _space(register, customer, plan.transitions)
     return customer, plan
 
 
@@ -76,9 +75,7 @@ def apply_plan(register: Register, store: Store, customer: Customer, plan: Plan)
     """Record the decisions, then bring NetBox up to them. Returns the keys of the assets that were written."""
     if not plan.done:
         store.apply_sheet(plan.sheet, signed_by=plan.signed_by, signed_on=plan.signed_on, decisions=plan.decisions)
-    # Only a thing that was seen needs to know where it belongs.
-    seen = any(_seen(transition) for transition in plan.transitions)
-    space = _space(register, customer) if seen else Space(customer.id)
+    space = _space(register, customer, plan.transitions)
     return [_carry_out(register, space, plan, transition) for transition in plan.transitions]
 
 
@@ -204,10 +201,14 @@ def _device(register: Register, space: Space, transition: Transition, why: str) 
     return int(register.create(devices.DEVICES, [row], message=why)[0]["id"])
 
 
-def _space(register: Register, customer: Customer) -> Space:
-    """The customer's address space and sites: where exactly a thing stands, a sighting does not say."""
-    space = devices.spaces(register, [customer.id], sites=True)[customer.id]
-    if not space.sites:
+def _space(register: Register, customer: Customer, transitions: Iterable[Transition]) -> Space:
+    """Where what was seen belongs; a thing that becomes a device has to stand somewhere."""
+    seen = [transition for transition in transitions if _seen(transition)]
+    if not seen:
+        return Space(customer.id)
+    made = any(transition.asset is None for transition in seen)
+    space = devices.spaces(register, [customer.id], sites=made)[customer.id]
+    if made and not space.sites:
         raise MspError(
             "MSP-VER-008",
             f"a site of {customer.name} in NetBox for the device that the customer added to the contract",
