@@ -22,7 +22,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Appli
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change, Decision, StoredPlan
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    Change,
+    Coverage,
+    Decision,
+    Sighting,
+    StoredPlan,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence as profiles_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
@@ -53,6 +59,8 @@ _COMMON = ("name", "serial", "tenant", "platform", "primary_ip4", "primary_ip6",
 FIELDS = {DEVICE: (*_COMMON, "asset_tag", "device_type"), VIRTUAL_MACHINE: _COMMON}
 # Looks that are older prove nothing any more: enough for three monthly ones.
 HISTORY = dt.timedelta(days=100)
+# Sources whose earlier states tell which network cards go from machine to machine.
+_TELLING = ("audit", "mdm", "directory", "dhcp", "lldp")
 # Who approved a plan where nobody has to.
 NOBODY, NOT_NEEDED = "msp.ops.reconcile", "no approval is required"
 
@@ -224,11 +232,12 @@ class _Reconciliation:
             for one in wanted
         ]
 
-    def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Any]) -> Known:
+    def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Coverage]) -> Known:
         before = earlier(self.store.changes(slug))
         sightings = self.store.sightings(slug)
         audits = self.store.last_audits(slug)
-        on_record, seen = profiles_of.gather(assets, sightings, {}, audits, before.remembered)
+        history = [state for states in self.store.histories(slug, _TELLING).values() for state in states]
+        on_record, seen = profiles_of.gather(assets, sightings, _facts(sightings), audits, before.remembered, history)
         return Known(
             customer=slug,
             assets=assets,
@@ -333,6 +342,22 @@ class _Reconciliation:
     def _held(self, gathered: Gathered) -> Iterator[Lease]:
         with leases.holding(self.store, _lease(gathered.customer.slug)) as lease:
             yield lease
+
+
+def _facts(sightings: Sequence[Sighting]) -> dict[str, dict[str, Any]]:
+    """What the last audit of each asset found of who it is: its own sighting says that, without all the packages."""
+    return {
+        one.asset: {
+            "machine": {key: one.identity.get(key) for key in ("serial", "uuid", "asset_tag")},
+            "hostname": {"name": next(iter(one.identity.get("names") or ()), None)},
+            "interfaces": [
+                {"addresses": one.identity.get("addresses") or []},
+                *({"mac": mac} for mac in one.identity.get("macs") or ()),
+            ],
+        }
+        for one in sightings
+        if one.source == "audit" and one.asset
+    }
 
 
 def _lease(customer: str) -> str:

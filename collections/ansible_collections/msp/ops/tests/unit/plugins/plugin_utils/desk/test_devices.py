@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is written for a thing that becomes a device: whose address it is, which interface, which site; nothing twice."""
+"""What is written for a thing that becomes a device: whose address it is, which interface and site; nothing twice."""
 
 from __future__ import annotations
 
