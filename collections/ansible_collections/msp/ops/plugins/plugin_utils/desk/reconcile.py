@@ -188,6 +188,8 @@ class _Reconciliation:
     def __init__(self, register: Register, store: Store, options: Options, now: dt.datetime) -> None:
         self.register, self.store, self.options, self.now = register, store, options, now
         self.catalogue = Catalogue(register)
+        # What NetBox says happened when is by NetBox's clock.
+        self.netbox_now = now + dt.timedelta(seconds=register.clock_skew or 0)
 
     def all(self, slugs: Sequence[str], *, apply: bool) -> list[Reconciled]:
         wanted = customers(self.register, slugs or None)
@@ -214,7 +216,7 @@ class _Reconciliation:
         assets = assets_of(self.register, tenants, everybody=everybody, fields=FIELDS)
         spaces = devices.spaces(self.register, list(tenants))
         looks = {slug: self.store.coverages(slug, self.now - HISTORY) for slug in assets}
-        decisions = deciding.decided(self.register, self.store, assets, looks, self.now)
+        decisions = deciding.decided(self.register, self.store, assets, looks, self.netbox_now)
         return [
             Gathered(
                 one,
@@ -285,7 +287,7 @@ class _Reconciliation:
         if not self.options.check:
             self.store.record_decisions(gathered.decisions)
             self.store.record_changes(fresh)
-            self.store.record_coverages([deciding.look(slug, known.assets, self.now)])
+            self.store.record_coverages([deciding.look(slug, known.assets, self.netbox_now)])
             if made.steps:
                 self.store.record_plan(stored(made))
                 kept = _kept(self.store, made.id)
