@@ -39,6 +39,7 @@ FIELDS = {
     names.WARRANTY_END: _field("date", ASSET),
     names.WARRANTY_SOURCES: _field("json", ASSET),
     names.FACTS_HASH: _field("text", ASSET),
+    names.DISCOVERY: _field("select", ASSET, names.DISCOVERIES),
     names.OPERATING_SYSTEM: _field("text", ASSET),
     names.OS_SUPPORT_END: _field("date", ASSET),
     names.CONNECTION: _field("text", ASSET),

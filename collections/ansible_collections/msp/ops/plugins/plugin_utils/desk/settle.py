@@ -9,31 +9,25 @@ last write to an asset, so a run that was cut off goes on where it stopped, and 
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.desired import INTERFACE_NAME, ROLE_NAMES, UNKNOWN
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import devices
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Connected, Space
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
-from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS, OBJECT_TYPES, assets
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import DEVICE, ENDPOINTS, OBJECT_TYPES, assets
 from ansible_collections.msp.ops.plugins.plugin_utils.register.filters import object_type
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import decisions, workbook
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.decisions import Plan, Transition
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
 JOURNAL = "extras/journal-entries"
-DEVICES = "dcim/devices"
-INTERFACES = "dcim/interfaces"
-MACS = "dcim/mac-addresses"
-ADDRESSES = "ipam/ip-addresses"
-MANUFACTURERS, DEVICE_TYPES, ROLES = CATALOGUE = ("dcim/manufacturers", "dcim/device-types", "dcim/device-roles")
 
 
 def read_sheet(path: Path) -> decisions.FilledSheet:
@@ -73,8 +67,7 @@ def plan_sheet(
         signed_on=signed_on or None,
     )
     _permitted(register, plan.transitions)
-    if any(transition.asset is None for transition in plan.transitions):
-        _site(register, customer)
+    _space(register, customer, plan.transitions)
     return customer, plan
 
 
@@ -82,7 +75,8 @@ def apply_plan(register: Register, store: Store, customer: Customer, plan: Plan)
     """Record the decisions, then bring NetBox up to them. Returns the keys of the assets that were written."""
     if not plan.done:
         store.apply_sheet(plan.sheet, signed_by=plan.signed_by, signed_on=plan.signed_on, decisions=plan.decisions)
-    return [_carry_out(register, customer, plan, transition) for transition in plan.transitions]
+    space = _space(register, customer, plan.transitions)
+    return [_carry_out(register, space, plan, transition) for transition in plan.transitions]
 
 
 def rights(transitions: Iterable[Transition]) -> dict[str, set[str]]:
@@ -96,15 +90,15 @@ def rights(transitions: Iterable[Transition]) -> dict[str, set[str]]:
         if not _seen(transition) or (asset is not None and asset.kind != "device"):
             continue
         if asset is None:
-            for endpoint in (DEVICES, *CATALOGUE):
+            for endpoint in (devices.DEVICES, *devices.CATALOGUE):
                 needed.setdefault(endpoint, set()).add("add")
         if transition.keys["mac"].strip():
-            needed.setdefault(INTERFACES, set()).update(("add", "change"))
-            needed.setdefault(MACS, set()).add("add")
+            needed.setdefault(devices.INTERFACES[DEVICE], set()).update(("add", "change"))
+            needed.setdefault(devices.MACS, set()).add("add")
         if transition.keys["address"].strip():
-            needed.setdefault(INTERFACES, set()).add("add")
-            needed.setdefault(ADDRESSES, set()).update(("add", "change"))
-            needed.setdefault(DEVICES, set()).add("change")
+            needed.setdefault(devices.INTERFACES[DEVICE], set()).add("add")
+            needed.setdefault(devices.ADDRESSES, set()).update(("add", "change"))
+            needed.setdefault(devices.DEVICES, set()).add("change")
     return needed
 
 
@@ -128,14 +122,14 @@ def _seen(transition: Transition) -> bool:
     return not transition.key.startswith(tuple(f"{kind}:" for kind in ENDPOINTS))
 
 
-def _carry_out(register: Register, customer: Customer, plan: Plan, transition: Transition) -> str:
+def _carry_out(register: Register, space: Space, plan: Plan, transition: Transition) -> str:
     why = f"Verification sheet {plan.sheet}: {transition.before} to {transition.after}"
     asset = transition.asset
-    kind, number = (asset.kind, asset.id) if asset else ("device", _device(register, customer, transition, why))
+    kind, number = (asset.kind, asset.id) if asset else ("device", _device(register, space, transition, why))
     if asset and (asset.status or names.UNLISTED) != transition.after:
         _set_status(register, asset, transition.after, why)
     if _seen(transition) and kind == "device":
-        _complete(register, customer, number, transition, why)
+        _complete(register, space, number, transition, why)
     register.journal(OBJECT_TYPES[kind], number, journal_text(plan, transition))
     return f"{kind}:{number}"
 
@@ -179,127 +173,46 @@ def _journaled(register: Register, sheet: str) -> frozenset[str]:
     )
 
 
-# What was seen and agreed, but is in NetBox not yet: a device of unknown type with what is known of it. The onboarding
-# uses the same names, so that an asset list completes such a device later.
-
-
-def _complete(register: Register, customer: Customer, device: int, transition: Transition, why: str) -> None:
+def _complete(register: Register, space: Space, device: int, transition: Transition, why: str) -> None:
     """Give the device its interface, hardware address and address; each only where it is not there yet."""
     mac = transition.keys["mac"].partition(",")[0].strip()
-    address = transition.keys["address"].strip()
-    if not mac and not address:
-        return
-    interface = _one(
-        register,
-        INTERFACES,
-        {"device_id": device, "name": INTERFACE_NAME},
-        {"device": device, "name": INTERFACE_NAME, "type": "other", "description": "As seen on the network"},
-        why,
-    )
-    holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": interface["id"]}
-    if mac:
-        held = {"mac_address": mac, "device_id": device}
-        made = _one(register, MACS, held, {"mac_address": mac, **holder}, why)
-        if interface.get("primary_mac_address") is None:
-            register.update(INTERFACES, [{"id": interface["id"], "primary_mac_address": made["id"]}], message=why)
-    if address:
-        _address(register, customer, device, address, holder=holder, why=why)
+    wanted = Connected(device, (mac,) if mac else (), transition.keys["address"].strip() or None)
+    for id, primary in devices.connect(register, DEVICE, [wanted], space, why).items():
+        lacking = {family: value for family, value in primary.items() if _has_no(register, id, family)}
+        if lacking:
+            register.update(devices.DEVICES, [{"id": id, **lacking}], message=why)
 
 
-def _device(register: Register, customer: Customer, transition: Transition, why: str) -> int:
+def _has_no(register: Register, device: int, family: str) -> bool:
+    return register.row(devices.DEVICES, device, fields=(family,))[family] is None
+
+
+def _device(register: Register, space: Space, transition: Transition, why: str) -> int:
     kind = transition.keys["class"] if transition.keys["class"] in names.ASSET_CLASSES else "other"
-    maker = _one(register, MANUFACTURERS, {"slug": _slug(UNKNOWN)}, _named(UNKNOWN), why)
-    model = f"{UNKNOWN} {kind}"
-    made = {"manufacturer": maker["id"], "model": model, "slug": _slug(f"{UNKNOWN} {model}")}
-    held = {"slug": made["slug"], "manufacturer_id": maker["id"]}
-    device_type = _one(register, DEVICE_TYPES, held, made, why)
-    role_name = ROLE_NAMES[kind]
-    role = _one(register, ROLES, {"slug": _slug(role_name)}, {**_named(role_name), "color": "9e9e9e"}, why)
-    body = {
-        "name": decisions.asset_name(transition.keys),
-        "tenant": customer.id,
-        "site": _site(register, customer),
-        "role": role["id"],
-        "device_type": device_type["id"],
-        "status": "active",
-        "serial": transition.keys["serial"][:50],
-        "custom_fields": {names.CONTRACT_STATUS: transition.after, names.ASSET_CLASS: kind},
-    }
-    return int(register.create(DEVICES, [body], message=why)[0]["id"])
+    row = devices.body(
+        space,
+        space.sites[0],
+        Catalogue(register).of(kind, why),
+        name=decisions.asset_name(transition.keys),
+        status=transition.after,
+        asset_class=kind,
+        serial=transition.keys["serial"],
+    )
+    return int(register.create(devices.DEVICES, [row], message=why)[0]["id"])
 
 
-def _site(register: Register, customer: Customer) -> int:
-    """The customer's first site: where exactly a thing stands, a sighting does not say."""
-    sites = register.rows("dcim/sites", fields=("name",), filters={"tenant_id": customer.id})
-    if not sites:
+def _space(register: Register, customer: Customer, transitions: Iterable[Transition]) -> Space:
+    """Where what was seen belongs; a thing that becomes a device has to stand somewhere."""
+    seen = [transition for transition in transitions if _seen(transition)]
+    if not seen:
+        return Space(customer.id)
+    made = any(transition.asset is None for transition in seen)
+    space = devices.spaces(register, [customer.id], sites=made)[customer.id]
+    if made and not space.sites:
         raise MspError(
             "MSP-VER-008",
             f"a site of {customer.name} in NetBox for the device that the customer added to the contract",
             "a customer without sites",
             "add the site to the contract file and run playbooks/onboard.yml, then apply the sheet again",
         )
-    return int(sites[0]["id"])
-
-
-def _address(
-    register: Register, customer: Customer, device: int, address: str, *, holder: Mapping[str, Any], why: str
-) -> None:
-    """The address in the customer's own address space. One that another asset or customer holds stays there."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return
-    space = _space(register, customer, ip)
-    fields = ("address", "vrf", "tenant", *holder)
-    # Whoever's it is: within one VRF NetBox takes an address once.
-    known = [
-        row
-        for row in register.rows(ADDRESSES, fields=fields, filters={"address": str(ip)})
-        if row["address"].partition("/")[0] == str(ip)
-        and (_id(row["vrf"]) == space["vrf"] or _id(row["tenant"]) == customer.id)
-    ]
-    ours = next((row for row in known if _held_by(row, holder)), None)
-    free = next((row for row in known if row["assigned_object_id"] is None and _id(row["tenant"]) == customer.id), None)
-    if ours is None and free is not None:
-        ours = register.update(ADDRESSES, [{"id": free["id"], **holder}], message=why)[0]
-    elif ours is None:
-        if known:
-            return
-        ours = register.create(ADDRESSES, [{**space, **holder, "status": "active"}], message=why)[0]
-    family = f"primary_ip{ip.version}"
-    if register.row(DEVICES, device, fields=(family,))[family] is None:
-        register.update(DEVICES, [{"id": device, family: ours["id"]}], message=why)
-
-
-def _held_by(row: Mapping[str, Any], holder: Mapping[str, Any]) -> bool:
-    return all(row[name] == value for name, value in holder.items())
-
-
-def _id(related: Mapping[str, Any] | None) -> int | None:
-    return int(related["id"]) if related else None
-
-
-def _space(register: Register, customer: Customer, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> dict[str, Any]:
-    """Address, length and VRF as the customer's narrowest prefix around it has them; else the address alone."""
-    prefixes = register.rows("ipam/prefixes", fields=("prefix", "vrf"), filters={"tenant_id": customer.id})
-    around = [(ipaddress.ip_network(row["prefix"]), row["vrf"]) for row in prefixes]
-    inside = [(net, vrf) for net, vrf in around if net.version == ip.version and ip in net]
-    net, vrf = max(inside, key=lambda pair: pair[0].prefixlen, default=(None, None))
-    length = net.prefixlen if net else ip.max_prefixlen
-    return {"address": f"{ip}/{length}", "vrf": vrf["id"] if vrf else None, "tenant": customer.id}
-
-
-def _one(
-    register: Register, endpoint: str, filters: Mapping[str, Any], body: Mapping[str, Any], why: str
-) -> dict[str, Any]:
-    """The object that the filters name, made when there is none."""
-    found = register.rows(endpoint, filters=filters)
-    return found[0] if found else register.create(endpoint, [body], message=why)[0]
-
-
-def _named(name: str) -> dict[str, Any]:
-    return {"name": name, "slug": _slug(name)}
-
-
-def _slug(name: str) -> str:
-    return name.lower().replace(" ", "-")
+    return space

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ def _states_query(*, current_only: bool) -> Any:
     join = seen.c.thing_id == things.c.id
     if current_only:
         join = sa.and_(join, seen.c.version == things.c.version)
-    columns = (things.c.id, things.c.customer, things.c.source, things.c.thing, *seen.c)
+    columns = (things.c.id, things.c.customer, things.c.source, things.c.thing, things.c.after_look, *seen.c)
     ordered = (things.c.id, seen.c.last_seen.desc(), seen.c.version)
     return sa.select(*columns).select_from(things.join(seen, join)).order_by(*ordered)
 
@@ -133,6 +133,16 @@ def states(connection: Connection, customer: str, source: str, thing: str) -> li
     known = tables().things.c
     query = states_query(customer).where(known.source == source, known.thing == thing)
     return [rows.sighting(row) for row in connection.execute(query)]
+
+
+def histories(connection: Connection, customer: str, kinds: Sequence[str]) -> dict[tuple[str, str], list[Sighting]]:
+    """By source and thing, every state in which sources of these kinds saw it, newest first."""
+    source = tables().things.c.source
+    of_kind = sa.or_(*(sa.or_(source == kind, source.startswith(f"{kind}:", autoescape=True)) for kind in kinds))
+    found: dict[tuple[str, str], list[Sighting]] = defaultdict(list)
+    for row in connection.execute(states_query(customer).where(of_kind)):
+        found[row.source, row.thing].append(rows.sighting(row))
+    return dict(found)
 
 
 def _newest(connection: Connection, thing_ids: Iterable[int]) -> dict[int, Sighting]:
@@ -259,7 +269,7 @@ def seen(connection: Connection, customers: Iterable[str], since: dt.datetime | 
 
 
 def plans(connection: Connection, *, customer: str | None = None, plan_id: str | None = None) -> list[StoredPlan]:
-    """Plans of a customer, newest first; or the one with this id."""
+    """Plans of a customer, the one recorded last first; or the one with this id."""
     known = tables()
     approval = known.plan_approvals
     query = sa.select(known.plans, approval.c.by, approval.c.at, approval.c.reason).outerjoin(
@@ -269,7 +279,7 @@ def plans(connection: Connection, *, customer: str | None = None, plan_id: str |
         query = query.where(known.plans.c.customer == customer)
     if plan_id is not None:
         query = query.where(known.plans.c.id == plan_id)
-    query = query.order_by(known.plans.c.made.desc(), known.plans.c.id)
+    query = query.order_by(known.plans.c.recorded_at.desc(), known.plans.c.made.desc(), known.plans.c.id)
     found = connection.execute(query).all()
     steps: dict[str, set[str]] = defaultdict(set)
     for ids in batched([row.id for row in found], BATCH):

@@ -43,6 +43,9 @@ class Sighting:
     asset: str | None
     attributes: Mapping[str, Any]
     place: Mapping[str, Any]
+    # The last look (Coverage.number) that was recorded before the source told of it last, whatever time it gave then:
+    # a directory tells in every look of a machine that it last saw weeks ago.
+    after_look: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,8 @@ class Coverage:
     """One look of one source: what it looked at as a whole, and whether it got to the end.
 
     scope holds prefixes; empty means everything the source knows of. Only a complete look may prove an absence; reason
-    says why one is not complete. recorded_at is the database's clock, None until it was recorded.
+    says why one is not complete. What it saw is recorded before the look itself. recorded_at is the database's clock
+    and number the order of recording, None until it was recorded.
     """
 
     customer: str
@@ -203,6 +207,7 @@ class Coverage:
     skipped: int = 0
     reason: str = ""
     recorded_at: dt.datetime | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def sighting(row: Any) -> Sighting:
         asset=row.asset,
         attributes=json.loads(row.attributes),
         place=json.loads(row.place),
+        after_look=row.after_look,
     )
 
 
@@ -320,6 +321,7 @@ def coverage(row: Any) -> Coverage:
         skipped=row.skipped,
         reason=row.reason,
         recorded_at=time_of(row.recorded_at),
+        number=row.id,
     )
 
 

@@ -124,6 +124,7 @@ def _sightings(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("last_seen", BigInteger, nullable=False),
         Column("seen", BigInteger, nullable=False),
         Column("version", BigInteger, nullable=False),
+        Column("after_look", BigInteger, nullable=False, server_default="0"),
         UniqueConstraint("customer", "source", "thing"),
         Index("ix_things_customer_last_seen", "customer", "last_seen"),
         Index("ix_things_asset", "asset"),
@@ -400,7 +401,7 @@ def views() -> Views:
         return sa.table(name, *(sa.column(column) for column in names))
 
     audit = [column.name for column in known.audits.columns]
-    seen = ("thing_id", "customer", "source", "thing", "asset", "first_seen", "last_seen", "seen")
+    seen = ("thing_id", "customer", "source", "thing", "asset", "first_seen", "last_seen", "seen", "after_look")
     return Views(
         current_sightings=like("current_sightings", *seen, "identity", "attributes", "place"),
         last_good_audits=like("last_good_audits", *audit),

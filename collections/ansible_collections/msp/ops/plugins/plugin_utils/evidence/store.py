@@ -160,6 +160,11 @@ class Store:
         with self.database.read() as connection:
             return reading.states(connection, customer, source, thing)
 
+    def histories(self, customer: str, kinds: Sequence[str]) -> dict[tuple[str, str], list[Sighting]]:
+        """By source and thing, every state in which sources of these kinds ("mac-table") saw it, newest first."""
+        with self.database.read() as connection:
+            return reading.histories(connection, customer, kinds)
+
     def who(self, term: str) -> list[Known]:
         """What the store knows by name, address, MAC (in any notation), serial, UUID, asset tag or host."""
         with self.database.read() as connection:
@@ -272,7 +277,7 @@ class Store:
         return found[0] if found else None
 
     def plans(self, customer: str) -> list[StoredPlan]:
-        """A customer's plans, newest first."""
+        """A customer's plans, the one recorded last first."""
         with self.database.read() as connection:
             return reading.plans(connection, customer=customer)
 

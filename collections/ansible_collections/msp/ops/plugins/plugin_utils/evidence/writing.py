@@ -141,7 +141,7 @@ def write_observations(connection: Connection, rows: Sequence[Row]) -> None:
     ordered.sort(key=lambda row: (row["thing_id"], row["at"], row["version"]))
     fresh = _new_versions(connection, ordered)
     _write_sightings(connection, ordered)
-    _write_things(connection, ordered)
+    _write_things(connection, ordered, after_look=_last_look(connection))
     _write_tokens(connection, fresh)
 
 
@@ -232,8 +232,16 @@ def _write_sightings(connection: Connection, rows: Sequence[Row]) -> None:
     connection.execute(update, values)
 
 
-def _write_things(connection: Connection, rows: Sequence[Row]) -> None:
-    """Point each thing at its newest state. At equal times the greater version is the newer, in whatever order."""
+def _last_look(connection: Connection) -> int:
+    """The number of the last look that was recorded, anybody's; 0 before the first."""
+    return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(tables().coverages.c.id), 0))).scalar_one())
+
+
+def _write_things(connection: Connection, rows: Sequence[Row], after_look: int) -> None:
+    """Point each thing at its newest state. At equal times the greater version is the newer, in whatever order.
+
+    A thing that is told of again, in whatever state and of whatever time, was on its source's list just now.
+    """
     things = tables().things
     at, version = sa.bindparam("new_at", type_=sa.BigInteger), sa.bindparam("new_version", type_=sa.BigInteger)
     newer = sa.or_(at > things.c.last_seen, sa.and_(at == things.c.last_seen, version >= things.c.version))
@@ -244,6 +252,7 @@ def _write_things(connection: Connection, rows: Sequence[Row]) -> None:
         .where(things.c.id == sa.bindparam("of_thing"))
         .values(
             **widened,
+            after_look=after_look,
             version=sa.case((newer, version), else_=things.c.version),
             asset=sa.case((newer, sa.bindparam("new_asset", type_=sa.Text)), else_=things.c.asset),
         )

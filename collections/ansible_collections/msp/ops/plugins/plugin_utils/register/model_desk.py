@@ -155,6 +155,9 @@ def saved_filters(today: dt.date) -> Section:
     def status(value: str) -> dict[str, list[str]]:
         return {f"cf_{names.CONTRACT_STATUS}": [value]}
 
+    def discovery(value: str) -> dict[str, list[str]]:
+        return {f"cf_{names.DISCOVERY}": [value]}
+
     within = f"within {SOON_DAYS} days; the daily run renews the dates"
     items = (
         saved("unlisted", "unlisted assets", "Seen, not agreed", ASSETS, 10, **status(names.UNLISTED)),
@@ -176,6 +179,8 @@ def saved_filters(today: dt.date) -> Section:
             **status(names.CONTRACTED),
             **{f"cf_{names.FACTS_HASH}__empty": ["true"]},
         ),
+        saved("missing", "missing", "No source sees it any more", ASSETS, 60, **discovery(names.MISSING)),
+        saved("conflicts", "conflicts", "The evidence contradicts itself", ASSETS, 70, **discovery(names.CONFLICT)),
         saved("excluded", "excluded assets", "Agreed not to service", ASSETS, 50, **status(names.EXCLUDED)),
         saved(
             "customers",
@@ -248,6 +253,7 @@ def table_configs() -> Section:
         for name in (
             names.CONTRACT_STATUS,
             names.ASSET_CLASS,
+            names.DISCOVERY,
             names.WARRANTY_END,
             names.OPERATING_SYSTEM,
             names.OS_SUPPORT_END,

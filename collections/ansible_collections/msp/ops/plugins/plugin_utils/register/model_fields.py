@@ -40,6 +40,11 @@ def choice_sets() -> Section:
         names.EXCLUDED: "gray",
         names.ENDED: "red",
     }
+    discovery_labels = {
+        names.MISSING: "Missing (no source sees it any more)",
+        names.CONFLICT: "Conflict (the evidence contradicts itself)",
+        names.CHANGED: "Changed (not as it was promised)",
+    }
     class_labels = {name: name.capitalize() for name in names.ASSET_CLASSES}
     items = (
         choices(
@@ -53,6 +58,12 @@ def choice_sets() -> Section:
             "Classes of assets that a contract's scope rules speak of",
             class_labels.items(),
             {},
+        ),
+        choices(
+            "msp_discoveries",
+            "What the last reconciliation found wrong with an asset",
+            [(value, discovery_labels[value]) for value in names.DISCOVERIES],
+            {names.MISSING: "red", names.CONFLICT: "purple", names.CHANGED: "yellow"},
         ),
         choices("msp_languages", "Languages of reports", [("nl", "Nederlands"), ("en", "English")], {}),
     )
@@ -172,7 +183,13 @@ def _asset_fields() -> list[Item]:
             "Who said what about purchase and warranty",
             {"ui_visible": "if-set", "filter_logic": "disabled"},
         ),
-        (names.OPERATING_SYSTEM, "text", "Operating system", "As the last audit found it", measured),
+        (
+            names.OPERATING_SYSTEM,
+            "text",
+            "Operating system",
+            "As the last audit found it; without one, as discovery saw it",
+            measured,
+        ),
         (names.OS_SUPPORT_END, "date", "OS support ends", "Last day of the vendor's security updates", measured),
         (
             names.FACTS_HASH,
@@ -180,6 +197,13 @@ def _asset_fields() -> list[Item]:
             "Facts",
             "Key of the last audit's facts in the evidence store",
             measured | {"validation_regex": "^[A-Za-z0-9:_-]{1,128}$"},
+        ),
+        (
+            names.DISCOVERY,
+            "select",
+            "Discovery",
+            "What the last reconciliation found wrong; empty is fine",
+            measured | {"choice_set": "msp_discoveries"},
         ),
         (
             names.CONNECTION,

@@ -28,6 +28,7 @@ PURCHASE_DATE = "msp_purchase_date"
 WARRANTY_END = "msp_warranty_end"
 WARRANTY_SOURCES = "msp_warranty_sources"
 FACTS_HASH = "msp_facts_hash"
+DISCOVERY = "msp_discovery"
 OPERATING_SYSTEM = "msp_operating_system"
 OS_SUPPORT_END = "msp_os_support_end"
 CONNECTION = "msp_connection"
@@ -68,6 +69,9 @@ TRACKED = "tracked"
 EXCLUDED = "excluded"
 ENDED = "ended"
 CONTRACT_STATUSES = (CONTRACTED, UNLISTED, TRACKED, EXCLUDED, ENDED)
+
+# What the last reconciliation found wrong with an asset; empty is fine.
+MISSING, CONFLICT, CHANGED = DISCOVERIES = ("missing", "conflict", "changed")
 
 # Asset classes: what a scope rule speaks of.
 ASSET_CLASSES = ("server", "workstation", "network", "mobile", "printer", "private", "other")

@@ -1,7 +1,8 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Revision 0002: discovery. What a source covered, what changed, plans with their approval and steps, decisions,
-digests; when each asset was last seen; and the leases under which one controller at a time writes.
+digests; after which look each thing was told of last, and when each asset was seen; and the leases under which one
+controller at a time writes.
 
 Never changed after a release, and never imports the present schema: it says what revision 0002 was.
 """
@@ -22,8 +23,17 @@ depends_on = None
 APPEND_ONLY = ("coverages", "changes", "plans", "plan_approvals", "plan_steps", "decisions", "digests")
 
 
+CURRENT_SIGHTINGS = """
+CREATE VIEW current_sightings AS
+SELECT t.id AS thing_id, t.customer, t.source, t.thing, s.asset, t.first_seen, t.last_seen, t.seen, t.after_look,
+       s.identity, s.attributes, s.place
+FROM things t JOIN sightings s ON s.thing_id = t.id AND s.version = t.version
+"""
+
+
 def upgrade() -> None:
     _seen()
+    _told()
     _planned()
     _append_only()
 
@@ -78,6 +88,13 @@ def _seen() -> None:
         sa.Column("sources", sa.Text(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
     )
+
+
+def _told() -> None:
+    """The last look that was recorded before a thing was told of: an order that no clock can turn round."""
+    op.add_column("things", sa.Column("after_look", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("DROP VIEW current_sightings")
+    op.execute(CURRENT_SIGHTINGS)
 
 
 def _planned() -> None:

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is written for a signed sheet: whose entry counts as done, whether the rights suffice, whose address it is."""
+"""What is written for a signed sheet: whose entry counts as done, whether the rights suffice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ SHEET = "VER-bakkerij-jansen-1"
 CUSTOMER = Customer(1, "bakkerij-jansen", "Bakkerij Jansen", None)
 ASSET = Asset(kind="device", id=7, name="jansen-srv01", customer=CUSTOMER.slug, status="contracted", last_updated=NOW)
 SEEN = {"name": "till02", "class": "", "serial": "", "mac": "b8:27:eb:4a:10:9c", "address": "192.0.2.57"}
-INTERFACE = {"assigned_object_type": "dcim.interface", "assigned_object_id": 5}
 
 
 class Recorder:
@@ -35,8 +34,8 @@ class Recorder:
         self.written: list[tuple[str, dict[str, Any]]] = []
 
     def rows(self, endpoint: str, *, filters: dict[str, Any] | None = None, **_options: Any) -> list[dict[str, Any]]:
-        tenant = (filters or {}).get("tenant_id")
-        return [row for row in self.tables.get(endpoint, []) if tenant is None or row["tenant"] == {"id": tenant}]
+        tenants = (filters or {}).get("tenant_id")
+        return [row for row in self.tables.get(endpoint, []) if tenants is None or row["tenant"]["id"] in tenants]
 
     def sheets(self, _slug: str) -> list[Any]:
         return []
@@ -49,7 +48,7 @@ class Recorder:
 
     def create(self, endpoint: str, rows: list[dict[str, Any]], **_options: Any) -> list[dict[str, Any]]:
         self.written += [(endpoint, row) for row in rows]
-        return [{**row, "id": 99} for row in rows]
+        return [{"primary_mac_address": None, **row, "id": 99} for row in rows]
 
     def update(self, endpoint: str, rows: list[dict[str, Any]], **_options: Any) -> list[dict[str, Any]]:
         self.written += [(endpoint, row) for row in rows]
@@ -174,47 +173,3 @@ def test_a_seen_thing_that_somebody_made_an_asset_since_gets_the_status_that_was
     fields = {names.CONTRACT_STATUS: "contracted"}
     assert recorder.written[0] == (endpoint, {"id": 7, "custom_fields": fields})
     assert recorder.written[-1] == ("journal", {"kind": OBJECT_TYPES[kind], "id": 7})
-
-
-# Whose address
-
-
-def address(**changes: Any) -> dict[str, Any]:
-    free = {"assigned_object_type": None, "assigned_object_id": None}
-    return {"id": 3, "address": "192.0.2.57/24", "vrf": {"id": 2}, "tenant": {"id": 1}, **free, **changes}
-
-
-def written(*held: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    prefix = {"prefix": "192.0.2.0/24", "vrf": {"id": 2}, "tenant": {"id": 1}}
-    recorder = Recorder({"ipam/prefixes": [prefix], "ipam/ip-addresses": list(held)})
-    settle._address(use(recorder), CUSTOMER, 7, "192.0.2.57", holder=INTERFACE, why="x")
-    return recorder.written
-
-
-@pytest.mark.parametrize(
-    "held",
-    [
-        address(tenant={"id": 8}, assigned_object_type="dcim.interface", assigned_object_id=6),
-        address(tenant=None, assigned_object_type="dcim.interface", assigned_object_id=6),
-        address(tenant={"id": 8}),
-        address(tenant=None),
-        address(assigned_object_type="virtualization.vminterface", assigned_object_id=5),
-        address(assigned_object_type="dcim.interface", assigned_object_id=6, vrf=None),
-    ],
-)
-def test_an_address_that_somebody_else_holds_is_left_alone_and_not_made_twice(held: dict[str, Any]) -> None:
-    assert written(held) == []
-
-
-def test_another_customers_address_in_another_address_space_does_not_matter() -> None:
-    (made, _unused) = written(address(tenant={"id": 8}, vrf={"id": 4}))
-    space = {"address": "192.0.2.57/24", "vrf": 2, "tenant": 1}
-    assert made == ("ipam/ip-addresses", {**space, **INTERFACE, "status": "active"})
-
-
-def test_the_customers_own_free_address_is_taken() -> None:
-    assert written(address())[0] == ("ipam/ip-addresses", {"id": 3, **INTERFACE})
-
-
-def test_an_address_that_was_given_before_the_cut_only_becomes_the_primary_one() -> None:
-    assert written(address(**INTERFACE)) == [("dcim/devices", {"id": 7, "primary_ip4": 3})]

@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Coverage,
     Decision,
     Digest,
+    Observation,
     Seen,
     StoredPlan,
 )
@@ -35,7 +36,7 @@ def test_a_look_comes_back_as_it_was_told_and_is_told_once(store: Store) -> None
 
     found = store.coverages("bakery")
 
-    assert [replace(one, recorded_at=None) for one in found] == [
+    assert [replace(one, recorded_at=None, number=None) for one in found] == [
         LOOK,
         replace(LOOK, at=AT + HOUR, complete=False, reason="cut off"),
     ]
@@ -47,6 +48,40 @@ def test_looks_come_in_the_order_in_which_they_were_recorded_whatever_their_cloc
     store.record_coverages([replace(LOOK, at=AT - HOUR)])
 
     assert [one.at for one in store.coverages("bakery")] == [AT + HOUR, AT - HOUR]
+
+
+def test_the_store_knows_after_which_look_a_thing_was_told_of_last_whatever_time_its_source_gives(store: Store) -> None:
+    """A directory names in every look a machine that it saw weeks ago; its time alone would say that it was missed."""
+    weeks_ago = Observation("bakery", "directory", AT - 500 * HOUR, {"names": ["till"], "directory_id": "D-1"})
+    store.record_observations([weeks_ago])
+    first = store.sightings("bakery")[0].after_look
+    store.record_coverages([LOOK])
+    store.record_observations([weeks_ago])
+    (again,) = store.sightings("bakery")
+    (look,) = store.coverages("bakery")
+
+    assert (first, again.after_look, look.number) == (0, look.number, look.number)
+    assert (again.last_seen, again.count) == (weeks_ago.at, 1)
+    assert store.states("bakery", "directory", again.thing)[0].after_look == look.number
+
+
+def test_every_state_of_things_of_some_kinds_of_sources_comes_newest_first(store: Store) -> None:
+    for source in ("mac-table", "mac-table:branch", "mac-tables", "nmap"):
+        for hours, port in ((1, "Gi1"), (2, "Gi2")):
+            at, place = AT + hours * HOUR, {"switch": "sw1", "port": port}
+            store.record_observations([Observation("bakery", source, at, {"names": ["till"]}, place=place)])
+
+    found = store.histories("bakery", ("mac-table",))
+
+    assert {source for source, _thing in found} == {"mac-table", "mac-table:branch"}
+    assert [[state.place["port"] for state in states] for states in found.values()] == [["Gi2", "Gi1"]] * 2
+
+
+def test_plans_come_in_the_order_in_which_they_were_recorded_whatever_their_clock_says(store: Store) -> None:
+    store.record_plan(replace(PLAN, made=AT + HOUR))
+    store.record_plan(replace(PLAN, id="p2", made=AT - HOUR))
+
+    assert [one.id for one in store.plans("bakery")] == ["p2", "p1"]
 
 
 def test_a_change_is_recorded_once_and_found_by_when_it_was_recorded(store: Store) -> None:

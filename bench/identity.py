@@ -1,0 +1,236 @@
+"""Who is who on made networks with a known truth: what identity decides, beside what people use today.
+
+Two baselines see the same in the same run: by name only (what modules that create devices in NetBox do), and the first
+key that hits (serial number, else hardware address, else name). The networks come from bench/_made_network.py, whose
+docstring says what happens in them and what no judge could know.
+
+The seeds in TUNED were looked at while the rules were written; those in HELD_OUT, and the rates ROUGH, were not, and are
+printed apart. A sighting counts once, whoever's it is:
+- precision: of the sightings matched to an asset, those that are that asset's (decidable or not).
+- recall: of the decidable sightings, those with the right answer: their asset, or new where there is none.
+- wrong merges: entities (for a baseline: assets) that hold sightings of two machines, or of a machine that is not theirs.
+- conflicts besides the undecidable: of the decidable sightings, those left to a person.
+- contested: what fits two explanations; to be left as a conflict.
+- silent: what points at nothing; to be left unmatched.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
+from bench._made_network import ROUGH, USUAL, Made, Rates, make
+from bench.harness import Figure, Outcome, Target, own_peak_mb
+
+TUNED = (1, 2, 3)
+HELD_OUT = (101, 102, 103, 104)
+SIZE = 10_000  # assets a seed
+LARGE = 50_000
+CONFLICT = "a person decides"
+
+Answers = dict[str, str | None]  # by sighting: an asset's key, None for new, CONFLICT
+Judge = Callable[[Made], tuple[Answers, dict[str, str]]]
+
+
+@dataclass
+class Tally:
+    sightings: int = 0
+    assets: int = 0
+    decidable: int = 0
+    right: int = 0
+    matched: int = 0
+    matched_right: int = 0
+    needless: int = 0
+    contested: int = 0
+    contested_left: int = 0
+    silent: int = 0
+    silent_left: int = 0
+    wrong_merges: int = 0
+    missed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def precision(self) -> float:
+        return self.matched_right / max(self.matched, 1)
+
+    @property
+    def recall(self) -> float:
+        return self.right / max(self.decidable, 1)
+
+
+def run() -> Outcome:
+    outcome = Outcome("identity")
+    for name, seeds, rates in (
+        ("seeds looked at", TUNED, USUAL),
+        ("seeds never looked at", HELD_OUT, USUAL),
+        ("rough rates, never looked at", HELD_OUT, ROUGH),
+    ):
+        tallies = tally(seeds, rates, {"": ours, "by name": by_name, "first key": first_key})
+        _report(outcome, name, tallies)
+    _speed(outcome)
+    outcome.figures.append(Figure("peak memory of this whole bench", own_peak_mb(), "MB"))
+    return outcome
+
+
+def tally(seeds: Iterable[int], rates: Rates, judges: dict[str, Judge], size: int = SIZE) -> dict[str, Tally]:
+    """What each judge makes of the same networks."""
+    tallies = {name: Tally() for name in judges}
+    for seed in seeds:
+        for made in make(seed, size, rates):
+            for name, judge in judges.items():
+                _count(tallies[name], made, *judge(made))
+    return tallies
+
+
+def ours(made: Made) -> tuple[Answers, dict[str, str]]:
+    """Identity's answers, and the entity of every sighting."""
+    assets, sightings = evidence.gather(
+        made.assets, made.sightings, made.facts, made.audits, made.remembered, made.history
+    )
+    result = resolve(made.customer, assets, sightings)
+    answers: Answers = {}
+    groups: dict[str, str] = {}
+    for entity in result.entities:
+        answer = CONFLICT if entity.verdict is Verdict.CONFLICT else entity.asset
+        for key in entity.sightings:
+            answers[key], groups[key] = answer, entity.key
+    return answers, groups
+
+
+def _words(made: Made) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Assets by name, by hardware address, by serial number: all that is on record of them."""
+    names: dict[str, str] = {}
+    macs: dict[str, str] = {}
+    serials: dict[str, str] = {}
+    for asset in made.assets:
+        facts, taught = made.facts.get(asset.key, {}), made.remembered.get(asset.key, {})
+        names.setdefault(asset.name.lower(), asset.key)
+        for mac in (*asset.macs, *taught.get("macs", ()), *(i["mac"] for i in facts.get("interfaces", ()))):
+            macs.setdefault(mac, asset.key)
+        for serial in (asset.serial, *taught.get("serial", ()), facts.get("machine", {}).get("serial")):
+            if serial:
+                serials.setdefault(serial, asset.key)
+    return names, macs, serials
+
+
+def by_name(made: Made) -> tuple[Answers, dict[str, str]]:
+    """The asset with that name, else new."""
+    names, _macs, _serials = _words(made)
+    answers: Answers = {}
+    for one in made.sightings:
+        found = (names.get(name.partition(".")[0].lower()) for name in one.identity.get("names", ()))
+        answers[f"{one.source}:{one.thing}"] = next((key for key in found if key), None)
+    return answers, {key: answer or key for key, answer in answers.items()}
+
+
+def first_key(made: Made) -> tuple[Answers, dict[str, str]]:
+    """The asset with that serial number, else with one of those hardware addresses, else with that name, else new."""
+    names, macs, serials = _words(made)
+    answers: Answers = {}
+    for one in made.sightings:
+        identity = one.identity
+        found = [
+            serials.get(identity.get("serial", "")),
+            *(macs.get(mac) for mac in identity.get("macs", ())),
+            *(names.get(name.partition(".")[0].lower()) for name in identity.get("names", ())),
+        ]
+        answers[f"{one.source}:{one.thing}"] = next((key for key in found if key), None)
+    return answers, {key: answer or key for key, answer in answers.items()}
+
+
+def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -> None:
+    tally.assets += len(made.assets)
+    tally.sightings += len(answers)
+    machines: dict[str, set[int]] = defaultdict(set)
+    wrong: set[str] = set()
+    for key, answer in answers.items():
+        truth = made.asset_of[key]
+        left = answer == CONFLICT
+        if answer is not None and not left:
+            tally.matched += 1
+            tally.matched_right += answer == truth
+            if answer != truth:
+                wrong.add(groups[key])
+        if not left:
+            machines[groups[key]].add(made.machine_of[key])
+        if key in made.contested:
+            tally.contested += 1
+            tally.contested_left += left
+            continue
+        if key in made.silent:
+            tally.silent += 1
+            tally.silent_left += answer is None
+            continue
+        tally.decidable += 1
+        tally.right += answer == truth
+        tally.needless += left
+    tally.wrong_merges += len(wrong | {group for group, found in machines.items() if len(found) > 1})
+
+
+def _report(outcome: Outcome, name: str, tallies: dict[str, Tally]) -> None:
+    mine = tallies[""]
+    outcome.figures.append(
+        Figure(name, mine.sightings, "sightings", f"{mine.assets:,} assets; {mine.decidable:,} decidable")
+    )
+    share = (mine.contested + mine.silent) / mine.sightings
+    outcome.figures += [
+        Figure("  undecidable", 100 * share, "%", f"{mine.contested:,} contested, {mine.silent:,} silent"),
+        Figure("  silent, left unmatched", 100 * mine.silent_left / max(mine.silent, 1), "%"),
+    ]
+    for word, found in tallies.items():
+        who = f"  {word or 'identity'}: "
+        outcome.figures += [
+            Figure(f"{who}precision", found.precision, ""),
+            Figure(f"{who}recall of the decidable", found.recall, ""),
+            Figure(f"{who}wrong merges", found.wrong_merges, "entities" if not word else "assets"),
+        ]
+    outcome.targets += [
+        Target(f"{name}: wrong merges", mine.wrong_merges, 0),
+        Target(f"{name}: precision", mine.precision, 0.999, at_most=False),
+        Target(f"{name}: recall of the decidable", mine.recall, 0.97, at_most=False),
+        Target(f"{name}: conflicts besides the undecidable, %", 100 * mine.needless / mine.decidable, 2),
+        Target(f"{name}: contested left as conflict", mine.contested_left / mine.contested, 0.9, at_most=False),
+    ]
+
+
+def _speed(outcome: Outcome) -> None:
+    """Profiles and verdicts of one large customer on one core, and of one a quarter its size."""
+    small, few = _timed(LARGE // 4)
+    large, many = _timed(LARGE)
+    growth = large / small
+    line = many * math.log(many) / (few * math.log(few))
+    outcome.figures += [
+        Figure("one customer, a quarter", small, "s", f"{few:,} sightings, {LARGE // 4:,} assets"),
+        Figure("one customer", large, "s", f"{many:,} sightings, {LARGE:,} assets; profiles included"),
+    ]
+    outcome.targets += [
+        Target(f"seconds at {LARGE:,} assets, {many:,} sightings", large, 30),
+        Target("growth from n to 4n / that of n log n", growth / line, 1.0),
+    ]
+
+
+def _timed(size: int) -> tuple[float, int]:
+    (made,) = make(7, size, USUAL, customers=1)
+    best = math.inf
+    for _ in range(2):
+        gc.collect()
+        began = time.perf_counter()
+        ours(made)
+        best = min(best, time.perf_counter() - began)
+    return best, len(made.sightings)
+
+
+def wrong(made: Made) -> Sequence[tuple[str, str | None, str | None, str]]:
+    """For whoever mends the rules: (sighting, answer, truth, what the generator says) of all that did not go right."""
+    answers, _groups = ours(made)
+    return [
+        (key, answer, made.asset_of[key], made.contested.get(key) or ("silent" if key in made.silent else ""))
+        for key, answer in answers.items()
+        if (answer == CONFLICT) != (key in made.contested) or answer not in (CONFLICT, made.asset_of[key])
+    ]

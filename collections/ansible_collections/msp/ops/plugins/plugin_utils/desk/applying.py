@@ -1,0 +1,430 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Carries out a plan of a reconciliation in NetBox: exactly that, in batches, each only while NetBox is as planned.
+
+Before each batch it makes sure that the lease is still its own and reads what the batch concerns. Every write is looked
+for before it is made, so a run that was killed anywhere is gone on with and nothing is made twice. What was written by
+this plan is known by the plan's id in NetBox's change log and journal. It deletes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import devices
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Connected, Space
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import (
+    ABANDONED,
+    CREATE,
+    FACTS,
+    MARK,
+    STATUS,
+    Plan,
+    Step,
+    touched,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain, same_moment
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import BATCH, Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import (
+    DEVICE,
+    ENDPOINTS,
+    OBJECT_TYPES,
+    bare_address,
+)
+
+JOURNAL = "extras/journal-entries"
+LOG = "core/object-changes"
+_PRESENT = ("name", "serial", "last_updated", "custom_fields", "primary_ip4", "primary_ip6")
+_FIELDS = {kind: (*_PRESENT, "asset_tag", "role", "device_type") if kind == DEVICE else _PRESENT for kind in ENDPOINTS}
+
+Row = Mapping[str, Any]
+
+
+def message(plan: Plan) -> str:
+    """What NetBox's change log says of every write of a plan."""
+    return f"Discovery plan {plan.id}"
+
+
+def is_ours(words: object) -> bool:
+    """Was a row of the change log written by a plan?"""
+    return str(words or "").startswith("Discovery plan ")
+
+
+@dataclass
+class Applied:
+    """What was done. refused is by step what NetBox did not take."""
+
+    steps: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    refused: dict[str, MspError] = field(default_factory=dict)
+
+
+@dataclass
+class Place:
+    """Where a plan is carried out. fresh: no run before this one can have written anything of it."""
+
+    register: Register
+    store: Store
+    space: Space
+    catalogue: Catalogue
+    lease: Lease
+    fresh: bool
+    batch: int = BATCH
+
+
+def apply(plan: Plan, place: Place, done: frozenset[str] = frozenset()) -> Applied:
+    """Carry out the steps that are not done. Refuses to write on a NetBox that is not as the plan was made on."""
+    return _Run(plan, place, done).run()
+
+
+class _Run:
+    """One plan being carried out."""
+
+    def __init__(self, plan: Plan, place: Place, done: frozenset[str]) -> None:
+        self.plan, self.place = plan, place
+        self.register, self.store = place.register, place.store
+        self.message = message(plan)
+        self.todo = [step for step in plan.steps if step.id not in done]
+        self.applied = Applied()
+        # Last update of what this run wrote itself, by asset.
+        self.written: dict[str, str] = {}
+        self.made: set[tuple[str, int]] = set()  # what this plan made, in whichever run: object type and id
+        self.journaled: set[str] = set()
+        if self.todo and not place.fresh:
+            self._read_log()
+
+    def run(self) -> Applied:
+        creates = [step for step in self.todo if step.kind == CREATE]
+        for part in batched(creates, self.place.batch):
+            self._creates(part)
+        of_asset: dict[str, list[Step]] = {}
+        for step in self.todo:
+            if step.kind != CREATE:
+                of_asset.setdefault(step.asset or "", []).append(step)
+        for keys in batched(sorted(of_asset), self.place.batch):
+            self._changes([step for key in keys for step in of_asset[key]])
+        return self.applied
+
+    # -- before a batch -----------------------------------------------------------------------------------------------
+
+    def _read_log(self) -> None:
+        """What an earlier run of this plan wrote before it was cut off."""
+        fields = ("changed_object_type", "changed_object_id", "action", "message")
+        for row in self.register.rows(LOG, fields=fields, filters={"q": self.plan.id}):
+            if row["message"] == self.message and row["action"]["value"] == "create":
+                self.made.add((row["changed_object_type"], row["changed_object_id"]))
+        for row in self.register.rows(JOURNAL, fields=("comments",), filters={"q": self.plan.id}):
+            self.journaled |= {step.id for step in self.todo if str(row["comments"]).endswith(self._signature(step))}
+
+    def _hold(self) -> None:
+        """The lease is still ours, and lasts for the next batch."""
+        lease = self.place.lease
+        if not leases.held(self.store, lease) or leases.take(self.store, lease.name, lease.holder).fence != lease.fence:
+            raise MspError(
+                "MSP-REC-003",
+                f"the lease {lease.name!r} to be this run's until its end",
+                "it ran out, or another run took it over",
+                "run again: what was written is recognised, and the rest is gone on with",
+            )
+
+    def _present(self, keys: Iterable[str]) -> dict[str, Row]:
+        """The assets as they are now; refused where they are not as the plan was made on."""
+        found: dict[str, Row] = {}
+        wanted = sorted(keys)
+        for kind, endpoint in ENDPOINTS.items():
+            if ids := [_id(key) for key in wanted if key.startswith(f"{kind}:")]:
+                rows = self.register.rows(endpoint, fields=_FIELDS[kind], filters={"id": ids})
+                found |= {f"{kind}:{row['id']}": row for row in rows}
+        changed = [key for key in wanted if key not in found or not self._as_planned(key, found[key])]
+        if not self.place.fresh and changed:
+            changed = [key for key in changed if key not in found or not self._our_own_doing(key)]
+        if changed:
+            raise self._refused(", ".join(f"{self._called(key)} ({key})" for key in changed))
+        return found
+
+    def _as_planned(self, key: str, row: Row) -> bool:
+        seen = self.written.get(key) or self.plan.based_on.get(key, "")
+        return same_moment(str(row["last_updated"]), seen)
+
+    def _our_own_doing(self, key: str) -> bool:
+        """Is what an asset's change log says last of it a write of this plan? Then it is as the plan left it."""
+        kind = key.partition(":")[0]
+        filters = {"changed_object_type": OBJECT_TYPES[kind], "changed_object_id": _id(key)}
+        since = {"time_after": self.plan.based_on[key]} if self.plan.based_on.get(key) else {}
+        rows = self.register.rows(LOG, fields=("message", "time"), filters={**filters, **since})
+        return bool(rows) and rows[-1]["message"] == self.message
+
+    def _called(self, key: str) -> str:
+        return next((step.name for step in self.plan.steps if step.asset == key), key)
+
+    def _refused(self, what: str) -> MspError:
+        return MspError(
+            "MSP-REC-002",
+            f"NetBox as plan {self.plan.id} of {self.plan.customer} was made on",
+            f"changed since: {what}",
+            "make a new plan and look at it; nothing of the next steps was written",
+        )
+
+    # -- what becomes a device ----------------------------------------------------------------------------------------
+
+    def _creates(self, steps: Sequence[Step]) -> None:
+        self._hold()
+        there, foreign = self._since_planned()
+        by_name = {row["name"].casefold(): int(row["id"]) for row in there}
+        ids = {step.id: by_name[step.values["name"].casefold()] for step in steps if _named(step) in by_name}
+        if not foreign:
+            ids |= self._make([step for step in steps if step.id not in ids])
+        made = [step for step in steps if step.id in ids]
+        self._complete(made, ids)
+        self._finish(made, {step.id: f"{DEVICE}:{id}" for step in made for id in (ids[step.id],)})
+        if foreign:
+            raise self._refused(f"added: {', '.join(foreign)}")
+
+    def _since_planned(self) -> tuple[list[Row], list[str]]:
+        """The customer's assets that are newer than the plan: those that it made, and the names of the others."""
+        ours: list[Row] = []
+        foreign: list[str] = []
+        for kind, endpoint in ENDPOINTS.items():
+            filters = {"tenant_id": self.place.space.tenant, "id__gt": self.plan.newest.get(kind, 0)}
+            for row in self.register.rows(endpoint, fields=("name",), filters=filters):
+                if (OBJECT_TYPES[kind], row["id"]) in self.made:
+                    ours.append(row)
+                else:
+                    foreign.append(f"{row['name']} ({kind}:{row['id']})")
+        return ours, foreign
+
+    def _make(self, steps: Sequence[Step]) -> dict[str, int]:
+        taken = self._taken_tags(steps)
+        rows = [self._new(step, taken) for step in steps]
+        made = self._write(steps, rows, lambda part: self.register.create(devices.DEVICES, part, message=self.message))
+        self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made.values()}
+        return {step: int(row["id"]) for step, row in made.items()}
+
+    def _taken_tags(self, steps: Sequence[Step]) -> set[str]:
+        """Asset tags that somebody has, another customer perhaps: NetBox takes each once."""
+        tags = [step.values["asset_tag"] for step in steps if step.values.get("asset_tag")]
+        if not tags:
+            return set()
+        rows = self.register.rows(devices.DEVICES, fields=("asset_tag",), filters={"asset_tag": tags})
+        return {str(row["asset_tag"]).casefold() for row in rows}
+
+    def _new(self, step: Step, taken: set[str]) -> dict[str, Any]:
+        values, space = step.values, self.place.space
+        site = space.site(values.get("address"))
+        if site is None:
+            raise MspError(
+                "MSP-REC-004",
+                f"a site of {self.plan.customer} in NetBox, where a device can stand",
+                "a customer without sites",
+                "add the site to the contract file and run playbooks/onboard.yml, then run again",
+            )
+        more: dict[str, Any] = {"custom_fields": {names.OPERATING_SYSTEM: values["os"]} if values.get("os") else {}}
+        if values.get("asset_tag") and values["asset_tag"].casefold() not in taken:
+            more["asset_tag"] = values["asset_tag"]
+        if values.get("description"):
+            more["description"] = values["description"]
+        return devices.body(
+            space,
+            site,
+            self.place.catalogue.of(values["class"], self.message),
+            name=values["name"],
+            status=names.UNLISTED,
+            asset_class=values["class"],
+            serial=values.get("serial", ""),
+            **more,
+        )
+
+    def _complete(self, steps: Sequence[Step], ids: Mapping[str, int]) -> None:
+        """Interface, hardware addresses, address and primary address of devices that were just made."""
+        givers = self._present(touched(steps))
+        self._let_go(steps, givers)
+        wanted = [_connected(step, ids[step.id]) for step in steps]
+        primary = devices.connect(self.register, DEVICE, wanted, self.place.space, self.message)
+        if primary:
+            has = self.register.rows(devices.DEVICES, fields=_FIELDS[DEVICE], filters={"id": list(primary)})
+            rows = [{"id": row["id"], **primary[row["id"]]} for row in has if not _same(row, primary[row["id"]])]
+            self.register.update(devices.DEVICES, rows, message=self.message)
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    def _changes(self, steps: Sequence[Step]) -> None:
+        self._hold()
+        present = self._present(touched(steps))
+        done = [step for step in steps if step.kind == STATUS and self._status(step, present)]
+        facts = [step for step in steps if step.kind == FACTS]
+        self._let_go(facts, present)
+        rows: dict[str, dict[str, Any]] = {}
+        for kind in ENDPOINTS:
+            of_kind = [step for step in facts if (step.asset or "").startswith(f"{kind}:")]
+            wanted = [_connected(step, _id(step.asset or "")) for step in of_kind]
+            for id, primary in devices.connect(self.register, kind, wanted, self.place.space, self.message).items():
+                rows[f"{kind}:{id}"] = dict(primary)
+        for step in (*facts, *(one for one in steps if one.kind == MARK)):
+            self._collect(step, rows.setdefault(step.asset or "", {}))
+        refused = self._patch(rows, present)
+        done += [step for step in steps if step.kind != STATUS]
+        self.applied.refused |= {step.id: refused[step.asset] for step in steps if step.asset in refused}
+        self._finish([step for step in done if step.asset not in refused], {s.id: s.asset or "" for s in steps})
+
+    def _status(self, step: Step, present: Mapping[str, Row]) -> bool:
+        """The contract status, if nobody changed the asset meanwhile: NetBox itself looks, with If-Match."""
+        key = step.asset or ""
+        wanted = step.values[names.CONTRACT_STATUS]
+        if plain(present[key]["custom_fields"]).get(names.CONTRACT_STATUS) != wanted:
+            row = {"id": _id(key), "custom_fields": dict(step.values)}
+            seen = str(present[key]["last_updated"])
+            endpoint = ENDPOINTS[key.partition(":")[0]]
+            made = self.register.update_if_unchanged(endpoint, row, seen, message=self.message)
+            self.written[key] = str(made["last_updated"])
+        return True
+
+    def _let_go(self, steps: Sequence[Step], present: Mapping[str, Row]) -> None:
+        """An address that is taken over is no longer its former holder's primary one: NetBox insists on that order."""
+        rows: dict[str, dict[str, Any]] = {}
+        for step in steps:
+            giver = str(step.values.get("address_from") or "")
+            for family in ("primary_ip4", "primary_ip6") if giver else ():
+                held = present[giver].get(family)
+                if held and bare_address(held["address"]) == step.values["address"]:
+                    rows.setdefault(giver, {})[family] = None
+        self._send(rows)
+
+    def _collect(self, step: Step, row: dict[str, Any]) -> None:
+        """Add what a step writes to an asset to that asset's row."""
+        if step.kind == MARK:
+            row.setdefault("custom_fields", {}).update(step.values)
+            return
+        row |= step.values.get("fields", {})
+        custom = step.values.get("custom", {})
+        if custom:
+            row.setdefault("custom_fields", {}).update(custom)
+        if step.values.get("retype"):
+            row["role"], row["device_type"] = self.place.catalogue.of(custom[names.ASSET_CLASS], self.message)
+
+    def _patch(self, rows: Mapping[str, dict[str, Any]], present: Mapping[str, Row]) -> dict[str, MspError]:
+        """What differs from what NetBox has; returns by asset what it did not take."""
+        wanted = {key: differing for key, row in rows.items() if (differing := _differing(row, present[key]))}
+        return self._send(wanted)
+
+    def _send(self, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, MspError]:
+        refused: dict[str, MspError] = {}
+        for kind, endpoint in ENDPOINTS.items():
+            keys = sorted((key for key in rows if key.startswith(f"{kind}:")), key=_id)
+            bodies = [{"id": _id(key), **rows[key]} for key in keys]
+
+            def send(part: Sequence[Row], endpoint: str = endpoint) -> list[dict[str, Any]]:
+                return self.register.update(endpoint, part, message=self.message)
+
+            taken, errors = _each(keys, bodies, send)
+            self.written |= {f"{kind}:{row['id']}": str(row["last_updated"]) for row in taken.values()}
+            refused |= errors
+        return refused
+
+    def _write(
+        self, steps: Sequence[Step], rows: Sequence[Row], send: Callable[[Sequence[Row]], list[dict[str, Any]]]
+    ) -> dict[str, dict[str, Any]]:
+        taken, errors = _each([step.id for step in steps], rows, send)
+        self.applied.refused |= errors
+        return taken
+
+    # -- after a batch ------------------------------------------------------------------------------------------------
+
+    def _finish(self, steps: Sequence[Step], assets: Mapping[str, str]) -> None:
+        """The journal, the list of changes, and last that the steps are done."""
+        if not steps:
+            return
+        entries = [
+            {
+                "assigned_object_type": OBJECT_TYPES[assets[step.id].partition(":")[0]],
+                "assigned_object_id": _id(assets[step.id]),
+                "kind": "warning" if _warns(step) else "info",
+                "comments": f"{step.journal} {self._signature(step)}",
+            }
+            for step in steps
+            if step.journal and step.id not in self.journaled
+        ]
+        self.register.create(JOURNAL, entries, message=self.message)
+        ids = {step.id for step in steps}
+        changes = [self.plan.recorded(one, assets[one.step]) for one in self.plan.changes if one.step in ids]
+        self.store.record_changes(changes)
+        self.store.record_steps(self.plan.id, ids)
+        self.applied.steps += sorted(ids)
+        self.applied.changes += changes
+
+    def _signature(self, step: Step) -> str:
+        return f"(plan {self.plan.id}, step {step.id})"
+
+
+def abandon(store: Store, plan: Plan) -> None:
+    """Nobody goes on with this plan."""
+    store.record_steps(plan.id, [ABANDONED])
+
+
+def _each(
+    keys: Sequence[str], rows: Sequence[Row], send: Callable[[Sequence[Row]], list[dict[str, Any]]]
+) -> tuple[dict[str, dict[str, Any]], dict[str, MspError]]:
+    """Send all; NetBox takes a request as a whole or not at all, so a refused one is sent row by row."""
+    if not rows:
+        return {}, {}
+    try:
+        return dict(zip(keys, send(rows), strict=True)), {}
+    except MspError as error:
+        if error.code != "MSP-REG-007":
+            raise
+        if len(rows) == 1:
+            return {}, {keys[0]: error}
+    taken: dict[str, dict[str, Any]] = {}
+    refused: dict[str, MspError] = {}
+    for key, row in zip(keys, rows, strict=True):
+        one, error_of = _each([key], [row], send)
+        taken |= one
+        refused |= error_of
+    return taken, refused
+
+
+def _connected(step: Step, id: int) -> Connected:
+    values = step.values
+    giver = values.get("address_from")
+    take = (giver.partition(":")[0], _id(giver)) if giver else None
+    return Connected(id, tuple(values.get("macs", ())), values.get("address"), take)
+
+
+def _differing(row: Mapping[str, Any], present: Row) -> dict[str, Any]:
+    """The part of a row that NetBox does not have yet."""
+    has = plain(present["custom_fields"])
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if name == "custom_fields":
+            custom = {key: new for key, new in value.items() if (has.get(key) or None) != new}
+            found |= {"custom_fields": custom} if custom else {}
+        elif name in ("primary_ip4", "primary_ip6", "role", "device_type"):
+            found |= {} if _same(present, {name: value}) else {name: value}
+        elif present.get(name) != value:
+            found[name] = value
+    return found
+
+
+def _same(row: Row, related: Mapping[str, int]) -> bool:
+    """Does a row refer to these objects already?"""
+    return all((row[name] or {}).get("id") == id for name, id in related.items())
+
+
+def _warns(step: Step) -> bool:
+    return step.values.get(names.DISCOVERY) in (names.MISSING, names.CONFLICT)
+
+
+def _named(step: Step) -> str:
+    return str(step.values["name"]).casefold()
+
+
+def _id(key: str) -> int:
+    return int(key.partition(":")[2])

@@ -1,0 +1,104 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A thing in the making: an asset or something else, the bundles that are it, and why. Pure: no I/O."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Kind
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, apart, overlap, union
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Point
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One candidate for a bundle (mine): an asset by key, or else another bundle; what speaks for and against it."""
+
+    mine: Bundle
+    asset: str | None
+    other: Bundle | None
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is decided of one bundle. asset is set for a match only."""
+
+    verdict: Verdict
+    why: Why
+    sides: tuple[Side, ...] = ()
+    asset: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Thing:
+    """asset is the record of the asset that this is. sides are those of every bundle."""
+
+    asset: Bundle | None = None
+    verdict: Verdict = Verdict.MATCHED
+    why: Why = Why.EVIDENCE
+    bundles: list[Bundle] = field(default_factory=list)
+    sides: list[Side] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, bundle: Bundle, judgement: Judgement) -> Thing:
+        return cls(None, judgement.verdict, judgement.why, [bundle], list(judgement.sides))
+
+    @property
+    def key(self) -> str | None:
+        """The asset's key."""
+        return self.asset.evidence.asset if self.asset is not None else None
+
+    def take(self, bundle: Bundle, judgement: Judgement) -> None:
+        """One more bundle that is this thing."""
+        self.bundles.append(bundle)
+        self.sides += judgement.sides
+        if judgement.why is Why.CERTAIN:
+            self.why = Why.CERTAIN
+
+    def evidence(self) -> Evidence:
+        """All that is known of it, on record and seen."""
+        parts = [*([self.asset] if self.asset is not None else []), *self.bundles]
+        return union(parts).evidence
+
+    def alive_since(self, moment: dt.datetime | None, name: str | None = None) -> bool:
+        """Was it seen, under that name, by hardware of its own, after a moment?"""
+        return any(
+            (name is None or name in one.of(Kind.NAME))
+            and one.last_seen is not None
+            and (moment is None or one.last_seen >= moment)
+            for one in self.bundles
+        )
+
+
+def cross_check(things: Iterable[Thing], ledger: Ledger) -> list[Thing]:
+    """Take out of every asset what cannot be in it together; returns what was taken out, as conflicts."""
+    found: list[Thing] = []
+    for thing in things:
+        if len(thing.bundles) > 1 and apart(thing.bundles, ledger):
+            found += [_out(thing, one, Why.CONTRADICTION) for one in list(thing.bundles)]
+        else:
+            found += [_out(thing, one, Why.SHARED) for one in _copies(thing)]
+    return found
+
+
+def _copies(thing: Thing) -> list[Bundle]:
+    """Virtual machines with the asset's UUID or serial on a card that is not on record, while its own is there."""
+    record = thing.asset
+    if record is None or not record.cards:
+        return []
+    strange = [one for one in thing.bundles if one.virtual and one.cards and not one.cards & record.cards]
+    own = [one for one in (record, *thing.bundles) if one.cards & record.cards and one.last_seen is not None]
+    return [one for one in strange if any(overlap(one, other) for other in own)]
+
+
+def _out(thing: Thing, bundle: Bundle, why: Why) -> Thing:
+    """A bundle that leaves its asset, as a conflict about that asset."""
+    thing.bundles.remove(bundle)
+    mine = [side for side in thing.sides if side.mine is bundle]
+    thing.sides = [side for side in thing.sides if side.mine is not bundle]
+    return Thing(None, Verdict.CONFLICT, why, [bundle], mine)

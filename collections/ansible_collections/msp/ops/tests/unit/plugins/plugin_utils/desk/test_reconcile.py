@@ -1,0 +1,84 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module's arguments and result, and who may approve; the work itself is tested on a real NetBox."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Outcome, Reconciled
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step, stored
+
+NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
+STEP = Step.of("create", "mac:1", None, "till", {"name": "till"}, lines=(("", "new device"),))
+PLAN = Plan.of("bakery", NOW, after="", based_on={}, newest={"device": 4}, steps=(STEP,), changes=())
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
+    with Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True) as opened:
+        opened.record_plan(stored(PLAN))
+        yield opened
+
+
+def options(**arguments: Any) -> reconcile.Options:
+    return reconcile.options_of({"misses": {}, "require_approval": False, **arguments}, check=False)
+
+
+@pytest.mark.parametrize(("given", "needed"), [({}, {}), (None, {}), ({"nmap": 5, "mdm": "2"}, {"nmap": 5, "mdm": 2})])
+def test_how_many_looks_it_takes_is_a_number_for_each_kind(given: Any, needed: dict[str, int]) -> None:
+    assert options(misses=given).needed == needed
+
+
+@pytest.mark.parametrize("value", [0, -1, "often", 1.5, None, True])
+def test_what_is_no_number_of_looks_is_refused(value: Any) -> None:
+    with pytest.raises(MspError) as refused:
+        options(misses={"nmap": value})
+    assert refused.value.code == "MSP-REC-008"
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "as agreed"), ("A. de Vries", " ")])
+def test_nobody_approves_without_name_and_reason(store: Store, by: str, reason: str) -> None:
+    with pytest.raises(MspError) as refused:
+        reconcile.approve(store, PLAN.id, by=by, reason=reason)
+    assert refused.value.code == "MSP-REC-005"
+
+
+def test_a_plan_that_the_store_does_not_have_cannot_be_approved(store: Store) -> None:
+    with pytest.raises(MspError) as refused:
+        reconcile.approve(store, "another", by="A. de Vries", reason="as agreed")
+    assert refused.value.code == "MSP-REC-006"
+
+
+def test_the_first_to_approve_stays_and_check_mode_approves_nothing(store: Store) -> None:
+    first = {"plan": PLAN.id, "approved_by": "A. de Vries", "reason": "as agreed"}
+    preview = reconcile.approved(store, first, check=True)
+    assert preview["changed"] and store.plan(PLAN.id).approved_by is None  # type: ignore[union-attr]
+    done = reconcile.approved(store, first, check=False)
+    again = reconcile.approved(store, first | {"approved_by": "another"}, check=False)
+    assert (done["changed"], again["changed"], again["approved_by"]) == (True, False, "A. de Vries")
+
+
+def test_a_run_that_did_nothing_has_changed_nothing_and_a_preview_with_a_plan_would() -> None:
+    still, planned = Reconciled("bakery"), Reconciled("bakery", plan=PLAN)
+    assert Outcome((still,), 9, 0, False).as_dict()["changed"] is False
+    assert Outcome((planned,), 9, 0, True).as_dict()["changed"] is True
+    assert Outcome((planned,), 9, 0, True).diff() == {"before": "# bakery\n", "after": "# bakery\ntill: new device\n"}
+
+
+def test_what_an_audit_found_of_who_it_is_comes_from_its_own_sighting() -> None:
+    identity = {"serial": "S-1", "uuid": "U-1", "macs": ["b8:27:eb:00:00:01"], "names": ["srv", "srv.x"]}
+    audit = Sighting("bakery", "audit", "asset=device:1", NOW, NOW, 1, identity, "device:1", {}, {})
+    other = Sighting("bakery", "nmap", "mac=x", NOW, NOW, 1, identity, None, {}, {})
+    (facts,) = reconcile._facts([audit, other]).values()
+    assert facts["machine"] == {"serial": "S-1", "uuid": "U-1", "asset_tag": None}
+    assert facts["hostname"] == {"name": "srv"} and {"mac": "b8:27:eb:00:00:01"} in facts["interfaces"]

@@ -1,0 +1,809 @@
+"""Reconciliation on a real NetBox and a real store: what was seen becomes what NetBox says, once, whatever happens."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Options, Reconciled
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Coverage, Observation
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import apply as declare
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from lab.api import NetBox
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).resolve().parent.parent
+OFFICE = "reconciled-office"
+SLUG = "bakkerij-jansen"
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+HOUR = dt.timedelta(hours=1)
+PREFIX = "192.0.2.0/24"
+CARD = "b8:27:eb:4a:10:{:02x}"
+
+
+@pytest.fixture(scope="module")
+def office(fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory) -> tuple[NetBox, str]:
+    """A customer with assets in NetBox, kept as a snapshot; and the token of the automation's own user."""
+    file = tmp_path_factory.mktemp("token") / "token"
+    with Register.connect(fresh_netbox.url, fresh_netbox.token) as register:
+        declare(register, NOW.date(), token_file=str(file))
+        _customer(register)
+    fresh_netbox.snapshot(OFFICE)
+    return fresh_netbox, file.read_text().strip()
+
+
+def _customer(register: Register) -> None:
+    terms = {names.CONTRACT_ID: "C-1", names.CONTRACT_START: "2026-01-01", names.LANGUAGE: "en"}
+    tags = [{"slug": names.TAG_CUSTOMER}]
+    tenants = [
+        {"name": "Bakkerij Jansen", "slug": SLUG, "tags": tags, "custom_fields": terms},
+        {"name": "Harbour Dental", "slug": "harbour-dental", "tags": tags, "custom_fields": terms},
+    ]
+    tenant = register.create("tenancy/tenants", tenants)[0]["id"]
+    site = register.create("dcim/sites", [{"name": "Shop", "slug": "shop", "tenant": tenant}])[0]["id"]
+    vrf = register.create("ipam/vrfs", [{"name": "Bakkerij Jansen"}])[0]["id"]
+    register.create("ipam/prefixes", [{"prefix": PREFIX, "tenant": tenant, "vrf": vrf}])
+    role = register.create("dcim/device-roles", [{"name": "Server", "slug": "server", "color": "9e9e9e"}])[0]["id"]
+    maker = register.create("dcim/manufacturers", [{"name": "HPE", "slug": "hpe"}])[0]["id"]
+    kind = {"manufacturer": maker, "model": "ML30", "slug": "ml30"}
+    device_type = register.create("dcim/device-types", [kind])[0]["id"]
+    common = {"tenant": tenant, "site": site, "role": role, "device_type": device_type}
+    fields = {names.CONTRACT_STATUS: "contracted", names.ASSET_CLASS: "server"}
+    rows = [
+        {"name": "srv01", "serial": "S-SRV01", "custom_fields": fields, **common},
+        {"name": "srv02", "serial": "S-SRV02", "custom_fields": fields, **common},
+        {"name": "nas01", "custom_fields": fields | {names.CONTRACT_STATUS: "tracked"}, **common},
+        {"name": "byhand", "serial": "S-BYHAND", **common},
+    ]
+    made = register.create("dcim/devices", rows)
+    for number, device in enumerate(made, start=1):
+        interface = register.create("dcim/interfaces", [{"device": device["id"], "name": "eth0", "type": "other"}])[0]
+        holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": interface["id"]}
+        register.create("dcim/mac-addresses", [{"mac_address": CARD.format(number), **holder}])
+        address = {"address": f"192.0.2.{number}/24", "vrf": vrf, "tenant": tenant, **holder}
+        ip = register.create("ipam/ip-addresses", [address])[0]
+        register.update("dcim/devices", [{"id": device["id"], "primary_ip4": ip["id"]}])
+
+
+class Killed(BaseException):
+    """The run ends here, as if the machine went off."""
+
+
+class CutOff(Register):
+    """The real register; what the test wants happens before its write number `at`."""
+
+    at = 0
+    happens: Callable[[], None] = staticmethod(lambda: None)
+
+    def _send(self, verb: str, endpoint: str, **options: Any) -> Any:
+        if verb in ("post", "patch") and self.writes == self.at:
+            type(self).happens()
+        return super()._send(verb, endpoint, **options)
+
+
+@dataclasses.dataclass
+class World:
+    """One test's NetBox, put back to the office, its own store, and the register as the automation."""
+
+    netbox: NetBox
+    register: Register
+    store: Store
+    store_url: str
+    token: str = dataclasses.field(repr=False)
+    clock: dt.datetime = NOW - 48 * HOUR
+
+    # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def see(self, name: str, number: int, *, source: str = "nmap", at: dt.datetime | None = None, **more: Any) -> None:
+        identity = {"macs": [CARD.format(number)], "names": [name], "addresses": [f"192.0.2.{number}"]}
+        identity |= more.pop("identity", {})
+        known = {key: value for key, value in identity.items() if value}
+        self.store.record_observations([Observation(SLUG, source, at or self.clock, known, **more)])
+
+    def look(self, source: str = "nmap", *, complete: bool = True, at: dt.datetime | None = None) -> None:
+        """A look of a source ends; what it saw was recorded before. An hour goes by."""
+        self.clock += HOUR
+        scope = (PREFIX,) if source.startswith("nmap") else ()
+        self.store.record_coverages([Coverage(SLUG, source, at or self.clock, complete, scope)])
+
+    def everybody(self) -> None:
+        """All that is in NetBox is seen where it should be."""
+        for number, name in enumerate(("srv01", "srv02", "nas01", "byhand"), start=1):
+            self.see(name, number)
+
+    # -- what is done -------------------------------------------------------------------------------------------------
+
+    def run(self, register: Register | None = None, **options: Any) -> Reconciled:
+        found = reconcile.reconcile(register or self.register, self.store, [SLUG], Options(**options), NOW)
+        return found[0]
+
+    def plan(self, **options: Any) -> Reconciled:
+        return reconcile.plan(self.register, self.store, [SLUG], Options(require_approval=True, **options), NOW)[0]
+
+    def settled(self) -> None:
+        """One run, so that what follows starts from a NetBox that is up to date."""
+        self.everybody()
+        self.look()
+        self.run()
+
+    # -- what came of it ----------------------------------------------------------------------------------------------
+
+    def device(self, name: str) -> dict[str, Any]:
+        (found,) = self.netbox.all(f"dcim/devices/?name={name}")
+        return found
+
+    def mark(self, name: str) -> str:
+        value = self.device(name)["custom_fields"][names.DISCOVERY]
+        return value["value"] if value else ""
+
+    def journal(self, name: str) -> list[str]:
+        id = self.device(name)["id"]
+        rows = self.netbox.all(f"extras/journal-entries/?assigned_object_type=dcim.device&assigned_object_id={id}")
+        return [row["comments"] for row in rows]
+
+    def kinds(self) -> list[str]:
+        return [one.kind for one in self.store.changes(SLUG)]
+
+    def quiet(self) -> None:
+        """A further run writes nothing to NetBox and records no change."""
+        before, recorded = self.netbox.changes(), self.store.changes(SLUG)
+        with Register.connect(self.netbox.url, self.token) as register:
+            found = self.run(register)
+            assert register.writes == 0
+        assert found.plan is None
+        assert self.netbox.changes() == before
+        assert self.store.changes(SLUG) == recorded
+
+
+@pytest.fixture
+def world(office: tuple[NetBox, str], store_url: str) -> Iterator[World]:
+    netbox, token = office
+    netbox.reset(OFFICE)
+    with Register.connect(netbox.url, token) as register, Store.open(store_url, upgrade=True) as store:
+        yield World(netbox, register, store, store_url, token)
+
+
+# -- what was seen becomes what NetBox says ----------------------------------------------------------------------------
+
+
+def test_what_is_as_agreed_is_a_match_and_nothing_is_written(world: World) -> None:
+    world.settled()
+    found = world.run()
+
+    counts = {kind: n for kind, n in found.as_dict()["counts"].items() if n}
+    assert counts == {"match": 3, "unlisted": 1}  # the device that somebody made by hand
+    world.quiet()
+
+
+def test_an_unknown_thing_becomes_an_unlisted_device_with_what_is_known_of_it(world: World) -> None:
+    world.settled()
+    seen = {"identity": {"serial": "S-TILL"}, "attributes": {"vendor": "Dell Inc.", "model": "OptiPlex 3080"}}
+    seen["attributes"] |= {"os": "Windows 11", "os_version": "10.0.22631", "type": "workstation"}
+    world.see("till02", 57, source="mdm", **seen)
+    world.see("till02", 57, source="dhcp")
+    world.look()
+
+    found = world.run()
+
+    device = world.device("till02")
+    fields = {
+        key: value["value"] if isinstance(value, dict) else value for key, value in device["custom_fields"].items()
+    }
+    assert found.as_dict()["applied"] == 1
+    assert (fields[names.CONTRACT_STATUS], fields[names.ASSET_CLASS]) == ("unlisted", "workstation")
+    assert (device["serial"], device["description"]) == ("S-TILL", "Dell Inc. OptiPlex 3080")
+    assert fields[names.OPERATING_SYSTEM] == "Windows 11 10.0.22631"
+    assert device["device_type"]["model"] == "Unknown workstation"
+    assert device["primary_ip4"]["address"] == "192.0.2.57/24"
+    (card,) = world.netbox.all(f"dcim/mac-addresses/?device_id={device['id']}")
+    (address,) = world.netbox.all(f"ipam/ip-addresses/?device_id={device['id']}")
+    assert (card["mac_address"].lower(), address["vrf"]["name"]) == (CARD.format(57), "Bakkerij Jansen")
+    (entry,) = world.journal("till02")
+    assert "unlisted" in entry and "192.0.2.57" in entry and found.plan and found.plan.id in entry
+    (new,) = [one for one in world.store.changes(SLUG) if one.kind == "new" and one.asset == f"device:{device['id']}"]
+    assert new.detail["name"] == "till02" and new.detail["status"] == "unlisted"
+    world.quiet()
+
+
+def test_a_device_made_by_hand_without_a_status_gets_it_when_it_is_seen(world: World) -> None:
+    world.settled()
+
+    assert world.device("byhand")["custom_fields"][names.CONTRACT_STATUS]["value"] == "unlisted"
+    assert len(world.journal("byhand")) == 1
+    assert world.kinds() == ["new"]
+    world.quiet()
+
+
+def test_facts_follow_what_is_seen_and_promises_stay(world: World) -> None:
+    world.settled()
+    facts = {"macs": [CARD.format(1), CARD.format(91)], "addresses": ["192.0.2.91"], "serial": "S-OTHER"}
+    world.see("srv01", 1, identity={"addresses": ["192.0.2.91"], "macs": facts["macs"]})
+    world.see("nas01", 3, source="mdm", identity={"serial": "S-NAS"}, attributes={"os": "DSM", "os_version": "7.2"})
+    world.look()
+
+    world.run()
+
+    srv, nas = world.device("srv01"), world.device("nas01")
+    assert srv["primary_ip4"]["address"] == "192.0.2.91/24"
+    cards = {row["mac_address"].lower() for row in world.netbox.all(f"dcim/mac-addresses/?device_id={srv['id']}")}
+    assert cards == {CARD.format(1), CARD.format(91)}
+    assert (srv["name"], srv["serial"]) == ("srv01", "S-SRV01")
+    assert (nas["serial"], nas["custom_fields"][names.OPERATING_SYSTEM]) == ("S-NAS", "DSM 7.2")
+    changed = [one.detail["changes"] for one in world.store.changes(SLUG) if one.kind == "changed"]
+    assert {one["what"]: (one["before"], one["after"]) for one in changed[0]}["address"] == ("192.0.2.1", "192.0.2.91")
+    assert world.journal("srv01") == []
+    world.quiet()
+
+
+def test_an_address_moves_with_the_thing_that_has_it_now(world: World) -> None:
+    world.settled()
+    world.see("srv01", 1, identity={"addresses": ["192.0.2.2"]})
+    world.see("srv02", 2, identity={"addresses": ["192.0.2.1"]})
+    world.look()
+
+    world.run()
+
+    assert world.device("srv01")["primary_ip4"]["address"] == "192.0.2.2/24"
+    assert world.device("srv02")["primary_ip4"]["address"] == "192.0.2.1/24"
+    assert len(world.netbox.all("ipam/ip-addresses/")) == 4
+    world.quiet()
+
+
+def test_what_is_not_as_promised_is_shown_and_not_overwritten(world: World) -> None:
+    world.settled()
+    world.see("reception", 1, source="dhcp")
+    world.look()
+
+    world.run()
+
+    assert (world.device("srv01")["name"], world.mark("srv01")) == ("srv01", "changed")
+    (entry,) = world.journal("srv01")
+    assert "name: srv01 promised, reception seen" in entry
+    world.quiet()
+
+
+# -- missing -----------------------------------------------------------------------------------------------------------
+
+
+def look_without(world: World, absent: str, **options: Any) -> None:
+    for number, name in enumerate(("srv01", "srv02", "nas01", "byhand"), start=1):
+        if name != absent and options.get("complete", True):
+            world.see(name, number)
+    world.look(**options)
+
+
+def test_a_thing_is_missing_after_so_many_complete_looks_and_not_one_sooner(world: World) -> None:
+    world.settled()
+    for _ in range(2):
+        look_without(world, "srv02")
+        world.run()
+    assert world.mark("srv02") == ""
+
+    look_without(world, "srv02")
+    world.run()
+
+    assert world.mark("srv02") == "missing"
+    (entry,) = world.journal("srv02")
+    assert "nmap 3 times in a row" in entry
+    (gone,) = [one for one in world.store.changes(SLUG) if one.kind == "gone"]
+    assert gone.detail["misses"] == {"nmap": 3} and gone.detail["name"] == "srv02"
+    world.quiet()
+
+
+def test_looks_that_failed_or_were_cut_short_make_nothing_missing(world: World) -> None:
+    world.settled()
+    for _ in range(2):
+        look_without(world, "srv02")
+    for _ in range(9):
+        look_without(world, "srv02", complete=False)
+
+    world.run()
+
+    assert [world.mark(name) for name in ("srv01", "srv02")] == ["", ""]
+
+
+def test_what_comes_back_is_fine_again_and_its_absence_is_told(world: World) -> None:
+    world.settled()
+    for _ in range(3):
+        look_without(world, "srv02")
+    world.run()
+    gone = world.store.changes(SLUG)[-1]
+
+    world.everybody()
+    world.look()
+    world.run()
+
+    assert world.mark("srv02") == ""
+    back = world.store.changes(SLUG)[-1]
+    assert (back.kind, back.detail["gone_since"]) == ("back", gone.at.isoformat())
+    assert len(world.journal("srv02")) == 2
+    world.quiet()
+
+
+def test_a_clock_that_jumped_back_makes_nothing_missing(world: World) -> None:
+    world.settled()
+    before = world.clock - 20 * HOUR
+    for hours in range(3):
+        look_without(world, "srv02", at=before - hours * HOUR)
+
+    world.run()
+
+    assert world.mark("srv02") == ""
+
+
+def test_how_many_looks_it_takes_is_said_by_kind_of_source(world: World) -> None:
+    world.settled()
+    look_without(world, "srv02")
+
+    world.run(needed={"nmap": 1})
+
+    assert world.mark("srv02") == "missing"
+
+
+# -- conflict ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_conflict_is_shown_with_both_sides_and_never_merged(world: World) -> None:
+    world.settled()
+    # The serial number of one asset, on the network card of another.
+    world.see("", 2, source="mdm", identity={"serial": "S-SRV01", "addresses": []})
+    world.look()
+    before = len(world.netbox.all("dcim/devices/"))
+
+    found = world.run()
+
+    assert found.as_dict()["counts"]["conflict"] >= 1
+    assert [world.mark(name) for name in ("srv01", "srv02")] == ["conflict", "conflict"]
+    assert any("serial" in entry for entry in world.journal("srv01"))
+    conflict = found.as_dict()["conflicts"][0]
+    assert conflict["evidence"] and any(side["asset"] for side in conflict["sides"])
+    assert [d["serial"] for d in world.netbox.all("dcim/devices/")].count("S-SRV01") == 1
+    assert len(world.netbox.all("dcim/devices/")) == before
+    world.quiet()
+
+
+# -- a person decides --------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_in_netbox_is_kept_with_who_and_when_and_never_asked_again(world: World) -> None:
+    world.settled()
+    world.see("till02", 57)
+    world.look()
+    world.run()
+    device = world.device("till02")
+    world.netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {names.CONTRACT_STATUS: "tracked"}})
+    world.see("till02", 57)
+    world.look()
+
+    found = world.run()
+
+    (decision,) = world.store.decisions(SLUG)
+    assert (decision.before, decision.after, decision.how) == ("unlisted", "tracked", "netbox")
+    assert decision.who == world.netbox.admin_user
+    settled = world.store.changes(SLUG)[-1]
+    assert (settled.kind, settled.detail["how"]) == ("settled", f"decided: tracked by {decision.who}")
+    assert found.plan is None and found.as_dict()["counts"]["unlisted"] == 1  # only the one made by hand
+    world.quiet()
+
+
+# -- approval ----------------------------------------------------------------------------------------------------------
+
+
+def waiting(world: World) -> Reconciled:
+    """A plan with a new thing, a changed fact and a mark, which waits for approval."""
+    world.settled()
+    world.see("till02", 57)
+    world.see("srv01", 1, identity={"addresses": ["192.0.2.91"]})
+    world.see("reception", 2, source="dhcp")
+    world.look()
+    return world.plan()
+
+
+def refused(world: World, code: str, *words: str, apply: Callable[[], Any]) -> None:
+    before = world.netbox.changes()
+    with pytest.raises(MspError) as error:
+        apply()
+    assert error.value.code == code
+    assert [word for word in words if word not in str(error.value)] == []
+    assert world.netbox.changes() == before
+
+
+def test_nothing_is_written_before_somebody_approves_exactly_that_plan(world: World) -> None:
+    first = waiting(world)
+    assert first.plan
+    options = Options(require_approval=True)
+    refused(
+        world,
+        "MSP-REC-001",
+        first.plan.id,
+        apply=lambda: reconcile.apply(world.register, world.store, first.plan.id, options),
+    )
+    assert world.run(require_approval=True).applied.steps == []
+
+    world.see("till03", 58)
+    world.look()
+    second = world.plan()
+    assert second.plan and second.plan.id != first.plan.id
+    reconcile.approve(world.store, first.plan.id, by="A. de Vries", reason="as agreed")
+    refused(
+        world,
+        "MSP-REC-001",
+        second.plan.id,
+        apply=lambda: reconcile.apply(world.register, world.store, second.plan.id, options),
+    )
+
+    done = reconcile.apply(world.register, world.store, first.plan.id, options)
+
+    assert len(done.applied.steps) == len(first.plan.steps)
+    assert world.device("till02")["custom_fields"][names.CONTRACT_STATUS]["value"] == "unlisted"
+    assert world.netbox.all("dcim/devices/?name=till03") == []
+    reconcile.approve(world.store, second.plan.id, by="A. de Vries", reason="as agreed")
+    refused(
+        world,
+        "MSP-REC-002",
+        apply=lambda: reconcile.apply(world.register, world.store, second.plan.id, options),
+    )
+
+
+def test_the_same_findings_make_the_same_plan_and_its_approval_holds(world: World) -> None:
+    first = waiting(world)
+    world.see("till02", 57)
+    world.look()
+    assert first.plan
+    assert world.plan().plan.id == first.plan.id  # type: ignore[union-attr]
+    reconcile.approve(world.store, first.plan.id, by="A. de Vries", reason="as agreed")
+
+    found = world.run(require_approval=True)
+
+    assert found.resumed == (first.plan.id,) and found.plan is None
+    world.quiet()
+
+
+def test_a_plan_is_refused_when_netbox_changed_underneath(world: World) -> None:
+    found = waiting(world)
+    assert found.plan
+    device = world.device("srv01")
+    world.netbox.change(f"dcim/devices/{device['id']}/", {"comments": "a new disk"})
+    reconcile.approve(world.store, found.plan.id, by="A. de Vries", reason="as agreed")
+
+    with pytest.raises(MspError) as error:
+        reconcile.apply(world.register, world.store, found.plan.id, Options(require_approval=True))
+
+    assert error.value.code == "MSP-REC-002" and "srv01" in str(error.value)
+    assert world.device("srv01")["primary_ip4"]["address"] == "192.0.2.1/24"
+    assert world.mark("srv02") == ""
+
+
+def test_a_plan_that_makes_devices_is_refused_when_somebody_added_one(world: World) -> None:
+    found = waiting(world)
+    assert found.plan
+    twin = {key: world.device("srv01")[key]["id"] for key in ("site", "role", "device_type", "tenant")}
+    world.netbox.create("dcim/devices/", {"name": "till02-by-hand", **twin})
+    reconcile.approve(world.store, found.plan.id, by="A. de Vries", reason="as agreed")
+
+    refused(
+        world,
+        "MSP-REC-002",
+        "till02-by-hand",
+        apply=lambda: reconcile.apply(world.register, world.store, found.plan.id, Options(require_approval=True)),
+    )
+
+
+class Interfered(Register):
+    """The real register; somebody else writes to an asset between our reading of its ETag and our write."""
+
+    netbox: NetBox
+
+    def _send(self, verb: str, endpoint: str, *, key: int | None = None, **options: Any) -> Any:
+        if verb == "patch" and key is not None:
+            self.netbox.change(f"{endpoint}/{key}/", {"comments": "somebody was faster"})
+        return super()._send(verb, endpoint, key=key, **options)
+
+
+def test_a_contract_status_is_not_set_on_an_asset_that_changed_that_very_moment(world: World) -> None:
+    world.everybody()
+    world.look()
+    with Interfered.connect(world.netbox.url, world.token) as register:
+        register.netbox = world.netbox  # type: ignore[attr-defined]
+        with pytest.raises(MspError) as error:
+            world.run(register)
+
+    assert error.value.code == "MSP-REG-008"
+    assert world.device("byhand")["custom_fields"][names.CONTRACT_STATUS] is None
+    assert world.device("byhand")["comments"] == "somebody was faster"
+    found = world.run()
+    assert len(found.given_up) == 1
+    assert world.device("byhand")["custom_fields"][names.CONTRACT_STATUS]["value"] == "unlisted"
+    assert len(world.journal("byhand")) == 1
+
+
+def test_an_approved_plan_that_netbox_changed_underneath_is_given_up_for_a_new_one(world: World) -> None:
+    found = waiting(world)
+    assert found.plan
+    reconcile.approve(world.store, found.plan.id, by="A. de Vries", reason="as agreed")
+    world.netbox.change(f"dcim/devices/{world.device('srv02')['id']}/", {"comments": "a new disk"})
+
+    again = world.run(require_approval=True)
+
+    assert again.given_up == (found.plan.id,)
+    assert again.plan and not again.approved and again.applied.steps == []
+
+
+def test_netbox_is_written_only_while_the_lease_is_our_own(world: World) -> None:
+    world.everybody()
+    world.look()
+    with leases.holding(world.store, f"reconcile:{SLUG}"):
+        refused(world, "MSP-EVD-015", apply=world.run)
+
+    assert world.run().applied.steps
+
+
+def test_a_run_whose_lease_was_taken_over_writes_no_further_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.everybody()
+    world.see("till02", 57)
+    world.look()
+
+    def taken_over() -> None:
+        world.store.database.write(
+            lambda connection: connection.exec_driver_sql("UPDATE leases SET holder = 'another', fence = fence + 1")
+        )
+
+    monkeypatch.setattr(CutOff, "at", 3)
+    monkeypatch.setattr(CutOff, "happens", staticmethod(taken_over))
+    with CutOff.connect(world.netbox.url, world.token) as register, pytest.raises(MspError) as error:
+        world.run(register)
+
+    assert error.value.code == "MSP-REC-003"
+    assert world.device("byhand")["custom_fields"][names.CONTRACT_STATUS] is None
+
+
+# -- killed anywhere ---------------------------------------------------------------------------------------------------
+
+
+def busy(world: World) -> None:
+    """Something of every kind is to be written: new, a status, facts, an address that moves, a conflict, a missing."""
+    world.everybody()
+    world.look()
+    for _ in range(3):
+        for number, name in ((1, "srv01"), (4, "byhand")):
+            world.see(name, number)
+        world.look()
+    world.see("till02", 57, identity={"serial": "S-TILL"})
+    world.see("till03", 3)  # at the address that the missing one still has: not taken from it
+    world.see("srv01", 1, identity={"addresses": ["192.0.2.4"]})
+    world.see("byhand", 4, identity={"addresses": ["192.0.2.1"], "macs": [CARD.format(4), CARD.format(94)]})
+    world.look()
+
+
+def result_of(world: World) -> dict[str, Any]:
+    """All that NetBox and the store say, without what differs between any two runs."""
+    devices = {
+        row["name"]: (
+            row["serial"],
+            row["primary_ip4"] and row["primary_ip4"]["address"],
+            {key: value["value"] if isinstance(value, dict) else value for key, value in row["custom_fields"].items()},
+        )
+        for row in world.netbox.all("dcim/devices/")
+    }
+    owned = [
+        (row["assigned_object"]["device"]["name"], row[name].lower())
+        for path, name in (("dcim/mac-addresses/", "mac_address"), ("ipam/ip-addresses/", "address"))
+        for row in world.netbox.all(path)
+    ]
+    journal = [
+        (row["assigned_object"]["name"], row["comments"].split(" (plan ")[0])
+        for row in world.netbox.all("extras/journal-entries/")
+    ]
+    changes = [(one.kind, one.detail["name"]) for one in world.store.changes(SLUG)]
+    interfaces = [row["device"]["name"] for row in world.netbox.all("dcim/interfaces/")]
+    return {
+        "devices": devices,
+        "owned": sorted(owned),
+        "journal": sorted(journal),
+        "changes": sorted(changes),
+        "interfaces": sorted(interfaces),
+    }
+
+
+def test_killed_before_every_single_write_the_next_run_completes_it_and_makes_nothing_twice(
+    world: World, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run is killed before its first write, the next before its second, and so on, each time from the start."""
+    busy(world)
+    with CutOff.connect(world.netbox.url, world.token) as register:
+        world.run(register)
+        writes = register.writes
+    wanted = result_of(world)
+    assert writes > 8
+    assert max(Counter(wanted["journal"]).values()) == 1
+
+    def dies() -> None:
+        raise Killed
+
+    for at in range(writes):
+        world.netbox.reset(OFFICE)
+        url = f"sqlite:///{tmp_path / f'killed-{at}.db'}"
+        with Store.open(url, upgrade=True) as store:
+            again = World(world.netbox, world.register, store, url, world.token)
+            busy(again)
+            monkeypatch.setattr(CutOff, "at", at)
+            monkeypatch.setattr(CutOff, "happens", staticmethod(dies))
+            with CutOff.connect(world.netbox.url, world.token) as register, pytest.raises(Killed):
+                again.run(register)
+            monkeypatch.setattr(CutOff, "happens", staticmethod(lambda: None))
+            _lease_runs_out(store)
+
+            again.run()
+
+            assert result_of(again) == wanted, f"killed before write {at}"
+            again.quiet()
+
+
+def _lease_runs_out(store: Store) -> None:
+    store.database.write(lambda connection: connection.exec_driver_sql("UPDATE leases SET expires = 0"))
+
+
+CHILD = """
+import datetime as dt, os, signal, sys
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+
+class Shot(Register):
+    def _send(self, verb, endpoint, **options):
+        answer = super()._send(verb, endpoint, **options)
+        if verb in ("post", "patch") and self.writes == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+with Store.open() as store, Shot.connect() as register:
+    now = dt.datetime.fromisoformat(sys.argv[3])
+    reconcile.reconcile(register, store, [sys.argv[2]], reconcile.Options(), now)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 4, 7, 10])
+def test_a_process_that_is_killed_by_the_system_after_a_write_leaves_nothing_double(world: World, after: int) -> None:
+    busy(world)
+    environment = {**os.environ, **world.netbox.env(world.token), "MSP_STORE_URL": world.store_url}
+    environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'collections'}"
+    command = [sys.executable, "-c", CHILD, str(after), SLUG, NOW.isoformat()]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    _lease_runs_out(world.store)
+
+    found = world.run()
+
+    assert len(found.resumed) == 1
+    result = result_of(world)
+    assert max(Counter(result["journal"]).values()) == 1
+    assert Counter(result["changes"])["new", "till02"] == 1
+    assert Counter(result["interfaces"])["till02"] == 1
+    world.quiet()
+
+
+def test_a_netbox_that_goes_away_in_the_middle_loses_nothing_and_repeats_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy(world)
+    with CutOff.connect(world.netbox.url, world.token, timeout=2, retries=0) as register:
+
+        def goes_away() -> None:
+            register.url = "http://127.0.0.1:9"  # nobody listens there
+
+        monkeypatch.setattr(CutOff, "at", 6)
+        monkeypatch.setattr(CutOff, "happens", staticmethod(goes_away))
+        with pytest.raises(MspError) as error:
+            world.run(register)
+    assert error.value.code == "MSP-REG-002"
+    monkeypatch.setattr(CutOff, "happens", staticmethod(lambda: None))
+
+    found = world.run()
+
+    assert len(found.resumed) == 1
+    assert max(Counter(result_of(world)["journal"]).values()) == 1
+    world.quiet()
+
+
+def test_a_thing_that_netbox_does_not_take_keeps_no_other_from_being_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.settled()
+    world.see("till02", 57)
+    world.see("till03", 58)
+    world.look()
+    original = applying.devices.body
+
+    def spoilt(*arguments: Any, **options: Any) -> dict[str, Any]:
+        row = original(*arguments, **options)
+        return row | {"device_type": 999_999} if row["name"] == "till02" else row
+
+    monkeypatch.setattr(applying.devices, "body", spoilt)
+    with pytest.raises(MspError) as error:
+        world.run()
+
+    assert error.value.code == "MSP-REC-007" and "till02" in str(error.value)
+    assert world.device("till03")["primary_ip4"]["address"] == "192.0.2.58/24"
+    monkeypatch.undo()
+    world.run()
+    assert len(world.journal("till02")) == len(world.journal("till03")) == 1
+    world.quiet()
+
+
+# -- the module --------------------------------------------------------------------------------------------------------
+
+
+def task(world: World, arguments: Mapping[str, Any], *options: str, tmp: Path) -> dict[str, Any]:
+    """The result of one task with the module."""
+    book = tmp / "play.yml"
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"msp.ops.reconcile": dict(arguments)}]}]
+    book.write_text(json.dumps(play))
+    environment = {
+        **os.environ,
+        **world.netbox.env(world.token),
+        "MSP_STORE_URL": world.store_url,
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "XDG_STATE_HOME": str(tmp / "state"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+    }
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(book), *options]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    plays = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
+    return dict(plays[0]["tasks"][0]["hosts"]["localhost"])
+
+
+def test_the_module_previews_plans_has_it_approved_applies_and_then_changes_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    world.everybody()
+    world.see("till02", 57)
+    world.look()
+    before = world.netbox.changes()
+
+    preview = task(world, {"customers": [SLUG]}, "--check", "--diff", tmp=tmp_path)
+    assert preview["changed"] and "till02: new device, contract status unlisted" in preview["diff"]["after"]
+    assert world.store.plans(SLUG) == [] and world.store.coverages(SLUG)[-1].source == "nmap"
+
+    planned = task(world, {"action": "plan", "customers": [SLUG], "require_approval": True}, tmp=tmp_path)
+    assert planned["plans"] == preview["plans"] and world.netbox.changes() == before
+    what = {"plan": planned["plans"][SLUG], "require_approval": True}
+    failed = task(world, {"action": "apply", **what}, tmp=tmp_path)
+    assert failed["error"]["code"] == "MSP-REC-001"
+
+    approval = {"action": "approve", "plan": what["plan"], "approved_by": "A. de Vries", "reason": "as agreed"}
+    assert task(world, approval, tmp=tmp_path)["changed"]
+    done = task(world, {"action": "apply", **what}, tmp=tmp_path)
+    assert done["changed"] and done["customers"][SLUG]["applied"] == 2 and done["netbox_writes"] > 0
+    again = task(world, {"customers": [SLUG]}, tmp=tmp_path)
+    assert (again["changed"], again["netbox_writes"]) == (False, 0)
+
+
+def test_an_audit_that_got_an_answer_keeps_an_asset_from_being_missing(world: World) -> None:
+    world.settled()
+    key = f"device:{world.device('srv02')['id']}"
+    for _ in range(3):
+        look_without(world, "srv02")
+    world.store.record_audit(Audit(SLUG, key, "srv02", world.clock + HOUR, "no_python", error="no Python"))
+
+    world.run()
+
+    assert world.mark("srv02") == ""
