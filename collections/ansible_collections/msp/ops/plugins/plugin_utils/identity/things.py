@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Kind
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, Kind
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, apart, overlap, union
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Point
@@ -68,7 +68,8 @@ class Thing:
     def alive_since(self, moment: dt.datetime | None, name: str | None = None) -> bool:
         """Was it seen, under that name, by hardware of its own, after a moment?"""
         return any(
-            (name is None or name in one.of(Kind.NAME))
+            any(one.of(kind) for kind in HARDWARE)
+            and (name is None or name in one.of(Kind.NAME))
             and one.last_seen is not None
             and (moment is None or one.last_seen >= moment)
             for one in self.bundles
