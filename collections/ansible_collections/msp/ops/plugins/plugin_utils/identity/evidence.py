@@ -21,6 +21,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import normal_address, normal_word
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.moving import moving_cards
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.naming import distinctive
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import mac as mac_of
@@ -36,8 +37,8 @@ class Kind(StrEnum):
     """What can be evidence, strongest first.
 
     MAC is burned in; WEAK_MAC a hypervisor's, unique until somebody copies the machine; PRIVATE_MAC made up by a phone;
-    MOVING_MAC a dock's or an adapter's, which tells nothing of the machine. HEARD is a name that a scan has from reverse
-    DNS: it may be of whoever had the address before.
+    MOVING_MAC a dock's or an adapter's, which tells nothing of the machine. HEARD is a name that a scan has from
+    reverse DNS: it may be of whoever had the address before.
     """
 
     SERIAL = "serial"
@@ -268,6 +269,7 @@ def misspelt(one: str, other: str) -> bool:
 def gather(
     assets: Iterable[Asset],
     sightings: Sequence[Sighting],
+    *,
     facts: Mapping[str, Mapping[str, Any]],
     audits: Mapping[str, tuple[Audit | None, Audit | None]],
     remembered: Mapping[str, Ids],
@@ -285,7 +287,8 @@ def gather(
         at = good.at if good is not None else None
         return of_asset(asset, facts.get(asset.key), at, remembered.get(asset.key), moving)
 
-    return tuple(map(one, assets)), tuple(of_sighting(sighting, moving) for sighting in sightings)
+    with without_collector():
+        return tuple(map(one, assets)), tuple(of_sighting(sighting, moving) for sighting in sightings)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -183,7 +183,7 @@ class Followers:
         return list({id(thing): thing for group in groups for thing in group}.values())
 
     def _points(self, one: Bundle, thing: Thing, near: bool, before: bool) -> tuple[Point, ...]:
-        points = score(one.evidence, thing.evidence(), self._ledger.worth).points
+        points = score(one, thing.evidence(), self._ledger.worth).points
         # Many things with one name: it was not followed here, so it must not count here either.
         points = tuple(
             p for p in points if p.kind not in _NAMES or any(self._few(self._named[n].values()) for n in p.values)

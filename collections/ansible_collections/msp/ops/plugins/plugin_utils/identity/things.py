@@ -51,7 +51,7 @@ class Thing:
     @property
     def key(self) -> str | None:
         """The asset's key."""
-        return self.asset.evidence.asset if self.asset is not None else None
+        return self.asset.asset if self.asset is not None else None
 
     def take(self, bundle: Bundle, judgement: Judgement) -> None:
         """One more bundle that is this thing."""
@@ -63,7 +63,7 @@ class Thing:
     def evidence(self) -> Evidence:
         """All that is known of it, on record and seen."""
         parts = [*([self.asset] if self.asset is not None else []), *self.bundles]
-        return union(parts).evidence
+        return union(parts)
 
     def alive_since(self, moment: dt.datetime | None, name: str | None = None) -> bool:
         """Was it seen, under that name, by hardware of its own, after a moment?"""
