@@ -16,6 +16,8 @@ description:
     it, and a warning says so. An asset without a name is called C(device-57) or C(virtual-machine-12).
   - Groups are C(customer_SLUG), C(status_CONTRACT_STATUS), C(platform_SLUG), C(role_SLUG), C(site_SLUG),
     C(class_ASSET_CLASS), C(tag_SLUG), and C(ring_NAME) for the tag C(msp-ring-NAME); a hyphen in a slug becomes C(_).
+    What discovery found makes the groups C(unlisted), C(missing), C(conflict) and C(changed), and with O(seen_today)
+    C(seen_today).
   - The variable C(msp) holds the customer, the contract, the contract status that counts today, the asset, and the
     standard and patch plan of the asset's config context (its keys C(msp_standard) and C(msp_patch_plan)). A contract
     past its end counts as ended, whatever the asset's field says. Prices are not in it.
@@ -102,6 +104,17 @@ options:
         need, and every host's variables end up in job logs and memory.
     type: bool
     default: false
+  seen_today:
+    description:
+      - Whether to make the group C(seen_today), of the assets that discovery saw on this day of the customer's
+        calendar. That is in the evidence store, not in NetBox; a store that does not answer is an error and no inventory.
+    type: bool
+    default: false
+  store_url:
+    description: The evidence store for O(seen_today), as URL of SQLAlchemy; the usual one when not set.
+    type: str
+    env:
+      - name: MSP_STORE_URL
   slices:
     description: How many parts of a large table to read at the same time.
     type: int
@@ -183,6 +196,7 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.lately import last_seen
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.hosts import Host, Hosts, Wishes, build
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.options import check_names, filters_by_kind
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
@@ -261,8 +275,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         self.display.vv(f"msp.ops.netbox: {loaded.how}")
         if loaded.not_kept:
             self.display.warning(f"msp.ops.netbox: the next run reads everything again: {loaded.not_kept}")
-        wishes = Wishes(frozenset(option("statuses")), tuple(option("custom_fields")), option("config_context"))
-        return build(loaded.snapshot, served, dt.datetime.now(dt.UTC), wishes)
+        now = dt.datetime.now(dt.UTC)
+        wishes = Wishes(
+            frozenset(option("statuses")),
+            tuple(option("custom_fields")),
+            option("config_context"),
+            last_seen(option("store_url"), [one.slug for one in served], now) if option("seen_today") else None,
+        )
+        return build(loaded.snapshot, served, now, wishes)
 
     def _fill(self, hosts: Hosts) -> None:
         """Give Ansible the hosts.

@@ -287,6 +287,7 @@ class _Reconciliation:
         if not self.options.check:
             self.store.record_decisions(gathered.decisions)
             self.store.record_changes(fresh)
+            self.store.record_seen(finding_of.seen_assets(found))
             self.store.record_coverages([deciding.look(slug, known.assets, self.netbox_now)])
             if made.steps:
                 self.store.record_plan(stored(made))

@@ -30,6 +30,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
+SEEN_TODAY = "seen_today"
 # A connection that runs tasks on the controller itself is not for NetBox to choose.
 REFUSED_CONNECTIONS = frozenset({"local", "ansible.builtin.local", "ansible.legacy.local"})
 
@@ -49,11 +50,13 @@ class Hosts:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the inventory source asks for besides: contract statuses (empty: all), custom fields, whole contexts."""
+    """What the inventory source asks for besides: contract statuses (empty: all), custom fields, whole contexts, and
+    when discovery last saw the assets."""
 
     statuses: Collection[str] = ()
     custom_fields: Sequence[str] = ()
     config_context: bool = False
+    last_seen: Mapping[tuple[str, str], dt.datetime] | None = None  # by customer and asset; None: nobody asked
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class _Terms:
     customer: Customer
     variables: Mapping[str, Any]
     today: dt.date
+    zone: dt.tzinfo
 
 
 def build(snapshot: Snapshot, customers: Iterable[Customer], now: dt.datetime, wishes: Wishes) -> Hosts:
@@ -85,7 +89,10 @@ def build(snapshot: Snapshot, customers: Iterable[Customer], now: dt.datetime, w
             variables["msp"]["custom_fields"] = {name: machine.fields.get(name) for name in wishes.custom_fields}
         if wishes.config_context:
             variables["config_context"] = context
-        found.hosts.append(Host(host_name[machine.key], groups.of(machine, term.customer.slug, status), variables))
+        memberships = groups.of(machine, term.customer.slug, status)
+        if wishes.last_seen is not None:
+            memberships += _seen_today(machine, term, wishes.last_seen)
+        found.hosts.append(Host(host_name[machine.key], memberships, variables))
     return found
 
 
@@ -99,18 +106,19 @@ def context_of(snapshot: Snapshot, machine: Machine) -> Context:
     return deepmerge(base, machine.local_context) if machine.local_context else base
 
 
-def today_of(contract: Contract | None, now: dt.datetime) -> dt.date:
-    """The customer's calendar date. Raises ZoneInfoNotFoundError or ValueError for a time zone that is none."""
-    return now.astimezone(ZoneInfo(contract.timezone if contract else "UTC")).date()
+def _seen_today(machine: Machine, term: _Terms, last_seen: Mapping[tuple[str, str], dt.datetime]) -> list[str]:
+    """Whether discovery saw it on this day of the customer's calendar."""
+    seen = last_seen.get((term.customer.slug, machine.key))
+    return [SEEN_TODAY] if seen is not None and seen.astimezone(term.zone).date() == term.today else []
 
 
 def _terms(customer: Customer, now: dt.datetime, warnings: list[str]) -> _Terms:
     contract = customer.contract
+    zone: dt.tzinfo = dt.UTC
     try:
-        today = today_of(contract, now)
+        zone = ZoneInfo(contract.timezone if contract else "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         warnings.append(f"customer {customer.slug}: its time zone is none that this machine knows; UTC is used")
-        today = now.astimezone(dt.UTC).date()
     variables = {
         "customer": customer.slug,
         "customer_name": customer.name,
@@ -118,7 +126,7 @@ def _terms(customer: Customer, now: dt.datetime, warnings: list[str]) -> _Terms:
         "timezone": contract.timezone if contract else "UTC",
         "contract": _contract(contract),
     }
-    return _Terms(customer, variables, today)
+    return _Terms(customer, variables, now.astimezone(zone).date(), zone)
 
 
 def _contract(contract: Contract | None) -> dict[str, Any] | None:
@@ -163,6 +171,7 @@ def _msp(machine: Machine, term: _Terms, status: str, snapshot: Snapshot, contex
             "platform": _slug(snapshot, PLATFORMS, machine.platform),
             "warranty_end": _warranty_end(machine),
             "facts_hash": machine.fields.get(names.FACTS_HASH),
+            "discovery": machine.fields.get(names.DISCOVERY),
         },
         "standard": context.get(names.CONTEXT_STANDARD),
         "plan": context.get(names.CONTEXT_PATCH_PLAN),
@@ -181,6 +190,13 @@ def _warranty_end(machine: Machine) -> str | None:
     return max((end for end in ends if end), default=None)
 
 
+def _discovered(machine: Machine, status: str) -> list[str]:
+    """What discovery found of it, as NetBox has it now."""
+    groups = [names.UNLISTED] if status == names.UNLISTED else []
+    found = machine.fields.get(names.DISCOVERY)
+    return [*groups, str(found)] if found in names.DISCOVERIES else groups
+
+
 class _Groups:
     """Group names, made once per slug. Two slugs that become one group are warned about: they are two things."""
 
@@ -191,7 +207,7 @@ class _Groups:
         self._slug_of: dict[str, str] = {}
 
     def of(self, machine: Machine, customer: str, status: str) -> list[str]:
-        groups = [self._name("customer", customer), self._name("status", status)]
+        groups = [self._name("customer", customer), self._name("status", status), *_discovered(machine, status)]
         for prefix, table, id in (
             ("platform", PLATFORMS, machine.platform),
             ("role", ROLES, machine.role),

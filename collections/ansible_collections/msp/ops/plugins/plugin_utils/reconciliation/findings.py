@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import records as evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Coverage, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Candidate, Entity, Resolution, Verdict
@@ -83,6 +84,22 @@ def count(found: Iterable[Finding]) -> dict[str, int]:
     for one in found:
         counted[one.kind] += 1
     return counted
+
+
+def seen_assets(found: Iterable[Finding]) -> Iterator[evidence.Seen]:
+    """When each asset was seen by anything that is the asset, for who asks without reconciling: the inventory."""
+    for one in found:
+        if one.asset is not None and one.seen is not None:
+            told = one.seen
+            place = {"switch": told.switch, "port": told.port, "prefix": told.prefix}
+            yield evidence.Seen(
+                one.customer,
+                one.asset.key,
+                told.first_seen,
+                told.last_seen,
+                told.sources,
+                {name: value for name, value in place.items() if value},
+            )
 
 
 class _Finder:

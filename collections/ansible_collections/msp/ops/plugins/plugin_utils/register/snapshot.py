@@ -37,6 +37,7 @@ OUR_FIELDS = (
     names.WARRANTY_END,
     names.WARRANTY_SOURCES,
     names.FACTS_HASH,
+    names.DISCOVERY,
     names.CONNECTION,
     names.PORT,
 )

@@ -63,6 +63,43 @@ def test_a_host_is_in_a_group_for_each_thing_one_may_ask_for() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("fields", "groups"),
+    [
+        ({names.CONTRACT_STATUS: "unlisted"}, {"unlisted"}),
+        ({names.CONTRACT_STATUS: "contracted", names.DISCOVERY: "missing"}, {"missing"}),
+        ({names.CONTRACT_STATUS: "unlisted", names.DISCOVERY: "conflict"}, {"unlisted", "conflict"}),
+        ({names.CONTRACT_STATUS: "tracked", names.DISCOVERY: "changed"}, {"changed"}),
+        ({names.CONTRACT_STATUS: "contracted", names.DISCOVERY: "{{ nothing of ours }}"}, set()),
+        ({}, {"unlisted"}),
+    ],
+)
+def test_what_discovery_found_makes_groups(fields: dict[str, Any], groups: set[str]) -> None:
+    found = set(one(snapshot(machine(fields=fields))).groups)
+
+    assert found & {"unlisted", "missing", "conflict", "changed", "seen_today", "{{ nothing of ours }}"} == groups
+
+
+@pytest.mark.parametrize(
+    ("seen", "today"),
+    [
+        (dt.datetime(2026, 3, 1, 11, tzinfo=dt.UTC), True),
+        (dt.datetime(2026, 2, 28, 23, 30, tzinfo=dt.UTC), True),  # half past midnight in Amsterdam
+        (dt.datetime(2026, 2, 28, 22, 30, tzinfo=dt.UTC), False),
+        (None, False),
+    ],
+)
+def test_seen_today_goes_by_the_customers_calendar(seen: dt.datetime | None, today: bool) -> None:
+    last_seen = {("bakkerij-jansen", "device:12"): seen} if seen else {}
+    last_seen["somebody-else", "device:12"] = NOW
+
+    assert ("seen_today" in one(snapshot(machine()), last_seen=last_seen).groups) is today
+
+
+def test_seen_today_is_no_group_where_nobody_asked_the_store() -> None:
+    assert "seen_today" not in one(snapshot(machine())).groups
+
+
 def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
     host = one(snapshot(machine(), context={names.CONTEXT_STANDARD: {"name": "linux"}, "other": 1}))
 
@@ -79,7 +116,7 @@ def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
             "asset": {
                 **{"key": "device:12", "kind": "device", "id": 12, "name": "srv01", "serial": "SN1", "asset_tag": None},
                 **{"class": "server", "site": "breda", "role": "file-server", "platform": "debian-12"},
-                **{"warranty_end": None, "facts_hash": None},
+                **{"warranty_end": None, "facts_hash": None, "discovery": None},
             },
             "standard": {"name": "linux"},
             "plan": None,
