@@ -320,7 +320,12 @@ def _swapped(digits: str) -> str:
     return "".join(digits[i : i + 2] for i in range(len(digits) - 2, -1, -2))
 
 
-def _identifiers(identity: Ids) -> dict[str, frozenset[str]]:
+_ID_KEYS = ("serial", "uuid", "asset_tag", "directory_id", "mdm_id")
+
+
+def _identifiers(identity: Ids) -> dict[str, Any]:
+    if not any(key in identity for key in _ID_KEYS):
+        return {}
     serials = _set(serial, _many(identity, "serial"))
     uuids = _set(uuid, _many(identity, "uuid"))
     for one in serials:
@@ -350,19 +355,27 @@ _OF_KIND = {
 
 def _cards(
     said: Iterable[tuple[str, str]], moving: frozenset[str], vendor: str, kinds: Mapping[Any, Any]
-) -> dict[str, frozenset[str]]:
+) -> dict[str, Any]:
     """Hardware addresses by what they are worth. kinds is what the source itself says of some of them."""
     found: dict[str, set[str]] = {}
     for spelled, interface in said:
-        card = mac_of(spelled)
+        card = _spelled(spelled)
         if not card:
             continue
         told = kinds.get(card)
-        what = macs.Kind(told) if told in _KNOWN_KINDS else macs.kind(card, vendor=vendor, interface=interface)
+        what = macs.Kind(told) if told in _KNOWN_KINDS else _kind(card, vendor, interface)
         field = _OF_KIND.get(what)
         if field is not None:
             found.setdefault("moving_macs" if card in moving else field, set()).add(card)
     return {field: frozenset(cards) for field, cards in found.items()}
+
+
+_spelled = functools.lru_cache(maxsize=1 << 16)(mac_of)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _kind(card: str, vendor: str, interface: str) -> macs.Kind:
+    return macs.kind(card, vendor=vendor, interface=interface)
 
 
 _KNOWN_KINDS = frozenset(macs.Kind)
@@ -394,11 +407,11 @@ def _many(mapping: Ids, *keys: str) -> list[str]:
     found: list[str] = []
     for key in keys:
         value = mapping.get(key)
-        if value is None:
-            continue
-        if isinstance(value, list | tuple | set | frozenset):
-            found += [text(one) for one in value]
-        else:
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, list | tuple | set | frozenset):
+            found += [one if isinstance(one, str) else text(one) for one in value]
+        elif value is not None:
             found.append(text(value))
     return [one for one in found if one]
 
