@@ -82,12 +82,16 @@ def test_an_older_schema_is_named_and_an_upgrade_helps_and_loses_nothing(empty_u
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(migrate, "REVISIONS", schema.REVISIONS[: schema.REVISIONS.index(older) + 1])
         with Store.open(empty_url, upgrade=True) as store:
-            store.record_observations([seen()])
+            store.record_effort([Effort("k", "bakery", AT, 1.0, True, True, "person")])
     with pytest.raises(MspError) as caught:
         Store.open(empty_url)
     assert f"older schema {older}" in caught.value.found
     assert "upgrade" in caught.value.action
     with Store.open(empty_url, upgrade=True) as upgraded:
+        summary = upgraded.effort_minutes("bakery", AT, AT + DAY)
+        assert summary is not None
+        assert summary.minutes == 1.0
+        upgraded.record_observations([seen()])
         assert len(upgraded.sightings("bakery")) == 1
     Store.open(empty_url).close()
 
