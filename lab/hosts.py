@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import image, paths, podman, processes
 from lab.image import USER, Progress
-from lab.machines import MACHINES, Machine, customers, free_subnet
+from lab.machines import MACHINES, NEWCOMERS, Machine, customers, free_subnet
 
 LABEL = "msp.ops.lab"
 SPEC = "msp.ops.spec"
@@ -58,19 +58,26 @@ class Ground:
         return self.state_dir / "machines" / machine.name
 
 
-def up(name: str, state_dir: Path, progress: Progress) -> list[dict[str, Any]]:
-    """Start every host of this lab that does not run, and return them all, the absent one too."""
+def up(name: str, state_dir: Path, progress: Progress, also: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Start every host of this lab that does not run, and return them all, the absent one too.
+
+    also: newcomers to plug in. One that is there stays.
+    """
     if reason := available():
         raise MspError("MSP-LAB-032", "a machine that can run hosts in containers", reason, "use --no-hosts")
-    present = [machine for machine in MACHINES if machine.recipe]
+    found = containers(name)
+    names = {f"msp-{name}-{machine.name}": machine.name for machine in NEWCOMERS}
+    plugged_in = {*also, *(names[row["Names"][0]] for row in found if row["Names"][0] in names)}
+    machines = [*MACHINES, *(machine for machine in NEWCOMERS if machine.name in plugged_in)]
+    present = [machine for machine in machines if machine.recipe]
     image.ensure([machine.recipe for machine in present if machine.recipe], progress)
     paths.make_dir(state_dir, 0o700)
     ground = Ground(name, state_dir, ensure_key(state_dir), ensure_networks(name))
-    there = {row["Labels"].get(SPEC): row for row in containers(name)}
+    there = {row["Labels"].get(SPEC): row for row in found}
     with progress("starting the hosts"), ThreadPoolExecutor(PARALLEL) as pool:
         public = list(pool.map(lambda machine: start(ground, machine, there), present))
     keys = {machine.name: of_machine for machine, of_machine in zip(present, public, strict=True)}
-    rows = [describe(ground, machine, keys.get(machine.name, [])) for machine in MACHINES]
+    rows = [describe(ground, machine, keys.get(machine.name, [])) for machine in machines]
     write_ssh_files(state_dir, rows, keys)
     paths.write_private(state_dir / "hosts.json", json.dumps(rows, indent=2) + "\n")
     return rows

@@ -47,7 +47,8 @@ class Machine:
 
         A locally administered address would be taken for a phone's and identify nothing.
         """
-        place = next(place for place, machine in enumerate(MACHINES, start=1) if machine.name == self.name)
+        table = (*MACHINES, *NEWCOMERS)
+        place = next(place for place, machine in enumerate(table, start=1) if machine.name == self.name)
         return f"00:00:5e:00:53:{place:02x}"
 
     @property
@@ -127,6 +128,15 @@ MACHINES = (
     Machine(
         "harbour-db01", HARBOUR_DENTAL, 11, "server", "Example Systems", "ES R220",
         "EXS2B0093", "HD-0003", DEBIAN_11,
+    ),
+)  # fmt: skip
+
+
+# Hosts that a customer bought and told nobody of: they come when somebody plugs them in (lab.hosts.up with `also`).
+NEWCOMERS = (
+    Machine(
+        "jansen-ws02", BAKKERIJ_JANSEN, 22, "workstation", "Example Systems", "ES Desk 6",
+        "EXW6N0042", "", DEBIAN_12, contracted=False,
     ),
 )  # fmt: skip
 

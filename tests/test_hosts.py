@@ -257,6 +257,20 @@ def test_customers_and_labs_have_networks_of_their_own_and_down_leaves_nothing(
     assert len(hosts.containers(LAB)) == len(PRESENT)
 
 
+def test_a_newcomer_is_there_once_somebody_plugs_it_in_and_stays(
+    running: dict[str, dict[str, Any]], state_dir: Path, say: Say
+) -> None:
+    assert "jansen-ws02" not in running
+
+    hosts.up(LAB, state_dir, silent, also=["jansen-ws02"])
+
+    assert say("jansen-ws02", "hostname") == "jansen-ws02"
+    again = {row["name"]: row for row in hosts.up(LAB, state_dir, silent)}
+    assert again.keys() - running.keys() == {"jansen-ws02"}
+    assert not again["jansen-ws02"]["contracted"]
+    podman.run("rm", "--force", "--time", "0", "--volumes", again["jansen-ws02"]["container"])
+
+
 def test_down_works_when_nothing_is_there(tmp_path: Path) -> None:
     if reason := hosts.available():
         pytest.skip(reason)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
 from lab import hosts, image, podman
 from lab.image import DEBIAN_12, DEBIAN_12_BEHIND
-from lab.machines import MACHINES, PLACEHOLDER_SERIAL, customers, free_subnet
+from lab.machines import MACHINES, NEWCOMERS, PLACEHOLDER_SERIAL, customers, free_subnet
 
+EVERY = (*MACHINES, *NEWCOMERS)
 RANGE = ipaddress.IPv4Network("10.203.0.0/16")
 networks = st.builds(
     lambda address, prefix: ipaddress.IPv4Network((address, prefix), strict=False),
@@ -92,11 +93,12 @@ def test_a_customer_has_a_host_that_matches_and_one_that_does_not() -> None:
 
 def test_no_two_hosts_share_what_identifies_them() -> None:
     for identities in (
-        [machine.mac for machine in MACHINES],
-        [machine.uuid for machine in MACHINES],
-        [(machine.customer, machine.number) for machine in MACHINES],
+        [machine.mac for machine in EVERY],
+        [machine.uuid for machine in EVERY],
+        [machine.serial for machine in EVERY],
+        [(machine.customer, machine.number) for machine in EVERY],
     ):
-        assert len(set(identities)) == len(MACHINES)
+        assert len(set(identities)) == len(EVERY)
 
 
 def test_hosts_have_documentation_addresses_by_their_place_which_count_as_burned_in() -> None:

@@ -1,0 +1,266 @@
+"""Discovery as a customer has it: real scans of the lab's own networks, a real NetBox, and a host that nobody listed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from lab import hosts as lab_hosts
+from lab.api import NetBox
+from lab.lab import Lab
+from lab.progress import step
+from msp_cli import demo
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parent.parent
+NEWCOMER = "jansen-ws02"
+JANSEN, HARBOUR = "bakkerij-jansen", "harbour-dental"
+
+
+@dataclass(frozen=True)
+class World:
+    """Two customers, onboarded and audited once, and what it takes to look at their networks."""
+
+    lab: Lab
+    netbox: NetBox
+    build: Path
+
+    def discover(self, sources: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """playbooks/discover.yml with these sources, as a person runs it."""
+        listed = self.build / "discovery.yml"
+        listed.write_text(yaml.safe_dump({"discover_sources": sources}))
+        return self.play("discover.yml", "-e", f"@{listed}", "-e", f"report_directory={self.reports}", *arguments)
+
+    def play(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **demo.environment(self.lab, self.build), "MSP_DURABLE_PATHS": str(self.build)},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    @property
+    def reports(self) -> Path:
+        return self.build / "reports"
+
+    def digests(self, customer: str) -> list[Path]:
+        return sorted((self.reports / customer).glob("digest-*.txt"))
+
+    def devices(self, customer: str, status: str) -> dict[str, dict[str, Any]]:
+        found = self.netbox.all(f"dcim/devices/?tenant={customer}&cf_msp_contract_status={status}")
+        return {row["name"]: row for row in found}
+
+    def writes(self) -> int:
+        return int(self.netbox.call("GET", "core/object-changes/?limit=1")["count"])
+
+    def store(self) -> Store:
+        return Store.open(demo.store_url(self.build))
+
+
+@pytest.fixture(scope="module")
+def world(
+    lab: Lab, hosts: list[dict[str, object]], fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    build = tmp_path_factory.mktemp("discover")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MSP_DURABLE_PATHS", str(build))
+        demo.run(lab, build)
+        yield World(lab, fresh_netbox, build)
+    unplug(lab)
+
+
+def unplug(lab: Lab) -> None:
+    """Take the newcomer off the network again: other tests count the lab's hosts."""
+    container = f"msp-{lab.name}-{NEWCOMER}"
+    if any(row["Names"][0] == container for row in lab_hosts.containers(lab.name)):
+        lab_hosts.podman.run("rm", "--force", "--time", "0", "--volumes", container)
+
+
+SCANS: dict[str, Any] = {JANSEN: [{"source": "nmap", "services": True}], HARBOUR: [{"source": "nmap"}]}
+
+
+@pytest.fixture(scope="module")
+def looked(world: World) -> World:
+    """After the first look at both networks."""
+    done = world.discover(SCANS)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    return world
+
+
+def test_a_till_that_no_contract_names_becomes_a_device_that_the_helpdesk_sees(looked: World) -> None:
+    found = looked.devices(JANSEN, "unlisted")
+
+    till = next(row for row in looked.lab.hosts if row["name"] == "jansen-till02")
+    (device,) = [
+        row for row in found.values() if (row["primary_ip4"] or {}).get("address", "").startswith(till["address"])
+    ]
+    macs = looked.netbox.all(f"dcim/mac-addresses/?device_id={device['id']}")
+    assert [row["mac_address"].lower() for row in macs] == [till["mac"]]
+    entries = looked.netbox.all(f"extras/journal-entries/?assigned_object_id={device['id']}")
+    assert any("nmap" in entry["comments"] for entry in entries)
+
+
+def test_the_customer_is_told_in_its_own_language(looked: World) -> None:
+    (told,) = looked.digests(JANSEN)
+
+    text = told.read_text(encoding="utf-8")
+    till = next(row for row in looked.lab.hosts if row["name"] == "jansen-till02")
+    assert till["address"] in text
+    assert "Nieuw" in text
+    assert told.with_suffix(".html").exists()
+
+
+def test_what_is_in_the_contract_and_was_seen_is_no_news(looked: World) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in looked.digests(JANSEN))
+
+    assert "jansen-srv01" not in text
+    assert {row["name"] for row in looked.devices(JANSEN, "contracted").values()} >= {"jansen-srv01", "jansen-nas01"}
+    assert len(looked.devices(JANSEN, "unlisted")) <= 2  # the till, and the lab's own gateway where it answers
+
+
+def test_looking_again_writes_nothing_and_tells_nothing(looked: World) -> None:
+    before, told = looked.writes(), looked.digests(JANSEN)
+
+    done = looked.discover(SCANS)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert looked.writes() == before
+    assert looked.digests(JANSEN) == told
+
+
+def test_the_inventory_serves_what_was_discovered_and_the_guard_keeps_playbooks_away(looked: World) -> None:
+    source = looked.build / "seen.yml"
+    source.write_text("plugin: msp.ops.netbox\nseen_today: true\n")
+    listed = subprocess.run(
+        [Path(sys.executable).with_name("ansible-inventory"), "-i", str(source), "--list"],
+        cwd=ROOT,
+        env={**os.environ, **demo.environment(looked.lab, looked.build), "MSP_DURABLE_PATHS": str(looked.build)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    groups = json.loads(listed.stdout)
+
+    assert "jansen-srv01.bakkerij-jansen" in groups["seen_today"]["hosts"]
+    assert "jansen-nas01.bakkerij-jansen" not in groups["seen_today"]["hosts"]
+    unlisted = set(groups["unlisted"]["hosts"])
+    assert unlisted
+    refused = looked.play("audit.yml", "--check", "--limit", f"{sorted(unlisted)[0]},localhost")
+    assert refused.returncode != 0
+    assert "MSP-SCP" in refused.stdout + refused.stderr
+
+
+def test_a_host_that_somebody_plugged_in_is_found_by_the_next_look(looked: World) -> None:
+    known = set(looked.devices(JANSEN, "unlisted"))
+    rows = lab_hosts.up(looked.lab.name, looked.lab.paths.hosts, step, also=[NEWCOMER])
+    newcomer = next(row for row in rows if row["name"] == NEWCOMER)
+
+    done = looked.discover(SCANS)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    (name,) = set(looked.devices(JANSEN, "unlisted")) - known
+    device = looked.devices(JANSEN, "unlisted")[name]
+    assert device["primary_ip4"]["address"].startswith(newcomer["address"])
+    assert newcomer["address"] in looked.digests(JANSEN)[-1].read_text(encoding="utf-8")
+
+
+def test_a_decision_is_kept_with_who_and_when_and_nobody_is_asked_again(looked: World) -> None:
+    name, device = next(iter(looked.devices(JANSEN, "unlisted").items()))
+    looked.netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {"msp_contract_status": "tracked"}})
+
+    done = looked.discover(SCANS)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    with looked.store() as store:
+        (decision,) = store.decisions(JANSEN)
+    assert (decision.asset, decision.before, decision.after) == (f"device:{device['id']}", "unlisted", "tracked")
+    assert decision.who == looked.lab.admin_user
+    assert dt.datetime.now(dt.UTC) - decision.at < dt.timedelta(hours=1)
+    assert name not in looked.devices(JANSEN, "unlisted")
+    written = looked.writes()
+    looked.discover(SCANS)
+    assert looked.writes() == written
+    assert name not in looked.devices(JANSEN, "unlisted")
+
+
+def test_a_source_that_fails_stops_no_other_proves_nothing_and_ends_the_play_in_an_error(looked: World) -> None:
+    sources = {JANSEN: [{"source": "dhcp", "format": "isc", "file": "/nowhere/dhcpd.leases"}, *SCANS[JANSEN]]}
+
+    done = looked.discover(sources)
+
+    assert done.returncode != 0
+    assert "MSP-OBS-055" in done.stdout
+    with looked.store() as store:
+        looks = store.coverages(JANSEN)
+    last = {one.source: one for one in looks}
+    assert not last["dhcp"].complete
+    assert "/nowhere/dhcpd.leases" in last["dhcp"].reason
+    assert last["nmap"].complete
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [(["198.51.100.0/24"], "MSP-OBS-0"), (["0.0.0.0/0"], "MSP-OBS-0"), (["-oN", "scan.txt"], "MSP-OBS-0")],
+)
+def test_no_other_prefix_than_the_customers_allowed_ones_is_ever_scanned(
+    looked: World, wanted: Sequence[str], code: str
+) -> None:
+    done = looked.discover({JANSEN: [{"source": "nmap", "prefixes": list(wanted)}]})
+
+    assert done.returncode != 0
+    assert code in done.stdout
+    assert wanted[0] in done.stdout
+    with looked.store() as store:
+        last = store.coverages(JANSEN)[-2:]
+    assert all(one.seen == 0 for one in last if one.source == "nmap" and not one.complete)
+
+
+def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: World) -> None:
+    with looked.store() as store:
+        before = len(store.coverages(JANSEN))
+
+    done = looked.discover({JANSEN: [{"source": "nmapp"}, {"source": "dhcp"}, *SCANS[JANSEN]]})
+
+    assert done.returncode != 0
+    assert "source 1 of bakkerij-jansen" in done.stdout
+    assert "source 2 of bakkerij-jansen" in done.stdout
+    with looked.store() as store:
+        assert len(store.coverages(JANSEN)) == before
+
+
+def test_a_preview_looks_and_plans_and_leaves_nothing(looked: World) -> None:
+    with looked.store() as store:
+        before = len(store.coverages(HARBOUR)), len(store.changes(HARBOUR))
+    written = looked.writes()
+
+    done = looked.discover({HARBOUR: SCANS[HARBOUR]}, "--check", "--diff")
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    with looked.store() as store:
+        assert (len(store.coverages(HARBOUR)), len(store.changes(HARBOUR))) == before
+    assert looked.writes() == written
+
+
+def test_a_password_in_the_list_is_in_no_output_at_any_verbosity(looked: World) -> None:
+    secret = "Sup3r-s3cret-directory-password"  # noqa: S105 (made up)
+    live = {"source": "directory", "server": "ldaps://127.0.0.1:1", "user": "cn=x", "password": secret, "base": "dc=x"}
+
+    done = looked.discover({JANSEN: [live]}, "-vvvv")
+
+    assert done.returncode != 0
+    assert secret not in done.stdout + done.stderr
+    assert secret.encode() not in (looked.build / "evidence.db").read_bytes()
