@@ -1,4 +1,4 @@
-"""Discovery as a customer has it: real scans of the lab's own networks, a real NetBox, and a host that nobody listed."""
+"""Discovery as a customer has it: real scans of the lab's own networks, a real NetBox, a host that nobody listed."""
 
 from __future__ import annotations
 
@@ -157,9 +157,8 @@ def test_the_inventory_serves_what_was_discovered_and_the_guard_keeps_playbooks_
 
     assert "jansen-srv01.bakkerij-jansen" in groups["seen_today"]["hosts"]
     assert "jansen-nas01.bakkerij-jansen" not in groups["seen_today"]["hosts"]
-    unlisted = set(groups["unlisted"]["hosts"])
-    assert unlisted
-    refused = looked.play("audit.yml", "--check", "--limit", f"{sorted(unlisted)[0]},localhost")
+    assert groups["unlisted"]["hosts"]
+    refused = looked.play("audit.yml", "--check", "--limit", "unlisted,localhost")
     assert refused.returncode != 0
     assert "MSP-SCP" in refused.stdout + refused.stderr
 
