@@ -175,6 +175,15 @@ def test_two_rows_that_claim_the_same_thing_are_named_both(rows: str, what: str)
     assert error.found == "a.csv, row 2 and a.csv, row 3"
 
 
+@pytest.mark.parametrize("hidden", ["\u200b", "\x07", "\u202e"])
+def test_a_cell_with_a_character_that_nobody_sees_is_refused(hidden: str) -> None:
+    [error] = errors_of(f"name,class\nsrv{hidden}01,server\n")
+
+    assert error.code == "MSP-CON-012"
+    assert error.expected.startswith("a.csv, row 2, column 1 (name)")
+    assert error.found == "a character that cannot be printed"
+
+
 def test_a_makers_stock_phrase_is_no_serial() -> None:
     found = read("name,class,serial\na,server,To be filled by O.E.M.\nb,server,To be filled by O.E.M.\n")
 
