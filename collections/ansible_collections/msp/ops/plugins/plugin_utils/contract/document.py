@@ -27,6 +27,17 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import P
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# The shortest prefix that may be scanned, by IP version: a customer's office, never a provider or the whole Internet.
+SHORTEST_SCANNED: Mapping[int, int] = {4: 16, 6: 120}
+# Where no customer's machine has its address: a scan would meet the scanner itself, strangers, or nobody.
+NEVER_SCANNED: Mapping[str, str] = {
+    **dict.fromkeys(("0.0.0.0/8", "::/128"), "no address of a machine"),
+    **dict.fromkeys(("127.0.0.0/8", "::1/128", "::ffff:0:0/96"), "loopback, the scanner itself"),
+    **dict.fromkeys(("169.254.0.0/16", "fe80::/10"), "link-local"),
+    **dict.fromkeys(("224.0.0.0/4", "ff00::/8"), "multicast"),
+    "240.0.0.0/4": "reserved, or broadcast",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
@@ -271,13 +282,31 @@ def _networks(source: Source) -> Iterator[MspError]:
                 )
                 continue
             known.append(((*path, "prefix"), network))
+            if _at(prefix, "scan") is True:
+                yield from _too_much(source, (*path, "prefix"), network)
             yield from _exclusions(source, path, network, _items(prefix, "exclude"))
     for (path, one), (other_path, other) in itertools.combinations(known, 2):
-        if one.version == other.version and one.overlaps(other):
+        if _overlap(one, other):
             found = f"{other}, which overlaps {one} of {dotted(path)}"
             yield _problem(
                 source, "MSP-CON-006", other_path, "apart from every other prefix", found, "keep one, or narrow one"
             )
+
+
+def _too_much(source: Source, path: Path, network: Network) -> Iterator[MspError]:
+    """What nobody can have agreed to be scanned."""
+    shortest = SHORTEST_SCANNED[network.version]
+    never = next((why for text, why in NEVER_SCANNED.items() if _overlap(ipaddress.ip_network(text), network)), None)
+    if network.prefixlen < shortest:
+        wanted, action = f"/{shortest} or longer, to be scanned", "name the networks in use one by one, or say scan: false"
+        yield _problem(source, "MSP-CON-006", path, wanted, str(network), action)
+    elif never:
+        wanted, action = "a network of the customer's own, to be scanned", "correct it, or say scan: false"
+        yield _problem(source, "MSP-CON-006", path, wanted, f"{network}, which is {never}", action)
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
 
 
 def _correction(text: str) -> str:

@@ -22,10 +22,21 @@ except ImportError:  # pragma: no cover - in the lock file
     jsonschema = None  # type: ignore[assignment]
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
-_SLUG = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 48}
+_SLUG = {
+    "type": "string",
+    "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+    "maxLength": 48,
+    "description": "lower-case letters, digits and single hyphens between them",
+}
 _DATE = {"type": "string", "minLength": 1, "description": "a date as 2026-12-31"}
 _AMOUNT = {"type": ["number", "string"], "description": "an amount as 1250.00"}
 _URL = {"type": "string", "pattern": "^https?://[^ ]+$", "maxLength": 200, "description": "an address as https://..."}
+_CONTACT = {
+    "type": "string",
+    "pattern": r"[^\s@]@[^\s@]",
+    "maxLength": 200,
+    "description": "an e-mail address as office@example.com",
+}
 _LABEL = {"type": ["string", "integer"], "minLength": 1, "maxLength": 100}
 
 
@@ -51,10 +62,10 @@ SCHEMA: Mapping[str, Any] = {
             monthly_fee=_AMOUNT,
             included_hours=_AMOUNT,
             hourly_rate=_AMOUNT,
-            currency={"type": "string", "pattern": "^[A-Z]{3}$"},
+            currency={"type": "string", "pattern": "^[A-Z]{3}$", "description": "three capital letters"},
             language={"enum": list(names.LANGUAGES)},
             timezone=_TEXT,
-            report_contact=_TEXT,
+            report_contact=_CONTACT,
             report_url=_URL,
         ),
         sites=_list(
@@ -187,11 +198,7 @@ def _wanted(error: Any) -> str:
         case "enum":
             text = "one of " + ", ".join(map(str, value))
         case "pattern":
-            text = (
-                "three capital letters"
-                if "A-Z" in value
-                else "lower-case letters, digits and single hyphens between them"
-            )
+            text = error.schema["description"]
         case "minimum":
             text = f"at least {value}"
         case "maximum":

@@ -112,6 +112,8 @@ def test_a_plural_class_is_told_its_name() -> None:
         ('"1.250,00"', "yes", "MSP-CON-005", "contract.monthly_fee"),
         ("currency: EUR", "currency: EUX", "MSP-CON-007", "contract.currency"),
         ("currency: EUR", "currency: euro", "MSP-CON-005", "contract.currency"),
+        ("currency: EUR", "currency: EUR\n  report_contact: Jan", "MSP-CON-005", "contract.report_contact"),
+        ("currency: EUR", "currency: EUR\n  report_contact: ''", "MSP-CON-005", "contract.report_contact"),
         ("language: nl", "language: fr", "MSP-CON-005", "contract.language"),
         ("Europe/Amsterdam", "Europe/Rotterdam", "MSP-CON-007", "contract.timezone"),
         ("192.0.2.0/24", "192.0.2.0/33", "MSP-CON-005", "sites[0].prefixes[0].prefix"),
@@ -141,6 +143,38 @@ def test_prefixes_that_overlap_are_refused_across_sites(other: str) -> None:
     assert error.code == "MSP-CON-006"
     assert "sites[1].prefixes[0].prefix" in error.expected
     assert "192.0.2.0/24" in error.found
+
+
+def scanning(network: str, scan: str = "true") -> str:
+    return GOOD.replace("scope:", f"  - {{slug: b, name: B, prefixes: [{{prefix: '{network}', scan: {scan}}}]}}\nscope:")
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        *(("0.0.0.0/0", "0.0.0.0/0"), ("::/0", "::/0"), ("10.0.0.0/8", "10.0.0.0/8"), ("172.16.0.0/15", "172.16.0.0/15")),
+        *(("2001:db8::/64", "2001:db8::/64"), ("2001:db8::/119", "2001:db8::/119"), ("0.1.0.0/16", "no address")),
+        *(("127.0.0.1/32", "loopback"), ("127.0.0.0/16", "loopback"), ("::/120", "no address"), ("::1/128", "loopback")),
+        *(("::ffff:7f00:0/120", "loopback"), ("169.254.0.0/16", "link-local"), ("fe80::/120", "link-local")),
+        *(("224.0.0.0/24", "multicast"), ("ff02::/120", "multicast"), ("255.255.255.255/32", "broadcast")),
+    ],
+)
+def test_a_scan_of_what_no_customer_can_allow_is_refused(network: str, found: str) -> None:
+    error, *_overlaps = errors_of(scanning(network))
+
+    assert error.code == "MSP-CON-006"
+    assert "sites[1].prefixes[0].prefix" in error.expected
+    assert found in error.found
+
+
+@pytest.mark.parametrize("network", ["10.1.0.0/16", "203.0.113.7/32", "2001:db8::/120", "fd00::100/128"])
+def test_a_network_as_large_as_a_customers_may_be_scanned(network: str) -> None:
+    assert document.parse(scanning(network), "contract.yml").sites[1].prefixes[0].scan
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "fe80::/64"])
+def test_a_network_that_is_not_scanned_may_be_any(network: str) -> None:
+    assert not document.parse(scanning(network, "false"), "contract.yml").sites[1].prefixes[0].scan
 
 
 def test_two_sites_of_one_name_are_refused() -> None:
