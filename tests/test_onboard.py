@@ -294,6 +294,20 @@ def test_a_workbook_with_a_broken_row_is_refused_whole_unless_that_row_may_be_sk
     assert set(desk.assets("broken")) == {"a"}
 
 
+def test_errors_of_the_contract_and_of_its_lists_are_named_together(desk: Desk, tmp_path: Path) -> None:
+    contract = csv_customer(tmp_path, "mixed", ["a;boat;M-1;192.168.1.300"])
+    text = contract.read_text(encoding="utf-8").replace("currency: EUR", "currency: EUX")
+    contract.write_text(text.replace("[{file: a.csv}]", "[{file: a.csv}, {file: gone.csv}]"), encoding="utf-8")
+
+    refused = play(desk, tmp_path, "-e", f"contract_file={contract}")
+
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "4 error(s)" in said
+    for what in ("found EUX", "gone.csv", "a.csv, row 2, column 2 (class)", "a.csv, row 2, column 4 (ip)"):
+        assert what in said
+
+
 def test_a_contract_file_with_five_errors_names_them_all_and_writes_nothing(desk: Desk, tmp_path: Path) -> None:
     contract = csv_customer(tmp_path, "wrong", ["a;server;W-1;"])
     text = contract.read_text(encoding="utf-8")

@@ -150,6 +150,16 @@ def violations(source: Source) -> Iterator[MspError]:
         yield from _explain(error, tuple(error.absolute_path), source)
 
 
+def is_asset_file(entry: Any) -> bool:
+    """Does one entry of assets have its form, whatever else is wrong in the file?"""
+    return bool(jsonschema.Draft202012Validator(SCHEMA["properties"]["assets"]["items"]).is_valid(entry))
+
+
+def is_slug(value: Any) -> bool:
+    """Is this the word for a customer, whatever else is wrong in the file?"""
+    return bool(jsonschema.Draft202012Validator(_SLUG).is_valid(value))
+
+
 def _line(source: Source, path: Path) -> tuple[int, str]:
     return source.lines.get(path, 0), dotted(path)
 

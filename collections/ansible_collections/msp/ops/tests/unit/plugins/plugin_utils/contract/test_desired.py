@@ -32,7 +32,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 SCOPE = (ScopeRule("server", True, hours="24x7"), ScopeRule("private", False))
 CONTRACT = Contract("C-1", dt.date(2026, 1, 1), dt.date(2027, 12, 31), Decimal("10.50"), scope=SCOPE)
 NETWORK = Prefix(ipaddress.ip_network("192.0.2.0/24"), scan=True, excluded=("192.0.2.1",))
-DOCUMENT = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1", (NETWORK,)),), ())
+DOCUMENT = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1", (NETWORK,)),))
 PARENTS = {"device": want.INTERFACES, "virtual_machine": want.MACHINE_INTERFACES}
 
 
@@ -188,7 +188,7 @@ def test_an_asset_whose_row_was_skipped_has_not_vanished() -> None:
 def test_a_prefix_that_left_the_file_is_reported_while_it_may_still_be_scanned() -> None:
     netbox = Model()
     netbox.run([])
-    without = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1"),), ())
+    without = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1"),))
 
     _changes, result = netbox.run([], without)
 
@@ -200,7 +200,7 @@ def test_a_term_that_left_the_file_is_emptied_for_the_file_is_the_contract() -> 
     netbox.run([])
     open_ended = Contract("C-1", dt.date(2026, 1, 1), None, Decimal("10.50"), scope=SCOPE)
 
-    [change], _result = netbox.run([], Document("cust", "Cust", "Group", open_ended, DOCUMENT.sites, ()))
+    [change], _result = netbox.run([], Document("cust", "Cust", "Group", open_ended, DOCUMENT.sites))
 
     assert change.after == {CUSTOM: {names.CONTRACT_END: None}}
 
