@@ -237,6 +237,23 @@ def test_a_row_that_vanished_is_reported_and_its_asset_left_alone(desk: Desk, tm
     assert set(desk.assets("shrink")) == {"a", "b"}
 
 
+def test_what_a_source_says_no_more_of_an_asset_is_shown_every_time_and_kept(desk: Desk, tmp_path: Path) -> None:
+    headings = "name;class;source;warranty until"
+    ledger, vendor = ["a;server;ledger;2030-01-31", "b;server;ledger;2030-02-28"], ["a;;vendor;2031-01-31"]
+    desk.onboard(csv_customer(tmp_path, "unsaid", [*ledger, *vendor], headings))
+    contract = csv_customer(tmp_path, "unsaid", ["a;server;ledger;2030-01-31", "b;server;ledger;"], headings)
+    before = desk.netbox.changes()
+
+    for _again in range(2):
+        shown = play(desk, tmp_path, "-e", f"contract_file={contract}")
+
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        assert "Vanished: warranty statement a (vendor: warranty until 2031-01-31). It still counts" in shown.stdout
+        assert "Vanished: warranty statement b (ledger: warranty until 2030-02-28). It still counts" in shown.stdout
+    assert desk.netbox.changes() == before
+    assert desk.assets("unsaid")["a"].warranty_end == dt.date(2031, 1, 31)
+
+
 def test_a_status_agreed_with_the_customer_outlives_every_onboarding(desk: Desk, tmp_path: Path) -> None:
     contract = csv_customer(tmp_path, "agreed", ["a;server;AG-1;"])
     desk.onboard(contract)
