@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import status
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import apply as model
 from ansible_collections.msp.ops.plugins.plugin_utils.register import customers as reading
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names, onboarding
@@ -157,8 +158,11 @@ def test_a_preview_shows_every_object_and_writes_nothing(desk: Desk, tmp_path: P
     assert desk.netbox.changes() == before
 
 
-def test_the_playbook_brings_a_customer_in_and_its_second_run_writes_nothing(desk: Desk, tmp_path: Path) -> None:
+def test_the_playbook_brings_a_customer_in_and_its_second_run_writes_nothing(
+    desk: Desk, tmp_path: Path, store_url: str
+) -> None:
     contract = csv_customer(tmp_path, "played", ["srv;server;PLAY-1;192.168.1.10"])
+    store = Store.open(store_url, upgrade=True)
 
     first = play(desk, tmp_path, "-e", f"contract_file={contract}")
     before = desk.netbox.changes()
@@ -168,6 +172,13 @@ def test_the_playbook_brings_a_customer_in_and_its_second_run_writes_nothing(des
     assert "changed=0" in second.stdout, second.stdout + second.stderr
     assert desk.netbox.changes() == before
     assert desk.assets("played")["srv"].address == "192.168.1.10"
+    with store:
+        runs = store.runs("played")
+        effort = store.effort_minutes("played", runs[-1].started, dt.datetime.now(dt.UTC))
+    assert [(run.playbook, run.outcome) for run in runs] == [("playbooks/onboard.yml", "ok")] * 2
+    assert effort is not None
+    assert effort.inside == effort.minutes > 0
+    assert {row.run for row in effort.rows} == {run.id for run in runs}
 
 
 def test_the_demo_customers_come_in_with_contract_sites_and_prefixes(desk: Desk, demo: dict[str, Path]) -> None:

@@ -79,8 +79,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 customer:
-  description: Slug of the customer.
-  returned: success
+  description: Slug of the customer, by which the callback P(msp.ops.evidence#callback) knows whose run it is.
+  returned: when the contract file names one
   type: str
   sample: bakkerij-jansen
 summary:
