@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather, one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
@@ -152,7 +152,7 @@ def verify(running: lab.Lab, store_url: str, slugs: Sequence[str]) -> list[Verif
     """Contract and evidence of every customer, joined as the reports join them."""
     now = dt.datetime.now(dt.UTC)
     with Register.connect(running.url, running.token) as register, Store.open(store_url) as store:
-        return [gather(register, store, slug, now=now, made_by=MADE_BY) for slug in slugs]
+        return [gather(register, store, one_customer(register, slug), now=now, made_by=MADE_BY) for slug in slugs]
 
 
 def newest(folder: Path) -> Path:

@@ -193,9 +193,70 @@ def test_loops_retries_rescues_ignored_failures_and_unreachable_hosts_are_counte
     assert run.outcome == "failed"
 
 
-def test_check_mode_is_recorded(controller: Controller) -> None:
+def test_a_preview_is_recorded_and_books_no_minutes(controller: Controller) -> None:
     controller.run([OK], "--check")
-    assert controller.recorded()[0][0].check_mode is True
+    ((run, hosts),) = controller.recorded()
+    assert run.check_mode is True
+    assert run.extra["customers"] == ["bakery", "dentist"]
+    assert hosts["srv01.bakery"].customer == "bakery"
+    assert minutes(controller, "bakery") == []
+
+
+def minutes(controller: Controller, customer: str) -> list[tuple[bool, float]]:
+    """What was booked for a customer: inside the contract or not, and how many minutes."""
+    now = dt.datetime.now(dt.UTC)
+    with Store.open(controller.url) as store:
+        found = store.effort_minutes(customer, now - dt.timedelta(hours=1), now + dt.timedelta(hours=1))
+    return [(row.in_contract, row.minutes) for row in found.rows] if found else []
+
+
+def onboard(controller: Controller, *slugs: str) -> dict[str, Any]:
+    """A task of ours on localhost that works for each of these customers in turn, and ends in an error for each."""
+    for slug in slugs:
+        text = f"customer: {{slug: {slug}, name: {slug}}}\ncontract: {{id: {SECRET}}}\n"
+        (controller.directory / f"{slug}.yml").write_text(text)
+    files = [str(controller.directory / f"{slug}.yml") for slug in slugs]
+    return {"msp.ops.customer": {"contract_file": "{{ item }}"}, "loop": files, "ignore_errors": True}
+
+
+def test_what_is_done_for_a_customer_on_localhost_is_that_customers(controller: Controller) -> None:
+    task = onboard(controller, "bakery")
+    task["msp.ops.customer"]["contract_file"] = task.pop("loop")[0]
+    done = controller.run([task, OK], hosts="localhost")
+    assert "MSP-CON-004" in done.stdout + done.stderr
+    ((run, hosts),) = controller.recorded()
+    assert run.ended is not None
+    assert run.extra["customers"] == ["bakery"]
+    assert {name: (host.customer, host.asset, host.in_scope) for name, host in hosts.items()} == {
+        "localhost": ("bakery", None, True)
+    }
+    [(inside, booked)] = minutes(controller, "bakery")
+    assert inside
+    assert booked == pytest.approx((run.ended - run.started).total_seconds() / 60, abs=0.01)
+    assert SECRET not in str((run, hosts))
+
+
+def test_a_loop_over_customers_on_localhost_is_shared_among_them(controller: Controller) -> None:
+    controller.run([onboard(controller, "bakery", "dentist")], hosts="localhost")
+    ((run, hosts),) = controller.recorded()
+    assert run.ended is not None
+    assert run.extra["customers"] == ["bakery", "dentist"]
+    assert hosts["localhost"].customer is None
+    booked = [*minutes(controller, "bakery"), *minutes(controller, "dentist")]
+    assert [inside for inside, _minutes in booked] == [True, True]
+    assert all(part > 0 for _inside, part in booked)
+    passed = (run.ended - run.started).total_seconds() / 60
+    assert sum(part for _inside, part in booked) == pytest.approx(passed, abs=0.01)
+
+
+def test_no_other_action_can_say_whose_a_run_is(controller: Controller) -> None:
+    task = {"ansible.builtin.debug": {"var": "customer"}}
+    done = controller.run([task, {**task, "loop": [1, 2]}], "-e", "customer=bakery", hosts="localhost")
+    assert '"customer": "bakery"' in done.stdout
+    ((run, hosts),) = controller.recorded()
+    assert run.extra["customers"] == []
+    assert hosts["localhost"].customer is None
+    assert minutes(controller, "bakery") == []
 
 
 def test_what_awx_says_of_a_job_is_recorded(controller: Controller) -> None:

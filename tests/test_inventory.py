@@ -720,6 +720,49 @@ def test_a_filter_that_would_reach_into_other_customers_is_an_error(ansible: Ans
     ansible.fails({"filters": {"tenant": "customer-002"}}, "MSP-INV-002")
 
 
+def test_a_custom_field_that_no_asset_has_is_an_error_and_not_empty_on_every_host(ansible: Ansible) -> None:
+    ansible.fails({"custom_fields": [names.OPERATING_SYSTEM, "nosuch", names.CONTRACT_ID]}, "MSP-INV-004")
+
+
+@pytest.mark.parametrize("option", [{"slices": 0}, {"slices": -3}, {"timeout": 0}])
+def test_a_number_out_of_its_range_is_an_error(ansible: Ansible, option: dict[str, int]) -> None:
+    ansible.fails(option, "MSP-INV-005")
+
+
+def looked_up(name: str) -> str:
+    return f"{{{{ lookup('ansible.builtin.env', '{name}') }}}}"
+
+
+def test_address_and_token_may_be_templates_of_the_inventory_file(
+    seeded: NetBox, ansible: Ansible, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(seeded.token)
+    file.chmod(0o600)
+    env = {"NETBOX_API": "", "NETBOX_TOKEN": "", "WHERE": seeded.url, "WHAT": seeded.token, "FILE": str(file)}
+    address = {"netbox_api": looked_up("WHERE")}
+
+    for token in ({"token": looked_up("WHAT")}, {"token_file": looked_up("FILE")}):
+        done = ansible.run({**address, **token}, env=env)
+        assert done.returncode == 0, done.stderr
+
+    ansible.fails({**address, "token": looked_up("NOTHING")}, "MSP-INV-006", env={**env, "NETBOX_TOKEN": seeded.token})
+    ansible.fails({**address, "token": "{{ nothing_like_it }}"}, "MSP-INV-006", env=env)
+
+
+def test_what_the_environment_says_and_what_chooses_hosts_is_no_template(ansible: Ansible, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    evil = f"{{{{ lookup('ansible.builtin.pipe', 'touch {trap}') }}}}"
+
+    ansible.fails({}, "MSP-REG-003", env={"NETBOX_TOKEN": evil})
+    ansible.fails({"customers": [evil]}, "MSP-REG-009")
+    assert ansible.run({"filters": {"name": evil}}).returncode == 0
+    assert not trap.exists()
+
+    ansible.fails({"token": evil}, "MSP-INV-006")  # what it would have done
+    assert trap.exists()
+
+
 def test_an_unknown_customer_is_an_error(ansible: Ansible) -> None:
     ansible.fails({"customers": ["nobody"]}, "MSP-REG-009")
 

@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import status
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import apply as model
 from ansible_collections.msp.ops.plugins.plugin_utils.register import customers as reading
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names, onboarding
@@ -157,8 +158,11 @@ def test_a_preview_shows_every_object_and_writes_nothing(desk: Desk, tmp_path: P
     assert desk.netbox.changes() == before
 
 
-def test_the_playbook_brings_a_customer_in_and_its_second_run_writes_nothing(desk: Desk, tmp_path: Path) -> None:
+def test_the_playbook_brings_a_customer_in_and_its_second_run_writes_nothing(
+    desk: Desk, tmp_path: Path, store_url: str
+) -> None:
     contract = csv_customer(tmp_path, "played", ["srv;server;PLAY-1;192.168.1.10"])
+    store = Store.open(store_url, upgrade=True)
 
     first = play(desk, tmp_path, "-e", f"contract_file={contract}")
     before = desk.netbox.changes()
@@ -168,6 +172,13 @@ def test_the_playbook_brings_a_customer_in_and_its_second_run_writes_nothing(des
     assert "changed=0" in second.stdout, second.stdout + second.stderr
     assert desk.netbox.changes() == before
     assert desk.assets("played")["srv"].address == "192.168.1.10"
+    with store:
+        runs = store.runs("played")
+        effort = store.effort_minutes("played", runs[-1].started, dt.datetime.now(dt.UTC))
+    assert [(run.playbook, run.outcome) for run in runs] == [("playbooks/onboard.yml", "ok")] * 2
+    assert effort is not None
+    assert effort.inside == effort.minutes > 0
+    assert {row.run for row in effort.rows} == {run.id for run in runs}
 
 
 def test_the_demo_customers_come_in_with_contract_sites_and_prefixes(desk: Desk, demo: dict[str, Path]) -> None:
@@ -237,6 +248,23 @@ def test_a_row_that_vanished_is_reported_and_its_asset_left_alone(desk: Desk, tm
     assert set(desk.assets("shrink")) == {"a", "b"}
 
 
+def test_what_a_source_says_no_more_of_an_asset_is_shown_every_time_and_kept(desk: Desk, tmp_path: Path) -> None:
+    headings = "name;class;source;warranty until"
+    ledger, vendor = ["a;server;ledger;2030-01-31", "b;server;ledger;2030-02-28"], ["a;;vendor;2031-01-31"]
+    desk.onboard(csv_customer(tmp_path, "unsaid", [*ledger, *vendor], headings))
+    contract = csv_customer(tmp_path, "unsaid", ["a;server;ledger;2030-01-31", "b;server;ledger;"], headings)
+    before = desk.netbox.changes()
+
+    for _again in range(2):
+        shown = play(desk, tmp_path, "-e", f"contract_file={contract}")
+
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        assert "Vanished: warranty statement a (vendor: warranty until 2031-01-31). It still counts" in shown.stdout
+        assert "Vanished: warranty statement b (ledger: warranty until 2030-02-28). It still counts" in shown.stdout
+    assert desk.netbox.changes() == before
+    assert desk.assets("unsaid")["a"].warranty_end == dt.date(2031, 1, 31)
+
+
 def test_a_status_agreed_with_the_customer_outlives_every_onboarding(desk: Desk, tmp_path: Path) -> None:
     contract = csv_customer(tmp_path, "agreed", ["a;server;AG-1;"])
     desk.onboard(contract)
@@ -292,6 +320,20 @@ def test_a_workbook_with_a_broken_row_is_refused_whole_unless_that_row_may_be_sk
     plan = desk.onboard(contract, skip_bad_rows=True)
     assert [row.name for row in plan.skipped] == ["b"]
     assert set(desk.assets("broken")) == {"a"}
+
+
+def test_errors_of_the_contract_and_of_its_lists_are_named_together(desk: Desk, tmp_path: Path) -> None:
+    contract = csv_customer(tmp_path, "mixed", ["a;boat;M-1;192.168.1.300"])
+    text = contract.read_text(encoding="utf-8").replace("currency: EUR", "currency: EUX")
+    contract.write_text(text.replace("[{file: a.csv}]", "[{file: a.csv}, {file: gone.csv}]"), encoding="utf-8")
+
+    refused = play(desk, tmp_path, "-e", f"contract_file={contract}")
+
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "4 error(s)" in said
+    for what in ("found EUX", "gone.csv", "a.csv, row 2, column 2 (class)", "a.csv, row 2, column 4 (ip)"):
+        assert what in said
 
 
 def test_a_contract_file_with_five_errors_names_them_all_and_writes_nothing(desk: Desk, tmp_path: Path) -> None:

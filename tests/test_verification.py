@@ -17,8 +17,9 @@ import openpyxl
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import settle
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather, one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.handover import Handover, hand_over
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -84,18 +85,22 @@ class World:
     folder: Path
     token: str = dataclasses.field(repr=False)
 
+    def customer(self, slug: str = SLUG) -> Customer:
+        return one_customer(self.register, slug)
+
     def report(self, *, dry_run: bool = False, now: dt.datetime = NOW) -> Handover:
-        verification = gather(self.register, self.store, SLUG, now=now, made_by="Example IT")
+        verification = gather(self.register, self.store, self.customer(), now=now, made_by="Example IT")
         return hand_over(self.store, verification, self.folder, dry_run=dry_run)
 
     def plan(self, sheet: Path, slug: str = SLUG) -> Plan:
         filled = settle.read_sheet(sheet)
-        return settle.plan_sheet(self.register, self.store, filled, slug, now=NOW)[1]
+        return settle.plan_sheet(self.register, self.store, filled, self.customer(slug), now=NOW)
 
     def apply(self, sheet: Path, register: Register | None = None) -> Plan:
         using = register or self.register
         filled = settle.read_sheet(sheet)
-        customer, plan = settle.plan_sheet(using, self.store, filled, SLUG, now=NOW)
+        customer = one_customer(using, SLUG)
+        plan = settle.plan_sheet(using, self.store, filled, customer, now=NOW)
         settle.apply_plan(using, self.store, customer, plan)
         return plan
 
@@ -212,7 +217,7 @@ def test_what_was_seen_and_agreed_becomes_a_device_that_is_known_from_then_on(wo
     assert (device["primary_ip4"]["address"], address["vrf"]["name"]) == (f"{ADDRESS}/24", "Bakkerij Jansen")
     assert card["mac_address"].lower() == MAC
     assert device["tenant"]["slug"] == SLUG
-    verification = gather(world.register, world.store, SLUG, now=NOW, made_by="Example IT")
+    verification = gather(world.register, world.store, world.customer(), now=NOW, made_by="Example IT")
     assert verification.things == ()
     assert {one.asset.name: one.state for one in verification.compared} == {
         "jansen-srv01": "present",
@@ -318,7 +323,8 @@ def test_a_sheet_older_than_the_last_one_applied_is_refused(world: World) -> Non
 
 def test_an_asset_that_changes_between_plan_and_write_stops_the_run_and_the_next_one_says_so(world: World) -> None:
     filled = settle.read_sheet(fill_in(world.report().sheet, DECIDED))
-    customer, plan = settle.plan_sheet(world.register, world.store, filled, SLUG, now=NOW)
+    customer = world.customer()
+    plan = settle.plan_sheet(world.register, world.store, filled, customer, now=NOW)
     (device,) = world.netbox.all("dcim/devices/?name=jansen-nas01")
     world.netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {names.CONTRACT_STATUS: "excluded"}})
 
@@ -327,7 +333,7 @@ def test_an_asset_that_changes_between_plan_and_write_stops_the_run_and_the_next
 
     assert stopped.value.code == "MSP-REG-008"
     with pytest.raises(MspError) as named:
-        settle.plan_sheet(world.register, world.store, filled, SLUG, now=NOW)
+        settle.plan_sheet(world.register, world.store, filled, customer, now=NOW)
     assert named.value.code == "MSP-VER-007" and "jansen-nas01" in str(named.value)
 
 
@@ -335,7 +341,7 @@ def test_netbox_that_refuses_to_show_devices_is_an_error_and_not_an_empty_report
     allowed = ["tenancy.tenant", "extras.customfield"]
     token = world.netbox.token_for([{"object_types": allowed, "actions": ["view"]}])
     with Register.connect(world.netbox.url, token) as register, pytest.raises(MspError) as error:
-        gather(register, world.store, SLUG, now=NOW, made_by="Example IT")
+        gather(register, world.store, world.customer(), now=NOW, made_by="Example IT")
     assert error.value.code == "MSP-REG-003" and "dcim.view_device" in str(error.value)
 
 
@@ -371,6 +377,22 @@ def test_the_playbook_previews_applies_and_then_changes_nothing(world: World) ->
     assert preview["transitions"] == first["transitions"]
     assert (first["changed"], second["changed"]) == (True, False)
     assert world.statuses() == AFTER
+    assert recorded(world) == [("ok", False), ("ok", False), ("ok", True)]
+    assert booked(world) == [True, True]
+
+
+def recorded(world: World) -> list[tuple[str | None, bool]]:
+    """Outcome and check mode of this customer's runs, the newest first."""
+    runs = world.store.runs(SLUG)
+    assert {tuple(run.extra["customers"]) for run in runs} == {(SLUG,)}
+    return [(run.outcome, run.check_mode) for run in runs]
+
+
+def booked(world: World) -> list[bool]:
+    """Every booking of minutes for this customer: whether it is inside the contract."""
+    now = dt.datetime.now(dt.UTC)
+    effort = world.store.effort_minutes(SLUG, now - dt.timedelta(hours=1), now + dt.timedelta(hours=1))
+    return [row.in_contract for row in effort.rows if row.minutes > 0] if effort else []
 
 
 def test_the_playbook_ends_in_one_clear_error_for_a_sheet_that_is_none(world: World) -> None:
@@ -380,3 +402,11 @@ def test_the_playbook_ends_in_one_clear_error_for_a_sheet_that_is_none(world: Wo
     done = play(world, "playbooks/verify.yml", "-e", f"customer={SLUG}", "-e", f"sheet={broken}")
     assert done.returncode != 0
     assert _task(done)["error"]["code"] == "MSP-VER-006"
+    assert recorded(world) == [("failed", False)]
+
+
+def test_a_customer_that_is_not_in_netbox_gets_no_run_and_no_minutes(world: World) -> None:
+    done = play(world, "playbooks/verify.yml", "-e", "customer=jansenn", "-e", "sheet=any.xlsx")
+    assert _task(done)["error"]["code"] == "MSP-REG-009"
+    assert len(world.store.runs()) == 1
+    assert world.store.runs("jansenn") == []

@@ -11,6 +11,7 @@ import yaml
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import RefusedError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.plan import summary
 from ansible_collections.msp.ops.plugins.plugin_utils.register import onboarding
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
@@ -33,19 +34,21 @@ class ActionModule(ActionBase):
         path = Path(arguments["contract_file"])
         try:
             customer, listed = onboarding.load(path, skip_bad_rows=arguments["skip_bad_rows"])
+            result["customer"] = customer.slug
             with register_of(arguments) as register:
                 plan = onboarding.plan(register, customer, listed)
                 if not self._task.check_mode:
                     onboarding.apply(register, plan)
         except MspError as error:
             errors = error.errors if isinstance(error, MspErrors) else [error]
+            if isinstance(error, RefusedError) and error.customer:
+                result["customer"] = error.customer
             return result | {"failed": True, "msg": str(error), "errors": [one.as_dict() for one in errors]}
         if self._task.diff:
             sides = {side: yaml.safe_dump(values) if values else "" for side, values in plan.diff().items()}
             result["diff"] = {"before_header": "NetBox", "after_header": path.name, **sides}
         return result | {
             "changed": plan.changed,
-            "customer": plan.customer,
             "summary": summary(plan.changes),
             "changes": [change.as_dict() for change in plan.changes],
             "vanished": [item.as_dict() for item in plan.vanished],

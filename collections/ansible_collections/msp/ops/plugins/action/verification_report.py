@@ -11,7 +11,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather, one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.handover import hand_over
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
@@ -36,7 +36,9 @@ class ActionModule(ActionBase):
         now = dt.datetime.now(dt.UTC)
         try:
             with Store.open(arguments["store_url"]) as store, register_of(arguments) as register:
-                verification = gather(register, store, arguments["customer"], now=now, made_by=arguments["made_by"])
+                customer = one_customer(register, arguments["customer"])
+                result["customer"] = customer.slug
+                verification = gather(register, store, customer, now=now, made_by=arguments["made_by"])
                 done = hand_over(store, verification, Path(arguments["path"]), dry_run=self._task.check_mode)
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}

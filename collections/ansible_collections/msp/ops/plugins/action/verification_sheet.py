@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import settle
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
@@ -36,9 +37,11 @@ class ActionModule(ActionBase):
         signature = {name: arguments[name] for name in ("signed_by", "signed_on")}
         now = dt.datetime.now(dt.UTC)
         try:
-            filled = settle.read_sheet(Path(arguments["path"]))
             with Store.open(arguments["store_url"]) as store, register_of(arguments) as register:
-                customer, plan = settle.plan_sheet(register, store, filled, arguments["customer"], now=now, **signature)
+                customer = one_customer(register, arguments["customer"])
+                result["customer"] = customer.slug
+                filled = settle.read_sheet(Path(arguments["path"]))
+                plan = settle.plan_sheet(register, store, filled, customer, now=now, **signature)
                 if not self._task.check_mode:
                     settle.apply_plan(register, store, customer, plan)
         except MspError as error:

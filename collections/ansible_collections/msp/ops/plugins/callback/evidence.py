@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The callback msp.ops.evidence: tells recording.py of a run, and hands what it makes of it to the spool.
 
-Reads no task argument and no result; of roles only whether the scope guard was told that the run only looks. Opens the
-store only after the last task, when no worker is forked any more.
+Reads no task argument; of results one slug, for whom an action of ours worked; of roles whether the scope guard was
+told that the run only looks. Opens the store only after the last task, when no worker is forked any more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ description:
   - Records appear in a local spool at once and are delivered to the evidence store when the run has ended. A store that
     cannot be reached neither fails nor slows the run; the next run, or C(./msp store deliver), delivers what waits.
   - A run that dies leaves its start in the spool; the next delivery records it with the outcome V(interrupted).
-  - Task arguments and results are never recorded.
+  - Task arguments and results are never recorded, but for one word. An action of msp.ops that works for one customer
+    on the controller (M(msp.ops.customer), M(msp.ops.verification_report), M(msp.ops.verification_sheet)) names the
+    customer in its result. The run is then that customer's, and its minutes are inside the contract.
+  - A run in check mode is recorded, and its minutes are nobody's.
   - The run's id is in the environment variable E(MSP_RUN_ID) for plugins that record more about it.
   - Inside a container or an AWX job the run is refused before its first task when the spool, or a SQLite store, is on a
     path that is not declared durable in E(MSP_DURABLE_PATHS).
@@ -120,6 +123,17 @@ def _guards(play: Any) -> list[bool]:
     return [bool(boolean(value, strict=False)) for value in said]
 
 
+def _when(result: Any) -> tuple[str, str, float]:
+    """What ended now: the host, the task's id, the time."""
+    return result.host.name, str(result.task._uuid), time.monotonic()
+
+
+def _customer(result: Any) -> str | None:
+    """For whom an action of ours worked. The result of any other task is not looked at."""
+    ours = str(result.task.action).startswith(recording.OUR_ACTIONS)
+    return recording.customer_in(result.result) if ours else None
+
+
 def _told(problem: str, incomplete: bool, rejected: list[str], directory: Path, seconds: float) -> list[str]:
     """What a person must know of a delivery: what waits, what does not wait because the store can never take it."""
     later = f"waits in {directory} and is delivered by the next run or ./msp store deliver."
@@ -197,7 +211,20 @@ class CallbackModule(CallbackBase):
 
     def _ended(self, result: Any) -> None:
         if self._recording is not None:
-            self._recording.task_ended(result.host.name, str(result.task._uuid), time.monotonic())
+            self._recording.task_ended(*_when(result), customer=_customer(result))
+
+    def _item_ended(self, result: Any) -> None:
+        if self._recording is not None:
+            self._recording.item_ended(*_when(result), customer=_customer(result))
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        self._item_ended(result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._item_ended(result)
+
+    def v2_runner_item_on_skipped(self, result: Any) -> None:
+        self._item_ended(result)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._ended(result)

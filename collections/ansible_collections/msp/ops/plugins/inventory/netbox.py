@@ -39,22 +39,27 @@ options:
     choices: [msp.ops.netbox]
     type: str
   netbox_api:
-    description: Address of NetBox.
+    description: Address of NetBox. In the inventory source it may be a template, for instance a lookup.
     type: str
     env:
       - name: NETBOX_API
   token:
-    description: API token. Better from the environment or O(token_file) than from the inventory source.
+    description:
+      - API token. Better from the environment or O(token_file) than from the inventory source.
+      - In the inventory source it may be a template, for instance a lookup in a vault. A template that renders to
+        nothing is an error.
     type: str
     env:
       - name: NETBOX_TOKEN
   token_file:
-    description: A file with the API token, used when O(token) is not set. Nobody but its owner may read it.
+    description:
+      - A file with the API token, used when O(token) is not set. Nobody but its owner may read it.
+      - In the inventory source it may be a template.
     type: path
     env:
       - name: NETBOX_TOKEN_FILE
   timeout:
-    description: Seconds to wait for one answer of NetBox.
+    description: Seconds to wait for one answer of NetBox, from 0.1 to 3600.
     type: float
     default: 60
   verify:
@@ -93,7 +98,9 @@ options:
     type: dict
     default: {}
   custom_fields:
-    description: Names of other custom fields of assets to put into C(msp.custom_fields).
+    description:
+      - Names of other custom fields of assets to put into C(msp.custom_fields). One that neither devices nor virtual
+        machines have is an error.
     type: list
     elements: str
     default: []
@@ -116,7 +123,7 @@ options:
     env:
       - name: MSP_STORE_URL
   slices:
-    description: How many parts of a large table to read at the same time.
+    description: How many parts of a large table to read at the same time, from 1 to 64.
     type: int
     default: 4
   cache:
@@ -192,16 +199,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.lately import last_seen
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.hosts import Host, Hosts, Wishes, build
-from ansible_collections.msp.ops.plugins.plugin_utils.inventory.options import check_names, filters_by_kind
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.options import (
+    RANGES,
+    check_names,
+    check_ranges,
+    filters_by_kind,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection
 from ansible_collections.msp.ops.plugins.plugin_utils.register.source import connect, load
+
+# Where NetBox is and what opens it: often in a vault or another variable. What chooses hosts is never a template.
+TEMPLATES = ("netbox_api", "token", "token_file")
 
 
 @contextlib.contextmanager
@@ -214,6 +229,15 @@ def _without_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _no_value(name: str, found: str) -> MspError:
+    return MspError(
+        "MSP-INV-006",
+        f"a value behind the template of {name}",
+        found,
+        "correct the template, set what it looks up, or leave the option out for the environment's",
+    )
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -244,8 +268,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         config = self.loader.load_from_file(path, cache="none", trusted_as_template=True)
         if not isinstance(config, Mapping) or config.get("plugin") != self.NAME:
             raise AnsibleParserError(f"{path} does not say 'plugin: {self.NAME}'")
-        self.set_options(direct=config, var_options=self._vars)
+        self.set_options(direct={**config, **self._rendered(config)}, var_options=self._vars)
         check_names(path, config, self.option_definitions)
+        check_ranges({name: self.get_option(name) for name in RANGES})
+
+    def _rendered(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The templates of the file, which Ansible trusts as it trusts a playbook; not what the environment says."""
+        self.templar.available_variables = self._vars
+        rendered = {}
+        for name in TEMPLATES:
+            if not self.templar.is_template(config.get(name)):
+                continue
+            try:
+                rendered[name] = self.templar.template(config[name])
+            except AnsibleError as error:
+                raise _no_value(name, str(error)) from error
+            if not rendered[name]:
+                raise _no_value(name, "nothing behind the template")
+        return rendered
 
     def _hosts(self, *, use_cache: bool) -> Hosts:
         option = self.get_option

@@ -22,7 +22,8 @@ description:
     asset that has one is never changed. That belongs to the verification with the customer.
   - Several sources may say something about one asset. Of purchase dates the earliest counts and of warranty ends the
     latest, and what each source said is kept.
-  - An asset or prefix that is no longer in the files is reported in RV(vanished), never deleted or changed.
+  - What is no longer in the files is reported in RV(vanished), never deleted or changed. That is an asset, a prefix,
+    or what a source once said of an asset's purchase and warranty.
   - Manufacturers, device types, roles and platforms are created when absent and never changed.
   - A new prefix or address goes into a VRF of the customer's own, because customers share private networks.
   - A run that was stopped can simply be run again.
@@ -78,8 +79,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 customer:
-  description: Slug of the customer.
-  returned: success
+  description: Slug of the customer, by which the callback P(msp.ops.evidence#callback) knows whose run it is.
+  returned: when the contract file names one
   type: str
   sample: bakkerij-jansen
 summary:

@@ -74,6 +74,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+customer:
+  description: Slug of the customer, by which the callback P(msp.ops.evidence#callback) knows whose run it is.
+  returned: when NetBox knows the customer
+  type: str
+  sample: bakkerij-jansen
 report:
   description: Path of the HTML report.
   returned: success

@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.audit import placeholders
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import columns, tables, values, warranty
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import AssetFile, Document
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import AssetFile, Lists
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import WarrantySource
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.tables import Broken, Table
 
@@ -97,17 +97,17 @@ class AssetList:
 class _Reading:
     """What is collected while lists are read."""
 
-    document: Document
+    lists: Lists
     rows: list[Row] = field(default_factory=list)
     errors: list[MspError] = field(default_factory=list)
     broken: list[tuple[Row, list[MspError]]] = field(default_factory=list)
     unknown_columns: list[str] = field(default_factory=list)
 
 
-def read(document: Document, contents: Mapping[str, bytes], *, skip_bad_rows: bool = False) -> AssetList:
-    """The assets of all lists that the document names; contents are the files' bytes by the name in the document."""
-    reading = _Reading(document)
-    for entry in document.asset_files:
+def read(lists: Lists, contents: Mapping[str, bytes | MspError], *, skip_bad_rows: bool = False) -> AssetList:
+    """The assets of all lists; contents are the files' bytes by the name in lists, or why they can't be read."""
+    reading = _Reading(lists)
+    for entry in lists.files:
         try:
             _read_file(reading, entry, contents[entry.file])
         except MspErrors as error:
@@ -118,9 +118,10 @@ def read(document: Document, contents: Mapping[str, bytes], *, skip_bad_rows: bo
     if not skip_bad_rows:
         errors += [error for _row, found in reading.broken for error in found]
     merged, contradictions = merge(reading.rows)
-    merged, missing = _completed(document, merged)
-    # A row that is not there for an error of its own must not be blamed twice.
-    errors += contradictions + (missing if skip_bad_rows or not reading.broken else [])
+    merged, missing = _completed(lists, merged)
+    # A row that is not there for an error of its own, or of its list, must not be blamed twice.
+    unread = reading.errors or not lists.complete or (reading.broken and not skip_bad_rows)
+    errors += contradictions + ([] if unread else missing)
     if errors:
         raise MspErrors(errors)
     skipped = [
@@ -133,7 +134,9 @@ def read(document: Document, contents: Mapping[str, bytes], *, skip_bad_rows: bo
 # -- from files to rows --------------------------------------------------------------------------------------------
 
 
-def _read_file(reading: _Reading, entry: AssetFile, content: bytes) -> None:
+def _read_file(reading: _Reading, entry: AssetFile, content: bytes | MspError) -> None:
+    if isinstance(content, MspError):
+        raise content
     suffix = entry.file.rpartition(".")[2].casefold()
     if suffix in ("csv", "txt", "tsv"):
         _read_table(reading, entry, tables.csv_table(content, entry.file, lambda row: len(_fields(row, entry.mapping))))
@@ -287,7 +290,7 @@ def _read_row(
     read: dict[str, Any] = {}
     for name, value in said.items():
         try:
-            read[name] = _value(name, value, entry, reading.document)
+            read[name] = _value(name, value, entry, reading.lists)
         except values.Ambiguous as error:
             errors.append(
                 MspError(
@@ -299,7 +302,7 @@ def _read_row(
                 )
             )
         except ValueError as error:
-            errors.append(_broken(places[name], _expected(name, reading.document), str(error)))
+            errors.append(_broken(places[name], _expected(name, reading.lists), str(error)))
     # A maker's stock phrase is no serial: two machines that share it are not one.
     read["serial"] = placeholders.real(read.get("serial")) or ""
     if not errors and not read.get("name") and not read.get("serial"):
@@ -335,7 +338,7 @@ def _row(entry: AssetFile, read: Mapping[str, Any], place: str) -> Row:
     )
 
 
-def _value(name: str, value: Any, entry: AssetFile, document: Document) -> Any:
+def _value(name: str, value: Any, entry: AssetFile, lists: Lists) -> Any:
     """A cell as the field's value; raises ValueError with what was found."""
     if isinstance(value, Broken):
         raise ValueError(value.why)
@@ -345,7 +348,7 @@ def _value(name: str, value: Any, entry: AssetFile, document: Document) -> Any:
         return _price(value)
     text = _text(value)
     if name == "site":
-        return _site(text, document)
+        return _site(text, lists)
     if parse := _PARSERS.get(name):
         return parse(text)
     if len(text) > LENGTHS[name]:
@@ -396,8 +399,8 @@ def _class(text: str) -> tuple[str, bool]:
     return found
 
 
-def _site(text: str, document: Document) -> str:
-    site = document.site(text)
+def _site(text: str, lists: Lists) -> str:
+    site = lists.site(text)
     if site is None:
         raise ValueError(text)
     return site.slug
@@ -411,7 +414,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def _expected(name: str, document: Document) -> str:
+def _expected(name: str, lists: Lists) -> str:
     if name in columns.DATES:
         return "a date as 2026-12-31"
     if name in LENGTHS:
@@ -420,7 +423,7 @@ def _expected(name: str, document: Document) -> str:
         "price": "an amount",
         "virtual": "yes or no",
         "asset_class": f"a class: {', '.join(columns.class_words())}",
-        "site": f"a site of the contract: {', '.join(site.slug for site in document.sites)}",
+        "site": f"a site of the contract: {', '.join(site.slug for site in lists.sites)}",
         "address": "an IP address",
         "mac": "a MAC address",
     }[name]
@@ -494,7 +497,7 @@ def _shared(assets: Sequence[ListedAsset], name: str, what: str) -> Iterator[Msp
             yield _contradiction(f"no {what}: {value}", [other, asset.row])
 
 
-def _completed(document: Document, assets: Sequence[ListedAsset]) -> tuple[list[ListedAsset], list[MspError]]:
+def _completed(lists: Lists, assets: Sequence[ListedAsset]) -> tuple[list[ListedAsset], list[MspError]]:
     """Assets that have what every asset needs, and what the others lack."""
     complete, errors = [], []
     for asset in assets:
@@ -503,7 +506,7 @@ def _completed(document: Document, assets: Sequence[ListedAsset]) -> tuple[list[
             lacking.append(("a name", "add the name in one of the lists"))
         if row.asset_class is None:
             lacking.append(("a class", "add a column class (soort), or defaults: {asset_class: ...} for this list"))
-        if row.site is None and len(document.sites) > 1:
+        if row.site is None and len(lists.sites) > 1:
             lacking.append(("a site", "add a column site (locatie), or defaults: {site: ...} for this list"))
         errors += [
             MspError("MSP-CON-012", f"{' and '.join(asset.places)} to say {what}", "none", action)

@@ -10,7 +10,7 @@ NetBox and no longer in the files is reported as vanished.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,10 @@ ORDER = (
 INTERFACE_TYPES = {INTERFACES: "dcim.interface", MACHINE_INTERFACES: "virtualization.vminterface"}
 
 UNKNOWN = "Unknown"
+# The source of dates that a person typed in NetBox: no list ever said them, so they don't vanish from one.
+TYPED = "netbox"
 INTERFACE_NAME = "primary"
+IDENTITIES = ("serial", "asset_tag", "name")
 # Statuses of assets that an asset list once had, or that were agreed on: only they can vanish from it.
 AGREED = (names.CONTRACTED, names.TRACKED, names.EXCLUDED)
 ROLE_NAMES: Mapping[str, str] = {
@@ -122,6 +125,7 @@ def desired(document: Document, listed: AssetList, current: Current) -> Desired:
         builder.add(found)
     result.wanted += _address_space(document, current, tenant, result.wanted)
     result.vanished += _vanished_assets(matches, listed, current)
+    result.vanished += _vanished_statements(matches, listed)
     result.vanished += _vanished_prefixes(document, current)
     return result
 
@@ -507,7 +511,7 @@ def _warranty(listed: ListedAsset, existing: Existing | None) -> dict[str, Any]:
 
 
 def _known_sources(existing: Existing | None) -> tuple[WarrantySource, ...]:
-    """What NetBox knows already. Dates that a person typed without a source are a source of their own: netbox."""
+    """What NetBox knows already. Dates that a person typed without a source are a source of their own."""
     if existing is None:
         return ()
     known = fields.sources_from_json(existing.custom.get(names.WARRANTY_SOURCES))
@@ -517,7 +521,7 @@ def _known_sources(existing: Existing | None) -> tuple[WarrantySource, ...]:
         name: existing.custom.get(field_name) or None
         for name, field_name in (("purchase", names.PURCHASE_DATE), ("warranty_end", names.WARRANTY_END))
     }
-    return fields.sources_from_json([{"source": "netbox", **typed}]) if any(typed.values()) else ()
+    return fields.sources_from_json([{"source": TYPED, **typed}]) if any(typed.values()) else ()
 
 
 # -- what vanished -------------------------------------------------------------------------------------------------
@@ -525,17 +529,12 @@ def _known_sources(existing: Existing | None) -> tuple[WarrantySource, ...]:
 
 def _vanished_assets(matches: Sequence[Match], listed: AssetList, current: Current) -> Iterator[Vanished]:
     matched = {(found.known.endpoint, found.known.asset.id) for found in matches if found.known}
-    spared = {
-        (name, same(getattr(row, name)))
-        for row in listed.skipped
-        for name in ("serial", "asset_tag", "name")
-        if getattr(row, name)
-    }
+    skipped = _identities(listed)
     for known in current.assets:
         status = known.asset.custom.get(names.CONTRACT_STATUS)
         if (known.endpoint, known.asset.id) in matched or status not in AGREED:
             continue
-        if any((name, same(known.asset.text(name))) in spared for name in ("serial", "asset_tag", "name")):
+        if _one_of(known, skipped):
             continue
         yield Vanished(
             "device" if known.endpoint == DEVICES else "virtual-machine",
@@ -544,6 +543,38 @@ def _vanished_assets(matches: Sequence[Match], listed: AssetList, current: Curre
             str(status),
             "agree with the customer what becomes of it; playbooks/verify.yml sets its contract status",
         )
+
+
+def _vanished_statements(matches: Sequence[Match], listed: AssetList) -> Iterator[Vanished]:
+    """What a source said of an asset that the lists still name, and says no more: a row, a whole list, or a cell."""
+    skipped = _identities(listed)
+    for found in matches:
+        if found.known is None or _one_of(found.known, skipped):
+            continue
+        for gone in warranty.unsaid(_known_sources(found.known.asset), found.listed.sources):
+            if gone.source != TYPED:
+                yield Vanished(
+                    "warranty statement",
+                    found.known.asset.id,
+                    found.known.asset.text("name"),
+                    f"{gone.source}: {_words(gone)}",
+                    f"it still counts: put it back in the list, or take it out of {names.WARRANTY_SOURCES} in NetBox "
+                    f"and correct {names.PURCHASE_DATE} and {names.WARRANTY_END} beside it",
+                )
+
+
+def _words(said: WarrantySource) -> str:
+    parts = {"purchased": said.purchase, "warranty until": said.warranty_end, "price": said.price}
+    return ", ".join(f"{word} {value}" for word, value in parts.items() if value is not None)
+
+
+def _identities(listed: AssetList) -> set[tuple[str, str]]:
+    """Serials, tags and names of the rows that were skipped: what they would have said has not vanished."""
+    return {(name, same(getattr(row, name))) for row in listed.skipped for name in IDENTITIES if getattr(row, name)}
+
+
+def _one_of(known: Known, identities: Collection[tuple[str, str]]) -> bool:
+    return any((name, same(known.asset.text(name))) in identities for name in IDENTITIES)
 
 
 def _vanished_prefixes(document: Document, current: Current) -> Iterator[Vanished]:

@@ -3,7 +3,8 @@
 """A contract file, read: customer, contract, sites, prefixes, scope rules and where its asset lists are.
 
 Pure: text in, dataclasses out. Every error of the file is reported at once, with its line; a file with one error
-yields nothing. Does not read the asset lists (assets.py does).
+yields no document, but still says where its lists are, so that their errors can be told with its own. Does not read the
+asset lists (assets.py does).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import functools
 import ipaddress
 import itertools
 import zoneinfo
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,17 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Co
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, Source, dotted
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# The shortest prefix that may be scanned, by IP version: a customer's office, never a provider or the whole Internet.
+SHORTEST_SCANNED: Mapping[int, int] = {4: 16, 6: 120}
+# Where no customer's machine has its address: a scan would meet the scanner itself, strangers, or nobody.
+NEVER_SCANNED: Mapping[str, str] = {
+    **dict.fromkeys(("0.0.0.0/8", "::/128"), "no address of a machine"),
+    **dict.fromkeys(("127.0.0.0/8", "::1/128", "::ffff:0:0/96"), "loopback, the scanner itself"),
+    **dict.fromkeys(("169.254.0.0/16", "fe80::/10"), "link-local"),
+    **dict.fromkeys(("224.0.0.0/4", "ff00::/8"), "multicast"),
+    "240.0.0.0/4": "reserved, or broadcast",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +74,15 @@ class AssetFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """What one contract file says of one customer."""
+class Lists:
+    """What it takes to read the asset lists: where they are, and the sites they may name.
 
-    slug: str
-    name: str
-    group: str | None
-    contract: Contract
+    complete: no list is left out because its entry in the contract file can't be read.
+    """
+
     sites: tuple[Site, ...]
-    asset_files: tuple[AssetFile, ...]
+    files: tuple[AssetFile, ...]
+    complete: bool = True
 
     def site(self, word: str) -> Site | None:
         """The site that an asset list names, by slug or by name."""
@@ -78,13 +90,49 @@ class Document:
         return next((site for site in self.sites if wanted in (site.slug, site.name.casefold())), None)
 
 
-def parse(text: str, name: str) -> Document:
-    """The document in the text of a contract file called name; raises MspErrors with every error in it."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one contract file says of one customer; where its asset lists are is in Lists."""
+
+    slug: str
+    name: str
+    group: str | None
+    contract: Contract
+    sites: tuple[Site, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A contract file once read: the document, or what is wrong with it.
+
+    customer is the slug in it, and lists say where its asset lists are, whenever those can be read; else None.
+    """
+
+    document: Document | None
+    errors: tuple[MspError, ...]
+    customer: str | None
+    lists: Lists | None
+
+
+class RefusedError(MspErrors):
+    """Everything that is wrong in a contract file and its asset lists. customer is the slug in it, when it has one."""
+
+    def __init__(self, errors: Sequence[MspError], customer: str | None) -> None:
+        super().__init__(list(errors))
+        self.customer = customer
+
+
+def examine(text: str, name: str) -> Examined:
+    """What is in the text of a contract file called name; raises only when it is no YAML."""
     source = yamlfile.read(text, name)
-    errors = [*source.errors, *schema.violations(source), *_contradictions(source)]
-    if errors:
-        raise MspErrors(errors)
-    return _document(source.data)
+    errors = (*source.errors, *schema.violations(source), *_contradictions(source))
+    slug = _at(source.data, "customer", "slug")
+    return Examined(
+        document=None if errors else _document(source.data),
+        errors=errors,
+        customer=slug if schema.is_slug(slug) else None,
+        lists=_lists(source.data),
+    )
 
 
 def excluded_networks(excluded: str) -> list[Network]:
@@ -103,8 +151,25 @@ def _document(data: Mapping[str, Any]) -> Document:
         group=customer.get("group"),
         contract=_contract(data["contract"], data["scope"]),
         sites=tuple(_site(entry) for entry in data["sites"]),
-        asset_files=tuple(AssetFile(**entry) for entry in data.get("assets", ())),
     )
+
+
+def _lists(data: Any) -> Lists | None:
+    """The asset lists in data of any form. None when not every site has its words: no cell could be held against it."""
+    words = [(_at(entry, "slug"), _at(entry, "name")) for entry in _items(data, "sites")]
+    if not words or not all(isinstance(word, str) for pair in words for word in pair):
+        return None
+    sites = Lists(tuple(Site(slug, name.strip()) for slug, name in words), ())
+    entries = _items(data, "assets")
+    files = tuple(_asset_file(entry, sites) for entry in entries if schema.is_asset_file(entry))
+    return replace(sites, files=files, complete=len(files) == len(entries))
+
+
+def _asset_file(entry: Mapping[str, Any], sites: Lists) -> AssetFile:
+    """An entry of assets; its default site by slug, as the rows have theirs."""
+    defaults = dict(entry.get("defaults", {}))
+    site = sites.site(defaults.get("site", ""))
+    return AssetFile(**{**entry, "defaults": {**defaults, "site": site.slug} if site else defaults})
 
 
 def _contract(terms: Mapping[str, Any], scope: Mapping[str, Mapping[str, Any]]) -> Contract:
@@ -271,13 +336,31 @@ def _networks(source: Source) -> Iterator[MspError]:
                 )
                 continue
             known.append(((*path, "prefix"), network))
+            if _at(prefix, "scan") is True:
+                yield from _too_much(source, (*path, "prefix"), network)
             yield from _exclusions(source, path, network, _items(prefix, "exclude"))
     for (path, one), (other_path, other) in itertools.combinations(known, 2):
-        if one.version == other.version and one.overlaps(other):
+        if _overlap(one, other):
             found = f"{other}, which overlaps {one} of {dotted(path)}"
             yield _problem(
                 source, "MSP-CON-006", other_path, "apart from every other prefix", found, "keep one, or narrow one"
             )
+
+
+def _too_much(source: Source, path: Path, network: Network) -> Iterator[MspError]:
+    """What nobody can have agreed to be scanned."""
+    shortest = SHORTEST_SCANNED[network.version]
+    never = next((why for text, why in NEVER_SCANNED.items() if _overlap(ipaddress.ip_network(text), network)), None)
+    if network.prefixlen < shortest:
+        wanted, action = f"/{shortest} or longer, to be scanned", "name the networks in use, or say scan: false"
+        yield _problem(source, "MSP-CON-006", path, wanted, str(network), action)
+    elif never:
+        wanted, action = "a network of the customer's own, to be scanned", "correct it, or say scan: false"
+        yield _problem(source, "MSP-CON-006", path, wanted, f"{network}, which is {never}", action)
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
 
 
 def _correction(text: str) -> str:

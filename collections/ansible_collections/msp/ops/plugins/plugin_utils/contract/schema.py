@@ -22,10 +22,21 @@ except ImportError:  # pragma: no cover - in the lock file
     jsonschema = None  # type: ignore[assignment]
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
-_SLUG = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 48}
+_SLUG = {
+    "type": "string",
+    "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+    "maxLength": 48,
+    "description": "lower-case letters, digits and single hyphens between them",
+}
 _DATE = {"type": "string", "minLength": 1, "description": "a date as 2026-12-31"}
 _AMOUNT = {"type": ["number", "string"], "description": "an amount as 1250.00"}
 _URL = {"type": "string", "pattern": "^https?://[^ ]+$", "maxLength": 200, "description": "an address as https://..."}
+_CONTACT = {
+    "type": "string",
+    "pattern": r"[^\s@]@[^\s@]",
+    "maxLength": 200,
+    "description": "an e-mail address as office@example.com",
+}
 _LABEL = {"type": ["string", "integer"], "minLength": 1, "maxLength": 100}
 
 
@@ -51,10 +62,10 @@ SCHEMA: Mapping[str, Any] = {
             monthly_fee=_AMOUNT,
             included_hours=_AMOUNT,
             hourly_rate=_AMOUNT,
-            currency={"type": "string", "pattern": "^[A-Z]{3}$"},
+            currency={"type": "string", "pattern": "^[A-Z]{3}$", "description": "three capital letters"},
             language={"enum": list(names.LANGUAGES)},
             timezone=_TEXT,
-            report_contact=_TEXT,
+            report_contact=_CONTACT,
             report_url=_URL,
         ),
         sites=_list(
@@ -139,6 +150,16 @@ def violations(source: Source) -> Iterator[MspError]:
         yield from _explain(error, tuple(error.absolute_path), source)
 
 
+def is_asset_file(entry: Any) -> bool:
+    """Does one entry of assets have its form, whatever else is wrong in the file?"""
+    return bool(jsonschema.Draft202012Validator(SCHEMA["properties"]["assets"]["items"]).is_valid(entry))
+
+
+def is_slug(value: Any) -> bool:
+    """Is this the word for a customer, whatever else is wrong in the file?"""
+    return bool(jsonschema.Draft202012Validator(_SLUG).is_valid(value))
+
+
 def _line(source: Source, path: Path) -> tuple[int, str]:
     return source.lines.get(path, 0), dotted(path)
 
@@ -187,11 +208,7 @@ def _wanted(error: Any) -> str:
         case "enum":
             text = "one of " + ", ".join(map(str, value))
         case "pattern":
-            text = (
-                "three capital letters"
-                if "A-Z" in value
-                else "lower-case letters, digits and single hyphens between them"
-            )
+            text = error.schema["description"]
         case "minimum":
             text = f"at least {value}"
         case "maximum":

@@ -12,9 +12,15 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.currencies import CURRENCIES
+
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 _EUROPEAN = re.compile(r"(\d{1,2})[-.](\d{1,2})[-.](\d{4})")
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+# What a spreadsheet writes behind a day that has no time of day.
+_MIDNIGHT = re.compile(r"[T ] *(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? ?AM)$", re.IGNORECASE)
+_MONEY = "|".join(("€", "£", r"\$", *sorted(CURRENCIES)))
+_CURRENCY = re.compile(rf"^(?:{_MONEY})\s*|\s*(?:{_MONEY})$")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
 YES = frozenset({"yes", "y", "true", "1", "ja", "j", "waar", "x"})
 NO = frozenset({"no", "n", "false", "0", "nee", "onwaar"})
@@ -28,13 +34,14 @@ def date(value: Any, *, dayfirst: bool | None = None) -> dt.date:
     """A calendar date.
 
     Understood: ISO, day-month-year with - or . (nobody writes the month first with those), and with / when only one
-    order is possible or dayfirst says which. A spreadsheet's date with a time of day keeps its day.
+    order is possible or dayfirst says which. Midnight behind any of them says nothing. A spreadsheet's date, or an ISO
+    one, with a time of day keeps its day; behind the others a time of day is an error.
     """
     if isinstance(value, dt.datetime):
         return value.date()
     if isinstance(value, dt.date):
         return value
-    text = str(value).strip()
+    text = _MIDNIGHT.sub("", str(value).strip())
     if match := _ISO.fullmatch(text):
         year, month, day = map(int, match.groups())
     elif match := _EUROPEAN.fullmatch(text):
@@ -63,6 +70,7 @@ def _order(text: str, first: int, second: int, dayfirst: bool | None) -> tuple[i
 def number(value: Any) -> Decimal:
     """An exact decimal number, with a point or a comma, with or without separators of thousands; never a float.
 
+    A currency may stand before or behind it.
     With both signs in it the last one is the decimal sign. "1.250" and "1,250" have two readings and are refused.
     """
     if isinstance(value, bool):
@@ -71,7 +79,7 @@ def number(value: Any) -> Decimal:
         return _finite(Decimal(value))
     if isinstance(value, float):  # a spreadsheet stores numbers so; its shortest text is what was typed
         return _finite(Decimal(repr(value)))
-    text = re.sub(r"^(€|£|\$|[A-Z]{3})\s*|[\s\u00a0\u202f]", "", str(value).strip())
+    text = re.sub(r"\s", "", _CURRENCY.sub("", str(value).strip(), count=1))
     text = re.sub(r",-{1,2}$", ",00", text)  # 1.250,- is how a Dutch invoice rounds
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{str(value)!r} is no number")

@@ -27,9 +27,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification 
 NEEDED = ("os", "hostname", "machine", "interfaces", "patches", "updates", "reboot")
 
 
-def gather(register: Register, store: Store, slug: str, *, now: dt.datetime, made_by: str) -> Verification:
+def gather(register: Register, store: Store, customer: Customer, *, now: dt.datetime, made_by: str) -> Verification:
     """One customer's verification, as NetBox and the store are now."""
-    customer = one_customer(register, slug)
+    slug = customer.slug
     audits = store.last_audits(slug)
     facts = {
         key: _needed(store.facts(good.facts_hash))

@@ -17,7 +17,6 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import devices
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Connected, Space
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
@@ -48,19 +47,18 @@ def plan_sheet(
     register: Register,
     store: Store,
     filled: decisions.FilledSheet,
-    slug: str,
+    customer: Customer,
     *,
     now: dt.datetime,
     signed_by: str = "",
     signed_on: str = "",
-) -> tuple[Customer, Plan]:
+) -> Plan:
     """What the sheet changes, or why it is refused. Reads only."""
-    customer = one_customer(register, slug)
     plan = decisions.plan(
         filled,
-        slug,
-        store.sheets(slug),
-        assets(register, slug),
+        customer.slug,
+        store.sheets(customer.slug),
+        assets(register, customer.slug),
         today=now.astimezone(zone(customer)).date(),
         journaled=_journaled(register, filled.id),
         signed_by=signed_by,
@@ -68,7 +66,7 @@ def plan_sheet(
     )
     _permitted(register, plan.transitions)
     _space(register, customer, plan.transitions)
-    return customer, plan
+    return plan
 
 
 def apply_plan(register: Register, store: Store, customer: Customer, plan: Plan) -> list[str]:

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is recorded of a playbook run while it goes on, and what that makes of it at the end.
 
-Pure: is told of events with their times, answers with records. Takes no task, no argument and no result, so that no
-secret can get in: names of hosts, counts and seconds only.
+Pure: is told of events with their times, answers with records. Takes no task and no argument, and of a result one slug
+at most, so that no secret can get in: names of hosts and customers, counts and seconds only.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,18 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import scope
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, Run, RunHost
+
+# An action of ours that works for one customer on the controller says for whom, under this key of its result.
+CUSTOMER = "customer"
+OUR_ACTIONS = "msp.ops."
+# What NetBox takes as a tenant's slug.
+SLUG = re.compile(r"[-A-Za-z0-9_]{1,100}")
+
+
+def customer_in(result: Mapping[str, Any]) -> str | None:
+    """The customer in the result of an action of ours; nothing else of a result is ever looked at."""
+    said = result.get(CUSTOMER)
+    return str(said) if isinstance(said, str) and SLUG.fullmatch(said) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ class Recording:
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str], float] = {}
         self._seconds: dict[str, float] = defaultdict(float)
+        self._served: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
     def named(self, **known: Any) -> None:
         """Add what became known after the start: the playbook, who started it, check mode, the ticket."""
@@ -61,27 +75,58 @@ class Recording:
         with self._lock:
             self._running[host, task] = at
 
-    def task_ended(self, host: str, task: str, at: float) -> None:
+    def item_ended(self, host: str, task: str, at: float, customer: str | None = None) -> None:
+        """One item of a task's loop ended, and the next begins. customer: for whom it was, where its result says so."""
+        with self._lock:
+            began = self._running.get((host, task))
+            if began is not None:
+                self._running[host, task] = at
+                self._count(host, at - began, customer)
+
+    def task_ended(self, host: str, task: str, at: float, customer: str | None = None) -> None:
         """It ended, with whatever result. Ending twice, or without a start, counts no seconds."""
         with self._lock:
             began = self._running.pop((host, task), None)
             if began is not None:
-                self._seconds[host] += max(0.0, at - began)
+                self._count(host, at - began, customer)
+
+    def _count(self, host: str, seconds: float, customer: str | None) -> None:
+        self._seconds[host] += max(0.0, seconds)
+        if customer is not None:
+            self._served[host][customer] += max(0.0, seconds)
 
     def finished(
         self, ended: dt.datetime, counts: Mapping[str, Mapping[str, int]], places: Mapping[str, Place]
     ) -> tuple[Run, list[RunHost], list[Effort]]:
         """The run with its outcome, a row a host, and the minutes by customer. counts are Ansible's own, by host."""
-        hosts = [self._host(name, counts[name], places.get(name, Place())) for name in sorted(counts)]
+        known = {name: places.get(name, Place()) for name in sorted(counts)}
+        hosts = [self._host(name, counts[name], self._place(name, place)) for name, place in known.items()]
         bad = any(host.failed or host.unreachable for host in hosts)
-        customers = sorted({host.customer for host in hosts if host.customer})
+        work = [part for name, place in known.items() for part in self._work(name, place)]
+        customers = sorted({customer for customer, _inside, _seconds in work})
         run = replace(
             self.run,
             ended=ended,
             outcome="failed" if bad else "ok",
             extra={**self.run.extra, "customers": customers},
         )
-        return run, hosts, self._effort(run, hosts)
+        return run, hosts, [] if run.check_mode else self._effort(run, work)
+
+    def _place(self, name: str, place: Place) -> Place:
+        """Whose a host is: by its variable; else, in this run, the one customer it worked for."""
+        served = self._served.get(name, {})
+        if place.customer is None and len(served) == 1:
+            return Place(customer=next(iter(served)), in_scope=True)
+        return place
+
+    def _work(self, name: str, place: Place) -> list[tuple[str, bool, float]]:
+        """What was done for whom on a host: customer, inside the contract or not, seconds.
+
+        What the controller does for a customer (its contract, its report) touches no host and is inside the contract.
+        """
+        if place.customer is not None:
+            return [(place.customer, bool(place.in_scope), self._seconds[name])]
+        return [(customer, True, seconds) for customer, seconds in sorted(self._served.get(name, {}).items())]
 
     def _host(self, name: str, counts: Mapping[str, int], place: Place) -> RunHost:
         return RunHost(
@@ -100,17 +145,15 @@ class Recording:
             in_scope=place.in_scope,
         )
 
-    def _effort(self, run: Run, hosts: Sequence[RunHost]) -> list[Effort]:
-        """The run's minutes, shared among customers by the seconds on their hosts.
+    def _effort(self, run: Run, work: Sequence[tuple[str, bool, float]]) -> list[Effort]:
+        """The run's minutes, shared among customers by the seconds of work on their hosts and for them.
 
         Shares of the time that passed, not a sum over hosts that ran at once: minutes of all runs add up to time.
         """
         shares: dict[tuple[str, bool], float] = defaultdict(float)
-        theirs = [host for host in hosts if host.customer]
-        total = sum(host.seconds for host in theirs)
-        for host in theirs:
-            part = host.seconds / total if total else 1 / len(theirs)
-            shares[str(host.customer), bool(host.in_scope)] += part
+        total = sum(seconds for _customer, _inside, seconds in work)
+        for customer, inside, seconds in work:
+            shares[customer, inside] += seconds / total if total else 1 / len(work)
         minutes = (run.ended - run.started).total_seconds() / 60 if run.ended else 0.0
         return [
             Effort(

@@ -517,6 +517,11 @@ class Register:
             if names := known_filters.unknown(dict.fromkeys(odd), existing):
                 raise known_filters.refuse_unknown(endpoint, names, existing)
 
+    def custom_fields(self, endpoint: str) -> set[str]:
+        """Names of the custom fields that objects of this endpoint have."""
+        kind = object_type(endpoint)
+        return {field.name for field in self._custom_fields() if kind in field.object_types}
+
     def _custom_fields(self) -> list[FieldFilter]:
         with self._lock:
             cached = self._field_filters

@@ -100,18 +100,27 @@ class Plan:
 
 
 def load(path: Path, *, skip_bad_rows: bool = False) -> tuple[Document, AssetList]:
-    """The contract file and its asset lists; raises MspErrors with everything that is wrong in any of them."""
+    """The contract file and its asset lists; raises RefusedError with everything that is wrong in any of them."""
     name = path.name
-    customer = document.parse(tables.text_of(_bytes(path, "MSP-CON-001", "the contract file"), name), name)
-    contents, errors = {}, []
-    for entry in customer.asset_files:
+    found = document.examine(tables.text_of(_bytes(path, "MSP-CON-001", "the contract file"), name), name)
+    listed, errors = AssetList(()), list(found.errors)
+    if found.lists is not None:
+        contents = {entry.file: _content(path.parent / entry.file) for entry in found.lists.files}
         try:
-            contents[entry.file] = _bytes(path.parent / entry.file, "MSP-CON-010", "the asset list")
-        except MspError as error:
-            errors.append(error)
-    if errors:
-        raise MspErrors(errors)
-    return customer, assets.read(customer, contents, skip_bad_rows=skip_bad_rows)
+            listed = assets.read(found.lists, contents, skip_bad_rows=skip_bad_rows)
+        except MspErrors as error:
+            errors += error.errors
+    if found.document is None or errors:
+        raise document.RefusedError(errors, found.customer)
+    return found.document, listed
+
+
+def _content(path: Path) -> bytes | MspError:
+    """An asset list, or why it can't be read: the others are read all the same."""
+    try:
+        return _bytes(path, "MSP-CON-010", "the asset list")
+    except MspError as error:
+        return error
 
 
 def _bytes(path: Path, code: str, what: str) -> bytes:

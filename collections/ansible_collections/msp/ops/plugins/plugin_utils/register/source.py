@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.options import check_fields
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Snapshot
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
 from ansible_collections.msp.ops.plugins.plugin_utils.register.kept import Kept
 from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection, read, refresh
 
@@ -42,6 +44,9 @@ def load(
     register: Register, selection: Selection, *, directory: Path | None, prefix: str, max_age: float, use_kept: bool
 ) -> Loaded:
     """The present snapshot. directory None: nothing is kept. use_kept False: what is kept is replaced, not used."""
+    if selection.custom_fields:
+        known = {name for endpoint in ENDPOINTS.values() for name in register.custom_fields(endpoint)}
+        check_fields(selection.custom_fields, known)
     if directory is None:
         return Loaded(read(register, selection, follow=False).snapshot, "read everything, no cache")
     file = Kept(directory.expanduser(), register, selection, prefix)

@@ -19,21 +19,19 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import assets
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.assets import AssetList, Row
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import AssetFile, Document, Site
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, WarrantySource
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import AssetFile, Lists, Site
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import WarrantySource
 
 
-def document(*files: AssetFile, sites: Sequence[Site] = (Site("hq", "Head office"),)) -> Document:
-    contract = Contract(id="C-1", start=dt.date(2026, 1, 1), end=None)
-    return Document("customer", "Customer", None, contract, tuple(sites), files)
+def lists(*files: AssetFile, sites: Sequence[Site] = (Site("hq", "Head office"),)) -> Lists:
+    return Lists(tuple(sites), files)
 
 
 def read(
     text: str, skip: bool = False, sites: Sequence[Site] = (Site("hq", "Head office"),), **options: Any
 ) -> AssetList:
     """The assets of one CSV file."""
-    listing = document(AssetFile("a.csv", **options), sites=sites)
-    return assets.read(listing, {"a.csv": text.encode()}, skip_bad_rows=skip)
+    return assets.read(lists(AssetFile("a.csv", **options), sites=sites), {"a.csv": text.encode()}, skip_bad_rows=skip)
 
 
 def errors_of(text: str, **options: Any) -> list[MspError]:
@@ -101,7 +99,7 @@ def test_a_broken_row_of_a_workbook_is_named_with_sheet_row_and_column() -> None
     book.save(stream)
 
     with pytest.raises(MspErrors) as caught:
-        assets.read(document(AssetFile("a.xlsx")), {"a.xlsx": stream.getvalue()})
+        assets.read(lists(AssetFile("a.xlsx")), {"a.xlsx": stream.getvalue()})
 
     first, second = caught.value.errors
     assert first.expected.startswith("a.xlsx, sheet Assets, row 3, column C (Warranty until) to be a date")
@@ -175,6 +173,15 @@ def test_two_rows_that_claim_the_same_thing_are_named_both(rows: str, what: str)
     assert error.found == "a.csv, row 2 and a.csv, row 3"
 
 
+@pytest.mark.parametrize("hidden", ["\u200b", "\x07", "\u202e"])
+def test_a_cell_with_a_character_that_nobody_sees_is_refused(hidden: str) -> None:
+    [error] = errors_of(f"name,class\nsrv{hidden}01,server\n")
+
+    assert error.code == "MSP-CON-012"
+    assert error.expected.startswith("a.csv, row 2, column 1 (name)")
+    assert error.found == "a character that cannot be printed"
+
+
 def test_a_makers_stock_phrase_is_no_serial() -> None:
     found = read("name,class,serial\na,server,To be filled by O.E.M.\nb,server,To be filled by O.E.M.\n")
 
@@ -239,7 +246,7 @@ def test_json_is_mapped_with_jmespath() -> None:
     data = {"devices": [{"hw": {"sn": "S1"}, "name": "a", "kind": "server", "ok": True}, {"name": "b", "ok": False}]}
     entry = AssetFile("a.json", rows="devices[?ok]", mapping={"serial": "hw.sn", "asset_class": "kind"})
 
-    [asset] = assets.read(document(entry), {"a.json": json.dumps(data).encode()}).assets
+    [asset] = assets.read(lists(entry), {"a.json": json.dumps(data).encode()}).assets
 
     assert (asset.row.name, asset.row.serial, asset.row.place) == ("a", "S1", "a.json, entry 1")
 
@@ -248,7 +255,7 @@ def test_a_jmespath_that_is_none_is_named() -> None:
     entry = AssetFile("a.json", mapping={"serial": "hw..sn"})
 
     with pytest.raises(MspErrors) as caught:
-        assets.read(document(entry), {"a.json": b'[{"name": "a"}]'})
+        assets.read(lists(entry), {"a.json": b'[{"name": "a"}]'})
 
     assert [error.code for error in caught.value.errors] == ["MSP-CON-015"]
 
@@ -257,18 +264,41 @@ def test_yaml_rows_know_their_line() -> None:
     text = b"- naam: a\n  soort: server\n- naam: b\n  soort: boot\n"
 
     with pytest.raises(MspErrors) as caught:
-        assets.read(document(AssetFile("a.yml")), {"a.yml": text})
+        assets.read(lists(AssetFile("a.yml")), {"a.yml": text})
 
     assert caught.value.errors[0].expected.startswith("a.yml:3 (asset_class)")
 
 
 def test_errors_of_several_lists_are_reported_at_once() -> None:
-    listing = document(AssetFile("a.csv"), AssetFile("b.ods"))
+    listing = lists(AssetFile("a.csv"), AssetFile("b.ods"))
 
     with pytest.raises(MspErrors) as caught:
         assets.read(listing, {"a.csv": b"name,class\na,boat\n", "b.ods": b""})
 
     assert {error.code for error in caught.value.errors} == {"MSP-CON-010", "MSP-CON-012"}
+
+
+GONE = MspError("MSP-CON-010", "b.csv", "nothing", "correct the path")
+
+
+@pytest.mark.parametrize(
+    ("entries", "complete", "codes"),
+    [
+        ([AssetFile("a.csv")], True, ["MSP-CON-012"]),
+        ([AssetFile("a.csv"), AssetFile("b.csv")], True, ["MSP-CON-010"]),
+        ([AssetFile("a.csv")], False, []),
+    ],
+)
+def test_a_row_is_not_blamed_for_what_a_list_that_cannot_be_read_may_say(
+    entries: list[AssetFile], complete: bool, codes: list[str]
+) -> None:
+    found: list[str] = []
+    try:
+        assets.read(Lists((Site("hq", "HQ"),), tuple(entries), complete), {"a.csv": b"name\nsrv\n", "b.csv": GONE})
+    except MspErrors as error:
+        found = [one.code for one in error.errors]
+
+    assert found == codes
 
 
 ROWS = st.lists(

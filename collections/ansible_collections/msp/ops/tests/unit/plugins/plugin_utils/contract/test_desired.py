@@ -32,7 +32,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 SCOPE = (ScopeRule("server", True, hours="24x7"), ScopeRule("private", False))
 CONTRACT = Contract("C-1", dt.date(2026, 1, 1), dt.date(2027, 12, 31), Decimal("10.50"), scope=SCOPE)
 NETWORK = Prefix(ipaddress.ip_network("192.0.2.0/24"), scan=True, excluded=("192.0.2.1",))
-DOCUMENT = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1", (NETWORK,)),), ())
+DOCUMENT = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1", (NETWORK,)),))
 PARENTS = {"device": want.INTERFACES, "virtual_machine": want.MACHINE_INTERFACES}
 
 
@@ -162,7 +162,64 @@ def test_what_the_list_no_longer_says_stays_and_what_vanished_is_reported() -> N
     found, result = netbox.run([listed("a")])
 
     assert found == []
-    assert [(item.kind, item.name, item.status) for item in result.vanished] == [("device", "b", names.CONTRACTED)]
+    assert [(item.kind, item.name, item.status) for item in result.vanished] == [
+        ("device", "b", names.CONTRACTED),
+        ("warranty statement", "a", "dealer: purchased 2024-01-01, warranty until 2027-01-01"),
+    ]
+
+
+VENDOR = WarrantySource("vendor", None, dt.date(2029, 1, 1), Decimal("99.95"))
+
+
+def test_a_source_whose_row_vanished_is_reported_while_the_asset_is_in_another_list() -> None:
+    netbox = Model()
+    netbox.run([listed("a", dealer(dt.date(2027, 1, 1)), VENDOR), listed("b", dealer(None))])
+
+    for _again in range(2):
+        found, result = netbox.run([listed("a", dealer(dt.date(2027, 1, 1))), listed("b", dealer(None))])
+
+        assert found == []
+        [gone] = result.vanished
+        assert (gone.kind, gone.id, gone.name) == ("warranty statement", netbox.asset("a").id, "a")
+        assert gone.status == "vendor: warranty until 2029-01-01, price 99.95"
+    assert netbox.asset("a").custom[names.WARRANTY_END] == "2029-01-01"
+
+
+def test_a_cell_that_was_emptied_is_reported_and_what_it_said_is_kept() -> None:
+    netbox = Model()
+    netbox.run([listed("a", dealer(dt.date(2027, 1, 1)))])
+
+    for _again in range(2):
+        found, result = netbox.run([listed("a", dealer(None))])
+
+        assert found == []
+        assert [(item.name, item.status) for item in result.vanished] == [("a", "dealer: warranty until 2027-01-01")]
+
+
+def test_what_a_person_took_out_of_netbox_has_not_vanished() -> None:
+    netbox = Model()
+    netbox.run([listed("a", dealer(dt.date(2027, 1, 1)), VENDOR)])
+    custom = netbox.asset("a").custom
+    left = [entry for entry in custom[names.WARRANTY_SOURCES] if entry["source"] == "dealer"]
+    netbox.rows[DEVICES][netbox.asset("a").id] = Existing(
+        netbox.asset("a").id, netbox.asset("a").fields, {**custom, names.WARRANTY_SOURCES: left}
+    )
+
+    netbox.run([listed("a", dealer(dt.date(2027, 1, 1)))])
+    found, result = netbox.run([listed("a", dealer(dt.date(2027, 1, 1)))])
+
+    assert (found, result.vanished) == ([], [])
+    assert netbox.asset("a").custom[names.WARRANTY_END] == "2027-01-01"
+
+
+def test_a_statement_whose_row_was_skipped_has_not_vanished() -> None:
+    netbox = Model()
+    netbox.run([listed("a", VENDOR, serial="S1")])
+    skipped = (Skipped("row 2", "broken", serial="s1"),)
+
+    result = desired(DOCUMENT, AssetList((listed("a", serial="S1"),), skipped), netbox.current())
+
+    assert result.vanished == []
 
 
 def test_an_unlisted_or_ended_asset_has_not_vanished_from_a_list_it_was_never_in() -> None:
@@ -188,7 +245,7 @@ def test_an_asset_whose_row_was_skipped_has_not_vanished() -> None:
 def test_a_prefix_that_left_the_file_is_reported_while_it_may_still_be_scanned() -> None:
     netbox = Model()
     netbox.run([])
-    without = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1"),), ())
+    without = Document("cust", "Cust", "Group", CONTRACT, (Site("hq", "HQ", "Street 1"),))
 
     _changes, result = netbox.run([], without)
 
@@ -200,7 +257,7 @@ def test_a_term_that_left_the_file_is_emptied_for_the_file_is_the_contract() -> 
     netbox.run([])
     open_ended = Contract("C-1", dt.date(2026, 1, 1), None, Decimal("10.50"), scope=SCOPE)
 
-    [change], _result = netbox.run([], Document("cust", "Cust", "Group", open_ended, DOCUMENT.sites, ()))
+    [change], _result = netbox.run([], Document("cust", "Cust", "Group", open_ended, DOCUMENT.sites))
 
     assert change.after == {CUSTOM: {names.CONTRACT_END: None}}
 
@@ -209,7 +266,9 @@ def test_dates_that_a_person_typed_in_netbox_become_a_source_of_their_own() -> N
     netbox = Model()
     netbox.rows[DEVICES] = {50: Existing(50, {"name": "srv"}, {names.WARRANTY_END: "2029-01-01"})}
 
-    netbox.run([listed("srv", dealer(dt.date(2027, 1, 1)))])
+    for _again in range(2):
+        _changes, result = netbox.run([listed("srv", dealer(dt.date(2027, 1, 1)))])
+        assert result.vanished == []
 
     custom = netbox.asset("srv").custom
     assert custom[names.WARRANTY_END] == "2029-01-01"

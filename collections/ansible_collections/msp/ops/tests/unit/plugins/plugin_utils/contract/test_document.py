@@ -9,8 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import document
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import Document
 
 GOOD = """\
 customer:
@@ -40,9 +41,16 @@ assets:
 
 
 def errors_of(text: str) -> list[MspError]:
-    with pytest.raises(MspErrors) as caught:
-        document.parse(text, "contract.yml")
-    return caught.value.errors
+    found = document.examine(text, "contract.yml")
+    assert found.document is None
+    return list(found.errors)
+
+
+def read(text: str) -> Document:
+    found = document.examine(text, "contract.yml")
+    assert found.errors == ()
+    assert found.document is not None
+    return found.document
 
 
 def only_error(old: str, new: str) -> MspError:
@@ -53,7 +61,7 @@ def only_error(old: str, new: str) -> MspError:
 
 
 def test_a_good_file_is_read_exactly() -> None:
-    found = document.parse(GOOD, "contract.yml")
+    found = read(GOOD)
 
     assert found.contract.start == dt.date(2026, 1, 1)
     assert found.contract.monthly_fee == Decimal("1250.00")
@@ -61,12 +69,46 @@ def test_a_good_file_is_read_exactly() -> None:
     assert found.contract.hourly_rate is None
     assert [(rule.asset_class, rule.in_use_days) for rule in found.contract.scope] == [("mobile", 30), ("server", None)]
     assert found.sites[0].prefixes[0].excluded == ("192.0.2.1", "192.0.2.8/29", "192.0.2.20-192.0.2.30")
-    assert found.site("De Winkel") is found.site("winkel") is found.sites[0]
-    assert found.asset_files[0].source == "asset list"
+
+
+@pytest.mark.parametrize("word", ["winkel", "De Winkel"])
+def test_lists_know_their_sites_by_slug_and_by_name(word: str) -> None:
+    lists = document.examine(GOOD.replace("{site: winkel}", f"{{site: {word}}}"), "contract.yml").lists
+
+    assert lists is not None
+    assert (lists.sites[0].slug, lists.site(word)) == ("winkel", lists.sites[0])
+    assert [(entry.file, entry.source, entry.defaults) for entry in lists.files] == [
+        ("a.csv", "asset list", {"site": "winkel"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "files"),
+    [
+        ("currency: EUR", "currency: EUX", ["a.csv"]),
+        ("192.0.2.0/24", "192.0.2.0/33", ["a.csv"]),
+        ("  - file: a.csv", "  - {file: b.csv, sheets: x}\n  - file: a.csv", ["a.csv"]),
+        ("    name: De winkel\n", "", None),
+    ],
+)
+def test_a_file_with_an_error_says_where_its_lists_are_unless_its_sites_are_in_doubt(
+    old: str, new: str, files: list[str] | None
+) -> None:
+    found = document.examine(GOOD.replace(old, new), "contract.yml")
+
+    assert found.document is None
+    assert found.customer == "bakkerij-jansen"
+    assert (found.lists and [entry.file for entry in found.lists.files]) == files
+    assert found.lists is None or found.lists.complete is ("sheets" not in new)
+
+
+@pytest.mark.parametrize("slug", ["Bakkerij Jansen", "3", "[]"])
+def test_a_slug_that_is_none_names_no_customer(slug: str) -> None:
+    assert document.examine(GOOD.replace("slug: bakkerij-jansen", f"slug: {slug}"), "contract.yml").customer is None
 
 
 def test_a_contract_without_an_end_runs_on() -> None:
-    assert document.parse(GOOD.replace("  end: 2027-12-31\n", ""), "contract.yml").contract.end is None
+    assert read(GOOD.replace("  end: 2027-12-31\n", "")).contract.end is None
 
 
 def test_five_errors_are_reported_at_once_each_with_its_line() -> None:
@@ -112,6 +154,8 @@ def test_a_plural_class_is_told_its_name() -> None:
         ('"1.250,00"', "yes", "MSP-CON-005", "contract.monthly_fee"),
         ("currency: EUR", "currency: EUX", "MSP-CON-007", "contract.currency"),
         ("currency: EUR", "currency: euro", "MSP-CON-005", "contract.currency"),
+        ("currency: EUR", "currency: EUR\n  report_contact: Jan", "MSP-CON-005", "contract.report_contact"),
+        ("currency: EUR", "currency: EUR\n  report_contact: ''", "MSP-CON-005", "contract.report_contact"),
         ("language: nl", "language: fr", "MSP-CON-005", "contract.language"),
         ("Europe/Amsterdam", "Europe/Rotterdam", "MSP-CON-007", "contract.timezone"),
         ("192.0.2.0/24", "192.0.2.0/33", "MSP-CON-005", "sites[0].prefixes[0].prefix"),
@@ -141,6 +185,39 @@ def test_prefixes_that_overlap_are_refused_across_sites(other: str) -> None:
     assert error.code == "MSP-CON-006"
     assert "sites[1].prefixes[0].prefix" in error.expected
     assert "192.0.2.0/24" in error.found
+
+
+def scanning(network: str, scan: str = "true") -> str:
+    site = f"  - {{slug: b, name: B, prefixes: [{{prefix: '{network}', scan: {scan}}}]}}\n"
+    return GOOD.replace("scope:", f"{site}scope:")
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        *((large, large) for large in ("0.0.0.0/0", "::/0", "10.0.0.0/8", "172.16.0.0/15", "2001:db8::/119")),
+        *(("0.1.0.0/16", "no address"), ("::/120", "no address")),
+        *(("127.0.0.1/32", "loopback"), ("127.0.0.0/16", "loopback"), ("::1/128", "loopback")),
+        *(("::ffff:7f00:0/120", "loopback"), ("169.254.0.0/16", "link-local"), ("fe80::/120", "link-local")),
+        *(("224.0.0.0/24", "multicast"), ("ff02::/120", "multicast"), ("255.255.255.255/32", "broadcast")),
+    ],
+)
+def test_a_scan_of_what_no_customer_can_allow_is_refused(network: str, found: str) -> None:
+    error, *_overlaps = errors_of(scanning(network))
+
+    assert error.code == "MSP-CON-006"
+    assert "sites[1].prefixes[0].prefix" in error.expected
+    assert found in error.found
+
+
+@pytest.mark.parametrize("network", ["10.1.0.0/16", "203.0.113.7/32", "2001:db8::/120", "fd00::100/128"])
+def test_a_network_as_large_as_a_customers_may_be_scanned(network: str) -> None:
+    assert read(scanning(network)).sites[1].prefixes[0].scan
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "fe80::/64"])
+def test_a_network_that_is_not_scanned_may_be_any(network: str) -> None:
+    assert not read(scanning(network, "false")).sites[1].prefixes[0].scan
 
 
 def test_two_sites_of_one_name_are_refused() -> None:

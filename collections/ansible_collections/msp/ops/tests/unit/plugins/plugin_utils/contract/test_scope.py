@@ -248,6 +248,10 @@ def test_no_target_is_an_error_that_says_what_was_found() -> None:
     assert caught.value.found == "2 x status unlisted"
 
 
+def test_one_target_among_hosts_that_are_refused_is_enough() -> None:
+    scope.check_targets([Decision("a", "c", False, "status unlisted"), Decision("b", "c", True, "contracted")])
+
+
 def test_a_host_left_in_the_group_by_an_earlier_guard_stops_the_run() -> None:
     decisions = [Decision("srv", "c", True, "contracted"), Decision("till", "c", False, "status unlisted")]
 

@@ -24,6 +24,25 @@ def test_a_day_is_read_back_from_every_unambiguous_way_of_writing_it(day: dt.dat
         assert values.date(text) == day
 
 
+@pytest.mark.parametrize("time", ["0:00", "00:00", "0:00:00", "00:00:00", "00:00:00.000", "12:00:00 AM"])
+@pytest.mark.parametrize("day", ["2026-12-31", "31-12-2026", "31.12.2026", "31/12/2026", "12/31/2026"])
+def test_midnight_behind_a_date_says_nothing(day: str, time: str) -> None:
+    assert values.date(f"{day} {time}") == dt.date(2026, 12, 31)
+
+
+def test_midnight_does_not_settle_which_number_is_the_day() -> None:
+    with pytest.raises(values.Ambiguous):
+        values.date("3/4/2026 0:00:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["31-12-2026 0:01:00", "31.12.2026 14:30", "31/12/2026 12:00:00 PM", "31-12-2026 24:00", "0:00:00"]
+)
+def test_another_time_of_day_behind_a_date_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no date"):
+        values.date(text)
+
+
 @given(DAYS, st.booleans())
 def test_slashes_are_read_as_told(day: dt.date, dayfirst: bool) -> None:
     text = f"{day:%d/%m/%Y}" if dayfirst else f"{day:%m/%d/%Y}"
@@ -57,8 +76,9 @@ def _dutch(amount: Decimal) -> str:
 
 @given(AMOUNTS)
 def test_an_amount_is_read_back_exactly_from_english_and_dutch_writing(amount: Decimal) -> None:
-    for text in (f"{amount:.2f}", f"{amount:,.2f}", _dutch(amount), f"€ {_dutch(amount)}", f"EUR {amount:.2f}"):
-        assert values.number(text) == amount
+    ways = ("{}", "€ {}", "EUR {}", "£{}", "{} €", "{} EUR", "{}€")
+    for number in (f"{amount:.2f}", f"{amount:,.2f}", _dutch(amount)):
+        assert {values.number(way.format(number)) for way in ways} == {amount}
 
 
 @given(st.integers(1, 999), st.integers(0, 999), st.sampled_from(".,"))
@@ -72,6 +92,8 @@ def test_three_digits_after_a_single_sign_have_two_readings(whole: int, rest: in
     [
         ("1.250.000", "1250000"),
         ("1.250,-", "1250"),
+        ("1.250,- €", "1250"),
+        ("99,95\u00a0EUR", "99.95"),
         ("0,125", "0.125"),
         ("1 250,50", "1250.50"),
         ("-3,5", "-3.5"),
@@ -86,7 +108,11 @@ def test_amounts_people_write(text: Any, number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "free", "1.2.3", "1,25,000", "12.34,5.6", "1e5", "nan", True, float("nan"), float("inf")]
+    "text",
+    [
+        *("", "free", "1.2.3", "1,25,000", "12.34,5.6", "1e5", "nan", True, float("nan"), float("inf")),
+        *("EUR", "12 MND", "STK 12", "EUR 12 USD", "€ 12 EUR"),
+    ],
 )
 def test_what_is_no_amount_is_refused(text: Any) -> None:
     with pytest.raises(ValueError, match="is no number"):

@@ -43,6 +43,19 @@ def test_saying_the_same_again_changes_nothing(known: list[WarrantySource], said
     assert warranty.merge(once.sources, said) == once
 
 
+@given(SOURCES, SOURCES)
+def test_what_is_kept_is_what_is_said_and_what_is_said_no_more(
+    known: list[WarrantySource], said: list[WarrantySource]
+) -> None:
+    before = warranty.merge((), known).sources
+
+    gone = warranty.unsaid(before, said)
+
+    kept = warranty.merge(before, said).sources
+    assert warranty.merge(warranty.merge((), said).sources, gone).sources == kept
+    assert warranty.unsaid(kept, [*said, *gone]) == []
+
+
 @given(SOURCES)
 def test_the_order_of_rows_does_not_matter(said: list[WarrantySource]) -> None:
     assert warranty.merge((), said) == warranty.merge((), reversed(said))

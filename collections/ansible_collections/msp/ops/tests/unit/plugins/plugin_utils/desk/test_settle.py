@@ -121,13 +121,13 @@ def test_every_missing_right_is_named_at_once() -> None:
 
 def test_a_plan_is_refused_for_a_missing_right_and_not_only_its_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = use(Recorder(refused=("dcim/devices change",)))
-    for name, value in (("one_customer", CUSTOMER), ("assets", [ASSET]), ("zone", dt.UTC)):
+    for name, value in (("assets", [ASSET]), ("zone", dt.UTC)):
         monkeypatch.setattr(settle, name, lambda *_unused, value=value: value)
     monkeypatch.setattr(decisions, "plan", lambda *_unused, **__: plan(transition()))
     filled = decisions.FilledSheet(SHEET, CUSTOMER.slug, (), "M. Jansen", NOW)
 
     with pytest.raises(MspError) as refused:
-        settle.plan_sheet(recorder, recorder, filled, CUSTOMER.slug, now=NOW)
+        settle.plan_sheet(recorder, recorder, filled, CUSTOMER, now=NOW)
 
     assert "dcim.change_device" in refused.value.found
 

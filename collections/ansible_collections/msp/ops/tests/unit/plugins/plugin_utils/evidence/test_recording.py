@@ -11,14 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import scope
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.recording import Place, Recording, place_of
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.recording import (
+    Place,
+    Recording,
+    customer_in,
+    place_of,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 
 START = dt.datetime(2026, 3, 1, 9, 0, tzinfo=dt.UTC)
 
 
-def recording(*, planned: bool = True, ticket: str | None = None) -> Recording:
-    run = Run("r1", "playbooks/audit.yml", START, None, "anna", "ctl", False, out_of_scope_ticket=ticket)
+def recording(*, planned: bool = True, ticket: str | None = None, check: bool = False) -> Recording:
+    run = Run("r1", "playbooks/audit.yml", START, None, "anna", "ctl", check, out_of_scope_ticket=ticket)
     return Recording(run, planned=planned)
 
 
@@ -83,6 +88,77 @@ def test_a_run_on_nobodys_host_is_nobodys_effort() -> None:
     _run, hosts, effort = recording().finished(START + dt.timedelta(minutes=2), {"localhost": {"ok": 1}}, {})
     assert hosts[0].customer is None
     assert effort == []
+
+
+def test_what_the_controller_does_for_one_customer_is_that_customers_and_inside_the_contract() -> None:
+    run = recording()
+    run.task_started("localhost", "1", 0.0)
+    run.task_ended("localhost", "1", 5.0, customer="one")
+    run.task_started("localhost", "2", 5.0)
+    run.task_ended("localhost", "2", 6.0)
+    done, [host], [effort] = run.finished(START + dt.timedelta(minutes=2), {"localhost": {"ok": 2}}, {})
+    assert (host.customer, host.asset, host.in_scope, host.seconds) == ("one", None, True, 6.0)
+    assert (effort.customer, effort.in_contract, effort.minutes) == ("one", True, 2.0)
+    assert done.extra["customers"] == ["one"]
+
+
+def test_items_of_a_loop_are_shared_by_their_seconds_and_those_of_the_hosts() -> None:
+    run = recording()
+    run.task_started("srv", "1", 0.0)
+    run.task_ended("srv", "1", 2.0)
+    run.task_started("localhost", "2", 2.0)
+    run.item_ended("localhost", "2", 3.0, customer="one")
+    run.item_ended("localhost", "2", 9.0)
+    run.item_ended("localhost", "2", 14.0, customer="two")
+    run.task_ended("localhost", "2", 14.0)
+    places = {"srv": Place("one", "device:1", False)}
+    done, hosts, effort = run.finished(START + dt.timedelta(minutes=8), {"localhost": {}, "srv": {}}, places)
+    assert {host.host: (host.customer, host.seconds) for host in hosts} == {
+        "localhost": (None, 12.0),
+        "srv": ("one", 2.0),
+    }
+    assert {(row.customer, row.in_contract): row.minutes for row in effort} == {
+        ("one", False): 2.0,
+        ("one", True): 1.0,
+        ("two", True): 5.0,
+    }
+    assert done.extra["customers"] == ["one", "two"]
+
+
+def test_a_host_is_whose_its_variable_says_whatever_a_result_says() -> None:
+    run = recording()
+    run.task_started("srv", "1", 0.0)
+    run.task_ended("srv", "1", 2.0, customer="two")
+    done, [host], [effort] = run.finished(START, {"srv": {}}, {"srv": Place("one", "device:1", True)})
+    assert (host.customer, effort.customer, done.extra["customers"]) == ("one", "one", ["one"])
+
+
+def test_an_item_of_a_task_that_never_began_counts_no_seconds() -> None:
+    run = recording()
+    run.item_ended("a", "1", 5.0, customer="one")
+    _run, hosts, effort = run.finished(START, {"a": {}}, {})
+    assert (hosts[0].seconds, hosts[0].customer, effort) == (0.0, None, [])
+
+
+def test_a_preview_is_recorded_and_books_no_minutes() -> None:
+    run = recording(check=True)
+    run.task_started("a", "1", 0.0)
+    run.task_ended("a", "1", 60.0)
+    places = {"a": Place("one", "device:1", True)}
+    done, hosts, effort = run.finished(START + dt.timedelta(minutes=1), {"a": {"ok": 1}}, places)
+    assert (done.check_mode, done.outcome, done.extra["customers"]) == (True, "ok", ["one"])
+    assert hosts[0].seconds == 60.0
+    assert effort == []
+
+
+@pytest.mark.parametrize("slug", ["bakkerij-jansen", "Old_Customer", "3m"])
+def test_of_a_result_the_customers_slug_is_taken(slug: str) -> None:
+    assert customer_in({"customer": slug, "token": "s3cret"}) == slug
+
+
+@pytest.mark.parametrize("said", [None, "", 3, ["one"], {"slug": "one"}, "two words", "{{ x }}", "a" * 101, "one\n"])
+def test_of_a_result_nothing_that_is_no_slug_is_taken(said: object) -> None:
+    assert customer_in({"customer": said}) is None
 
 
 @given(

@@ -7,7 +7,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.inventory.options import check_names, filters_by_kind
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.options import (
+    RANGES,
+    check_fields,
+    check_names,
+    check_ranges,
+    filters_by_kind,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import DEVICE, VIRTUAL_MACHINE
 
 
@@ -18,6 +24,36 @@ def test_a_misspelt_option_is_named_with_the_one_that_was_meant() -> None:
 
 def test_options_that_exist_pass() -> None:
     check_names("msp.yml", ["plugin"], ["plugin", "customers"])
+
+
+def test_a_custom_field_that_no_asset_has_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(MspError, match=r"MSP-INV-004.*nosuch, owmer \(meant owner\?\)"):
+        check_fields(["nosuch", "owner", "owmer"], {"owner", "rack"})
+
+
+def test_custom_fields_that_exist_pass() -> None:
+    check_fields(["owner"], {"owner", "rack"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("slices", number) for number in (0, -3, 65)),
+        *(("timeout", number) for number in (0, -1, float("nan"), float("inf"))),
+        ("cache_timeout", -1),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused(name: str, value: float) -> None:
+    with pytest.raises(MspError, match=rf"MSP-INV-005.*{name}.*found {value}"):
+        check_ranges({name: value})
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_both_ends_of_a_range_are_in_it(name: str) -> None:
+    least, most, _what = RANGES[name]
+
+    check_ranges({name: least})
+    check_ranges({name: most})
 
 
 def test_each_kind_gets_its_own_filters_on_top_of_the_common_ones() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import RefusedError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.plan import Change, Ref
 from ansible_collections.msp.ops.plugins.plugin_utils.register import onboarding
 
@@ -40,6 +41,18 @@ def test_every_asset_list_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert [error.code for error in caught.value.errors] == ["MSP-CON-010", "MSP-CON-010"]
     assert "a.csv" in caught.value.errors[0].expected
     assert "b.csv" in caught.value.errors[1].expected
+
+
+def test_errors_of_the_contract_file_and_of_all_its_lists_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "contract.yml").write_text(CONTRACT.replace("EUR", "EUX"), encoding="utf-8")
+    (tmp_path / "a.csv").write_text("name;class;ip\nsrv;boat;192.0.2.300\n", encoding="utf-8")
+
+    with pytest.raises(RefusedError) as caught:
+        onboarding.load(tmp_path / "contract.yml")
+
+    codes = [error.code for error in caught.value.errors]
+    assert codes == ["MSP-CON-007", "MSP-CON-010", "MSP-CON-012", "MSP-CON-012"]
+    assert caught.value.customer == "c"
 
 
 def test_asset_lists_are_found_beside_the_contract_file(tmp_path: Path) -> None:
