@@ -55,6 +55,8 @@ class Kind(StrEnum):
     ADDRESS = "address"
 
 
+_EVERY = tuple(Kind)
+
 IDENTIFYING = (
     Kind.SERIAL,
     Kind.UUID,
@@ -140,21 +142,21 @@ class Profile:
 
     def known(self) -> dict[Kind, frozenset[str]]:
         """All evidence that there is, by kind."""
-        every = (
-            (Kind.SERIAL, self.serials),
-            (Kind.UUID, self.uuids),
-            (Kind.ASSET_TAG, self.asset_tags),
-            (Kind.DIRECTORY_ID, self.directory_ids),
-            (Kind.MDM_ID, self.mdm_ids),
-            (Kind.MAC, self.macs),
-            (Kind.WEAK_MAC, self.weak_macs),
-            (Kind.PRIVATE_MAC, self.private_macs),
-            (Kind.MOVING_MAC, self.moving_macs),
-            (Kind.NAME, self.names),
-            (Kind.HEARD, self.heard),
-            (Kind.ADDRESS, self.addresses),
+        values = (
+            self.serials,
+            self.uuids,
+            self.asset_tags,
+            self.directory_ids,
+            self.mdm_ids,
+            self.macs,
+            self.weak_macs,
+            self.private_macs,
+            self.moving_macs,
+            self.names,
+            self.heard,
+            self.addresses,
         )
-        return {kind: values for kind, values in every if values}
+        return {kind: found for kind, found in zip(_EVERY, values, strict=True) if found}
 
 
 def of_sighting(sighting: Sighting, moving: frozenset[str] = NOTHING) -> Profile:
@@ -370,10 +372,10 @@ def _cards(
     return {field: frozenset(cards) for field, cards in found.items()}
 
 
-_spelled = functools.lru_cache(maxsize=1 << 16)(mac_of)
+_spelled = functools.lru_cache(maxsize=1 << 18)(mac_of)
 
 
-@functools.lru_cache(maxsize=1 << 16)
+@functools.lru_cache(maxsize=1 << 18)
 def _kind(card: str, vendor: str, interface: str) -> macs.Kind:
     return macs.kind(card, vendor=vendor, interface=interface)
 
@@ -389,7 +391,7 @@ def _addresses(said: Iterable[str]) -> frozenset[str]:
     return _set(_address, said)
 
 
-@functools.lru_cache(maxsize=1 << 16)
+@functools.lru_cache(maxsize=1 << 18)
 def _address(said: str) -> str:
     """An address as it is compared; empty for one that is only of its own link, which every network has."""
     found = normal_address(said) or ""

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, Kind, Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, components, union
@@ -27,13 +28,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     score,
 )
 
-_CARD_KINDS = (Kind.MAC, Kind.WEAK_MAC, Kind.PRIVATE_MAC, Kind.MOVING_MAC)
+_CARD_KINDS = frozenset({Kind.MAC, Kind.WEAK_MAC, Kind.PRIVATE_MAC, Kind.MOVING_MAC})
 _NAMES = (Kind.NAME, Kind.HEARD)
 _HOUR = dt.timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     """A thing had an address at a time. cards are the hardware addresses that were seen with it; single is the card of
     a sighting that showed one card at one address and no other.
     """
@@ -255,10 +255,12 @@ class Followers:
 
 
 def _cards(one: Bundle) -> frozenset[str]:
-    return frozenset().union(*(one.of(kind) for kind in _CARD_KINDS))
+    return frozenset().union(*(values for kind, values in one.known.items() if kind in _CARD_KINDS))
 
 
 def _cards_of(one: Profile) -> frozenset[str]:
+    if not (one.weak_macs or one.private_macs or one.moving_macs):
+        return one.macs
     return one.macs | one.weak_macs | one.private_macs | one.moving_macs
 
 

@@ -44,7 +44,8 @@ class Bundle(Evidence):
 
     @property
     def cards(self) -> frozenset[str]:
-        return self.of(Kind.MAC) | self.of(Kind.WEAK_MAC)
+        weak, macs = self.of(Kind.WEAK_MAC), self.of(Kind.MAC)
+        return macs | weak if weak else macs
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -69,19 +70,32 @@ def _one(word: str) -> frozenset[str]:
     return frozenset((word,)) if word else NOTHING
 
 
+def merged(parts: Sequence[Evidence]) -> Evidence:
+    """The evidence of several together, whatever their order."""
+    if len(parts) == 1:
+        return parts[0]
+    known: dict[Kind, frozenset[str]] = {}
+    for one in parts:
+        for kind, values in one.known.items():
+            known[kind] = known[kind] | values if kind in known else values
+    return Evidence(
+        known,
+        NOTHING.union(*(one.families for one in parts)),
+        NOTHING.union(*(one.systems for one in parts)),
+        next((one.asset for one in parts if one.asset), None),
+    )
+
+
 def union(bundles: Sequence[Bundle]) -> Bundle:
     """Several bundles as one, whatever their order."""
     if len(bundles) == 1:
         return bundles[0]
-    known: dict[Kind, frozenset[str]] = {}
-    for one in bundles:
-        for kind, values in one.known.items():
-            known[kind] = known[kind] | values if kind in known else values
+    all_of_it = merged(bundles)
     return Bundle(
-        known=known,
-        families=NOTHING.union(*(one.families for one in bundles)),
-        systems=NOTHING.union(*(one.systems for one in bundles)),
-        asset=next((one.asset for one in bundles if one.asset), None),
+        known=all_of_it.known,
+        families=all_of_it.families,
+        systems=all_of_it.systems,
+        asset=all_of_it.asset,
         members=tuple(sorted((m for one in bundles for m in one.members), key=lambda m: m.key)),
         virtual=any(one.virtual for one in bundles),
         first_seen=min((one.first_seen for one in bundles if one.first_seen), default=None),
@@ -306,6 +320,8 @@ class _Families:
     def __init__(self, bundles: Iterable[Bundle]) -> None:
         self._parent: dict[str, str] = {}
         for one in bundles:
+            if len(one.of(Kind.MAC)) + len(one.of(Kind.WEAK_MAC)) < 2:
+                continue
             cards = sorted(one.cards)
             for card in cards[1:]:
                 self._parent[self._root(card)] = self._root(cards[0])

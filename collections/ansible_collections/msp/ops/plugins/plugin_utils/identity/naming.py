@@ -51,7 +51,7 @@ def label(name: str) -> str:
     return first if 1 < len(first) <= _LONGEST else ""
 
 
-@functools.lru_cache(maxsize=1 << 16)
+@functools.lru_cache(maxsize=1 << 18)
 def distinctive(name: str) -> str:
     """The label of a name that may stand for one machine; empty for any other."""
     first = label(name)

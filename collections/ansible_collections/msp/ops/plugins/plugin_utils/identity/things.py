@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, Kind
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, apart, overlap, union
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, apart, merged, overlap
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Point
 
@@ -62,8 +62,7 @@ class Thing:
 
     def evidence(self) -> Evidence:
         """All that is known of it, on record and seen."""
-        parts = [*([self.asset] if self.asset is not None else []), *self.bundles]
-        return union(parts)
+        return merged([self.asset, *self.bundles] if self.asset is not None else self.bundles)
 
     def alive_since(self, moment: dt.datetime | None, name: str | None = None) -> bool:
         """Was it seen, under that name, by hardware of its own, after a moment?"""
