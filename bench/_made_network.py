@@ -630,6 +630,8 @@ class _Network:
             ago = (NOW - latest) / HOUR
             if self.has["dhcp"] and (not settled or (one.kind == "printer" and self._chance(0.5))):
                 at = self._ago(ago, ago + 12)
+                # The server knows of an address from the moment it gives it.
+                at = max([at, *(since for since, _address in one.addresses[card] if since <= latest)])
                 if one.docked and card == one.dock:
                     at = max(at, one.docked[0])  # it asks for an address when it comes
                 # Windows and macOS always send their name; printers, phones and small things not always.
@@ -789,14 +791,26 @@ class _Judge:
             for name in record["name"]:
                 self.named[name].add(key)
         self.bearers: dict[str, set[str | _Part]] = defaultdict(set)
-        self.at: dict[str, list[tuple[dt.datetime, str | _Part]]] = defaultdict(list)
+        self.at: dict[str, list[tuple[dt.datetime, str | _Part, str]]] = defaultdict(list)
+        self.seen_at: dict[str, list[tuple[dt.datetime, str]]] = defaultdict(list)
+        self.shown_by: dict[str, set[_Part]] = defaultdict(set)
         for key, record in self.records.items():
             for name in record["name"]:
                 self.bearers[name].add(key)
         bodies = [part for part in parts if _has_body(part, self.nobodys)]
+        for part in parts:
+            if part.shows["name"] or part.shows["serial"]:
+                for card in part.shows["mac"]:
+                    self.shown_by[card].add(part)
         for part in bodies:
             for name in part.shows["name"]:
                 self.bearers[name].add(part.asset or part)
+            if part.asset is None:
+                # At the settled address of an asset it may be that asset.
+                for key in self._pointed(part):
+                    if not self._another(part, key):
+                        for name in self.records[key]["name"]:
+                            self.bearers[name].add(part)
             self._places(part)
         for part in bodies:
             self._mark(part, self._of_body(part))
@@ -815,7 +829,10 @@ class _Judge:
     def _places(self, part: _Part) -> None:
         for sighting in part.sightings:
             for address in sighting.identity.get("addresses", ()):
-                self.at[address].append((sighting.last_seen, part.asset or part))
+                macs = sighting.identity.get("macs", ())
+                card = macs[0] if len(macs) == 1 else ""
+                self.at[address].append((sighting.last_seen, part.asset or part, card))
+                self.seen_at[card].append((sighting.last_seen, address))
 
     def _mark(self, part: _Part, word: str) -> None:
         part.word = word
@@ -944,16 +961,17 @@ class _Judge:
             return who.word if isinstance(who, _Part) else self._new_account(part, who)
         heard = {who for name in part.shows["heard"] for who in self.bearers.get(name, ())}
         at = self._there(part)
-        if docked or part.shows["private"]:
-            if docked and len(at) != 1:
-                return "dock"
-            return "" if docked else silent
-        if len(at) == 1:
+        if docked:
+            known = any(self.shown_by[card] - {part} for card in part.shows["mac"])
+            return "" if len(at) == 1 and "" not in at else ("dock" if known else silent)
+        if part.shows["private"]:
+            return silent
+        if len(at) == 1 and "" not in at:
             (who,) = at
-            if heard and heard != at:
+            if heard and not at <= heard:
                 return "hearsay"
             return who.word if isinstance(who, _Part) else ""
-        if len(at) > 1:
+        if at:
             return "address"
         if heard:
             listed = {key for address in part.shows["address"] for key in self.listed.get(address, ())}
@@ -967,9 +985,12 @@ class _Judge:
         there: set[str | _Part] = set()
         for sighting in part.sightings:
             for address in sighting.identity.get("addresses", ()):
-                for at, who in self.at.get(address, ()):
-                    if abs(at - sighting.last_seen) <= DAY:
-                        there.add(who)
+                for at, who, card in self.at.get(address, ()):
+                    gap = abs(at - sighting.last_seen)
+                    if gap > DAY or (part.shows["mac"] and card not in part.shows["mac"]):
+                        continue
+                    moved = any(abs(t - sighting.last_seen) < gap and a != address for t, a in self.seen_at[card])
+                    there.add("" if card and moved else who)
         return there
 
     def _new_account(self, part: _Part, who: str) -> str:

@@ -91,7 +91,12 @@ def tally(seeds: Iterable[int], rates: Rates, judges: dict[str, Judge], size: in
 def ours(made: Made) -> tuple[Answers, dict[str, str]]:
     """Identity's answers, and the entity of every sighting."""
     assets, sightings = evidence.gather(
-        made.assets, made.sightings, made.facts, made.audits, made.remembered, made.history
+        made.assets,
+        made.sightings,
+        facts=made.facts,
+        audits=made.audits,
+        remembered=made.remembered,
+        history=made.history,
     )
     result = resolve(made.customer, assets, sightings)
     answers: Answers = {}

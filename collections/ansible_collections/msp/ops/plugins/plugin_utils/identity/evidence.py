@@ -9,6 +9,7 @@ here compares two things.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import normal_address, normal_word
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.moving import moving_cards
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.naming import distinctive
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import mac as mac_of
@@ -35,8 +37,8 @@ class Kind(StrEnum):
     """What can be evidence, strongest first.
 
     MAC is burned in; WEAK_MAC a hypervisor's, unique until somebody copies the machine; PRIVATE_MAC made up by a phone;
-    MOVING_MAC a dock's or an adapter's, which tells nothing of the machine. HEARD is a name that a scan has from reverse
-    DNS: it may be of whoever had the address before.
+    MOVING_MAC a dock's or an adapter's, which tells nothing of the machine. HEARD is a name that a scan has from
+    reverse DNS: it may be of whoever had the address before.
     """
 
     SERIAL = "serial"
@@ -267,6 +269,7 @@ def misspelt(one: str, other: str) -> bool:
 def gather(
     assets: Iterable[Asset],
     sightings: Sequence[Sighting],
+    *,
     facts: Mapping[str, Mapping[str, Any]],
     audits: Mapping[str, tuple[Audit | None, Audit | None]],
     remembered: Mapping[str, Ids],
@@ -284,9 +287,11 @@ def gather(
         at = good.at if good is not None else None
         return of_asset(asset, facts.get(asset.key), at, remembered.get(asset.key), moving)
 
-    return tuple(map(one, assets)), tuple(of_sighting(sighting, moving) for sighting in sightings)
+    with without_collector():
+        return tuple(map(one, assets)), tuple(of_sighting(sighting, moving) for sighting in sightings)
 
 
+@functools.lru_cache(maxsize=4096)
 def system(name: str) -> str:
     """The family of an operating system: windows, macos, linux, ios, android, network; empty when it is not known."""
     words = set(_WORD.findall(name.lower()))
@@ -315,9 +320,14 @@ def _swapped(digits: str) -> str:
     return "".join(digits[i : i + 2] for i in range(len(digits) - 2, -1, -2))
 
 
-def _identifiers(identity: Ids) -> dict[str, frozenset[str]]:
-    serials = _set(serial, _many(identity, "serial", "serials"))
-    uuids = _set(uuid, _many(identity, "uuid", "uuids"))
+_ID_KEYS = ("serial", "uuid", "asset_tag", "directory_id", "mdm_id")
+
+
+def _identifiers(identity: Ids) -> dict[str, Any]:
+    if not any(key in identity for key in _ID_KEYS):
+        return {}
+    serials = _set(serial, _many(identity, "serial"))
+    uuids = _set(uuid, _many(identity, "uuid"))
     for one in serials:
         if found := _VMWARE.fullmatch(one):  # a virtual machine's serial number is its UUID, spelled otherwise
             d = found[1]
@@ -345,19 +355,27 @@ _OF_KIND = {
 
 def _cards(
     said: Iterable[tuple[str, str]], moving: frozenset[str], vendor: str, kinds: Mapping[Any, Any]
-) -> dict[str, frozenset[str]]:
+) -> dict[str, Any]:
     """Hardware addresses by what they are worth. kinds is what the source itself says of some of them."""
     found: dict[str, set[str]] = {}
     for spelled, interface in said:
-        card = mac_of(spelled)
+        card = _spelled(spelled)
         if not card:
             continue
         told = kinds.get(card)
-        what = told if told in _KNOWN_KINDS else macs.kind(card, vendor=vendor, interface=interface)
-        field = _OF_KIND.get(macs.Kind(what))
+        what = macs.Kind(told) if told in _KNOWN_KINDS else _kind(card, vendor, interface)
+        field = _OF_KIND.get(what)
         if field is not None:
             found.setdefault("moving_macs" if card in moving else field, set()).add(card)
     return {field: frozenset(cards) for field, cards in found.items()}
+
+
+_spelled = functools.lru_cache(maxsize=1 << 16)(mac_of)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _kind(card: str, vendor: str, interface: str) -> macs.Kind:
+    return macs.kind(card, vendor=vendor, interface=interface)
 
 
 _KNOWN_KINDS = frozenset(macs.Kind)
@@ -368,11 +386,19 @@ def _names(said: Iterable[str]) -> frozenset[str]:
 
 
 def _addresses(said: Iterable[str]) -> frozenset[str]:
-    found = _set(lambda one: normal_address(one) or "", said)
-    return frozenset(one for one in found if not one.startswith(("fe80:", "169.254.")))
+    return _set(_address, said)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _address(said: str) -> str:
+    """An address as it is compared; empty for one that is only of its own link, which every network has."""
+    found = normal_address(said) or ""
+    return "" if found.startswith(("fe80:", "169.254.")) else found
 
 
 def _set(clean: Callable[[str], str], values: Iterable[str]) -> frozenset[str]:
+    if values == []:
+        return NOTHING
     return frozenset(filter(None, map(clean, values)))
 
 
@@ -381,8 +407,10 @@ def _many(mapping: Ids, *keys: str) -> list[str]:
     found: list[str] = []
     for key in keys:
         value = mapping.get(key)
-        if isinstance(value, list | tuple | set | frozenset):
-            found += [text(one) for one in value]
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, list | tuple | set | frozenset):
+            found += [one if isinstance(one, str) else text(one) for one in value]
         elif value is not None:
             found.append(text(value))
     return [one for one in found if one]

@@ -34,11 +34,14 @@ _HOUR = dt.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A thing had an address at a time. cards are the hardware addresses that were seen with it."""
+    """A thing had an address at a time. cards are the hardware addresses that were seen with it; single is the card of
+    a sighting that showed one card at one address and no other.
+    """
 
     at: dt.datetime
     thing: Thing
     cards: frozenset[str]
+    single: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,12 @@ class Followers:
     def __init__(self, things: Sequence[Thing], ledger: Ledger, settings: Settings) -> None:
         self._ledger, self._settings = ledger, settings
         self._named: dict[str, dict[int, Thing]] = defaultdict(dict)
+        self._heirs: dict[str, dict[int, Thing]] = defaultdict(dict)  # what may have taken over from who bears the name
         self._held: dict[str, list[_Held]] = defaultdict(list)
+        self._whereabouts: dict[str, list[tuple[dt.datetime, str]]] = defaultdict(list)
         self._listed: dict[str, list[Thing]] = defaultdict(list)
         self._cards: dict[str, dict[int, Thing]] = defaultdict(dict)
+        self._names_of = {thing.key: thing.asset.of(Kind.NAME) for thing in things if thing.asset is not None}
         for thing in things:
             self._learn(thing, [*([thing.asset] if thing.asset is not None else []), *thing.bundles])
             for address in thing.asset.members[0].listed if thing.asset is not None else ():
@@ -105,13 +111,21 @@ class Followers:
         for one in bundles:
             for name in one.of(Kind.NAME):
                 self._named[name][id(thing)] = thing
+            if thing.why is Why.SUCCESSOR:
+                # It may be that asset: what follows the asset's name may follow this.
+                for side in thing.sides:
+                    for name in self._names_of.get(side.asset or "", ()):
+                        self._heirs[name][id(thing)] = thing
             for card in _cards(one):
                 self._cards[card][id(thing)] = thing
             for member in one.members:
                 if member.last_seen is not None:
                     cards = _cards_of(member)
+                    single = next(iter(cards)) if len(cards) == 1 and len(member.addresses) == 1 else ""
                     for address in member.addresses:
-                        self._held[address].append(_Held(member.last_seen, thing, cards))
+                        self._held[address].append(_Held(member.last_seen, thing, cards, single))
+                        if single:
+                            self._whereabouts[single].append((member.last_seen, address))
 
     def _judge(self, one: Bundle) -> tuple[Thing | None, Judgement | None]:
         """The thing that this is, with why; a conflict; or nothing, when nobody bears what it shows."""
@@ -142,18 +156,22 @@ class Followers:
         return Judgement(Verdict.CONFLICT, Why.MOVING, self._sides(one, [_Option(t, points) for t in things]))
 
     def _options(self, one: Bundle) -> list[_Option]:
-        near = self._near(one)
+        near, before = self._near(one)
         things = self._distinct(
             (
                 *(self._few(self._named.get(name, {}).values()) for name in sorted(_names(one))),
+                *(self._few(self._heirs.get(name, {}).values()) for name in sorted(_names(one))),
                 *(self._few(self._cards.get(card, {}).values()) for card in sorted(one.of(Kind.PRIVATE_MAC))),
                 near,
+                before,
             )
         )
         listed: list[Thing] = []
         if not things and not _cards(one):
             listed = self._distinct(self._few(self._listed.get(a, ())) for a in sorted(one.of(Kind.ADDRESS)))
-        options = [_Option(thing, self._points(one, thing, thing in near)) for thing in (*things, *listed)]
+        options = [
+            _Option(thing, self._points(one, thing, thing in near, thing in before)) for thing in (*things, *listed)
+        ]
         return sorted(options, key=lambda option: (-option.total, _order(option.thing)))
 
     def _few(self, things: Collection[Thing]) -> Collection[Thing]:
@@ -164,8 +182,8 @@ class Followers:
     def _distinct(groups: Iterable[Iterable[Thing]]) -> list[Thing]:
         return list({id(thing): thing for group in groups for thing in group}.values())
 
-    def _points(self, one: Bundle, thing: Thing, near: bool) -> tuple[Point, ...]:
-        points = score(one.evidence, thing.evidence(), self._ledger.worth).points
+    def _points(self, one: Bundle, thing: Thing, near: bool, before: bool) -> tuple[Point, ...]:
+        points = score(one, thing.evidence(), self._ledger.worth).points
         # Many things with one name: it was not followed here, so it must not count here either.
         points = tuple(
             p for p in points if p.kind not in _NAMES or any(self._few(self._named[n].values()) for n in p.values)
@@ -173,30 +191,46 @@ class Followers:
         if any(thing.alive_since(one.first_seen, name) for name in one.of(Kind.NAME)):
             # It was there under this name after the other id appeared: the machine has a new id, no successor.
             points = tuple(point for point in points if point.weight != OTHER_ID)
+        inherited = tuple(sorted(name for name in _names(one) if id(thing) in self._heirs.get(name, {})))
+        if inherited and not any(point.kind in _NAMES for point in points):
+            kind = Kind.NAME if one.of(Kind.NAME) else Kind.HEARD
+            points += (Point(kind, inherited, WEIGHTS[kind]),)
         addresses = tuple(sorted(one.of(Kind.ADDRESS)))
         if near:
             points += (Point(Kind.ADDRESS, addresses, WEIGHTS[Kind.ADDRESS]),)
-        elif thing.asset is not None and one.of(Kind.ADDRESS) & thing.asset.members[0].listed:
+        elif before or (thing.asset is not None and one.of(Kind.ADDRESS) & thing.asset.members[0].listed):
             points += (Point(Kind.ADDRESS, addresses, LISTED),)
         return points
 
-    def _near(self, one: Bundle) -> list[Thing]:
-        """Who had its address at about its time: the nearest in time, and whoever is not clearly further away."""
+    def _near(self, one: Bundle) -> tuple[list[Thing], list[Thing]]:
+        """Who had its address at about its time, the nearest and whoever is not clearly further away; and, where there
+        is nobody, who had it before and was seen elsewhere nearer to that time.
+        """
         gaps: dict[int, tuple[dt.timedelta, Thing]] = {}
+        before: dict[int, Thing] = {}
         cards = _cards(one)
         for member in one.members:
-            if member.last_seen is None:
+            at = member.last_seen
+            if at is None:
                 continue
-            for address in member.addresses:
-                for held in self._held.get(address, ()):
-                    gap = abs(held.at - member.last_seen)
-                    fits = gap <= self._settings.near and (not cards or bool(cards & held.cards))
-                    if fits and (id(held.thing) not in gaps or gap < gaps[id(held.thing)][0]):
-                        gaps[id(held.thing)] = (gap, held.thing)
+            for address, held in ((a, h) for a in member.addresses for h in self._held.get(a, ())):
+                gap = abs(held.at - at)
+                if gap > self._settings.near or (cards and not cards & held.cards):
+                    continue
+                if self._elsewhere(held, address, at):
+                    before[id(held.thing)] = held.thing
+                elif id(held.thing) not in gaps or gap < gaps[id(held.thing)][0]:
+                    gaps[id(held.thing)] = (gap, held.thing)
         if not gaps:
-            return []
+            return [], list(before.values())
         nearest = min(gap for gap, _thing in gaps.values())
-        return [thing for gap, thing in gaps.values() if gap <= 4 * nearest + _HOUR]
+        return [thing for gap, thing in gaps.values() if gap <= 4 * nearest + _HOUR], []
+
+    def _elsewhere(self, held: _Held, address: str, at: dt.datetime) -> bool:
+        """Was the card that had the address seen at another one nearer to that time?"""
+        seen = self._whereabouts.get(held.single, ()) if held.single and ":" not in address else ()
+        gap = abs(held.at - at)
+        return any(other != address and ":" not in other and abs(moment - at) < gap for moment, other in seen)
 
     def _by_address(self, left: Sequence[Bundle]) -> list[list[Bundle]]:
         """What showed one address at about the same time."""

@@ -10,6 +10,7 @@ joins that ends in two machines is not made at all.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -33,17 +34,13 @@ _Records = dict[Token, list["Bundle"]]
 
 
 @dataclass(slots=True, eq=False)
-class Bundle:
-    """Profiles that are one thing."""
+class Bundle(Evidence):
+    """Profiles that are one thing, and the evidence of all of them."""
 
-    members: tuple[Profile, ...]
-    evidence: Evidence
-    virtual: bool
-    first_seen: dt.datetime | None
-    last_seen: dt.datetime | None
-
-    def of(self, kind: Kind) -> frozenset[str]:
-        return self.evidence.known.get(kind, NOTHING)
+    members: tuple[Profile, ...] = ()
+    virtual: bool = False
+    first_seen: dt.datetime | None = None
+    last_seen: dt.datetime | None = None
 
     @property
     def cards(self) -> frozenset[str]:
@@ -55,16 +52,21 @@ class Bundle:
 
 
 def bundle(profile: Profile) -> Bundle:
-    known = profile.known()
-    family = frozenset((profile.family,)) if profile.family else NOTHING
-    running = frozenset((profile.system,)) if profile.system else NOTHING
     return Bundle(
-        (profile,),
-        Evidence(known, family, running, profile.asset),
-        profile.type == VIRTUAL_MACHINE or (bool(profile.weak_macs) and not profile.macs),
-        profile.first_seen,
-        profile.last_seen,
+        known=profile.known(),
+        families=_one(profile.family),
+        systems=_one(profile.system),
+        asset=profile.asset,
+        members=(profile,),
+        virtual=profile.type == VIRTUAL_MACHINE or (bool(profile.weak_macs) and not profile.macs),
+        first_seen=profile.first_seen,
+        last_seen=profile.last_seen,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _one(word: str) -> frozenset[str]:
+    return frozenset((word,)) if word else NOTHING
 
 
 def union(bundles: Sequence[Bundle]) -> Bundle:
@@ -72,20 +74,18 @@ def union(bundles: Sequence[Bundle]) -> Bundle:
     if len(bundles) == 1:
         return bundles[0]
     known: dict[Kind, frozenset[str]] = {}
-    for kind in Kind:
-        if found := [b.evidence.known[kind] for b in bundles if kind in b.evidence.known]:
-            known[kind] = frozenset().union(*found)
+    for one in bundles:
+        for kind, values in one.known.items():
+            known[kind] = known[kind] | values if kind in known else values
     return Bundle(
-        tuple(sorted((m for b in bundles for m in b.members), key=lambda one: one.key)),
-        Evidence(
-            known,
-            frozenset().union(*(b.evidence.families for b in bundles)),
-            frozenset().union(*(b.evidence.systems for b in bundles)),
-            next((b.evidence.asset for b in bundles if b.evidence.asset), None),
-        ),
-        any(b.virtual for b in bundles),
-        min((b.first_seen for b in bundles if b.first_seen), default=None),
-        max((b.last_seen for b in bundles if b.last_seen), default=None),
+        known=known,
+        families=NOTHING.union(*(one.families for one in bundles)),
+        systems=NOTHING.union(*(one.systems for one in bundles)),
+        asset=next((one.asset for one in bundles if one.asset), None),
+        members=tuple(sorted((m for one in bundles for m in one.members), key=lambda m: m.key)),
+        virtual=any(one.virtual for one in bundles),
+        first_seen=min((one.first_seen for one in bundles if one.first_seen), default=None),
+        last_seen=max((one.last_seen for one in bundles if one.last_seen), default=None),
     )
 
 
@@ -153,8 +153,8 @@ def join(sightings: Sequence[Bundle], assets: Sequence[Bundle], settings: Settin
 def _by_asset(bundles: Iterable[Bundle]) -> list[list[Bundle]]:
     groups: dict[str, list[Bundle]] = defaultdict(list)
     for one in bundles:
-        if one.evidence.asset:
-            groups[one.evidence.asset].append(one)
+        if one.asset:
+            groups[one.asset].append(one)
     return [found for found in groups.values() if len(found) > 1 and not apart(found, Ledger())]
 
 
@@ -197,7 +197,7 @@ def _judged(token: Token, found: list[Bundle], recorded: list[Bundle], context: 
 
 def apart(bundles: Sequence[Bundle], ledger: Ledger) -> bool:
     """True when these cannot be one machine: two serial numbers, UUIDs or certain assets that nobody disputes."""
-    if len({b.evidence.asset for b in bundles if b.evidence.asset}) > 1:
+    if len({b.asset for b in bundles if b.asset}) > 1:
         return True
     for kind in (Kind.SERIAL, Kind.UUID):
         seen: frozenset[str] | None = None
@@ -347,14 +347,14 @@ class _Owners:
 
     def _identified(self, one: Bundle) -> bool:
         valid = self._ledger.valid
-        return bool(one.evidence.asset or valid(one, Kind.SERIAL) or valid(one, Kind.UUID))
+        return bool(one.asset or valid(one, Kind.SERIAL) or valid(one, Kind.UUID))
 
     def _records(self, one: Bundle, without: frozenset[str]) -> set[str | None]:
         """The assets on whose record something of it is, but for some cards."""
-        if one.evidence.asset:
-            return {one.evidence.asset}
+        if one.asset:
+            return {one.asset}
         return {
-            asset.evidence.asset
+            asset.asset
             for kind in IDENTIFYING
             for value in self._ledger.valid(one, kind) - without
             for asset in self._on_record.get((kind, value), ())
@@ -393,8 +393,8 @@ class _Owners:
 
 
 def _another(machine: Bundle, asset: Bundle) -> bool:
-    if machine.evidence.asset:
-        return machine.evidence.asset != asset.evidence.asset
+    if machine.asset:
+        return machine.asset != asset.asset
     same = machine.of(Kind.SERIAL) & asset.of(Kind.SERIAL) or machine.cards & asset.cards
     return not same or _other_serial(machine, asset)
 

@@ -68,7 +68,7 @@ class Judge:
 
     def decide(self, bundle: Bundle) -> Judgement | None:
         """The verdict; None for a bundle without hardware of its own that nothing identifying speaks of."""
-        certain = self._records.get(bundle.evidence.asset or "")
+        certain = self._records.get(bundle.asset or "")
         options = self._options(bundle)
         if certain is not None:
             return self._certain(bundle, certain, options)
@@ -83,7 +83,7 @@ class Judge:
             more = [one for one in named if one not in doubts]
             sides = (*self._sides(bundle, (*doubts, *more)), *sharers)
             return Judgement(Verdict.CONFLICT, Why.SHARED if shared else Why.CONTRADICTION, sides)
-        if not hardware(bundle.evidence.known, self._ledger.worth):
+        if not hardware(bundle.known, self._ledger.worth):
             return None
         if named:
             return Judgement(Verdict.CONFLICT, Why.SUCCESSOR, self._sides(bundle, named))
@@ -91,7 +91,7 @@ class Judge:
 
     def _certain(self, bundle: Bundle, record: Bundle, options: Sequence[_Option]) -> Judgement:
         """An audit of the asset is that asset, unless what answered is another machine than NetBox has on record."""
-        found = score(bundle.evidence, record.evidence, self._ledger.worth)
+        found = score(bundle, record, self._ledger.worth)
         points = (Point("certain", (record.members[0].key,), CERTAIN), *found.points)
         side = Side(bundle, record.members[0].key, None, points)
         others = [one for one in options if one.record is not record and one.clean]
@@ -122,7 +122,7 @@ class Judge:
     def _options(self, bundle: Bundle) -> list[_Option]:
         """Every asset that something speaks for, best first."""
         found: dict[str, Bundle] = {}
-        for kind, values in bundle.evidence.known.items():
+        for kind, values in bundle.known.items():
             if kind not in _IDENTIFYING and kind not in (Kind.NAME, Kind.HEARD):
                 continue
             for value in values:
@@ -130,7 +130,7 @@ class Judge:
                 if len(records) <= self._settings.holders:
                     found.update((one.members[0].key, one) for one in records)
         worth = self._ledger.worth
-        options = [_Option(one, score(bundle.evidence, one.evidence, worth)) for one in found.values()]
+        options = [_Option(one, score(bundle, one, worth)) for one in found.values()]
         return sorted(options, key=lambda one: (not one.clean, -one.score.total, one.key))
 
     def _sharers(self, bundle: Bundle) -> tuple[Side, ...]:
@@ -166,7 +166,7 @@ class Judge:
                 thing.verdict, thing.why, thing.sides = Verdict.CONFLICT, Why.SUCCESSOR, sides
 
     def _may_be(self, bundle: Bundle, record: Bundle, thing: Thing) -> bool:
-        if score(bundle.evidence, record.evidence, self._ledger.worth).total < -3:  # more against than another card
+        if score(bundle, record, self._ledger.worth).total < -3:  # more against than another card
             return False
         names, others = bundle.of(Kind.NAME), record.of(Kind.NAME)
         if names and others and not names & others:

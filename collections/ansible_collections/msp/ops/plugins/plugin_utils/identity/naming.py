@@ -7,6 +7,7 @@ A name that is left out here is no evidence at all; one that stays is still weak
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.placeholders import is_placeholder
@@ -50,6 +51,7 @@ def label(name: str) -> str:
     return first if 1 < len(first) <= _LONGEST else ""
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def distinctive(name: str) -> str:
     """The label of a name that may stand for one machine; empty for any other."""
     first = label(name)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import grouping
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.following import Followers
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.judging import Judge
@@ -34,6 +35,11 @@ def resolve(
     _one_customer(customer, (*assets, *sightings))
     _once(assets)
     _once(sightings)
+    with without_collector():
+        return _resolved(customer, assets, sightings, settings)
+
+
+def _resolved(customer: str, assets: Sequence[Profile], sightings: Sequence[Profile], settings: Settings) -> Resolution:
     records = [grouping.bundle(one) for one in assets]
     bundles, ledger = grouping.join([grouping.bundle(one) for one in sightings], records, settings)
     judge = Judge(records, ledger, settings)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import (
     IDENTIFYING,
-    NOTHING,
-    REGISTER,
     Kind,
     Profile,
 )
@@ -35,7 +33,6 @@ _KEYS = (
     (Kind.HEARD, "name"),
 )
 _CANDIDATES = 10
-_KINDS = frozenset(Kind)
 
 
 def entities(things: Iterable[Thing], ledger: Ledger) -> tuple[Entity, ...]:
@@ -110,21 +107,36 @@ def _candidate(name: str, is_asset: bool, sides: Iterable[Side]) -> Candidate:
 
 
 def _reason(point: Point, mine: Bundle) -> Reason:
-    """Who said it, last: of several sources the newest, at equal times the first by name."""
-    who = [one for one in mine.members if _says(one, point)] or list(mine.members)
-    newest = max(who, key=lambda one: (_stamp(one.last_seen), one.key))
-    if point.kind == "certain":
-        newest = min(who, key=lambda one: (one.asset is None, one.key))
-    return Reason(str(point.kind), ", ".join(point.values), point.weight, newest.source or REGISTER, newest.last_seen)
+    """Who said it, last: of several sources the newest, at equal times the last by key."""
+    kind = str(point.kind)
+    who = mine.members if len(mine.members) == 1 else [one for one in mine.members if _says(one, kind, point.values)]
+    newest = max(who or mine.members, key=lambda one: (_stamp(one.last_seen), one.key))
+    return Reason(kind, ", ".join(point.values), point.weight, newest.source, newest.last_seen)
 
 
-def _says(one: Profile, point: Point) -> bool:
-    if point.kind == "type":
-        return one.family in point.values
-    if point.kind == "system":
-        return one.system in point.values
-    said = one.known().get(Kind(point.kind), NOTHING) if point.kind in _KINDS else NOTHING
-    return any(value in said for value in point.values)
+_FIELDS = {
+    "serial": "serials",
+    "uuid": "uuids",
+    "asset_tag": "asset_tags",
+    "directory_id": "directory_ids",
+    "mdm_id": "mdm_ids",
+    "mac": "macs",
+    "weak_mac": "weak_macs",
+    "private_mac": "private_macs",
+    "moving_mac": "moving_macs",
+    "name": "names",
+    "heard_name": "heard",
+    "address": "addresses",
+}
+
+
+def _says(one: Profile, kind: str, values: Sequence[str]) -> bool:
+    if kind == "certain":
+        return one.asset in values
+    if kind in ("type", "system"):
+        return (one.family if kind == "type" else one.system) in values
+    said: frozenset[str] = getattr(one, _FIELDS[kind])
+    return any(value in said for value in values)
 
 
 def _stamp(moment: dt.datetime | None) -> float:

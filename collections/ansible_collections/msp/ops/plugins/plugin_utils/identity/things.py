@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Kind
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, Kind
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, apart, overlap, union
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Point
@@ -51,7 +51,7 @@ class Thing:
     @property
     def key(self) -> str | None:
         """The asset's key."""
-        return self.asset.evidence.asset if self.asset is not None else None
+        return self.asset.asset if self.asset is not None else None
 
     def take(self, bundle: Bundle, judgement: Judgement) -> None:
         """One more bundle that is this thing."""
@@ -63,12 +63,13 @@ class Thing:
     def evidence(self) -> Evidence:
         """All that is known of it, on record and seen."""
         parts = [*([self.asset] if self.asset is not None else []), *self.bundles]
-        return union(parts).evidence
+        return union(parts)
 
     def alive_since(self, moment: dt.datetime | None, name: str | None = None) -> bool:
         """Was it seen, under that name, by hardware of its own, after a moment?"""
         return any(
-            (name is None or name in one.of(Kind.NAME))
+            any(one.of(kind) for kind in HARDWARE)
+            and (name is None or name in one.of(Kind.NAME))
             and one.last_seen is not None
             and (moment is None or one.last_seen >= moment)
             for one in self.bundles

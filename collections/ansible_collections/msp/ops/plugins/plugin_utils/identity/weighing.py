@@ -35,6 +35,7 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.PRIVATE_MAC: 2,
     Kind.MOVING_MAC: 0,
 }
+SHARED = 3  # a serial number or UUID that different machines are proved to have: it is one of those
 LISTED = 1  # an address that NetBox lists, of no particular time
 CERTAIN = 20  # the source knows the asset
 OTHER_MACHINE = -12  # another serial number or UUID
@@ -121,7 +122,8 @@ def score(mine: Evidence, theirs: Evidence, worth: Mapping[Token, Worth]) -> Sco
         valid = _valid(kind, common, worth)
         doubted = [v for v in common if worth.get((kind, v)) in (Worth.SHARED, Worth.DOUBTFUL)]
         if valid or doubted:
-            points.append(Point(kind, tuple(sorted(valid or doubted)), WEIGHTS[kind]))
+            several = not valid and all(worth[kind, v] is Worth.SHARED for v in doubted)
+            points.append(Point(kind, tuple(sorted(valid or doubted)), SHARED if several else WEIGHTS[kind]))
             decisive |= bool(valid) and kind in IDENTIFYING
             shared |= not valid
         elif common:
