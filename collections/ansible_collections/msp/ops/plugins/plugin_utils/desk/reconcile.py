@@ -239,7 +239,14 @@ class _Reconciliation:
         sightings = self.store.sightings(slug)
         audits = self.store.last_audits(slug)
         history = [state for states in self.store.histories(slug, _TELLING).values() for state in states]
-        on_record, seen = profiles_of.gather(assets, sightings, _facts(sightings), audits, before.remembered, history)
+        on_record, seen = profiles_of.gather(
+            assets,
+            sightings,
+            facts=_facts(sightings),
+            audits=audits,
+            remembered=before.remembered,
+            history=history,
+        )
         return Known(
             customer=slug,
             assets=assets,

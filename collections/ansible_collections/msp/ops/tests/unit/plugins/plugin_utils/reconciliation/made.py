@@ -73,7 +73,7 @@ def known(
 ) -> Known:
     history = audits or {}
     remembered = before.remembered if before else {}
-    on_record, profiles = evidence.gather(assets, sightings, {}, history, remembered)
+    on_record, profiles = evidence.gather(assets, sightings, facts={}, audits=history, remembered=remembered)
     return Known(
         customer=SLUG,
         assets=assets,
