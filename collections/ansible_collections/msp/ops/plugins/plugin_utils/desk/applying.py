@@ -103,16 +103,32 @@ class _Run:
             self._read_log()
 
     def run(self) -> Applied:
-        creates = [step for step in self.todo if step.kind == CREATE]
-        for part in batched(creates, self.place.batch):
-            self._creates(part)
+        new = [[step] for step in self.todo if step.kind == CREATE]
+        for part in batched(new, self.place.batch):
+            self._batch(self._creates, part)
         of_asset: dict[str, list[Step]] = {}
         for step in self.todo:
             if step.kind != CREATE:
                 of_asset.setdefault(step.asset or "", []).append(step)
-        for keys in batched(sorted(of_asset), self.place.batch):
-            self._changes([step for key in keys for step in of_asset[key]])
+        for part in batched((of_asset[key] for key in sorted(of_asset)), self.place.batch):
+            self._batch(self._changes, part)
         return self.applied
+
+    def _batch(self, work: Callable[[Sequence[Step]], None], groups: Sequence[Sequence[Step]]) -> None:
+        """The steps of some assets at once. NetBox takes a request as a whole or not at all: where it refuses one, the
+        halves are tried, down to the asset that it is about.
+        """
+        try:
+            work([step for group in groups for step in group if step.id not in self.applied.steps])
+        except MspError as error:
+            if error.code != "MSP-REG-007":
+                raise
+            if len(groups) == 1:
+                self.applied.refused |= {step.id: error for step in groups[0] if step.id not in self.applied.steps}
+                return
+            half = len(groups) // 2
+            self._batch(work, groups[:half])
+            self._batch(work, groups[half:])
 
     # -- before a batch -----------------------------------------------------------------------------------------------
 
@@ -184,8 +200,14 @@ class _Run:
         if not foreign:
             ids |= self._make([step for step in steps if step.id not in ids])
         made = [step for step in steps if step.id in ids]
-        self._complete(made, ids)
-        self._finish(made, {step.id: f"{DEVICE}:{id}" for step in made for id in (ids[step.id],)})
+        try:
+            self._complete(made, ids)
+        except MspError as error:
+            if error.code != "MSP-REG-007" or len(made) != 1:
+                raise
+            # The device is there and is told of; what of its network NetBox does not take, the next plan tries again.
+            self.applied.refused[made[0].id] = error
+        self._finish(made, {step.id: f"{DEVICE}:{ids[step.id]}" for step in made})
         if foreign:
             raise self._refused(f"added: {', '.join(foreign)}")
 
@@ -205,9 +227,9 @@ class _Run:
     def _make(self, steps: Sequence[Step]) -> dict[str, int]:
         taken = self._taken_tags(steps)
         rows = [self._new(step, taken) for step in steps]
-        made = self._write(steps, rows, lambda part: self.register.create(devices.DEVICES, part, message=self.message))
-        self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made.values()}
-        return {step: int(row["id"]) for step, row in made.items()}
+        made = self.register.create(devices.DEVICES, rows, message=self.message)
+        self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made}
+        return {step.id: int(row["id"]) for step, row in zip(steps, made, strict=True)}
 
     def _taken_tags(self, steps: Sequence[Step]) -> set[str]:
         """Asset tags that somebody has, another customer perhaps: NetBox takes each once."""
@@ -259,7 +281,11 @@ class _Run:
     def _changes(self, steps: Sequence[Step]) -> None:
         self._hold()
         present = self._present(touched(steps))
-        done = [step for step in steps if step.kind == STATUS and self._status(step, present)]
+        statuses = [step for step in steps if step.kind == STATUS]
+        for step in statuses:
+            self._status(step, present)
+        assets = {step.id: step.asset or "" for step in steps}
+        self._finish(statuses, assets)
         facts = [step for step in steps if step.kind == FACTS]
         self._let_go(facts, present)
         rows: dict[str, dict[str, Any]] = {}
@@ -270,12 +296,10 @@ class _Run:
                 rows[f"{kind}:{id}"] = dict(primary)
         for step in (*facts, *(one for one in steps if one.kind == MARK)):
             self._collect(step, rows.setdefault(step.asset or "", {}))
-        refused = self._patch(rows, present)
-        done += [step for step in steps if step.kind != STATUS]
-        self.applied.refused |= {step.id: refused[step.asset] for step in steps if step.asset in refused}
-        self._finish([step for step in done if step.asset not in refused], {s.id: s.asset or "" for s in steps})
+        self._send({key: differing for key, row in rows.items() if (differing := _differing(row, present[key]))})
+        self._finish([step for step in steps if step.kind != STATUS], assets)
 
-    def _status(self, step: Step, present: Mapping[str, Row]) -> bool:
+    def _status(self, step: Step, present: Mapping[str, Row]) -> None:
         """The contract status, if nobody changed the asset meanwhile: NetBox itself looks, with If-Match."""
         key = step.asset or ""
         wanted = step.values[names.CONTRACT_STATUS]
@@ -285,7 +309,6 @@ class _Run:
             endpoint = ENDPOINTS[key.partition(":")[0]]
             made = self.register.update_if_unchanged(endpoint, row, seen, message=self.message)
             self.written[key] = str(made["last_updated"])
-        return True
 
     def _let_go(self, steps: Sequence[Step], present: Mapping[str, Row]) -> None:
         """An address that is taken over is no longer its former holder's primary one: NetBox insists on that order."""
@@ -310,31 +333,13 @@ class _Run:
         if step.values.get("retype"):
             row["role"], row["device_type"] = self.place.catalogue.of(custom[names.ASSET_CLASS], self.message)
 
-    def _patch(self, rows: Mapping[str, dict[str, Any]], present: Mapping[str, Row]) -> dict[str, MspError]:
-        """What differs from what NetBox has; returns by asset what it did not take."""
-        wanted = {key: differing for key, row in rows.items() if (differing := _differing(row, present[key]))}
-        return self._send(wanted)
-
-    def _send(self, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, MspError]:
-        refused: dict[str, MspError] = {}
+    def _send(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write to assets, and remember what NetBox then says of when they were updated."""
         for kind, endpoint in ENDPOINTS.items():
             keys = sorted((key for key in rows if key.startswith(f"{kind}:")), key=_id)
             bodies = [{"id": _id(key), **rows[key]} for key in keys]
-
-            def send(part: Sequence[Row], endpoint: str = endpoint) -> list[dict[str, Any]]:
-                return self.register.update(endpoint, part, message=self.message)
-
-            taken, errors = _each(keys, bodies, send)
-            self.written |= {f"{kind}:{row['id']}": str(row["last_updated"]) for row in taken.values()}
-            refused |= errors
-        return refused
-
-    def _write(
-        self, steps: Sequence[Step], rows: Sequence[Row], send: Callable[[Sequence[Row]], list[dict[str, Any]]]
-    ) -> dict[str, dict[str, Any]]:
-        taken, errors = _each([step.id for step in steps], rows, send)
-        self.applied.refused |= errors
-        return taken
+            for row in self.register.update(endpoint, bodies, message=self.message):
+                self.written[f"{kind}:{row['id']}"] = str(row["last_updated"])
 
     # -- after a batch ------------------------------------------------------------------------------------------------
 
@@ -367,28 +372,6 @@ class _Run:
 def abandon(store: Store, plan: Plan) -> None:
     """Nobody goes on with this plan."""
     store.record_steps(plan.id, [ABANDONED])
-
-
-def _each(
-    keys: Sequence[str], rows: Sequence[Row], send: Callable[[Sequence[Row]], list[dict[str, Any]]]
-) -> tuple[dict[str, dict[str, Any]], dict[str, MspError]]:
-    """Send all; NetBox takes a request as a whole or not at all, so a refused one is sent row by row."""
-    if not rows:
-        return {}, {}
-    try:
-        return dict(zip(keys, send(rows), strict=True)), {}
-    except MspError as error:
-        if error.code != "MSP-REG-007":
-            raise
-        if len(rows) == 1:
-            return {}, {keys[0]: error}
-    taken: dict[str, dict[str, Any]] = {}
-    refused: dict[str, MspError] = {}
-    for key, row in zip(keys, rows, strict=True):
-        one, error_of = _each([key], [row], send)
-        taken |= one
-        refused |= error_of
-    return taken, refused
 
 
 def _connected(step: Step, id: int) -> Connected:

@@ -21,6 +21,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare impor
 MISSES = 3
 # How far a look's own clock may be ahead of the database's.
 SLACK = dt.timedelta(minutes=5)
+# Sources that see a thing themselves, when they look; the others tell when somebody last did.
+SEES_ITSELF = frozenset({"nmap", "arp", "neighbours", "mac-table", "lldp", "audit"})
 # The only kind of source that things that sleep and roam report to from wherever they are.
 ROAMING_KIND = "mdm"
 
@@ -126,15 +128,16 @@ def _after(look: Look, answer: Answer, now: dt.datetime) -> bool:
     What a source tells of is recorded before the look it comes from. So what it told of since its look before this one
     was on its list in this one, whatever time it gave: a directory names a machine that it saw weeks ago.
     """
-    if answer.after_look is not None:
-        if answer.source == look.source:
-            if look.previous is None or answer.after_look >= look.previous:
-                return False
-        elif answer.after_look >= look.number:
-            return False
     # A time that has not come yet was told by a clock that jumped: then the order alone decides.
-    jumped = answer.at > now + SLACK and answer.after_look is not None
-    return jumped or look.at > answer.at
+    jumped = answer.after_look is not None and answer.at > now + SLACK
+    if answer.after_look is None:
+        return look.at > answer.at
+    if answer.source == look.source:
+        in_order = look.previous is not None and answer.after_look < look.previous
+    else:
+        # That a list still names it today says nothing of when the thing was seen; only its time does.
+        in_order = answer.after_look < look.number or not (jumped or kind_of(answer.source) in SEES_ITSELF)
+    return in_order and (jumped or look.at > answer.at)
 
 
 def _covers(look: Look, places: Sequence[Address], *, known: bool) -> bool:

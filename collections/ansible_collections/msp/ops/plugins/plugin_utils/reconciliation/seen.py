@@ -173,7 +173,10 @@ def _usable(text_of: str, networks: Sequence[Network]) -> bool:
         return False
     if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
         return False
-    return not networks or any(address in network for network in networks)
+    around = [network for network in networks if address in network]
+    # The address of a network and its broadcast address are no thing's own; NetBox gives them to no interface.
+    ends = {end for one in around if one.num_addresses > 2 for end in (one.network_address, one.broadcast_address)}
+    return address not in ends and (bool(around) or not networks)
 
 
 def _cards(profiles: Iterable[Profile], doubted: Collection[tuple[Kind, str]]) -> tuple[str, ...]:

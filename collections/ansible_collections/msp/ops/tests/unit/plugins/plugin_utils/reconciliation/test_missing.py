@@ -89,7 +89,24 @@ def test_how_many_looks_missed_it(events: list[Event], misses: dict[str, int]) -
 def test_a_machine_that_its_directory_names_in_every_look_is_on_the_list_however_long_ago_it_logged_on() -> None:
     named = Event("directory", sees=True, told=T0 - 400 * HOUR, scope=())
     assert counted([named] * 5) == {}
+    assert counted([named]) == {}
     assert counted([named, named, *[replace(named, sees=False)] * 3]) == {"directory": 3}
+
+
+def test_a_list_that_still_names_it_does_not_hide_that_nobody_sees_it() -> None:
+    named = Event("directory", sees=True, told=T0 - 400 * HOUR, scope=())
+    assert counted([SEEN, named, MISSED, named, MISSED, named, MISSED, named]) == {"nmap": 3}
+
+
+def test_what_was_seen_with_a_clock_that_had_jumped_back_was_seen_after_the_looks_before_it() -> None:
+    jumped = Event("arp", sees=True, at=T0 - 20 * HOUR, scope=())
+    assert counted([SEEN, MISSED, MISSED, MISSED, jumped]) == {}
+
+
+def test_a_list_whose_clock_is_ahead_is_taken_by_the_order_of_the_looks() -> None:
+    ahead = Event("dhcp", sees=True, told=T0 + 40_000 * HOUR, scope=())
+    assert counted([SEEN, MISSED, ahead]) == {}
+    assert counted([SEEN, ahead, MISSED]) == {"nmap": 1}
 
 
 def test_a_thing_that_was_seen_by_a_clock_gone_wrong_is_gone_by_the_order_of_the_looks() -> None:

@@ -44,7 +44,8 @@ def test_a_thing_on_another_port_has_moved_and_is_told_of_once() -> None:
 def test_back_where_it_was_is_another_move() -> None:
     (there,) = moves(on("sw1", "Gi2", 5), on("sw1", "Gi1", 9))
     (back,) = moves(on("sw1", "Gi1", 1), on("sw1", "Gi2", 4))
-    assert there.key != back.key
+    (there_again,) = moves(on("sw1", "Gi2", 1), on("sw1", "Gi1", 4))
+    assert len({there.key, back.key, there_again.key}) == 3
 
 
 def test_the_same_port_is_no_move() -> None:

@@ -97,6 +97,12 @@ def test_of_a_promised_asset_only_what_is_empty_is_filled() -> None:
     assert ("facts", "srv01") not in whole
 
 
+def test_a_number_that_was_promised_and_is_seen_otherwise_stays_and_is_shown() -> None:
+    made = planned([asset(1, asset_tag="T-0")], [seen(1, "mdm", serial="S-SRV91", asset_tag="T-1", names=["srv01"])])
+    assert set(steps(made)) == {("mark", "srv01")}
+    assert [one["what"] for one in told(made, "changed")[0]["changes"]] == ["serial", "asset_tag"]
+
+
 def test_an_unlisted_asset_follows_what_is_seen() -> None:
     own = asset(1, "seen-b8:27", status="unlisted", serial="", asset_class="other", vendor="Unknown")
     more = {"serial": "S-TILL", "names": ["till"], "attributes": {"type": "workstation"}}

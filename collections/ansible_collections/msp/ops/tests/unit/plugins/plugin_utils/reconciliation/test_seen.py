@@ -43,6 +43,7 @@ def test_what_does_not_change_is_the_best_sources_word_and_what_does_the_newests
         (seen(7, addresses=["192.0.2.7", "172.17.0.1", "fe80::1", "127.0.0.1", "no address"]), ("192.0.2.7",)),
         (seen(7, "mdm"), ()),  # what an MDM knows may be the address at home
         (seen(7, "directory"), ()),
+        (seen(7, addresses=["192.0.2.0", "192.0.2.255"]), ()),  # no thing's own
         (seen(7, addresses=["198.51.100.7"]), ()),  # in no prefix of the customer
     ],
 )
