@@ -50,7 +50,7 @@ CONTESTED = {
     "new account": "a name with another directory id than on record, and nobody saw the machine under that name since",
     "address": "an address only, and no single machine was seen there within the day",
     "listed": "an address only, and all that speaks for anybody is NetBox's list",
-    "hearsay": "a name from reverse DNS only, which may be of whoever had the address before",
+    "hearsay": "a name from reverse DNS, which may be of whoever had the address before, and no thing known to be there",
     "copied": "a virtual machine's UUID on two cards at the same time, and none of them is on record alone",
     "shared serial": "a serial number that several machines have, on a card that is on no record",
     "slip": "a serial number nearly that of NetBox, with too little else: a typing error, or the next of the same box",
@@ -90,7 +90,7 @@ class Rates:
 
 
 USUAL = Rates()
-# Nobody tuned anything on these: a rougher world.
+# A rougher world.
 ROUGH = Rates(
     renamed=0.03,
     new_card=0.015,
@@ -114,6 +114,30 @@ ROUGH = Rates(
     remembered=0.9,
     long_served=0.6,
     stale_dns=0.08,
+)
+# Nearly all customers are in their first months, with lists that lack most cards, and more of everything that moves.
+YOUNG = Rates(
+    renamed=0.02,
+    new_card=0.01,
+    reinstalled=0.04,
+    replaced=0.01,
+    retired=0.05,
+    copied=0.05,
+    copied_with_uuid=0.3,
+    without_asset=0.15,
+    visitors=0.06,
+    docked=0.5,
+    lease_changed=0.5,
+    placeholder=0.05,
+    oem_customers=0.25,
+    slips=0.02,
+    swapped=0.001,
+    twice=0.003,
+    serial_recorded=0.95,
+    cards_recorded=0.3,
+    private_phone=0.5,
+    long_served=0.3,
+    stale_dns=0.05,
 )
 
 
@@ -164,6 +188,7 @@ class Made:
     remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     sightings: list[Sighting] = field(default_factory=list)
     history: list[Sighting] = field(default_factory=list)  # earlier states of the same things
+    same_as: dict[str, str] = field(default_factory=dict)  # a machine's second entry in NetBox: the first one
     machine_of: dict[str, int] = field(default_factory=dict)
     asset_of: dict[str, str | None] = field(default_factory=dict)  # by sighting
     contested: dict[str, str] = field(default_factory=dict)
@@ -397,7 +422,7 @@ class _Network:
         for one in list(self.machines):
             if self._chance(self.rates.retired):
                 one.gone = NOW - self.dice.uniform(3, 60) * DAY
-            elif one.kind != "virtual_machine" and self._chance(self.rates.replaced):
+            elif self._hardware_on_record(one) and self._chance(self.rates.replaced):
                 self._replace(one)
             else:
                 self._alter(one)
@@ -405,6 +430,12 @@ class _Network:
         self._copies()
         self._newcomers()
         self._docks()
+
+    def _hardware_on_record(self, one: Machine) -> bool:
+        """An entry without any names a role, and whoever fills it is it; so it is with a virtual machine."""
+        record, taught = one.before["record"], self.made.remembered.get(str(one.asset), {})
+        known = record["serial"] or record["cards"] or taught.get("macs") or taught.get("serial")
+        return bool(known) and one.kind != "virtual_machine"
 
     def _alter(self, one: Machine) -> None:
         if self._chance(self.rates.renamed):
@@ -653,7 +684,8 @@ class _Network:
         address = one.address(card, at)
         if address and (card != one.dock or one.in_dock(at)):
             identity = {"macs": [card], "addresses": [address], "names": [name] if name else []}
-            self._see(source, one, at, self._since(one, at), identity)
+            lease = max(since for since, held in one.addresses[card] if held == address and since <= at)
+            self._see(source, one, at, max(self._since(one, at), lease), identity)
 
     def _scan(self, one: Machine, card: str, name: str) -> None:
         at = self._ago(1, 3)
@@ -713,6 +745,7 @@ class _Network:
                 again = {**values, "serial": one.serial, "macs": tuple(one.cards), "asset_tag": None}
                 made.assets.append(Asset(kind, 10**6 + int(number), one.before["name"], **again))
                 self._on_record(f"{kind}:{10**6 + int(number)}", again, one.before["name"])
+                self.made.same_as[f"{kind}:{10**6 + int(number)}"] = one.asset
                 one.record_wrong = True
 
     def _on_record(self, key: str, values: dict[str, Any], name: str) -> None:
@@ -791,7 +824,7 @@ class _Judge:
             for name in record["name"]:
                 self.named[name].add(key)
         self.bearers: dict[str, set[str | _Part]] = defaultdict(set)
-        self.at: dict[str, list[tuple[dt.datetime, str | _Part, str]]] = defaultdict(list)
+        self.at: dict[str, list[tuple[dt.datetime, dt.datetime, str | _Part, str]]] = defaultdict(list)
         self.seen_at: dict[str, list[tuple[dt.datetime, str]]] = defaultdict(list)
         self.shown_by: dict[str, set[_Part]] = defaultdict(set)
         for key, record in self.records.items():
@@ -831,7 +864,7 @@ class _Judge:
             for address in sighting.identity.get("addresses", ()):
                 macs = sighting.identity.get("macs", ())
                 card = macs[0] if len(macs) == 1 else ""
-                self.at[address].append((sighting.last_seen, part.asset or part, card))
+                self.at[address].append((sighting.first_seen, sighting.last_seen, part.asset or part, card))
                 self.seen_at[card].append((sighting.last_seen, address))
 
     def _mark(self, part: _Part, word: str) -> None:
@@ -974,8 +1007,7 @@ class _Judge:
         if at:
             return "address"
         if heard:
-            listed = {key for address in part.shows["address"] for key in self.listed.get(address, ())}
-            return "" if len(heard) == 1 and heard == listed else "hearsay"
+            return "hearsay"
         if any(self.listed.get(address) for address in part.shows["address"]):
             return "listed"
         return silent
@@ -985,12 +1017,13 @@ class _Judge:
         there: set[str | _Part] = set()
         for sighting in part.sightings:
             for address in sighting.identity.get("addresses", ()):
-                for at, who, card in self.at.get(address, ()):
+                for since, at, who, card in self.at.get(address, ()):
                     gap = abs(at - sighting.last_seen)
                     if gap > DAY or (part.shows["mac"] and card not in part.shows["mac"]):
                         continue
                     moved = any(abs(t - sighting.last_seen) < gap and a != address for t, a in self.seen_at[card])
-                    there.add("" if card and moved else who)
+                    later = since > sighting.last_seen + HOUR
+                    there.add("" if (card and moved) or later else who)
         return there
 
     def _new_account(self, part: _Part, who: str) -> str:

@@ -156,6 +156,7 @@ def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -
     wrong: set[str] = set()
     for key, answer in answers.items():
         truth = made.asset_of[key]
+        answer = made.same_as.get(answer, answer) if answer else answer  # noqa: PLW2901
         left = answer == CONFLICT
         if answer is not None and not left:
             tally.matched += 1

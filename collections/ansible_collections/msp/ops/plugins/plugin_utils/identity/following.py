@@ -38,6 +38,7 @@ class _Held(NamedTuple):
     a sighting that showed one card at one address and no other.
     """
 
+    since: dt.datetime
     at: dt.datetime
     thing: Thing
     cards: frozenset[str]
@@ -123,7 +124,9 @@ class Followers:
                     cards = _cards_of(member)
                     single = next(iter(cards)) if len(cards) == 1 and len(member.addresses) == 1 else ""
                     for address in member.addresses:
-                        self._held[address].append(_Held(member.last_seen, thing, cards, single))
+                        self._held[address].append(
+                            _Held(member.first_seen or member.last_seen, member.last_seen, thing, cards, single)
+                        )
                         if single:
                             self._whereabouts[single].append((member.last_seen, address))
 
@@ -204,7 +207,7 @@ class Followers:
 
     def _near(self, one: Bundle) -> tuple[list[Thing], list[Thing]]:
         """Who had its address at about its time, the nearest and whoever is not clearly further away; and, where there
-        is nobody, who had it before and was seen elsewhere nearer to that time.
+        is nobody, who had it that day but came later or was seen elsewhere nearer to that time.
         """
         gaps: dict[int, tuple[dt.timedelta, Thing]] = {}
         before: dict[int, Thing] = {}
@@ -217,7 +220,7 @@ class Followers:
                 gap = abs(held.at - at)
                 if gap > self._settings.near or (cards and not cards & held.cards):
                     continue
-                if self._elsewhere(held, address, at):
+                if at + _HOUR < held.since or self._elsewhere(held, address, at):
                     before[id(held.thing)] = held.thing
                 elif id(held.thing) not in gaps or gap < gaps[id(held.thing)][0]:
                     gaps[id(held.thing)] = (gap, held.thing)

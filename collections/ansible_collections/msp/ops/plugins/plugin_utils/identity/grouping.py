@@ -134,13 +134,13 @@ def join(sightings: Sequence[Bundle], assets: Sequence[Bundle], settings: Settin
     """The bundles of all sightings, and the values that cannot join."""
     ledger = Ledger()
     on_record = _on_record(assets)
-    families = _Families((*sightings, *assets))
+    families, named = _Families((*sightings, *assets)), _Named(assets)
     bundles = _joined(sightings, components(_by_asset(sightings)))
     for kind in IDENTIFYING:
         _judge_assets(kind, on_record, ledger, settings)
         holders = _holders(bundles, kind)
         owners = _Owners(bundles, assets, on_record, ledger) if kind in _CARDS else None
-        context = _Context(ledger, families, owners, settings)
+        context = _Context(ledger, families, named, owners, settings)
         joins: list[tuple[Token, list[Bundle]]] = []
         for value in sorted(holders):
             found, token = holders[value], (kind, value)
@@ -204,7 +204,9 @@ def _judged(token: Token, found: list[Bundle], recorded: list[Bundle], context: 
         return Worth.MANY
     if apart(found, context.ledger):
         return Worth.MOVING if token[0] in _CARDS else Worth.SHARED
-    if token[0] in _OF_MACHINE and any(_alive_apart(a, b, context.families) for a, b in combinations(found, 2)):
+    if token[0] in _OF_MACHINE and any(
+        _alive_apart(a, b, context.families, context.named) for a, b in combinations(found, 2)
+    ):
         return Worth.SHARED
     return context.owners.judged(found, recorded) if context.owners is not None else None
 
@@ -225,20 +227,23 @@ def apart(bundles: Sequence[Bundle], ledger: Ledger) -> bool:
     return False
 
 
-def _alive_apart(one: Bundle, other: Bundle, families: _Families) -> bool:
-    """Two that bear one serial number or UUID, were there at the same time, and share no network card.
+def _alive_apart(one: Bundle, other: Bundle, families: _Families, named: _Named) -> bool:
+    """Two that bear one serial number or UUID and share no network card, and are two machines.
 
-    A machine that was copied keeps its name; two machines of a careless maker have different ones. One machine with two
-    cards has one name and is no virtual machine.
+    A machine that was copied keeps its name, and is there at the same time as the original; two machines of a careless
+    maker have different names. One machine with two cards has one name and is no virtual machine.
     """
     mine, theirs = one.cards, other.cards
-    if not overlap(one, other) or mine & theirs:
+    if mine & theirs:
         return False
     names, others = one.of(Kind.NAME), other.of(Kind.NAME)
     renamed = bool(names) and bool(others) and not names & others
+    if renamed and named.apart(names, others):
+        return True
     if mine and theirs:
-        return not families.same(mine, theirs) and (renamed or (one.virtual and other.virtual))
-    return renamed and _listed_twice(one, other)
+        separate = not families.same(mine, theirs)
+        return separate and (renamed or (one.virtual and other.virtual and overlap(one, other)))
+    return renamed and overlap(one, other) and _listed_twice(one, other)
 
 
 def _listed_twice(one: Bundle, other: Bundle) -> bool:
@@ -345,6 +350,22 @@ class _Families:
         return len(kinds)
 
 
+class _Named:
+    """The assets by the names that are on record of them."""
+
+    def __init__(self, assets: Iterable[Bundle]) -> None:
+        self._assets: dict[str, set[str | None]] = defaultdict(set)
+        for one in assets:
+            for name in one.of(Kind.NAME):
+                self._assets[name].add(one.asset)
+
+    def apart(self, names: frozenset[str], others: frozenset[str]) -> bool:
+        """Do these belong to one asset and those to another?"""
+        mine = {asset for name in names for asset in self._assets.get(name, ())}
+        theirs = {asset for name in others for asset in self._assets.get(name, ())}
+        return bool(mine) and bool(theirs) and not mine & theirs
+
+
 class _Owners:
     """Whose a name is: of machines that are identified, and of assets. Tells a dock from a renamed machine."""
 
@@ -426,5 +447,6 @@ class _Context:
 
     ledger: Ledger
     families: _Families
+    named: _Named
     owners: _Owners | None
     settings: Settings

@@ -30,7 +30,7 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.MAC: 7,
     Kind.WEAK_MAC: 6,
     Kind.NAME: 4,
-    Kind.HEARD: 2,
+    Kind.HEARD: 1,
     Kind.ADDRESS: 3,  # seen there by somebody near in time
     Kind.PRIVATE_MAC: 2,
     Kind.MOVING_MAC: 0,
