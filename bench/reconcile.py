@@ -20,7 +20,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import FIELDS
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Coverage, Observation
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import apply as declare
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import assets_of, customers
 from bench import harness
@@ -77,7 +76,7 @@ def run() -> harness.Outcome:
 
 
 def _netbox() -> NetBox:
-    """The lab of this bench: our model and the assets, kept as a snapshot for the next run."""
+    """The lab of this bench: the assets, kept as a snapshot for the next run."""
     netbox = NetBox(lab.up(NAME, hosts=False))
     if f"snapshot_{SEEDED}" in netbox.lab.cluster.databases():
         netbox.reset(SEEDED)
@@ -87,8 +86,6 @@ def _netbox() -> NetBox:
     else:
         netbox.snapshot(EMPTY)
     print(f"seeding {ASSETS} assets", flush=True)
-    with Register.connect(netbox.url, netbox.token) as register:
-        declare(register, dt.datetime.now(dt.UTC).date())
     seed.devices(netbox.lab, count=ASSETS, customers=CUSTOMERS, contexts=0)
     netbox.snapshot(SEEDED)
     return netbox

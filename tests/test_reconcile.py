@@ -192,6 +192,22 @@ def test_what_is_as_agreed_is_a_match_and_nothing_is_written(world: World) -> No
     world.quiet()
 
 
+def test_all_customers_are_read_in_one_go_and_kept_apart(world: World) -> None:
+    world.settled()
+    world.see("till02", 57)
+    world.store.record_observations([Observation("harbour-dental", "dhcp", NOW, {"names": ["srv01"]})])
+    with Register.connect(world.netbox.url, world.token) as register:
+        found = reconcile.reconcile(register, world.store, [], Options(check=True), NOW)
+        assert register.requests <= 10
+    counts = {one.customer: one.as_dict()["counts"] for one in found}
+    assert {slug: (of["match"], of["unlisted"]) for slug, of in counts.items()} == {
+        SLUG: (3, 2),
+        "harbour-dental": (0, 1),
+    }
+    by_name = reconcile.reconcile(world.register, world.store, [SLUG], Options(check=True), NOW)
+    assert by_name[0].plan == found[0].plan
+
+
 def test_an_unknown_thing_becomes_an_unlisted_device_with_what_is_known_of_it(world: World) -> None:
     world.settled()
     seen = {"identity": {"serial": "S-TILL"}, "attributes": {"vendor": "Dell Inc.", "model": "OptiPlex 3080"}}
@@ -624,6 +640,7 @@ def result_of(world: World) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_killed_before_every_single_write_the_next_run_completes_it_and_makes_nothing_twice(
     world: World, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.seen import
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
 DEVICE = "device"
-_IDENTITY = ("serial", "uuid", "asset_tag", "directory_id", "mdm_id", "macs", "names")
 
 
 def plan(known: Known, found: Sequence[Finding], before: Earlier, *, now: dt.datetime, after: str) -> Plan:
@@ -335,11 +334,12 @@ def _described(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _identity(told: Seen) -> dict[str, Any]:
     """What identified the thing when it became a device: the next run knows it again by this."""
-    found: dict[str, list[str]] = {}
-    for one in told.sightings:
-        for key in _IDENTITY:
-            value = one.identity.get(key)
-            for item in value if isinstance(value, list | tuple) else [value]:
-                if item and str(item) not in found.setdefault(key, []):
-                    found[key].append(str(item))
-    return {key: values for key, values in found.items() if values}
+    found: dict[str, list[str]] = {
+        "serial": [told.serial],
+        "asset_tag": [told.asset_tag],
+        "macs": list(told.macs),
+        "names": list(told.own_names),
+    }
+    for key in ("uuid", "directory_id", "mdm_id"):
+        found[key] = list(dict.fromkeys(str(one.identity[key]) for one in told.sightings if one.identity.get(key)))
+    return {key: kept for key, values in found.items() if (kept := [value for value in values if value])}

@@ -75,6 +75,12 @@ def test_what_a_device_was_made_of_is_known_again_by_what_identified_it() -> Non
     assert not [one for one in planned([phone], [renamed], before=before).steps if one.kind == "create"]
 
 
+def test_what_a_scan_heard_of_it_and_what_moves_is_not_remembered_as_its_own() -> None:
+    cards = [card(57), "02:11:22:33:44:55"]
+    made = planned([], [seen(57, "nmap", names=["host-57.lan"], macs=cards), seen(57, names=["till"])])
+    assert told(made, "new")[0]["identity"] == {"macs": [card(57)], "names": ["till"]}
+
+
 def test_two_things_of_one_name_get_two_names() -> None:
     made = planned([asset(1, "printer")], [seen(57, names=["printer"]), seen(58, names=["printer"])])
     made_names = [one.name for one in made.steps if one.kind == "create"]
