@@ -17,6 +17,7 @@ import yaml
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from lab import hosts as lab_hosts
+from lab import podman
 from lab.api import NetBox
 from lab.lab import Lab
 from lab.progress import step
@@ -87,7 +88,7 @@ def unplug(lab: Lab) -> None:
     """Take the newcomer off the network again: other tests count the lab's hosts."""
     container = f"msp-{lab.name}-{NEWCOMER}"
     if any(row["Names"][0] == container for row in lab_hosts.containers(lab.name)):
-        lab_hosts.podman.run("rm", "--force", "--time", "0", "--volumes", container)
+        podman.run("rm", "--force", "--time", "0", "--volumes", container)
 
 
 SCANS: dict[str, Any] = {JANSEN: [{"source": "nmap", "services": True}], HARBOUR: [{"source": "nmap"}]}

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import devices, reconcile
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Options, Reconciled
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Coverage, Observation
@@ -210,7 +210,10 @@ def test_all_customers_are_read_in_one_go_and_kept_apart(world: World) -> None:
 
 def test_an_unknown_thing_becomes_an_unlisted_device_with_what_is_known_of_it(world: World) -> None:
     world.settled()
-    seen = {"identity": {"serial": "S-TILL"}, "attributes": {"vendor": "Dell Inc.", "model": "OptiPlex 3080"}}
+    seen: dict[str, Any] = {
+        "identity": {"serial": "S-TILL"},
+        "attributes": {"vendor": "Dell Inc.", "model": "OptiPlex 3080"},
+    }
     seen["attributes"] |= {"os": "Windows 11", "os_version": "10.0.22631", "type": "workstation"}
     world.see("till02", 57, source="mdm", **seen)
     world.see("till02", 57, source="dhcp")
@@ -432,6 +435,12 @@ def waiting(world: World) -> Reconciled:
     return world.plan()
 
 
+def id_of(found: reconcile.Reconciled) -> str:
+    """The id of the plan that was made."""
+    assert found.plan is not None
+    return found.plan.id
+
+
 def refused(world: World, code: str, *words: str, apply: Callable[[], Any]) -> None:
     before = world.netbox.changes()
     with pytest.raises(MspError) as error:
@@ -449,7 +458,7 @@ def test_nothing_is_written_before_somebody_approves_exactly_that_plan(world: Wo
         world,
         "MSP-REC-001",
         first.plan.id,
-        apply=lambda: reconcile.apply(world.register, world.store, first.plan.id, options),
+        apply=lambda: reconcile.apply(world.register, world.store, id_of(first), options),
     )
     assert world.run(require_approval=True).applied.steps == []
 
@@ -462,7 +471,7 @@ def test_nothing_is_written_before_somebody_approves_exactly_that_plan(world: Wo
         world,
         "MSP-REC-001",
         second.plan.id,
-        apply=lambda: reconcile.apply(world.register, world.store, second.plan.id, options),
+        apply=lambda: reconcile.apply(world.register, world.store, id_of(second), options),
     )
 
     done = reconcile.apply(world.register, world.store, first.plan.id, options)
@@ -474,7 +483,7 @@ def test_nothing_is_written_before_somebody_approves_exactly_that_plan(world: Wo
     refused(
         world,
         "MSP-REC-002",
-        apply=lambda: reconcile.apply(world.register, world.store, second.plan.id, options),
+        apply=lambda: reconcile.apply(world.register, world.store, id_of(second), options),
     )
 
 
@@ -518,7 +527,7 @@ def test_a_plan_that_makes_devices_is_refused_when_somebody_added_one(world: Wor
         world,
         "MSP-REC-002",
         "till02-by-hand",
-        apply=lambda: reconcile.apply(world.register, world.store, found.plan.id, Options(require_approval=True)),
+        apply=lambda: reconcile.apply(world.register, world.store, id_of(found), Options(require_approval=True)),
     )
 
 
@@ -748,13 +757,13 @@ def test_a_thing_that_netbox_does_not_take_keeps_no_other_from_being_written(
     world.see("till02", 57)
     world.see("till03", 58)
     world.look()
-    original = applying.devices.body
+    original = devices.body
 
     def spoilt(*arguments: Any, **options: Any) -> dict[str, Any]:
-        row = original(*arguments, **options)
+        row: dict[str, Any] = original(*arguments, **options)
         return row | {"device_type": 999_999} if row["name"] == "till02" else row
 
-    monkeypatch.setattr(applying.devices, "body", spoilt)
+    monkeypatch.setattr(devices, "body", spoilt)
     with pytest.raises(MspError) as error:
         world.run()
 

@@ -114,7 +114,8 @@ options:
   seen_today:
     description:
       - Whether to make the group C(seen_today), of the assets that discovery saw on this day of the customer's
-        calendar. That is in the evidence store, not in NetBox; a store that does not answer is an error and no inventory.
+        calendar. That is in the evidence store, not in NetBox. A store that does not answer is an error and no
+        inventory.
     type: bool
     default: false
   store_url:

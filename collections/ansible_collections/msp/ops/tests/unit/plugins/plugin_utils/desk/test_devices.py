@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -50,9 +51,9 @@ def address(**changes: Any) -> dict[str, Any]:
 
 
 def connected(
-    wanted: Connected, *held: dict[str, Any], kind: str = DEVICE, **tables: Any
+    wanted: Connected, *held: dict[str, Any], kind: str = DEVICE, tables: Mapping[str, Any] | None = None
 ) -> tuple[list[tuple[str, dict[str, Any]]], dict[int, dict[str, int]]]:
-    recorder: Any = Recorder({"dcim/interfaces": [PRIMARY], "ipam/ip-addresses": list(held), **tables})
+    recorder: Any = Recorder({"dcim/interfaces": [PRIMARY], "ipam/ip-addresses": list(held), **(tables or {})})
     return recorder.written, devices.connect(recorder, kind, [wanted], SPACE, "why")
 
 
@@ -95,26 +96,26 @@ def test_an_address_is_taken_only_from_the_asset_that_gives_it_up() -> None:
 
 def test_a_hardware_address_that_is_there_is_not_made_again_and_becomes_the_interfaces_own() -> None:
     held = {"id": 11, "mac_address": MAC.upper(), "assigned_object_id": 5, "assigned_object": {"device": {"id": 7}}}
-    written, _primary = connected(Connected(7, (MAC,)), **{"dcim/mac-addresses": [held]})
+    written, _primary = connected(Connected(7, (MAC,)), tables={"dcim/mac-addresses": [held]})
     assert written == [("dcim/interfaces", {"id": 5, "primary_mac_address": 11})]
 
 
 def test_an_interface_that_has_its_hardware_address_keeps_it() -> None:
     interface = {**PRIMARY, "primary_mac_address": {"id": 12}}
-    written, _primary = connected(Connected(7, (MAC,)), **{"dcim/interfaces": [interface]})
+    written, _primary = connected(Connected(7, (MAC,)), tables={"dcim/interfaces": [interface]})
     assert written == [("dcim/mac-addresses", {"mac_address": MAC, **HOLDER})]
 
 
 def test_ours_is_the_interface_named_primary_else_the_first() -> None:
     other = {**PRIMARY, "id": 4, "name": "eth0"}
     for interfaces, chosen in (([other, PRIMARY], 5), ([other, {**other, "id": 9}], 4)):
-        written, _primary = connected(Connected(7, (MAC,)), **{"dcim/interfaces": interfaces})
+        written, _primary = connected(Connected(7, (MAC,)), tables={"dcim/interfaces": interfaces})
         assert written[0][1]["assigned_object_id"] == chosen
 
 
 def test_a_virtual_machine_has_interfaces_of_its_own_kind() -> None:
-    tables = {"virtualization/interfaces": []}
-    written, _primary = connected(Connected(7, (MAC,)), kind=VIRTUAL_MACHINE, **tables)
+    tables: dict[str, Any] = {"virtualization/interfaces": []}
+    written, _primary = connected(Connected(7, (MAC,)), kind=VIRTUAL_MACHINE, tables=tables)
     assert written[0][0] == "virtualization/interfaces" and written[0][1]["virtual_machine"] == 7
     assert "type" not in written[0][1]
     assert written[1][1]["assigned_object_type"] == "virtualization.vminterface"

@@ -93,7 +93,12 @@ def test_two_things_of_one_name_get_two_names() -> None:
 
 def test_of_a_promised_asset_only_what_is_empty_is_filled() -> None:
     bare = asset(1, serial="", asset_tag=None, asset_class=None)
-    more = {"serial": "S-NEW", "asset_tag": "T-1", "names": ["otherwise"], "attributes": {"type": "server"}}
+    more: dict[str, Any] = {
+        "serial": "S-NEW",
+        "asset_tag": "T-1",
+        "names": ["otherwise"],
+        "attributes": {"type": "server"},
+    }
     filled = steps(planned([bare], [seen(1, "mdm", **more)]))["facts", "srv01"].values
     assert filled == {
         "fields": {"serial": "S-NEW", "asset_tag": "T-1"},
@@ -111,7 +116,7 @@ def test_a_number_that_was_promised_and_is_seen_otherwise_stays_and_is_shown() -
 
 def test_an_unlisted_asset_follows_what_is_seen() -> None:
     own = asset(1, "seen-b8:27", status="unlisted", serial="", asset_class="other", vendor="Unknown")
-    more = {"serial": "S-TILL", "names": ["till"], "attributes": {"type": "workstation"}}
+    more: dict[str, Any] = {"serial": "S-TILL", "names": ["till"], "attributes": {"type": "workstation"}}
     values = steps(planned([own], [seen(1, "mdm", **more)]))["facts", "seen-b8:27"].values
     assert values["fields"] == {"name": "till", "serial": "S-TILL"}
     assert values["custom"] == {names.ASSET_CLASS: "workstation"} and values["retype"]
