@@ -39,6 +39,7 @@ PACKAGES = (
 USER = "msp"
 
 # $1 is the new system's root. Each line is one mmdebstrap hook: a shell command run outside the chroot.
+PATCH = 'chroot "$1" env DEBIAN_FRONTEND=noninteractive apt-get -qy dist-upgrade'
 PREPARE = (
     f'chroot "$1" useradd --create-home --shell /bin/bash {USER}',
     f'echo \'{USER} ALL=(ALL:ALL) NOPASSWD: ALL\' >"$1/etc/sudoers.d/{USER}" && chmod 0440 "$1/etc/sudoers.d/{USER}"',
@@ -54,13 +55,15 @@ PREPARE = (
     '>"$1/etc/systemd/system/ssh.service.d/host-keys.conf"',
     # The daily timers would change what is pending behind a test's back.
     'chroot "$1" systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer',
-    'chroot "$1" apt-get -q update',
 )
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes into an image. `behind`: installed without Debian's updates, which are then known but not applied."""
+    """What goes into an image: a release, and then Debian's updates, as a host gets them in its life.
+
+    So its logs tell of a day on which it was patched. `behind`: the updates are known but not applied.
+    """
 
     name: str
     suite: str
@@ -79,12 +82,10 @@ class Recipe:
     @property
     def command(self) -> tuple[str, ...]:
         """mmdebstrap's arguments, all but the file to write."""
-        hooks = list(PREPARE)
-        installed_from = self.sources
-        if self.behind:
-            installed_from = self.sources[:1]
-            lines = " ".join(f"'{line}'" for line in self.sources)
-            hooks.insert(-1, f"printf '%s\\n' {lines} >\"$1/etc/apt/sources.list\"")
+        lines = " ".join(f"'{line}'" for line in self.sources)
+        know = (f"printf '%s\\n' {lines} >\"$1/etc/apt/sources.list\"", 'chroot "$1" apt-get -q update')
+        # Patched first: an update may make again what is then taken away (the keys of sshd).
+        hooks = (*know, *(() if self.behind else (PATCH,)), *PREPARE)
         return (
             "mmdebstrap",
             "--quiet",
@@ -99,7 +100,7 @@ class Recipe:
             *(f"--customize-hook={hook}" for hook in hooks),
             self.suite,
             "TARGET",
-            *installed_from,
+            self.sources[0],
         )
 
     @property
@@ -201,7 +202,8 @@ def make(recipe: Recipe) -> None:
         with log.open("w", encoding="utf-8") as stream:
             status = subprocess.run(
                 command,
-                env={**os.environ, "TMPDIR": str(directory)},
+                # The hosts are in UTC, and the first lines of their logs are written by this machine's apt.
+                env={**os.environ, "TMPDIR": str(directory), "TZ": "UTC"},
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

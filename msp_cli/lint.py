@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from msp_cli.console import ROOT, run, step
 
 HELP = "ruff, mypy, import-linter, yamllint, ansible-lint (production), antsibull-docs"
@@ -24,6 +25,11 @@ ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}", "ANSIBLE_INVENTOR
 def main(arguments: Sequence[str]) -> int:
     """Run the checks named, or all. Exit 1 when any of them found something."""
     names = list(arguments) or list(CHECKS)
+    for name in names:
+        if name not in CHECKS:
+            raise MspError(
+                "MSP-CLI-006", f"one of the checks {', '.join(CHECKS)}", repr(name), "run ./msp lint alone for all"
+            )
     failed = []
     for name in names:
         with step(name):

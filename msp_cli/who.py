@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import Answer, Found
     from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 HELP = "whose is this name, address, MAC or serial, and how is it"
 NOTHING_FOUND = 3
+LONGEST_TERM = 255
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,13 +36,27 @@ def main(arguments: Sequence[str]) -> int:
         return int(end.code or 0)
     from ansible_collections.msp.ops.plugins.plugin_utils.desk import who as desk
 
-    found = desk.who(options.term.strip(), _register, _store, dt.datetime.now(dt.UTC))
-    print(json.dumps(_as_dict(found), indent=2, ensure_ascii=False) if options.json else _text(options.term, found))
+    term = _term(options.term)
+    found = desk.who(term, _register, _store, dt.datetime.now(dt.UTC))
+    print(json.dumps(_as_dict(found), indent=2, ensure_ascii=False) if options.json else _text(term, found))
     for source, error in found.silent.items():
         print(f"msp: {source} did not answer, so this is not all there is to know: {error}", file=sys.stderr)
     if found.silent:
         return 1
     return 0 if found.answers else NOTHING_FOUND
+
+
+def _term(typed: str) -> str:
+    """What to look for. What nothing can be called is not asked: an empty filter is none, and a long one no answer."""
+    term = typed.strip()
+    if not 0 < len(term) <= LONGEST_TERM:
+        raise MspError(
+            "MSP-CLI-007",
+            f"a name, address, MAC or serial of 1 to {LONGEST_TERM} characters",
+            f"{len(term)} characters" if term else "nothing but space" if typed else "nothing",
+            "give one, as in ./msp who jansen-srv01",
+        )
+    return term
 
 
 def _register() -> Register:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from lab.lab import Lab
 
 ROOT = Path(__file__).resolve().parent.parent
 JANSEN, HARBOUR = "bakkerij-jansen", "harbour-dental"
+APT_HISTORY = "/var/log/apt/history.log"
 pytestmark = pytest.mark.lab
 
 
@@ -72,6 +74,21 @@ class Desk:
 
     def audit(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
         return self.play("playbooks/audit.yml", "-e", f"report_directory={self.place / 'reports'}", *arguments, env=env)
+
+    def who(self, term: str) -> dict[str, Any]:
+        """The one thing that ./msp who knows by this term."""
+        variables = {"MSP_STORE_URL": self.store_url, "MSP_DURABLE_PATHS": str(self.place)}
+        done = subprocess.run(
+            [sys.executable, "msp_cli/__main__.py", "who", term, "--json"],
+            cwd=ROOT,
+            env={**os.environ, **self.netbox.env(), **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        (answer,) = json.loads(done.stdout)["answers"]
+        return dict(answer)
 
     def last(self, customer: str) -> dict[str, tuple[Audit | None, Audit]]:
         """By the host's name without its customer: the last audit that worked, and the last attempt."""
@@ -193,6 +210,15 @@ def test_installed_packages_are_those_that_dpkg_lists(desk: Desk, first: Ran) ->
         said.splitlines()
     )
     assert all(row["origin"] for row in packages)
+
+
+def test_a_host_tells_when_it_was_last_patched_and_the_helpdesk_is_told(desk: Desk, first: Ran) -> None:
+    # Debian 11 gets no point release any more, so what is newer than the release stays in its other archives.
+    *_installed, patched = re.findall(r"Start-Date: (\S+)  (\S+)", desk.on("harbour-db01", "cat", APT_HISTORY))
+
+    assert desk.facts(HARBOUR, "harbour-db01")["patches"]["last"] == "{}T{}Z".format(*patched)
+    assert desk.who("harbour-db01")["last_patched"] == "{}T{}+00:00".format(*patched)
+    assert desk.who("jansen-ws01")["last_patched"] is None
 
 
 def test_netbox_gets_hash_system_and_end_of_support(desk: Desk, first: Ran) -> None:

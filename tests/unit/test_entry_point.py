@@ -76,10 +76,14 @@ def test_a_python_under_pyenv_is_found(checkout: Path) -> None:
     assert "-m venv" in log.read_text()
 
 
+def handed_over(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What ./msp does once it has its environment."""
+    command = [sys.executable, str(ROOT / "msp_cli" / "__main__.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_an_unknown_command_names_the_commands() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "msp_cli" / "__main__.py"), "dmeo"], capture_output=True, text=True, check=False
-    )
+    done = handed_over("dmeo")
 
     assert done.returncode == 2
     assert "MSP-CLI-002" in done.stderr
@@ -87,12 +91,25 @@ def test_an_unknown_command_names_the_commands() -> None:
 
 
 def test_an_unknown_bench_names_the_benches() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "msp_cli" / "__main__.py"), "bench", "nothing"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = handed_over("bench", "nothing")
 
     assert done.returncode == 1
     assert "MSP-CLI-003" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["nothing", "--help"])
+def test_an_unknown_check_names_the_checks_before_any_has_run(name: str) -> None:
+    done = handed_over("lint", "yamllint", name)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("msp: MSP-CLI-006: expected one of the checks ruff check, ruff format, mypy, ")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["demo", "bench", "lab", "doctor", "who", "store"])
+def test_no_command_meets_an_argument_that_it_does_not_know_with_a_traceback(command: str) -> None:
+    done = handed_over(command, "--nothing")
+
+    assert done.returncode in (1, 2)
+    assert "--nothing" in done.stderr or "required" in done.stderr
+    assert "Traceback" not in done.stderr

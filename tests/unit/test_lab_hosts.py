@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
 from lab import hosts, image, podman
-from lab.image import DEBIAN_12, DEBIAN_12_BEHIND
+from lab.image import DEBIAN_12, DEBIAN_12_BEHIND, PATCH, Recipe
 from lab.machines import MACHINES, NEWCOMERS, PLACEHOLDER_SERIAL, customers, free_subnet
 
 EVERY = (*MACHINES, *NEWCOMERS)
@@ -78,9 +78,21 @@ def test_the_image_that_is_behind_installs_nothing_from_the_security_archive_but
     installed_from = command[command.index("TARGET") + 1 :]
 
     assert not any("security" in source or "updates" in source for source in installed_from)
-    hooks = [part for part in command if part.startswith("--customize-hook=")]
-    assert "bookworm-security" in hooks[-2]
-    assert hooks[-1].endswith("apt-get -q update")
+    first, second, *others = hooks(DEBIAN_12_BEHIND)
+    assert "bookworm-security" in first
+    assert second.endswith("apt-get -q update")
+    assert not any("apt-get" in hook for hook in others)
+
+
+def test_the_other_images_are_patched_after_they_were_installed_so_that_their_logs_say_when() -> None:
+    behind = replace(DEBIAN_12_BEHIND, behind=False)
+
+    assert [hook for hook in hooks(behind) if hook not in hooks(DEBIAN_12_BEHIND)] == [f"--customize-hook={PATCH}"]
+    assert hooks(behind)[2] == f"--customize-hook={PATCH}"
+
+
+def hooks(recipe: Recipe) -> list[str]:
+    return [part for part in recipe.command if part.startswith("--customize-hook=")]
 
 
 def test_a_customer_has_a_host_that_matches_and_one_that_does_not() -> None:

@@ -11,7 +11,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
@@ -38,13 +38,18 @@ class FilledRow:
 
 @dataclass(frozen=True, slots=True)
 class FilledSheet:
-    """A workbook as it came back. agreed and decision hold our words, or what was typed when it is none of them."""
+    """A workbook as it came back. agreed and decision hold our words, or what was typed when it is none of them.
+
+    written: by key the name of every row that was written, as the workbook itself says it. It only serves to name what
+    is missing: what counts as whole is the digest in the evidence store.
+    """
 
     id: str
     customer: str
     rows: tuple[FilledRow, ...]
     signed_by: str
     signed_on: object
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,28 +183,13 @@ def _recorded(filled: FilledSheet, customer: str, known_sheets: Sequence[Sheet])
 
 
 def _untouched(filled: FilledSheet, record: Sheet) -> None:
-    """Every row that was written is there once, with its key columns as written."""
-    errors = [
-        MspError(
-            "MSP-VER-003",
-            f"row {row.number} ({_called(row)}) with its key columns as written",
-            "an edited key column (asset, name, class, serial, address, MAC or status)",
-            "restore the row from the sheet that was sent, and answer only in the columns to fill in",
-        )
-        for row in filled.rows
-        if sheets.row_digest(filled.customer, row.keys) != row.digest
-    ]
-    for key, count in Counter(row.keys.get("key", "") for row in filled.rows).items():
-        if count > 1:
-            rows = ", ".join(str(row.number) for row in filled.rows if row.keys.get("key") == key)
-            errors.append(
-                MspError(
-                    "MSP-VER-003",
-                    f"one row for {key}",
-                    f"{count} rows: {rows}",
-                    "keep the row that has the answer and remove the others",
-                )
-            )
+    """Every row that was written is there once, with its key columns as written, and nothing beside."""
+    ours = [row for row in filled.rows if row.keys.get("key") or row.digest]
+    errors = [_stray(row) for row in filled.rows if not (row.keys.get("key") or row.digest)]
+    errors += [_edited(row) for row in ours if sheets.row_digest(filled.customer, row.keys) != row.digest]
+    there = Counter(row.keys.get("key", "") for row in ours)
+    errors += [_repeated(key, ours) for key, count in there.items() if count > 1]
+    errors += [_missing(key, name) for key, name in filled.written.items() if key not in there]
     if errors:
         raise MspErrors(errors)
     whole = sheets.digest(filled.customer, [row.keys for row in filled.rows])
@@ -210,6 +200,44 @@ def _untouched(filled: FilledSheet, record: Sheet) -> None:
             f"{len(filled.rows)} rows that are not together what was written: a row is missing, added or replaced",
             "take the sheet that was sent and copy the answers into it",
         )
+
+
+def _stray(row: FilledRow) -> MspError:
+    said = next(filter(None, (*row.keys.values(), row.agreed, row.decision, row.remark)), "")
+    return MspError(
+        "MSP-VER-003",
+        "only rows that were written, below the headings",
+        f"row {row.number} ({said[:40]}), which is not a row of ours",
+        "remove it; what it says belongs in the column for remarks",
+    )
+
+
+def _edited(row: FilledRow) -> MspError:
+    return MspError(
+        "MSP-VER-003",
+        f"row {row.number} ({_called(row)}) with its key columns as written",
+        "an edited key column (asset, name, class, serial, address, MAC or status)",
+        "restore the row from the sheet that was sent, and answer only in the columns to fill in",
+    )
+
+
+def _repeated(key: str, rows: Sequence[FilledRow]) -> MspError:
+    numbers = [str(row.number) for row in rows if row.keys.get("key") == key]
+    return MspError(
+        "MSP-VER-003",
+        f"one row for {key}",
+        f"{len(numbers)} rows: {', '.join(numbers)}",
+        "keep the row that has the answer and remove the others",
+    )
+
+
+def _missing(key: str, name: str) -> MspError:
+    return MspError(
+        "MSP-VER-003",
+        f"the row of {name} ({key})",
+        "no such row",
+        "restore it from the sheet that was sent; a row without an answer changes nothing",
+    )
 
 
 def _called(row: FilledRow) -> str:

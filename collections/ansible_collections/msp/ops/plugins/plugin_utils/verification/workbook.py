@@ -72,6 +72,7 @@ TONES = {"good": "E4F3EA", "warn": "FDF0D5", "bad": "FBE6E5", "info": "E5EEF9", 
 HIDDEN = ("digest",)
 META_PAGE = "msp"
 MARK = "msp:"
+ROW = f"{MARK}row"
 SIGNER_ROW, SIGNED_ON_ROW = 4, 5
 NAMES_ROW, HEADER_ROW = 7, 8
 LARGEST_FILE = 8 * 1024 * 1024
@@ -263,7 +264,7 @@ def _finish(ws: Any, document: SheetDocument) -> None:
 
 
 def _meta(book: Any, document: SheetDocument) -> None:
-    """Who the sheet is, on a hidden page."""
+    """Who the sheet is, and which rows it was written with, on a hidden page."""
     ws = book.create_sheet(META_PAGE)
     facts = {
         "id": document.id,
@@ -275,6 +276,10 @@ def _meta(book: Any, document: SheetDocument) -> None:
     for row, (name, value) in enumerate(facts.items(), start=1):
         _put(ws, row, 1, MARK + name)
         _put(ws, row, 2, value)
+    for row, one in enumerate(document.rows, start=len(facts) + 1):
+        _put(ws, row, 1, ROW)
+        _put(ws, row, 2, one.keys["key"])
+        _put(ws, row, 3, one.keys["name"])
     ws.sheet_state = "hidden"
     ws.protection.sheet = True
 
@@ -288,7 +293,9 @@ def read(content: bytes) -> FilledSheet:
     book = _open(content)
     if META_PAGE not in book.sheetnames:
         raise _not_ours("a workbook without our hidden page")
-    meta = {str(r[0] or ""): r[1] for r in book[META_PAGE].iter_rows(max_col=2, values_only=True) if len(r) == 2}
+    hidden = [(str(r[0].value or ""), r[1].value, r[2].value) for r in book[META_PAGE].iter_rows(min_col=1, max_col=3)]
+    meta = {name: value for name, value, _name in hidden if name != ROW}
+    written = {_as_written(key): _as_written(name) for mark, key, name in hidden if mark == ROW}
     known = {name: canonical(meta.get(MARK + name)) for name in ("id", "customer", "language")}
     if not all(known.values()):
         raise _not_ours("a hidden page without sheet and customer")
@@ -296,7 +303,7 @@ def read(content: bytes) -> FilledSheet:
     t = Words(known["language"] if known["language"] in names.LANGUAGES else "en")
     rows = tuple(_read_rows(ws, names_row, columns, t))
     signer, signed_on = _signing(ws, names_row)
-    return FilledSheet(known["id"], known["customer"], rows, canonical(signer), signed_on)
+    return FilledSheet(known["id"], known["customer"], rows, canonical(signer), signed_on, written)
 
 
 def _open(content: bytes) -> Any:

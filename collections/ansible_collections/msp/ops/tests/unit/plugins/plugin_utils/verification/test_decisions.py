@@ -50,6 +50,7 @@ def filled(answers: dict[str, dict[str, Any]] | None = None, **changes: Any) -> 
         for number, one in enumerate(DOCUMENT.rows, start=9)
     ]
     values = {"id": DOCUMENT.id, "customer": SLUG, "rows": tuple(rows), "signed_by": "M. Jansen", "signed_on": TODAY}
+    values["written"] = {one.keys["key"]: one.keys["name"] for one in DOCUMENT.rows}
     return FilledSheet(**{**values, **changes})
 
 
@@ -161,9 +162,34 @@ def test_a_row_edited_together_with_its_own_digest_is_refused() -> None:
     assert refusal(dataclasses.replace(one, rows=tuple(rows))).code == "MSP-VER-003"
 
 
-def test_a_missing_row_is_refused() -> None:
+def test_every_missing_row_is_refused_by_its_name() -> None:
     one = filled()
+    first, second, *rest = one.rows
+    error = refusal(dataclasses.replace(one, rows=tuple(rest)))
+    assert isinstance(error, MspErrors)
+    assert [(e.code, e.expected) for e in error.errors] == [
+        ("MSP-VER-003", f"the row of {row.keys['name']} ({row.keys['key']})") for row in (first, second)
+    ]
+
+
+def test_a_missing_row_is_refused_where_the_workbook_does_not_say_what_was_written() -> None:
+    one = filled(written={})
     assert refusal(dataclasses.replace(one, rows=one.rows[1:])).code == "MSP-VER-003"
+
+
+@pytest.mark.parametrize("note", [{"keys": {"name": "Called on Monday"}}, {"remark": "Called on Monday"}])
+def test_a_note_below_the_table_is_no_row_of_ours_and_to_be_removed(note: dict[str, Any]) -> None:
+    one = filled()
+    blank = FilledRow(30, dict.fromkeys(sheet.KEY_COLUMNS, ""), "", None, None, "")
+    keys = {**blank.keys, **note.get("keys", {})}
+    stray = dataclasses.replace(blank, **{**note, "keys": keys})
+    again = dataclasses.replace(stray, number=31)
+    error = refusal(dataclasses.replace(one, rows=(*one.rows, stray, again)))
+    assert isinstance(error, MspErrors)
+    assert [(e.code, e.found) for e in error.errors] == [
+        ("MSP-VER-003", f"row {number} (Called on Monday), which is not a row of ours") for number in (30, 31)
+    ]
+    assert error.action.startswith("remove it")
 
 
 def test_a_row_that_is_there_twice_is_refused_with_both_rows_named() -> None:

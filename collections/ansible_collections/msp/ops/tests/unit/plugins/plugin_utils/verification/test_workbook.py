@@ -43,6 +43,7 @@ def test_a_sheet_comes_back_as_it_was_written(language: str) -> None:
     filled = workbook.read(saved(book))
     assert (filled.id, filled.customer) == (document.id, document.customer)
     assert [row.keys for row in filled.rows] == [row.keys for row in document.rows]
+    assert filled.written == {row.keys["key"]: row.keys["name"] for row in document.rows}
     assert sheet.digest(document.customer, [row.keys for row in filled.rows]) == document.digest
     assert all(row.agreed is None and row.decision is None for row in filled.rows)
 
@@ -122,6 +123,28 @@ def test_a_sheet_with_rows_added_above_and_below_is_still_read() -> None:
     filled = workbook.read(saved(book))
     assert len(filled.rows) == len(document.rows)
     assert filled.signed_by == "Marieke Jansen"
+
+
+def test_what_was_written_is_known_whatever_was_removed_or_noted_below() -> None:
+    document, book = written(small_office())
+    page = book.worksheets[0]
+    page.delete_rows(HEAD + 2)
+    page.cell(page.max_row + 3, column(book, "name")).value = "Called on Monday"
+    filled = workbook.read(saved(book))
+    missing = document.rows[1].keys
+    assert {key: filled.written[key] for key in filled.written.keys() - {row.keys["key"] for row in filled.rows}} == {
+        missing["key"]: missing["name"]
+    }
+    assert (filled.rows[-1].keys["key"], filled.rows[-1].digest) == ("", "")
+
+
+def test_a_sheet_that_does_not_list_its_rows_is_read_all_the_same() -> None:
+    """As sheets were written at first."""
+    document, book = written(small_office())
+    page = book[workbook.META_PAGE]
+    page.delete_rows(page.max_row - len(document.rows) + 1, len(document.rows))
+    filled = workbook.read(saved(book))
+    assert (filled.written, len(filled.rows), filled.id) == ({}, len(document.rows), document.id)
 
 
 def test_only_the_columns_to_fill_in_are_unlocked() -> None:
