@@ -47,7 +47,7 @@ HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 CONTESTED = {
     "heir": "name or static address of an asset, on hardware that no record ties to it: its new card or its successor",
     "named twice": "a name only, and more than one machine is known to bear it",
-    "new account": "a name with another directory id than on record, and nobody saw the machine under that name since",
+    "new account": "a name with an id that is not on record, and nobody saw the machine under that name since",
     "address": "an address only, and no single machine was seen there within the day",
     "listed": "an address only, and all that speaks for anybody is NetBox's list",
     "hearsay": "a name from reverse DNS, which may be of whoever had the address before, and no thing known to be there",
@@ -1022,7 +1022,7 @@ class _Judge:
                     if gap > DAY or (part.shows["mac"] and card not in part.shows["mac"]):
                         continue
                     moved = any(abs(t - sighting.last_seen) < gap and a != address for t, a in self.seen_at[card])
-                    later = since > sighting.last_seen + HOUR
+                    later = since > sighting.last_seen
                     there.add("" if (card and moved) or later else who)
         return there
 
@@ -1031,16 +1031,14 @@ class _Judge:
         if record is None:
             return ""
         mine, theirs = part.shows["directory_id"], record["directory_id"]
-        if not mine or not theirs or mine & theirs:
-            return ""
         since = min(s.first_seen for s in part.sightings)
-        there = any(
-            s.last_seen >= since
-            and bool(part.shows["name"] & _shown(s)["name"])
-            and bool(s.identity.get("macs") or s.identity.get("serial"))
-            for s in self.of_asset[who]
-        )
-        return "" if there else "new account"
+        machine = [s for s in self.of_asset[who] if s.identity.get("macs") or s.identity.get("serial")]
+        if mine and theirs and not mine & theirs:
+            there = any(s.last_seen >= since and part.shows["name"] & _shown(s)["name"] for s in machine)
+            return "" if there else "new account"
+        last = max((s.last_seen for s in machine), default=None)
+        until = max(s.last_seen for s in part.sightings)
+        return "new account" if last is not None and last < since and last + DAY < until else ""
 
 
 def _has_body(part: _Part, nobodys: set[tuple[str, str]]) -> bool:

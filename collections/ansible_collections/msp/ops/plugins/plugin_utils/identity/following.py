@@ -22,6 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Jud
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     LISTED,
     OTHER_ID,
+    SILENT,
     WEIGHTS,
     Point,
     Settings,
@@ -30,6 +31,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
 
 _CARD_KINDS = frozenset({Kind.MAC, Kind.WEAK_MAC, Kind.PRIVATE_MAC, Kind.MOVING_MAC})
 _NAMES = (Kind.NAME, Kind.HEARD)
+_LEASES = "dhcp"
 _HOUR = dt.timedelta(hours=1)
 
 
@@ -40,6 +42,7 @@ class _Held(NamedTuple):
 
     since: dt.datetime
     at: dt.datetime
+    source: str
     thing: Thing
     cards: frozenset[str]
     single: str
@@ -78,13 +81,15 @@ class Followers:
         """
         carded = [one for one in loose if _cards(one)]
         plain = [one for one in loose if not _cards(one)]
-        bare = [one for one in plain if not _word(one)]
+        heard = [one for one in plain if not _word(one) and one.of(Kind.HEARD)]
+        bare = [one for one in plain if not _word(one) and not one.of(Kind.HEARD)]
         steps: tuple[tuple[list[Bundle], Callable[[Sequence[Bundle]], list[list[Bundle]]]], ...] = (
             ([one for one in carded if one.of(Kind.NAME)], _each),
             ([one for one in carded if not one.of(Kind.NAME)], _each),
             ([one for one in plain if _word(one)], _by_word),
+            ([one for one in heard if one.of(Kind.ADDRESS)], self._by_address),
             ([one for one in bare if one.of(Kind.ADDRESS)], self._by_address),
-            ([one for one in bare if not one.of(Kind.ADDRESS)], _each),
+            ([one for one in (*heard, *bare) if not one.of(Kind.ADDRESS)], _each),
         )
         return [thing for bundles, together in steps for thing in self._step(bundles, together)]
 
@@ -125,7 +130,14 @@ class Followers:
                     single = next(iter(cards)) if len(cards) == 1 and len(member.addresses) == 1 else ""
                     for address in member.addresses:
                         self._held[address].append(
-                            _Held(member.first_seen or member.last_seen, member.last_seen, thing, cards, single)
+                            _Held(
+                                member.first_seen or member.last_seen,
+                                member.last_seen,
+                                member.source,
+                                thing,
+                                cards,
+                                single,
+                            )
                         )
                         if single:
                             self._whereabouts[single].append((member.last_seen, address))
@@ -194,6 +206,8 @@ class Followers:
         if any(thing.alive_since(one.first_seen, name) for name in one.of(Kind.NAME)):
             # It was there under this name after the other id appeared: the machine has a new id, no successor.
             points = tuple(point for point in points if point.weight != OTHER_ID)
+        elif one.of(Kind.NAME) and thing.silent_since(one, self._settings.near):
+            points += (Point("silent", tuple(sorted(_names(one))), SILENT),)
         inherited = tuple(sorted(name for name in _names(one) if id(thing) in self._heirs.get(name, {})))
         if inherited and not any(point.kind in _NAMES for point in points):
             kind = Kind.NAME if one.of(Kind.NAME) else Kind.HEARD
@@ -220,7 +234,7 @@ class Followers:
                 gap = abs(held.at - at)
                 if gap > self._settings.near or (cards and not cards & held.cards):
                     continue
-                if at + _HOUR < held.since or self._elsewhere(held, address, at):
+                if _came_later(held, at) or self._elsewhere(held, address, at):
                     before[id(held.thing)] = held.thing
                 elif id(held.thing) not in gaps or gap < gaps[id(held.thing)][0]:
                     gaps[id(held.thing)] = (gap, held.thing)
@@ -257,6 +271,11 @@ class Followers:
         )
 
 
+def _came_later(held: _Held, at: dt.datetime) -> bool:
+    """A DHCP server knows since when; who merely looks, sees a thing some time after it came."""
+    return at < held.since if held.source == _LEASES else at + _HOUR < held.since
+
+
 def _cards(one: Bundle) -> frozenset[str]:
     return frozenset().union(*(values for kind, values in one.known.items() if kind in _CARD_KINDS))
 
@@ -277,7 +296,7 @@ def _names(one: Bundle) -> frozenset[str]:
 
 
 def _word(one: Bundle) -> bool:
-    return bool(_names(one)) or any(one.of(kind) for kind in IDENTIFYING)
+    return bool(one.of(Kind.NAME)) or any(one.of(kind) for kind in IDENTIFYING)
 
 
 def _order(thing: Thing) -> str:
@@ -292,7 +311,7 @@ def _by_word(left: Sequence[Bundle]) -> list[list[Bundle]]:
     """What bears one name and shows no hardware: one thing, unless one source keeps two records of it."""
     lists: dict[str, list[Bundle]] = defaultdict(list)
     for one in left:
-        for name in _names(one):
+        for name in one.of(Kind.NAME):
             lists[name].append(one)
     groups = components([*([one] for one in left), *lists.values()])
     return [part for group in groups for part in ([[one] for one in group] if _twice(group) else [group])]

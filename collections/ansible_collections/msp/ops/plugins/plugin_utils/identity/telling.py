@@ -135,7 +135,7 @@ def _says(one: Profile, kind: str, values: Sequence[str]) -> bool:
         return one.asset in values
     if kind in ("type", "system"):
         return (one.family if kind == "type" else one.system) in values
-    said: frozenset[str] = getattr(one, _FIELDS[kind])
+    said: frozenset[str] = getattr(one, _FIELDS.get(kind, "names"))
     return any(value in said for value in values)
 
 

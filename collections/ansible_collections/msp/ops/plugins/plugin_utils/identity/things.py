@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, Kind
@@ -67,12 +67,22 @@ class Thing:
     def alive_since(self, moment: dt.datetime | None, name: str | None = None) -> bool:
         """Was it seen, under that name, by hardware of its own, after a moment?"""
         return any(
-            any(one.of(kind) for kind in HARDWARE)
-            and (name is None or name in one.of(Kind.NAME))
+            (name is None or name in one.of(Kind.NAME))
             and one.last_seen is not None
             and (moment is None or one.last_seen >= moment)
-            for one in self.bundles
+            for one in self._machines()
         )
+
+    def silent_since(self, other: Bundle, near: dt.timedelta) -> bool:
+        """Was its hardware last seen before all of the other began, and the other still well after?"""
+        last = max((one.last_seen for one in self._machines() if one.last_seen is not None), default=None)
+        if last is None or other.first_seen is None or other.last_seen is None:
+            return False
+        return last < other.first_seen and last + near < other.last_seen
+
+    def _machines(self) -> Iterator[Bundle]:
+        parts = [self.asset, *self.bundles] if self.asset is not None else self.bundles
+        return (one for one in parts if any(one.of(kind) for kind in HARDWARE))
 
 
 def cross_check(things: Iterable[Thing], ledger: Ledger) -> list[Thing]:

@@ -42,6 +42,7 @@ OTHER_MACHINE = -12  # another serial number or UUID
 MISSPELT = -5  # a serial number in NetBox that is one slip of the hand from the one seen
 OTHER_TYPE = -5  # a printer is no phone
 OTHER_SYSTEM = -3  # Windows is no Android; no word against a machine that was reinstalled
+SILENT = -3  # it began after the machine was last seen, and goes on: its successor, or a machine that works elsewhere
 OTHER_ID = -3  # another directory or MDM id, tag or card: a reinstalled or repaired machine has one
 
 
