@@ -50,7 +50,7 @@ CONTESTED = {
     "new account": "a name with an id that is not on record, and nobody saw the machine under that name since",
     "address": "an address only, and no single machine was seen there within the day",
     "listed": "an address only, and all that speaks for anybody is NetBox's list",
-    "hearsay": "a name from reverse DNS, which may be of whoever had the address before, and no thing known to be there",
+    "hearsay": "a name from reverse DNS, which may be of whoever had the address before; nobody known to be there",
     "copied": "a virtual machine's UUID on two cards at the same time, and none of them is on record alone",
     "shared serial": "a serial number that several machines have, on a card that is on no record",
     "slip": "a serial number nearly that of NetBox, with too little else: a typing error, or the next of the same box",
@@ -231,8 +231,8 @@ _OUI = {
     "printer": ("3c:2a:f4", "00:1e:0b"),
     "phone": ("f0:18:98", "5c:51:88"),
 }
-# Docks of the laptop's own maker pass the laptop's address on; others show one of their chip's maker. A third of these is
-# of a maker that no list has.
+# Docks of the laptop's own maker pass the laptop's address on; others show one of their chip's maker. A third of these
+# is of a maker that no list has.
 _DOCK_OUI, _NAMELESS_OUI = "00:e0:4c", "7c:c2:c6"
 _SETTLED = frozenset({"server", "virtual_machine", "network", "printer"})
 _JOINED = frozenset({"laptop", "desktop", "server", "virtual_machine"})
@@ -797,13 +797,14 @@ class _Judge:
                 for card in sighting.identity.get("macs", ()):
                     self.names_of[card].add(name)
         self.machines = {one.number: one for one in network.machines}
-        # A dock's card belongs to no machine, where its maker or two machines tell; nor does what makers or copies share.
+        # A dock's card belongs to no machine, where its maker or two machines tell; nor does what makers or copies
+        # share.
         docks = {one.dock for one in network.machines if one.dock}
         self.nobodys = network.shared_tokens | {
             ("mac", dock) for dock in docks if dock.startswith(_DOCK_OUI) or self._two_show(dock)
         }
 
-    def judge(self) -> None:
+    def judge(self) -> None:  # noqa: PLR0912 (rules in their order; apart they would say less)
         of_machine: dict[int, list[Sighting]] = defaultdict(list)
         self.of_asset: dict[str, list[Sighting]] = defaultdict(list)
         for key, (sighting, one) in self.found.items():
@@ -907,7 +908,7 @@ class _Judge:
         passing = bool(mine["mac"] & theirs["mac"]) and bool(mine["address"] & theirs.get("address", set()))
         return own or passing or bool(mine["private"] & theirs.get("private", set()))
 
-    def _of_body(self, part: _Part) -> str:
+    def _of_body(self, part: _Part) -> str:  # noqa: PLR0911 (rules in their order; apart they would say less)
         """What can be known of sightings that show hardware: "" decidable, "silent", or a word of CONTESTED."""
         one = part.machine
         if one.record_wrong or self._reached_another(part):
@@ -974,7 +975,7 @@ class _Judge:
                 return True
         return False
 
-    def _of_shade(self, part: _Part) -> str:
+    def _of_shade(self, part: _Part) -> str:  # noqa: PLR0911 (rules in their order; apart they would say less)
         """What can be known of sightings that show no hardware of their own."""
         one = part.machine
         if one.record_wrong:

@@ -4,11 +4,11 @@ Two baselines see the same in the same run: by name only (what modules that crea
 key that hits (serial number, else hardware address, else name). The networks come from bench/_made_network.py, whose
 docstring says what happens in them and what no judge could know.
 
-The seeds in TUNED were looked at while the rules were written; those in HELD_OUT, and the rates ROUGH, were not, and are
-printed apart. A sighting counts once, whoever's it is:
+The seeds in TUNED were looked at while the rules were written; those in HELD_OUT, and the rates ROUGH, were not, and
+are printed apart. A sighting counts once, whoever's it is:
 - precision: of the sightings matched to an asset, those that are that asset's (decidable or not).
 - recall: of the decidable sightings, those with the right answer: their asset, or new where there is none.
-- wrong merges: entities (for a baseline: assets) that hold sightings of two machines, or of a machine that is not theirs.
+- wrong merges: entities (for a baseline: assets) that hold sightings of two machines, or of one that is not theirs.
 - conflicts besides the undecidable: of the decidable sightings, those left to a person.
 - contested: what fits two explanations; to be left as a conflict.
 - silent: what points at nothing; to be left unmatched.
