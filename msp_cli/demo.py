@@ -40,12 +40,20 @@ def main(arguments: Sequence[str]) -> int:
     # The demo's evidence may go with the machine, also where the machine is a container.
     os.environ["MSP_DURABLE_PATHS"] = str(BUILD)
     reports, verifications = run(running, BUILD)
-    print(summary(verifications))
-    print(f"NetBox: {running.url} (user {running.admin_user}, password in {running.paths.admin_password})")
-    print(f"done in {time.monotonic() - began:.0f} s; ./msp lab down --name {NAME} stops the lab")
-    for path in reversed(reports):
-        print(f"report: {path}")
+    print(told(running, reports, verifications, time.monotonic() - began))
     return 0
+
+
+def told(running: lab.Lab, reports: Sequence[Path], verifications: Sequence[Verification], seconds: float) -> str:
+    """What the demo ends with: the summary, how to look further, and as the last line the first customer's report."""
+    return "\n".join(
+        (
+            summary(verifications),
+            f"NetBox: {running.url} (user {running.admin_user}, password in {running.paths.admin_password})",
+            f"done in {seconds:.0f} s; ./msp lab down --name {NAME} stops the lab",
+            *(f"report: {path}" for path in reversed(reports)),
+        )
+    )
 
 
 def run(running: lab.Lab, build: Path) -> tuple[list[Path], list[Verification]]:
@@ -62,12 +70,14 @@ def run(running: lab.Lab, build: Path) -> tuple[list[Path], list[Verification]]:
     for slug, contract in contracts.items():
         job.play(f"onboard {slug}", "playbooks/onboard.yml", "-e", json.dumps({"contract_file": str(contract)}))
     settings: dict[str, object] = {"report_directory": str(build / "reports"), "report_made_by": MADE_BY}
-    inventory: list[str] = []
+    what, audited = "every contracted host", list(contracts)
+    where: tuple[str, ...] = ()
     if not running.hosts:
-        inventory = ["-i", "inventories/demo", "-i", str(alone(build))]
+        what, audited = "this machine", [ALONE.rpartition(".")[2]]
+        where = alone(build)
         settings["msp_audit_become"] = False
-    job.play("audit every contracted host, and report", "playbooks/audit.yml", *inventory, "-e", json.dumps(settings))
-    reports = [newest(build / "reports" / slug) for slug in contracts]
+    job.play(f"audit {what}, and report", "playbooks/audit.yml", *where, "-e", json.dumps(settings))
+    reports = [newest(build / "reports" / slug) for slug in audited]
     return reports, verify(running, store_url(build), list(contracts))
 
 
@@ -116,16 +126,17 @@ class Job:
             raise MspError("MSP-CLI-005", f"{' '.join(command[:2])} to succeed", f"exit status {status}", f"read {log}")
 
 
-def alone(build: Path) -> Path:
+def alone(build: Path) -> tuple[str, ...]:
     """Where no container runs this machine plays one of the contracted servers; the report says what differs.
 
-    An inventory of its own says so: NetBox may not choose a connection that runs on the controller.
+    An inventory of its own says so: NetBox may not choose a connection that runs on the controller. Nothing else is
+    audited, for nothing else is there. Returns the arguments that say so to ansible-playbook.
     """
     print(f"msp: auditing this machine alone, as {ALONE}", file=sys.stderr)
     path = build / "alone.yml"
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     path.write_text(json.dumps({"all": {"hosts": {ALONE: local}}}, indent=2))
-    return path
+    return ("-i", "inventories/demo", "-i", str(path), "--limit", f"{ALONE},localhost")
 
 
 def summary(verifications: Sequence[Verification]) -> str:

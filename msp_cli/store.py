@@ -117,22 +117,33 @@ def _export(chosen: argparse.Namespace) -> int:
                 f"nothing of {', '.join(unknown)}",
                 "give the customer's slug as NetBox has it; without --customer every customer is exported",
             )
-        chosen.to.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for customer in chosen.customer or known:
-            path = chosen.to / f"{quote(customer, safe='')}.jsonl"
-            partial = path.with_suffix(".part")
-            with (
-                step(f"exporting {customer}"),
-                os.fdopen(
-                    os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii"
-                ) as file,
-            ):
-                count = 0
-                for count, record in enumerate(export.export(store, customer), start=1):  # noqa: B007
-                    file.write(codec.encode(record) + "\n")
-            partial.replace(path)
-            print(f"exported: {customer}: {count:,} records: {path}")
+        try:
+            _write(store, chosen.customer or known, chosen.to)
+        except OSError as error:
+            raise MspError(
+                "MSP-EVD-015",
+                "a directory for the export that can be written, with room in it",
+                f"{error.filename or chosen.to}: {error.strerror}",
+                "give another with --to, or make room and run it again",
+            ) from error
     return 0
+
+
+def _write(store: Store, customers: Sequence[str], to: Path) -> None:
+    """A file a customer, readable by its owner alone, there under its name only when it is whole."""
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for customer in customers:
+        path = to / f"{quote(customer, safe='')}.jsonl"
+        partial = path.with_suffix(".part")
+        with (
+            step(f"exporting {customer}"),
+            os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file,
+        ):
+            count = 0
+            for count, record in enumerate(export.export(store, customer), start=1):  # noqa: B007
+                file.write(codec.encode(record) + "\n")
+        partial.replace(path)
+        print(f"exported: {customer}: {count:,} records: {path}")
 
 
 def _retain(chosen: argparse.Namespace) -> int:

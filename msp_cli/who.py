@@ -47,15 +47,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _term(typed: str) -> str:
-    """What to look for. What nothing can be called is not asked: an empty filter is none, and a long one no answer."""
+    """What to look for. What nothing can be called is asked of nobody: NetBox's refusal would read as its silence."""
     term = typed.strip()
+    wanted = f"a name, address, MAC or serial of 1 to {LONGEST_TERM} characters"
+    what_to_do = "give one, as in ./msp who jansen-srv01"
     if not 0 < len(term) <= LONGEST_TERM:
-        raise MspError(
-            "MSP-CLI-007",
-            f"a name, address, MAC or serial of 1 to {LONGEST_TERM} characters",
-            f"{len(term)} characters" if term else "nothing but space" if typed else "nothing",
-            "give one, as in ./msp who jansen-srv01",
-        )
+        found = f"{len(term)} characters" if term else "nothing but space" if typed else "nothing"
+        raise MspError("MSP-CLI-007", wanted, found, what_to_do)
+    try:
+        term.encode()
+    except UnicodeEncodeError as error:
+        raise MspError("MSP-CLI-007", f"{wanted}, in UTF-8", f"other bytes: {term!a}", what_to_do) from error
     return term
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
 from lab.api import NetBox
 from lab.lab import Lab
@@ -94,6 +97,26 @@ def test_warranties_are_right(done: Done) -> None:
     }
 
 
+def test_it_ends_with_a_summary_and_its_last_line_is_where_the_report_is(
+    done: Done, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(done.build))
+    monkeypatch.setattr("lab.lab.up", {demo.NAME: lab}.__getitem__)
+    job = (list(done.reports.values()), list(done.verifications.values()))
+    monkeypatch.setattr(demo, "run", lambda _running, _build: job)
+
+    assert demo.main([]) == 0
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split()[:3] == ["customer", "contracted", "found"]
+    rows = {line.partition("  ")[0]: line.split()[-7:] for line in said[2:4]}
+    counts = {one.customer.name: one.counts for one in done.verifications.values()}
+    assert {name: row[0] for name, row in rows.items()} == {name: str(c.contracted) for name, c in counts.items()}
+    assert lab.url in "".join(said)
+    assert said[-1] == f"report: {done.reports['bakkerij-jansen']}"
+    assert done.reports["bakkerij-jansen"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
 def test_running_it_again_writes_nothing_to_netbox(
     done: Done, lab: Lab, netbox: NetBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,3 +145,31 @@ def test_the_daily_run_renews_the_dates_in_the_saved_filters_and_reports(
     (renewed,) = netbox.all("extras/saved-filters/?slug=msp-warranty-ends")
     assert renewed["parameters"] == soon["parameters"]
     assert sorted(path.parent.name for path in reports.glob("*/*.html")) == ["bakkerij-jansen", "harbour-dental"]
+
+
+@pytest.fixture
+def emptied(netbox: NetBox) -> Iterator[NetBox]:
+    """NetBox empty for one test, and afterwards as it was."""
+    netbox.snapshot("aside")
+    netbox.reset()
+    yield netbox
+    netbox.reset("aside")
+
+
+def test_where_no_host_runs_this_machine_alone_is_audited_and_nothing_of_its_network_is_kept(
+    lab: Lab, emptied: NetBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
+
+    reports, verifications = demo.run(dataclasses.replace(lab, hosts=[]), tmp_path)
+
+    assert "1 host(s): 1 ok" in (tmp_path / "audit.log").read_text()
+    with Store.open(demo.store_url(tmp_path)) as store:
+        slugs = [verification.customer.slug for verification in verifications]
+        audited = {last.host for slug in slugs for _ok, last in store.last_audits(slug).values() if last}
+        seen = {one.source for slug in slugs for one in store.sightings(slug)}
+    assert audited == {demo.ALONE}
+    # The contracts name no network in this mode, so no neighbour of this machine is inside one.
+    assert seen == {"audit"}
+    assert emptied.all("ipam/ip-addresses/") == emptied.all("ipam/prefixes/") == []
+    assert [report.parent.name for report in reports] == ["bakkerij-jansen"]

@@ -360,7 +360,10 @@ def test_the_automation_writes_only_on_customers_and_deletes_nothing(modelled: N
 
 
 def test_the_automation_onboards_the_example_customers_with_its_own_rights(modelled: NetBox, tmp_path: Path) -> None:
-    contracts = customers.write([], tmp_path / "customers")
+    server = {"subnet": "192.0.2.0/24", "address": "192.0.2.10", "mac": "02:00:5e:00:00:10"}
+    servers = {"bakkerij-jansen": "jansen-srv01", "harbour-dental": "harbour-srv01"}
+    running = [{**server, "name": name, "customer": slug} for slug, name in servers.items()]
+    contracts = customers.write(running, tmp_path / "customers")
     places = {"XDG_STATE_HOME": str(tmp_path), "MSP_DURABLE_PATHS": str(tmp_path)}
     env = {**os.environ, **modelled.env(AUTOMATION["token"]), **places}
 

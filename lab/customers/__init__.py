@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
@@ -20,8 +21,9 @@ import yaml
 from openpyxl.styles import Font
 
 HERE = Path(__file__).parent
-# Where no host runs, the files still have to say something: addresses that are nobody's.
-DOCUMENTATION = {"bakkerij-jansen": "192.0.2.0/24", "harbour-dental": "198.51.100.0/24"}
+SLUGS = ("bakkerij-jansen", "harbour-dental")
+# A site's networks in a contract file.
+PREFIXES = re.compile(r"^    prefixes:\n(?: {6}.*\n)+", re.MULTILINE)
 # A spreadsheet has room above its headings, and people use it.
 TITLE = Font(bold=True, size=14)
 
@@ -30,17 +32,20 @@ def write(hosts: Sequence[Mapping[str, Any]], target: Path, today: dt.date | Non
     """Write every customer's files below target; returns the contract file of each.
 
     hosts are the lab's (lab/hosts.py); today is the day around which warranties end, the machine's own when not given.
+    Where no host runs, the files name no network and no address: whatever they named, this machine could reach it, and
+    what is there is not the lab's.
     """
     today = today or dt.datetime.now(dt.UTC).date()
     written = {}
-    for slug in DOCUMENTATION:
+    for slug in SLUGS:
         own = [host for host in hosts if host["customer"] == slug]
         directory = target / slug
         directory.mkdir(parents=True, exist_ok=True)
-        words = _words(slug, own, today)
+        words = _words(own, today)
         contract = directory / "contract.yml"
-        text = Template((HERE / slug / "contract.yml").read_text(encoding="utf-8")).substitute(words)
-        contract.write_text(text, encoding="utf-8")
+        text = (HERE / slug / "contract.yml").read_text(encoding="utf-8")
+        text = text if own else PREFIXES.sub("", text)
+        contract.write_text(Template(text).substitute(words), encoding="utf-8")
         table = yaml.safe_load((HERE / slug / "table.yml").read_text(encoding="utf-8"))
         cells = [[_cell(cell, own, words, today) for cell in row] for row in table["rows"]]
         WRITERS[table["file"].rpartition(".")[2]](directory / table["file"], table, cells)
@@ -48,20 +53,23 @@ def write(hosts: Sequence[Mapping[str, Any]], target: Path, today: dt.date | Non
     return written
 
 
-def _words(slug: str, hosts: Sequence[Mapping[str, Any]], today: dt.date) -> dict[str, str]:
-    network = ipaddress.IPv4Network(hosts[0]["subnet"] if hosts else DOCUMENTATION[slug])
-    return {
-        "prefix": str(network),
-        "gateway": str(network[1]),
-        "phones": f"{network[200]}-{network[219]}",
-        "scan": "true" if hosts else "false",
+def _words(hosts: Sequence[Mapping[str, Any]], today: dt.date) -> dict[str, str]:
+    contract = {
         "start": dt.date(today.year - 1, 1, 1).isoformat(),
         "end": dt.date(today.year + 2, 12, 31).isoformat(),
     }
+    if not hosts:
+        return contract | {"gateway": ""}
+    network = ipaddress.IPv4Network(hosts[0]["subnet"])
+    phones = f"{network[200]}-{network[219]}"
+    return contract | {"prefix": str(network), "gateway": str(network[1]), "phones": phones}
 
 
 def _cell(cell: Any, hosts: Sequence[Mapping[str, Any]], words: Mapping[str, str], today: dt.date) -> Any:
-    """A cell of the table. "= day -30" is a date, "= address NAME" what the lab knows of a host, "= gateway" a word."""
+    """A cell of the table. "= day -30" is a date, "= address NAME" what the lab knows of a host, "= gateway" a word.
+
+    Without hosts there is no address, and the cell is empty.
+    """
     if not isinstance(cell, str) or not cell.startswith("="):
         return cell
     what, _, about = cell[1:].strip().partition(" ")

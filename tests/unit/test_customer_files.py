@@ -32,7 +32,7 @@ def state(asset: ListedAsset) -> str:
     return status.warranty_state_on(merge(asset.sources).end, TODAY)
 
 
-@pytest.mark.parametrize("slug", customers.DOCUMENTATION)
+@pytest.mark.parametrize("slug", customers.SLUGS)
 def test_each_customer_of_the_demo_shows_every_state_of_warranty_and_sources_that_disagree(
     slug: str, tmp_path: Path
 ) -> None:
@@ -45,7 +45,7 @@ def test_each_customer_of_the_demo_shows_every_state_of_warranty_and_sources_tha
     assert found.unknown_columns == ()
 
 
-@pytest.mark.parametrize("slug", customers.DOCUMENTATION)
+@pytest.mark.parametrize("slug", customers.SLUGS)
 def test_the_lists_name_what_is_contracted_with_the_labs_addresses_and_serials(slug: str, tmp_path: Path) -> None:
     written = customers.write(HOSTS, tmp_path, TODAY)
 
@@ -64,13 +64,23 @@ def test_the_lists_name_what_is_contracted_with_the_labs_addresses_and_serials(s
     assert "192.0.2.1" in {row.address for row in listed.values() if row.asset_class == "network"}
 
 
-def test_where_no_host_runs_the_files_name_nobodys_network_and_allow_no_scan(tmp_path: Path) -> None:
-    written = customers.write([], tmp_path, TODAY)
+@pytest.mark.parametrize("slug", customers.SLUGS)
+def test_where_hosts_run_their_network_may_be_scanned(slug: str, tmp_path: Path) -> None:
+    document, _found = onboarding.load(customers.write(HOSTS, tmp_path, TODAY)[slug])
 
-    for slug, contract in written.items():
-        document, _found = onboarding.load(contract)
-        [prefix] = document.sites[0].prefixes
-        assert (str(prefix.network), prefix.scan) == (customers.DOCUMENTATION[slug], False)
+    [prefix] = document.sites[0].prefixes
+    assert (str(prefix.network), prefix.scan) == ("192.0.2.0/24", True)
+
+
+@pytest.mark.parametrize("slug", customers.SLUGS)
+def test_where_no_host_runs_the_files_name_no_network_and_no_address(slug: str, tmp_path: Path) -> None:
+    document, found = onboarding.load(customers.write([], tmp_path, TODAY)[slug])
+
+    assert [site.prefixes for site in document.sites] == [()]
+    assert {asset.row.address for asset in found.assets} == {None}
+    assert {asset.row.name for asset in found.assets} == {
+        asset.row.name for asset in onboarding.load(customers.write(HOSTS, tmp_path, TODAY)[slug])[1].assets
+    }
 
 
 def test_the_dutch_list_is_saved_as_a_dutch_excel_saves_it(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def test_a_customer_nobody_knows_gets_an_error_and_no_empty_file(tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def test_an_export_to_where_nobody_can_write_is_refused_with_the_place_named(tmp_path: Path) -> None:
+    store.main(["upgrade"])
+    spool.put([SEEN])
+    store.main(["deliver"])
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(MspError) as caught:
+        store.main(["export", "--to", str(tmp_path / "out")])
+    assert caught.value.code == "MSP-EVD-015"
+    assert str(tmp_path / "out") in caught.value.found
+
+
 def test_prune_shows_first_and_removes_only_when_told(capsys: pytest.CaptureFixture[str]) -> None:
     store.main(["upgrade"])
     spool.put([SEEN])

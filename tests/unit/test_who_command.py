@@ -24,7 +24,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize(
     ("term", "found"),
-    [("", "nothing"), ("   ", "nothing but space"), ("\t\n", "nothing but space"), ("x" * 256, "256")],
+    [
+        ("", "nothing"),
+        ("   ", "nothing but space"),
+        ("\t\n", "nothing but space"),
+        ("x" * 256, "256 characters"),
+        ("\udcff\udcfe", "other bytes"),  # as Python hands on an argument that is not in UTF-8
+    ],
 )
 def test_a_term_that_nothing_can_be_called_is_refused_and_nobody_is_asked(
     term: str, found: str, asked: list[str]
