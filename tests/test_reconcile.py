@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import os
 import signal
@@ -268,7 +269,12 @@ def test_facts_follow_what_is_seen_and_promises_stay(world: World) -> None:
     world.quiet()
 
 
-def test_an_address_moves_with_the_thing_that_has_it_now(world: World) -> None:
+@pytest.mark.parametrize("batch", [100, 1])
+def test_an_address_moves_with_the_thing_that_has_it_now(
+    world: World, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """In batches of one, the second asset was changed by the first one's batch: our own doing is no reason to stop."""
+    monkeypatch.setattr(reconcile, "Place", functools.partial(reconcile.Place, batch=batch))
     world.settled()
     world.see("srv01", 1, identity={"addresses": ["192.0.2.2"]})
     world.see("srv02", 2, identity={"addresses": ["192.0.2.1"]})
