@@ -168,7 +168,7 @@ class World:
         with Register.connect(self.netbox.url, self.token) as register:
             found = self.run(register)
             assert register.writes == 0
-        assert found.plan is None
+        assert (found.plan, found.resumed, found.given_up) == (None, (), ())
         assert self.netbox.changes() == before
         assert self.store.changes(SLUG) == recorded
 
@@ -481,6 +481,24 @@ def test_nothing_is_written_before_somebody_approves_exactly_that_plan(world: Wo
         world,
         "MSP-REC-002",
         apply=lambda: reconcile.apply(world.register, world.store, second.plan.id, options),
+    )
+
+
+def test_a_plan_is_refused_when_another_one_was_carried_out_since(world: World) -> None:
+    """What the other one wrote need not show on the assets: a card that is added leaves its device as it was."""
+    world.settled()
+    world.see("srv01", 1, identity={"macs": [CARD.format(1), CARD.format(91)]})
+    first = world.plan().plan
+    world.see("till02", 57)
+    second = world.plan().plan
+    assert first and second
+    reconcile.apply(world.register, world.store, first.id, Options())
+
+    refused(
+        world,
+        "MSP-REC-002",
+        "another one was",
+        apply=lambda: reconcile.apply(world.register, world.store, second.id, Options()),
     )
 
 
