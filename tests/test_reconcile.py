@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import os
 import signal
@@ -167,7 +168,7 @@ class World:
         with Register.connect(self.netbox.url, self.token) as register:
             found = self.run(register)
             assert register.writes == 0
-        assert found.plan is None
+        assert (found.plan, found.resumed, found.given_up) == (None, (), ())
         assert self.netbox.changes() == before
         assert self.store.changes(SLUG) == recorded
 
@@ -271,7 +272,12 @@ def test_facts_follow_what_is_seen_and_promises_stay(world: World) -> None:
     world.quiet()
 
 
-def test_an_address_moves_with_the_thing_that_has_it_now(world: World) -> None:
+@pytest.mark.parametrize("batch", [100, 1])
+def test_an_address_moves_with_the_thing_that_has_it_now(
+    world: World, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """In batches of one, the second asset was changed by the first one's batch: our own doing is no reason to stop."""
+    monkeypatch.setattr(reconcile, "Place", functools.partial(reconcile.Place, batch=batch))
     world.settled()
     world.see("srv01", 1, identity={"addresses": ["192.0.2.2"]})
     world.see("srv02", 2, identity={"addresses": ["192.0.2.1"]})
@@ -484,6 +490,24 @@ def test_nothing_is_written_before_somebody_approves_exactly_that_plan(world: Wo
         world,
         "MSP-REC-002",
         apply=lambda: reconcile.apply(world.register, world.store, id_of(second), options),
+    )
+
+
+def test_a_plan_is_refused_when_another_one_was_carried_out_since(world: World) -> None:
+    """What the other one wrote need not show on the assets: a card that is added leaves its device as it was."""
+    world.settled()
+    world.see("srv01", 1, identity={"macs": [CARD.format(1), CARD.format(91)]})
+    first = world.plan().plan
+    world.see("till02", 57)
+    second = world.plan().plan
+    assert first and second
+    reconcile.apply(world.register, world.store, first.id, Options())
+
+    refused(
+        world,
+        "MSP-REC-002",
+        "another one was",
+        apply=lambda: reconcile.apply(world.register, world.store, second.id, Options()),
     )
 
 

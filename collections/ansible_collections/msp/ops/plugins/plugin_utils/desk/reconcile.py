@@ -335,7 +335,7 @@ class _Reconciliation:
                 _all_taken(self.store, plan, applied)
                 resumed.append(plan.id)
             except MspError as error:
-                if error.code not in ("MSP-REC-002", "MSP-REG-008"):
+                if error.code != "MSP-REC-002":
                     raise
                 applying.abandon(self.store, plan)
                 given_up.append(plan.id)
