@@ -206,9 +206,9 @@ class Followers:
         if any(thing.alive_since(one.first_seen, name) for name in one.of(Kind.NAME)):
             # It was there under this name after the other id appeared: the machine has a new id, no successor.
             points = tuple(point for point in points if point.weight != OTHER_ID)
-        elif one.of(Kind.NAME) and thing.silent_since(one, self._settings.near):
-            points += (Point("silent", tuple(sorted(_names(one))), SILENT),)
         inherited = tuple(sorted(name for name in _names(one) if id(thing) in self._heirs.get(name, {})))
+        if one.of(Kind.NAME) and not inherited and thing.silent_since(one, self._settings.near):
+            points += (Point("silent", tuple(sorted(_names(one))), SILENT),)
         if inherited and not any(point.kind in _NAMES for point in points):
             kind = Kind.NAME if one.of(Kind.NAME) else Kind.HEARD
             points += (Point(kind, inherited, WEIGHTS[kind]),)
