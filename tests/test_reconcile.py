@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import devices, reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Options, Reconciled
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Coverage, Observation
@@ -277,7 +278,7 @@ def test_an_address_moves_with_the_thing_that_has_it_now(
     world: World, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     """In batches of one, the second asset was changed by the first one's batch: our own doing is no reason to stop."""
-    monkeypatch.setattr(reconcile, "Place", functools.partial(reconcile.Place, batch=batch))
+    monkeypatch.setattr(reconcile, "Place", functools.partial(Place, batch=batch))
     world.settled()
     world.see("srv01", 1, identity={"addresses": ["192.0.2.2"]})
     world.see("srv02", 2, identity={"addresses": ["192.0.2.1"]})

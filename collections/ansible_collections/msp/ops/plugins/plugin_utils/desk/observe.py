@@ -18,10 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import graph as live_graph
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import ldap as live_ldap
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import nmap as live_nmap
-
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Coverage, Observation
@@ -38,6 +34,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe import (
     scan,
     sources,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import graph as live_graph
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import ldap as live_ldap
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import nmap as live_nmap
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Context, Reading, Skip, joined
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
