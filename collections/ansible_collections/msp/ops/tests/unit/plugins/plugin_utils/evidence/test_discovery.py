@@ -132,7 +132,8 @@ def test_a_plan_keeps_its_first_approval_and_every_step(store: Store) -> None:
     found = store.plan("p1")
     assert found is not None
     assert (found.approved_by, found.approval_reason) == ("R. de Boer", "as agreed by telephone")
-    assert found.approved_at == approved.approved_at is not None
+    assert approved.approved_at is not None
+    assert found.approved_at == approved.approved_at
     assert found.steps == {"a", "b", "c"}
     assert store.plans("bakery") == [found]
     assert store.plans("dentist") == []
