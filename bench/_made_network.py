@@ -28,8 +28,9 @@ Everything else is decidable: a chain of evidence that belongs to one machine on
 or the machine has none and nothing points at any.
 
 Left out: what all evidence agrees on and is wrong nevertheless. A dock of an unknown maker where no source tells names,
-and a successor of which nothing is seen but an account under the old name, would look exactly like what they are not;
-no judge could be right, and none could say so. Such docks and successors are made only where some source can tell.
+a successor of which nothing is seen but an account under the old name, and a machine whose label was swapped and whose
+name was changed as well would look exactly like what they are not; no judge could be right, and none could say so. They
+are made only where some source can tell.
 """
 
 from __future__ import annotations
@@ -284,6 +285,8 @@ class _Network:
 
     def _happen(self) -> None:
         for one in list(self.machines):
+            if one.record_wrong:
+                continue  # see "Left out" above
             if self._chance(self.rates.retired):
                 one.gone = NOW - self.dice.uniform(3, 60) * DAY
             elif self._shows_itself(one) and self._hardware_on_record(one) and self._chance(self.rates.replaced):
@@ -303,7 +306,9 @@ class _Network:
 
     def _shows_itself(self, one: Machine) -> bool:
         """Would a successor leave any trace but a new account under the old name? See "Left out" above."""
-        return bool(self.has["arp"] if one.kind in SETTLED else self.has["dhcp"] or one.before["managed"])
+        if one.kind in SETTLED:
+            return self.has["arp"] and bool(one.before["record"]["address"] and one.before["record"]["listed"])
+        return self.has["dhcp"] or bool(one.before["managed"])
 
     def _alter(self, one: Machine) -> None:
         if self._chance(self.rates.renamed):

@@ -27,7 +27,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from bench._made_network import make
-from bench._made_world import ROUGH, USUAL, Made, Rates
+from bench._made_world import ROUGH, USUAL, YOUNG, Made, Rates
 from bench.harness import Figure, Outcome, Target, own_peak_mb
 
 TUNED = (1, 2, 3)
