@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import random as dice
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -412,7 +413,7 @@ def test_a_thing_seen_only_at_an_address_that_netbox_lists_is_asked_about() -> N
 def test_of_two_holders_the_one_clearly_nearer_in_time_has_the_address() -> None:
     bare = seen("nmap", addresses=["10.0.0.7"], at=NOW - 3 * HOUR)
     near = seen("arp", macs=[OTHER], addresses=["10.0.0.7"], at=NOW - 2 * HOUR)
-    for ago, keys in ((9, {f"mac:{OTHER}"}), (4, {f"mac:{OTHER}", "device:1"})):
+    for ago, keys in ((9, {f"mac:{OTHER}"}), (5, {f"mac:{OTHER}", "device:1"})):
         far = seen("arp", macs=[CARD], addresses=["10.0.0.7"], at=NOW - ago * HOUR)
         entity = entity_of(resolved([asset(macs=(CARD,))], bare, near, far), bare)
         assert {entity.key if entity.verdict is Verdict.NEW else "", *sides(entity)} - {""} == keys
@@ -565,7 +566,7 @@ maybe = st.sampled_from
 
 @st.composite
 def observed(draw: st.DrawFn) -> Profile:
-    identity = {
+    identity: dict[str, Any] = {
         "serial": draw(maybe((None, None, None, *SERIALS))),
         "uuid": draw(maybe((None, None, None, UUID, UUID_TOO))),
         "directory_id": draw(maybe((None, None, "d1", "d2"))),
