@@ -4,9 +4,8 @@ Written from how networks behave, and imports nothing of the package identity. E
 
 The world. A customer has machines: laptops, desktops, servers, virtual machines, network devices, printers, phones.
 Most have an asset in NetBox, with gaps and a few typing errors; some have none (bought and forgotten; visitors). All
-customers number their networks alike (10.0.x.0/24) and most give their machines the same names. Three of four
-customers have been served for long: what earlier runs matched is remembered (ids, cards, serial numbers); the others
-start.
+customers number their networks alike (10.0.x.0/24) and give their machines the same names. Most have been served for
+long: what earlier runs matched is remembered (ids, cards, serial numbers); the others are in their first months.
 
 What happens to machines since NetBox was last right (Rates): they are renamed, get a new card, are reinstalled (new
 directory and MDM ids, the old MDM record may stay behind), are replaced by another machine that takes over name and
@@ -21,11 +20,17 @@ DNS that may be of an earlier machine), lldp. Each thing of a source in its newe
 evidence store gives.
 
 What cannot be decided. A judge who knows every kind of event, but not which of them happened, has the evidence only:
-- contested: the evidence points at an asset and fits another ordinary event as well. Rules, in CONTESTED below.
+- contested: the evidence points at an asset and fits another ordinary event as well. The rules are in
+  bench/_made_judgement.py.
 - silent: nothing in the evidence points at the machine's asset at all (a made-up hardware address with a stock name,
   a card that nobody has on record and no name). No judge could match it; to call it new is all that can be done.
 Everything else is decidable: a chain of evidence that belongs to one machine only leads to the record of its asset,
 or the machine has none and nothing points at any.
+
+Left out: what all evidence agrees on and is wrong nevertheless. A dock of an unknown maker where no source tells names,
+a successor of which nothing is seen but an account under the old name, and a machine whose label was swapped and whose
+name was changed as well would look exactly like what they are not; no judge could be right, and none could say so. They
+are made only where some source can tell.
 """
 
 from __future__ import annotations
@@ -33,167 +38,26 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import thing_key
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation, Sighting
-
-NOW = dt.datetime(2026, 11, 23, 6, 0, tzinfo=dt.UTC)
-HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
-
-CONTESTED = {
-    "heir": "name or static address of an asset, on hardware that no record ties to it: its new card or its successor",
-    "named twice": "a name only, and more than one machine is known to bear it",
-    "new account": "a name with an id that is not on record, and nobody saw the machine under that name since",
-    "address": "an address only, and no single machine was seen there within the day",
-    "listed": "an address only, and all that speaks for anybody is NetBox's list",
-    "hearsay": "a name from reverse DNS, which may be of whoever had the address before; nobody known to be there",
-    "copied": "a virtual machine's UUID on two cards at the same time, and none of them is on record alone",
-    "shared serial": "a serial number that several machines have, on a card that is on no record",
-    "slip": "a serial number nearly that of NetBox, with too little else: a typing error, or the next of the same box",
-    "record": "NetBox contradicts itself: swapped labels, one machine twice, or an audit that reached another machine",
-    "dock": "nothing but the card of a dock that goes from laptop to laptop",
-    "virtual": "an address that two routers share: no thing of its own",
-    "strange name": "a card of one asset under the name of another that is not there",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """How often things happen: a share of the machines (or of those it can happen to)."""
-
-    renamed: float = 0.012
-    new_card: float = 0.008
-    reinstalled: float = 0.012
-    replaced: float = 0.006
-    retired: float = 0.03
-    copied: float = 0.015  # of virtual machines
-    copied_with_uuid: float = 0.5  # of the copies
-    without_asset: float = 0.05
-    visitors: float = 0.02
-    docked: float = 0.25  # of laptops
-    lease_changed: float = 0.3  # of clients, within the last two days
-    placeholder: float = 0.03  # of desktops
-    oem_customers: float = 0.12  # customers with desktops of a careless maker
-    slips: float = 0.005  # of serial numbers in NetBox
-    swapped: float = 0.0008
-    twice: float = 0.0008
-    serial_recorded: float = 0.88
-    cards_recorded: float = 0.5
-    private_phone: float = 0.3  # of managed phones; of others three times that, at most 0.95
-    remembered: float = 0.97  # of what an earlier run could see
-    long_served: float = 0.85  # of customers; the others are in their first months
-    stale_dns: float = 0.03
-
-
-USUAL = Rates()
-# A rougher world.
-ROUGH = Rates(
-    renamed=0.03,
-    new_card=0.015,
-    reinstalled=0.03,
-    replaced=0.012,
-    retired=0.06,
-    copied=0.03,
-    copied_with_uuid=0.7,
-    without_asset=0.1,
-    visitors=0.04,
-    docked=0.45,
-    lease_changed=0.6,
-    placeholder=0.1,
-    oem_customers=0.3,
-    slips=0.01,
-    swapped=0.002,
-    twice=0.002,
-    serial_recorded=0.75,
-    cards_recorded=0.3,
-    private_phone=0.6,
-    remembered=0.9,
-    long_served=0.6,
-    stale_dns=0.08,
+from bench._made_judgement import Judge
+from bench._made_world import (
+    DAY,
+    DOCK_OUI,
+    HOUR,
+    NAMELESS_OUI,
+    NOW,
+    SETTLED,
+    STOCK_NAMES,
+    USUAL,
+    Machine,
+    Made,
+    Rates,
 )
-# Nearly all customers are in their first months, with lists that lack most cards, and more of everything that moves.
-YOUNG = Rates(
-    renamed=0.02,
-    new_card=0.01,
-    reinstalled=0.04,
-    replaced=0.01,
-    retired=0.05,
-    copied=0.05,
-    copied_with_uuid=0.3,
-    without_asset=0.15,
-    visitors=0.06,
-    docked=0.5,
-    lease_changed=0.5,
-    placeholder=0.05,
-    oem_customers=0.25,
-    slips=0.02,
-    swapped=0.001,
-    twice=0.003,
-    serial_recorded=0.95,
-    cards_recorded=0.3,
-    private_phone=0.5,
-    long_served=0.3,
-    stale_dns=0.05,
-)
-
-
-@dataclass(slots=True, eq=False)
-class Machine:
-    """The truth of one machine. Names and ids are those of today; what was before is in `before`."""
-
-    number: int
-    kind: str
-    serial: str
-    uuid: str
-    cards: list[str]
-    name: str
-    asset: str | None = None
-    own_serial: bool = True  # False: a placeholder, or one that others have too
-    own_uuid: bool = True
-    tag: str = ""
-    directory_id: str = ""
-    mdm_id: str = ""
-    dock: str = ""
-    docked: tuple[dt.datetime, dt.datetime] | None = None  # from when to when it was in that dock, last
-    private: str = ""
-    says_name: str = ""  # what it calls itself on the network, where that is not its name
-    system: str = ""
-    addresses: dict[str, list[tuple[dt.datetime, str]]] = field(default_factory=dict)  # by card: since when which
-    gone: dt.datetime | None = None
-    before: dict[str, Any] = field(default_factory=dict)
-    born: dt.datetime | None = None
-    record_wrong: bool = False
-    twin: Machine | None = None
-
-    def in_dock(self, at: dt.datetime) -> bool:
-        return self.docked is not None and self.docked[0] <= at <= self.docked[1]
-
-    def address(self, card: str, at: dt.datetime) -> str:
-        held = [address for since, address in self.addresses.get(card, ()) if since <= at]
-        return held[-1] if held else ""
-
-
-@dataclass(slots=True)
-class Made:
-    """One customer: what the product gets to see, and the truth. Sightings are known by "source:thing"."""
-
-    customer: str
-    assets: list[Asset] = field(default_factory=list)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    audits: dict[str, tuple[Audit | None, Audit | None]] = field(default_factory=dict)
-    remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    sightings: list[Sighting] = field(default_factory=list)
-    history: list[Sighting] = field(default_factory=list)  # earlier states of the same things
-    same_as: dict[str, str] = field(default_factory=dict)  # a machine's second entry in NetBox: the first one
-    machine_of: dict[str, int] = field(default_factory=dict)
-    asset_of: dict[str, str | None] = field(default_factory=dict)  # by sighting
-    contested: dict[str, str] = field(default_factory=dict)
-    silent: set[str] = field(default_factory=set)
-
 
 _KINDS = (
     ("laptop", 34),
@@ -231,13 +95,8 @@ _OUI = {
     "printer": ("3c:2a:f4", "00:1e:0b"),
     "phone": ("f0:18:98", "5c:51:88"),
 }
-# Docks of the laptop's own maker pass the laptop's address on; others show one of their chip's maker. A third of these
-# is of a maker that no list has.
-_DOCK_OUI, _NAMELESS_OUI = "00:e0:4c", "7c:c2:c6"
-_SETTLED = frozenset({"server", "virtual_machine", "network", "printer"})
 _JOINED = frozenset({"laptop", "desktop", "server", "virtual_machine"})
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
-_STOCK = ("iPhone", "iPad", "Galaxy-S21", "android-7f3a9c21d0e4b5", "", "", "")
 
 
 def make(seed: int, size: int, rates: Rates = USUAL, *, customers: int | None = None) -> Iterator[Made]:
@@ -262,6 +121,7 @@ class _Network:
         self.records: dict[str, dict[str, set[str]]] = {}  # all that is on record, by asset key
         self.names: dict[str, int] = defaultdict(int)
         self.next_address = 0
+        self.cards: set[str] = set()
         self.freed: list[tuple[dt.datetime, str]] = []
         self.shared_tokens: set[tuple[str, str]] = set()
         self.found: dict[str, tuple[Sighting, Machine | None]] = {}
@@ -302,8 +162,13 @@ class _Network:
         return "".join(self.dice.choice(letters) for _ in range(length))
 
     def _card(self, kind: str) -> str:
-        tail = ":".join(f"{self.dice.randrange(256):02x}" for _ in range(3))
-        return f"{self.dice.choice(_OUI[kind])}:{tail}"
+        """A card that no other machine has."""
+        while True:
+            tail = ":".join(f"{self.dice.randrange(256):02x}" for _ in range(3))
+            card = f"{self.dice.choice(_OUI[kind])}:{tail}"
+            if card not in self.cards:
+                self.cards.add(card)
+                return card
 
     def _private(self) -> str:
         first = self.dice.randrange(64) << 2 | 2
@@ -365,7 +230,7 @@ class _Network:
             serial = one.serial if self._chance(self.rates.serial_recorded) else ""
             if serial and one.own_serial and self._chance(self.rates.slips):
                 serial = self._slip(serial)
-            settled = one.kind in _SETTLED
+            settled = one.kind in SETTLED
             one.before["record"] = {
                 "serial": serial,
                 "cards": one.cards[:1] if self._chance(self.rates.cards_recorded) else [],
@@ -420,9 +285,11 @@ class _Network:
 
     def _happen(self) -> None:
         for one in list(self.machines):
+            if one.record_wrong:
+                continue  # see "Left out" above
             if self._chance(self.rates.retired):
                 one.gone = NOW - self.dice.uniform(3, 60) * DAY
-            elif self._hardware_on_record(one) and self._chance(self.rates.replaced):
+            elif self._shows_itself(one) and self._hardware_on_record(one) and self._chance(self.rates.replaced):
                 self._replace(one)
             else:
                 self._alter(one)
@@ -436,6 +303,12 @@ class _Network:
         record, taught = one.before["record"], self.made.remembered.get(str(one.asset), {})
         known = record["serial"] or record["cards"] or taught.get("macs") or taught.get("serial")
         return bool(known) and one.kind != "virtual_machine"
+
+    def _shows_itself(self, one: Machine) -> bool:
+        """Would a successor leave any trace but a new account under the old name? See "Left out" above."""
+        if one.kind in SETTLED:
+            return self.has["arp"] and bool(one.before["record"]["address"] and one.before["record"]["listed"])
+        return self.has["dhcp"] or bool(one.before["managed"])
 
     def _alter(self, one: Machine) -> None:
         if self._chance(self.rates.renamed):
@@ -488,13 +361,15 @@ class _Network:
             if one.kind == "phone":
                 share = self.rates.private_phone if one.before["managed"] else min(0.95, self.rates.private_phone * 3)
                 one.private = self._private() if self._chance(share) else ""
-                one.says_name = self.dice.choice(_STOCK) if one.private or self._chance(0.7) else one.name
+                one.says_name = (
+                    self.dice.choice((*STOCK_NAMES, "", "", "")) if one.private or self._chance(0.7) else one.name
+                )
                 one.says_name = one.says_name or "iPhone"
 
     def _docks(self) -> None:
         laptops = [one for one in self.machines if one.kind == "laptop" and one.gone is None]
         users = [one for one in laptops if self._chance(self.rates.docked)]
-        makers = (_DOCK_OUI, _DOCK_OUI, _NAMELESS_OUI if self.has["dhcp"] else _DOCK_OUI)
+        makers = (DOCK_OUI, DOCK_OUI, NAMELESS_OUI if self.has["dhcp"] else DOCK_OUI)
         docks = [f"{self.dice.choice(makers)}:{self._private()[9:]}" for _ in range(max(1, len(users) * 2 // 3))]
         for one in users:
             one.dock = self.dice.choice(docks)
@@ -526,7 +401,7 @@ class _Network:
         for one in self.machines:
             start = one.born or NOW - 90 * DAY
             fixed = one.before["record"].get("address", "")
-            if one.kind in _SETTLED:
+            if one.kind in SETTLED:
                 for card in one.cards[:1]:
                     one.addresses[card] = [(start, fixed or self._fresh())]
                 continue
@@ -656,7 +531,7 @@ class _Network:
     def _network(self, one: Machine) -> None:
         for card in one.addresses:
             latest = one.gone or (one.docked[1] if one.docked and card == one.dock else NOW)
-            settled = one.kind in _SETTLED
+            settled = one.kind in SETTLED
             name = one.says_name or one.name
             ago = (NOW - latest) / HOUR
             if self.has["dhcp"] and (not settled or (one.kind == "printer" and self._chance(0.5))):
@@ -668,7 +543,7 @@ class _Network:
                 # Windows and macOS always send their name; printers, phones and small things not always.
                 said = name if one.kind in ("laptop", "desktop") or self._chance(0.85) else ""
                 self._wire("dhcp", one, card, at, said)
-            if self.has["arp"] and self._chance(0.9):
+            if self.has["arp"] and (self._chance(0.9) or (one.twin is not None and one.kind in SETTLED)):
                 self._wire("arp", one, card, self._ago(ago, ago + 2), "")
             if self._chance(0.25):
                 self._wire("neighbours", one, card, self._ago(ago + 3, ago + 9), "")
@@ -695,7 +570,7 @@ class _Network:
         if not address:
             return
         pointer = name if self._chance(0.5) else ""
-        if pointer and self._chance(self.rates.stale_dns) and one.kind not in _SETTLED:
+        if pointer and self._chance(self.rates.stale_dns) and one.kind not in SETTLED:
             pointer = self.dice.choice(self.machines).name
         identity: dict[str, Any] = {"addresses": [address], "names": [f"{pointer}.corp.example"] if pointer else []}
         if self.local_scan:
@@ -716,7 +591,7 @@ class _Network:
 
     def _judge(self) -> None:
         self._assets()
-        _Judge(self).judge()
+        Judge(self.made, self.records, self.found, self.machines, self.shared_tokens).judge()
 
     def _assets(self) -> None:
         made = self.made
@@ -760,320 +635,6 @@ class _Network:
             "mdm_id": set(taught.get("mdm_id", ())),
             "mac": {*values["macs"], *taught.get("macs", ()), *(i["mac"] for i in interfaces)},
             "name": {name.lower(), *([facts["hostname"]["name"]] if facts else [])},
+            "settled": {"yes"} if values["asset_class"] in ("server", "network", "printer") else set(),
             "listed": set(values["addresses"]),
         }
-
-
-_HARD = ("serial", "uuid", "asset_tag", "directory_id", "mdm_id", "mac")
-_BODY = ("serial", "uuid", "mac")
-
-
-@dataclass(slots=True, eq=False)
-class _Part:
-    """Sightings of one machine that evidence of its own ties together, with what they show."""
-
-    machine: Machine
-    sightings: list[Sighting]
-    shows: dict[str, set[str]]
-    asset: str | None = None  # the record that they lead to
-    word: str = ""  # what can be known of them
-
-
-class _Judge:
-    """Says of every sighting what a perfect judge could know. Knows the truth only to know which evidence is whose."""
-
-    def __init__(self, network: _Network) -> None:
-        self.made, self.records, self.found = network.made, network.records, network.found
-        self.own: dict[tuple[str, str], set[int]] = defaultdict(set)
-        for sighting, one in self.found.values():
-            for kind, values in _shown(sighting).items():
-                for value in values:
-                    self.own[kind, value].add(one.number if one else 0)
-        self.names_of: dict[str, set[str]] = defaultdict(set)
-        self.cards_of: dict[str, set[str]] = defaultdict(set)
-        for sighting in (*(s for s, _one in self.found.values()), *network.made.history):
-            for name in _shown(sighting)["name"]:
-                self.cards_of[name] |= set(sighting.identity.get("macs", ()))
-                for card in sighting.identity.get("macs", ()):
-                    self.names_of[card].add(name)
-        self.machines = {one.number: one for one in network.machines}
-        # A dock's card belongs to no machine, where its maker or two machines tell; nor does what makers or copies
-        # share.
-        docks = {one.dock for one in network.machines if one.dock}
-        self.nobodys = network.shared_tokens | {
-            ("mac", dock) for dock in docks if dock.startswith(_DOCK_OUI) or self._two_show(dock)
-        }
-
-    def judge(self) -> None:  # noqa: PLR0912 (rules in their order; apart they would say less)
-        of_machine: dict[int, list[Sighting]] = defaultdict(list)
-        self.of_asset: dict[str, list[Sighting]] = defaultdict(list)
-        for key, (sighting, one) in self.found.items():
-            if one is not None and one.asset is not None:
-                self.of_asset[one.asset].append(sighting)
-            self.made.machine_of[key] = one.number if one else 0
-            self.made.asset_of[key] = one.asset if one else None
-            if one is None:
-                self.made.contested[key] = "virtual"
-            else:
-                of_machine[one.number].append(sighting)
-        parts = [part for number, seen in of_machine.items() for part in self._parts(self.machines[number], seen)]
-        self.listed: dict[str, set[str]] = defaultdict(set)
-        self.named: dict[str, set[str]] = defaultdict(set)
-        for key, record in self.records.items():
-            for address in record["listed"]:
-                self.listed[address].add(key)
-            for name in record["name"]:
-                self.named[name].add(key)
-        self.bearers: dict[str, set[str | _Part]] = defaultdict(set)
-        self.at: dict[str, list[tuple[dt.datetime, dt.datetime, str | _Part, str]]] = defaultdict(list)
-        self.seen_at: dict[str, list[tuple[dt.datetime, str]]] = defaultdict(list)
-        self.shown_by: dict[str, set[_Part]] = defaultdict(set)
-        for key, record in self.records.items():
-            for name in record["name"]:
-                self.bearers[name].add(key)
-        bodies = [part for part in parts if _has_body(part, self.nobodys)]
-        for part in parts:
-            if part.shows["name"] or part.shows["serial"]:
-                for card in part.shows["mac"]:
-                    self.shown_by[card].add(part)
-        for part in bodies:
-            for name in part.shows["name"]:
-                self.bearers[name].add(part.asset or part)
-            if part.asset is None:
-                # At the settled address of an asset it may be that asset.
-                for key in self._pointed(part):
-                    if not self._another(part, key):
-                        for name in self.records[key]["name"]:
-                            self.bearers[name].add(part)
-            self._places(part)
-        for part in bodies:
-            self._mark(part, self._of_body(part))
-        bodiless = [part for part in parts if not _has_body(part, self.nobodys)]
-        named = [part for part in bodiless if part.shows["name"]]
-        for part in (*named, *(part for part in bodiless if not part.shows["name"])):
-            word = self._of_shade(part)
-            self._mark(part, word)
-            if part.shows["mac"] or part.shows["private"]:
-                self._places(part)
-
-    def _two_show(self, card: str) -> bool:
-        """Do two names show it, now or before, and a card of their own besides?"""
-        return sum(bool(self.cards_of[name] - {card}) for name in self.names_of[card]) > 1
-
-    def _places(self, part: _Part) -> None:
-        for sighting in part.sightings:
-            for address in sighting.identity.get("addresses", ()):
-                macs = sighting.identity.get("macs", ())
-                card = macs[0] if len(macs) == 1 else ""
-                self.at[address].append((sighting.first_seen, sighting.last_seen, part.asset or part, card))
-                self.seen_at[card].append((sighting.last_seen, address))
-
-    def _mark(self, part: _Part, word: str) -> None:
-        part.word = word
-        for sighting in part.sightings:
-            key = f"{sighting.source}:{sighting.thing}"
-            if word == "silent":
-                self.made.silent.add(key)
-            elif word:
-                self.made.contested[key] = word
-
-    def _is_own(self, kind: str, value: str) -> bool:
-        return kind in _HARD and (kind, value) not in self.nobodys and not _stock(kind, value)
-
-    def _parts(self, one: Machine, seen: list[Sighting]) -> list[_Part]:
-        """Tie together what shares evidence that is this machine's own; lead it to the asset whose record has that."""
-        groups: list[_Part] = []
-        for sighting in seen:
-            part = _Part(one, [sighting], defaultdict(set, _shown(sighting)))
-            rest = []
-            for other in groups:
-                if self._tied(part.shows, other.shows):
-                    part.sightings += other.sightings
-                    for kind, values in other.shows.items():
-                        part.shows[kind] = part.shows[kind] | values
-                else:
-                    rest.append(other)
-            groups = [*rest, part]
-        record = self.records.get(one.asset or "")
-        for part in groups:
-            if record is not None and self._tied(part.shows, record):
-                part.asset = one.asset
-        return groups
-
-    def _tied(self, mine: dict[str, set[str]], theirs: dict[str, set[str]]) -> bool:
-        own = any(
-            self._is_own(kind, value) for kind in _HARD for value in mine.get(kind, set()) & theirs.get(kind, set())
-        )
-        # A passing card says so only together with where it was.
-        passing = bool(mine["mac"] & theirs["mac"]) and bool(mine["address"] & theirs.get("address", set()))
-        return own or passing or bool(mine["private"] & theirs.get("private", set()))
-
-    def _of_body(self, part: _Part) -> str:  # noqa: PLR0911 (rules in their order; apart they would say less)
-        """What can be known of sightings that show hardware: "" decidable, "silent", or a word of CONTESTED."""
-        one = part.machine
-        if one.record_wrong or self._reached_another(part):
-            return "record"
-        if part.asset is not None:
-            return self._with_record(part)
-        shared = {(k, v) for k in ("serial", "uuid") for v in part.shows[k] if (k, v) in self.nobodys}
-        if any(kind == "uuid" for kind, _value in shared):
-            return "copied"
-        if any(2 <= len(self.own[token] | self._recorded(token)) < 10 for token in shared):
-            return "shared serial"
-        if any(s.asset for s in part.sightings):
-            return "record"
-        for key in self._pointed(part):
-            if not self._another(part, key):
-                return "slip" if self._slipped(part, key) else "heir"
-        return "silent" if one.asset else ""
-
-    def _recorded(self, token: tuple[str, str]) -> set[int]:
-        return {-hash(key) for key, record in self.records.items() if token[1] in record[token[0]]}
-
-    def _reached_another(self, part: _Part) -> bool:
-        """Did an audit of an asset reach this machine, which is another; or this asset's audit another machine?"""
-        if any(s.asset and s.asset != part.machine.asset for s in part.sightings):
-            return True
-        facts = self.made.facts.get(part.machine.asset or "")
-        return facts is not None and facts["interfaces"][0]["mac"] not in part.machine.cards
-
-    def _with_record(self, part: _Part) -> str:
-        record = self.records[str(part.asset)]
-        if self._slipped(part, str(part.asset)):
-            ties = sum(bool(part.shows[k] & record.get(k, set())) for k in (*_HARD, "name"))
-            if ties < 2:
-                return "slip"
-        strange = {key for name in part.shows["name"] for key in self.named.get(name, ())} - {part.asset}
-        if strange and not part.shows["name"] & record["name"] and not (part.shows["serial"] or part.shows["uuid"]):
-            return "strange name"
-        return ""
-
-    def _slipped(self, part: _Part, key: str) -> bool:
-        """Another serial number than on record, where everything of the record's was said by NetBox."""
-        mine, theirs = part.shows["serial"], self.records[key]["serial"]
-        return bool(mine) and bool(theirs) and not mine & theirs and any(_near(a, b) for a in mine for b in theirs)
-
-    def _pointed(self, part: _Part) -> Iterable[str]:
-        """Assets that this bears the name of, or sits at the settled address of."""
-        for name in sorted(part.shows["name"] | part.shows["heard"]):
-            yield from sorted(self.named.get(name, ()))
-        settled = part.machine.kind in _SETTLED
-        for address in sorted(part.shows["address"]):
-            for key in sorted(self.listed.get(address, ())):
-                if settled or not self.records[key]["mac"]:
-                    names = self.records[key]["name"]
-                    if not part.shows["name"] or part.shows["name"] & names:
-                        yield key
-
-    def _another(self, part: _Part, key: str) -> bool:
-        """Is it proved to be another machine: both serial numbers or UUIDs known, and more than a slip apart?"""
-        record = self.records[key]
-        for kind in ("serial", "uuid"):
-            mine = {v for v in part.shows[kind] if self._is_own(kind, v)}
-            theirs = {v for v in record[kind] if self._is_own(kind, v)}
-            if mine and theirs and not mine & theirs and not any(_near(a, b) for a in mine for b in theirs):
-                return True
-        return False
-
-    def _of_shade(self, part: _Part) -> str:  # noqa: PLR0911 (rules in their order; apart they would say less)
-        """What can be known of sightings that show no hardware of their own."""
-        one = part.machine
-        if one.record_wrong:
-            return "record"
-        if part.asset is not None:
-            return ""
-        docked = bool(part.shows["mac"])
-        silent = "silent" if one.asset else ""
-        if part.shows["name"]:
-            bearers = {who for name in part.shows["name"] for who in self.bearers.get(name, ())}
-            if len(bearers) > 1:
-                return "named twice"
-            if not bearers:
-                return silent
-            (who,) = bearers
-            part.asset = who if isinstance(who, str) and who == one.asset else None
-            return who.word if isinstance(who, _Part) else self._new_account(part, who)
-        heard = {who for name in part.shows["heard"] for who in self.bearers.get(name, ())}
-        at = self._there(part)
-        if docked:
-            known = any(self.shown_by[card] - {part} for card in part.shows["mac"])
-            return "" if len(at) == 1 and "" not in at else ("dock" if known else silent)
-        if part.shows["private"]:
-            return silent
-        if len(at) == 1 and "" not in at:
-            (who,) = at
-            if heard and not at <= heard:
-                return "hearsay"
-            return who.word if isinstance(who, _Part) else ""
-        if at:
-            return "address"
-        if heard:
-            return "hearsay"
-        if any(self.listed.get(address) for address in part.shows["address"]):
-            return "listed"
-        return silent
-
-    def _there(self, part: _Part) -> set[str | _Part]:
-        """Who is known to have been at this address within the day."""
-        there: set[str | _Part] = set()
-        for sighting in part.sightings:
-            for address in sighting.identity.get("addresses", ()):
-                for since, at, who, card in self.at.get(address, ()):
-                    gap = abs(at - sighting.last_seen)
-                    if gap > DAY or (part.shows["mac"] and card not in part.shows["mac"]):
-                        continue
-                    moved = any(abs(t - sighting.last_seen) < gap and a != address for t, a in self.seen_at[card])
-                    later = since > sighting.last_seen
-                    there.add("" if (card and moved) or later else who)
-        return there
-
-    def _new_account(self, part: _Part, who: str) -> str:
-        record = self.records.get(who)
-        if record is None:
-            return ""
-        mine, theirs = part.shows["directory_id"], record["directory_id"]
-        since = min(s.first_seen for s in part.sightings)
-        machine = [s for s in self.of_asset[who] if s.identity.get("macs") or s.identity.get("serial")]
-        if mine and theirs and not mine & theirs:
-            there = any(s.last_seen >= since and part.shows["name"] & _shown(s)["name"] for s in machine)
-            return "" if there else "new account"
-        last = max((s.last_seen for s in machine), default=None)
-        until = max(s.last_seen for s in part.sightings)
-        return "new account" if last is not None and last < since and last + DAY < until else ""
-
-
-def _has_body(part: _Part, nobodys: set[tuple[str, str]]) -> bool:
-    return any((kind, value) not in nobodys and not _stock(kind, value) for kind in _BODY for value in part.shows[kind])
-
-
-def _stock(kind: str, value: str) -> bool:
-    return kind == "serial" and not (value.isalnum() and len(value) > 4)
-
-
-def _near(one: str, other: str) -> bool:
-    """One character is wrong, or two are swapped."""
-    if len(one) != len(other) or one == other:
-        return False
-    wrong = [i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
-    if len(wrong) == 1:
-        return True
-    return len(wrong) == 2 and one[wrong[0]] == other[wrong[1]] and one[wrong[1]] == other[wrong[0]]
-
-
-_STOCK_NAMES = frozenset(name.lower() for name in _STOCK)
-
-
-def _shown(sighting: Sighting) -> dict[str, set[str]]:
-    """What one sighting shows, by kind. A name that a scan has from reverse DNS is hearsay."""
-    identity = sighting.identity
-    shows: dict[str, set[str]] = {kind: {identity[kind]} for kind in _HARD if kind in identity}
-    macs = identity.get("macs", ())
-    shows["mac"] = {mac for mac in macs if not int(mac[:2], 16) & 2}
-    shows["private"] = {mac for mac in macs if int(mac[:2], 16) & 2}
-    names = {name.partition(".")[0].lower() for name in identity.get("names", ())} - _STOCK_NAMES
-    heard = sighting.source == "nmap"
-    shows["name"], shows["heard"] = (set(), names) if heard else (names, set())
-    shows["address"] = set(identity.get("addresses", ()))
-    for kind in _HARD:
-        shows.setdefault(kind, set())
-    return shows

@@ -104,6 +104,8 @@ _SYSTEMS = (
 _WORD = re.compile(r"[a-z]+")
 _VMWARE = re.compile(r"vmware([0-9a-f]{32})")
 _SHORTEST_SERIAL = 4
+# Every source says the same words again, of a large customer some hundred thousand.
+_remembering = functools.lru_cache(maxsize=1 << 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,17 +302,19 @@ def system(name: str) -> str:
     return next((family for word, family in _SYSTEMS if word in words), "")
 
 
-def serial(value: object) -> str:
+@_remembering
+def serial(value: str) -> str:
     """A serial number as it is compared; empty when it identifies nothing."""
     bare = plain(real(value) or "")
     return bare if len(bare) >= _SHORTEST_SERIAL else ""
 
 
-def uuid(value: object) -> str:
+@_remembering
+def uuid(value: str) -> str:
     """A machine's UUID as it is compared. Firmware and tools disagree about the byte order of its first three parts;
     both orders are one UUID.
     """
-    found = real_uuid(text(value).strip("{}"))
+    found = real_uuid(value.strip("{} "))
     if found is None:
         return ""
     a, b, c, rest = found[:8], found[9:13], found[14:18], found[18:]
@@ -337,12 +341,18 @@ def _identifiers(identity: Ids) -> dict[str, Any]:
     return {
         "serials": serials,
         "uuids": uuids,
-        "asset_tags": _set(lambda tag: plain(real(tag) or ""), _many(identity, "asset_tag")),
+        "asset_tags": _set(_tag, _many(identity, "asset_tag")),
         "directory_ids": _set(_id, _many(identity, "directory_id")),
         "mdm_ids": _set(_id, _many(identity, "mdm_id")),
     }
 
 
+@_remembering
+def _tag(value: str) -> str:
+    return plain(real(value) or "")
+
+
+@_remembering
 def _id(value: str) -> str:
     return normal_word(real(value) or "") or ""
 
@@ -372,10 +382,10 @@ def _cards(
     return {field: frozenset(cards) for field, cards in found.items()}
 
 
-_spelled = functools.lru_cache(maxsize=1 << 18)(mac_of)
+_spelled = _remembering(mac_of)
 
 
-@functools.lru_cache(maxsize=1 << 18)
+@_remembering
 def _kind(card: str, vendor: str, interface: str) -> macs.Kind:
     return macs.kind(card, vendor=vendor, interface=interface)
 
@@ -391,7 +401,7 @@ def _addresses(said: Iterable[str]) -> frozenset[str]:
     return _set(_address, said)
 
 
-@functools.lru_cache(maxsize=1 << 18)
+@_remembering
 def _address(said: str) -> str:
     """An address as it is compared; empty for one that is only of its own link, which every network has."""
     found = normal_address(said) or ""

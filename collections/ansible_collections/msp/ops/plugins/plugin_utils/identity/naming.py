@@ -47,7 +47,7 @@ def label(name: str) -> str:
     text = name.strip().rstrip(".").casefold()
     if not text or normal_address(text):
         return ""
-    first = text.partition(".")[0]
+    first = text.partition(".")[0].strip()
     return first if 1 < len(first) <= _LONGEST else ""
 
 

@@ -39,7 +39,9 @@ def entities(things: Iterable[Thing], ledger: Ledger) -> tuple[Entity, ...]:
     """Every thing with sightings, sorted by key."""
     seen = [thing for thing in things if thing.bundles]
     keys = _keys(seen, ledger)
-    of_profile = {key: keys[id(thing)] for thing in seen for one in thing.bundles for key in one.keys}
+    of_profile = {
+        key: (keys[id(thing)], thing.key is not None) for thing in seen for one in thing.bundles for key in one.keys
+    }
     found = [_entity(thing, keys[id(thing)], of_profile, ledger) for thing in seen]
     return tuple(sorted(found, key=lambda one: one.key))
 
@@ -64,11 +66,11 @@ def _key(bundles: Sequence[Bundle], ledger: Ledger) -> str:
     return min(key for one in bundles for key in one.keys)
 
 
-def _entity(thing: Thing, key: str, of_profile: Mapping[str, str], ledger: Ledger) -> Entity:
+def _entity(thing: Thing, key: str, of_profile: Mapping[str, tuple[str, bool]], ledger: Ledger) -> Entity:
     members = sorted((m for one in thing.bundles for m in one.members), key=lambda one: one.key)
     firsts = [m.first_seen for m in members if m.first_seen is not None]
     lasts = [m.last_seen for m in members if m.last_seen is not None]
-    lasting = (*IDENTIFYING, Kind.NAME, Kind.HEARD)
+    lasting = (*IDENTIFYING, Kind.NAME)
     return Entity(
         key=key,
         verdict=thing.verdict,
@@ -82,15 +84,14 @@ def _entity(thing: Thing, key: str, of_profile: Mapping[str, str], ledger: Ledge
     )
 
 
-def _candidates(thing: Thing, key: str, of_profile: Mapping[str, str]) -> tuple[Candidate, ...]:
+def _candidates(thing: Thing, key: str, of_profile: Mapping[str, tuple[str, bool]]) -> tuple[Candidate, ...]:
     """Each side once, with all that speaks for and against it, best first."""
     sides: dict[tuple[str, bool], list[Side]] = defaultdict(list)
     for side in thing.sides:
         if side.asset is not None:
             sides[side.asset, True].append(side)
         elif side.other is not None:
-            other = of_profile[side.other.keys[0]]
-            sides[other, other.startswith(("device:", "virtual-machine:"))].append(side)
+            sides[of_profile[side.other.keys[0]]].append(side)
     found = [_candidate(name, is_asset, of) for (name, is_asset), of in sides.items() if name != key or is_asset]
     found.sort(key=lambda one: (-one.score, one.key))
     return tuple(found[:_CANDIDATES])

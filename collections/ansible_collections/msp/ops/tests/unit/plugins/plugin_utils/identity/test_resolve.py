@@ -266,6 +266,16 @@ def test_machines_that_share_a_serial_number_are_told_apart_by_their_cards() -> 
     assert [(d.worth, d.holders) for d in result.disputed] == [(Worth.SHARED, 5)]
 
 
+def test_a_shared_serial_number_is_less_than_an_id_that_is_on_record() -> None:
+    oem = "CZC2021OEM"
+    known = asset(1, "pc-01", remembered={"mdm_id": "m1"})
+    one = seen("mdm", serial=oem, names=["pc-01"], mdm_id="m1")
+    two = seen("mdm", serial=oem, names=["pc-02"], mdm_id="m2")
+    result = resolved([known, asset(2, "pc-02", serial=oem)], one, two)
+    assert entity_of(result, one).asset == "device:1"
+    assert entity_of(result, two).why is Why.SHARED
+
+
 def test_one_serial_number_with_two_uuids_is_two_machines() -> None:
     one, two = (seen("audit", serial=SERIAL, uuid=u, thing=u) for u in (UUID, UUID_TOO))
     result = resolved([asset(serial=SERIAL)], one, two)
@@ -320,6 +330,49 @@ def test_a_printer_is_no_phone_even_with_its_name() -> None:
     assert verdicts(resolved([asset(1, "reception", asset_class="printer")], one)) == [("new", "serial:5cd94410xw", 1)]
 
 
+def test_a_card_under_the_name_of_an_asset_that_is_not_there_joins_nothing() -> None:
+    audit = seen("audit", of="device:1", serial=SERIAL, macs=[CARD], names=["lt-0001"])
+    lease = seen("dhcp", macs=[CARD], names=["lt-0002"])
+    result = resolved([asset(1, "lt-0001", serial=SERIAL), asset(2, "lt-0002", serial=SIBLING)], audit, lease)
+    assert entity_of(result, audit).asset == "device:1"
+    assert entity_of(result, lease).verdict is Verdict.CONFLICT
+    assert [(d.value, d.worth) for d in result.disputed] == [(CARD, Worth.DOUBTFUL)]
+
+
+def test_a_third_laptop_in_a_dock_is_new_by_its_own_name() -> None:
+    dock = "00:e0:4c:68:01:02"
+    known = [asset(1, "lt-0001", macs=(dock,)), asset(2, "lt-0002", macs=(dock,))]
+    assert verdicts(resolved(known, seen("dhcp", macs=[dock], names=["lt-0099"])))[0][0] == "new"
+    assert verdicts(resolved(known, seen("mac-table", macs=[dock])))[0][0] == "conflict"
+
+
+def test_one_source_that_keeps_two_living_records_of_a_serial_number_has_two_machines() -> None:
+    found = [seen("mdm", serial=SERIAL, names=[f"lt-{i}"], mdm_id=f"m{i}") for i in (1, 2)]
+    result = resolved([], *found)
+    assert [one.why for one in result.entities] == [Why.SHARED] * 2
+    left = seen("mdm", serial=SERIAL, names=["lt-1"], mdm_id="m1", at=NOW - 90 * DAY)
+    assert len(resolved([], left, found[1]).entities) == 1
+
+
+def test_nothing_is_matched_to_an_asset_whose_audit_reached_another_machine() -> None:
+    known = asset(serial=SERIAL, facts=machine(SIBLING, None, OTHER), audited=NOW)
+    for card, why in ((OTHER, Why.CONTRADICTION), (CARD, Why.UNKNOWN)):
+        lease = seen("dhcp", macs=[card])
+        assert entity_of(resolved([known], lease), lease).why is why
+
+
+def test_the_example_of_the_page_for_people() -> None:
+    known = asset(1, "LT-0042", serial=SERIAL, macs=(CARD,))
+    rows = (
+        (seen("mdm", serial=SERIAL, macs=[OTHER], names=["LT-0077"]), "matched"),
+        (seen("dhcp", macs=[OTHER], names=["LT-0077"]), "matched"),
+        (seen("dhcp", macs=[THIRD], names=["LT-0042"]), "conflict"),
+        (seen("mdm", serial=SIBLING, macs=["f0:9f:c2:00:00:02"], names=["LT-0042"]), "new"),
+    )
+    result = resolved([known], *(row for row, _verdict in rows))
+    assert [entity_of(result, row).verdict for row, _verdict in rows] == [verdict for _row, verdict in rows]
+
+
 # What shows little
 
 
@@ -355,6 +408,108 @@ def test_a_thing_seen_only_at_an_address_that_netbox_lists_is_asked_about() -> N
     result = resolved([asset(1, "pr-01", asset_class="printer", address="10.0.0.9")], one)
     assert sides(entity_of(result, one)) == {"device:1": {"+address"}}
     assert result.doubtful_assets() == {"device:1"}
+
+
+def test_of_two_holders_the_one_clearly_nearer_in_time_has_the_address() -> None:
+    bare = seen("nmap", addresses=["10.0.0.7"], at=NOW - 3 * HOUR)
+    near = seen("arp", macs=[OTHER], addresses=["10.0.0.7"], at=NOW - 2 * HOUR)
+    for ago, keys in ((9, {f"mac:{OTHER}"}), (5, {f"mac:{OTHER}", "device:1"})):
+        far = seen("arp", macs=[CARD], addresses=["10.0.0.7"], at=NOW - ago * HOUR)
+        entity = entity_of(resolved([asset(macs=(CARD,))], bare, near, far), bare)
+        assert {entity.key if entity.verdict is Verdict.NEW else "", *sides(entity)} - {""} == keys
+
+
+def test_reverse_dns_says_nothing_of_a_hardware_address_that_a_phone_made_up() -> None:
+    found = seen("nmap", macs=[PRIVATE], names=["lt-0042"], addresses=["10.0.0.7"])
+    assert verdicts(resolved([asset(macs=(CARD,))], found)) == [("new", f"mac:{PRIVATE}", 1)]
+
+
+def test_two_accounts_of_one_name_are_two_things_and_a_name_from_elsewhere_is_neither() -> None:
+    one, two = (seen("directory", names=["srv-9"], directory_id=i) for i in ("d1", "d2"))
+    assert [e.key for e in resolved([], one, two).entities] == ["directory_id:d1", "directory_id:d2"]
+    assert len(resolved([], one, seen("agent", names=["srv-9"])).entities) == 1
+
+
+def test_two_things_that_would_have_one_key_are_called_by_their_sightings() -> None:
+    late, early = (seen("nmap", addresses=["10.0.0.7"], at=NOW - d * DAY, thing=str(d)) for d in (0, 9))
+    assert [e.key for e in resolved([], late, early).entities] == ["nmap:0", "nmap:9"]
+
+
+def test_of_two_sightings_that_say_the_same_the_newest_is_named() -> None:
+    found = [
+        seen(source, names=["lt-0042"], at=NOW - d * DAY) for source, d in (("agent", 3), ("directory", 0), ("zz", 9))
+    ]
+    (candidate,) = resolved([asset()], *found).entities[0].candidates
+    assert [(r.source, r.at) for r in candidate.reasons] == [("directory", NOW)]
+
+
+def test_who_came_to_an_address_later_did_not_have_it_before() -> None:
+    bare = seen("nmap", addresses=["10.0.0.7"], at=NOW - 3 * HOUR)
+    lease = seen("dhcp", macs=[CARD], addresses=["10.0.0.7"], since=NOW - HOUR)
+    result = resolved([asset(macs=(CARD,))], lease, bare)
+    assert sides(entity_of(result, bare)) == {"device:1": {"+address"}}
+    assert entity_of(result, bare).verdict is Verdict.CONFLICT
+
+
+def test_who_was_seen_elsewhere_since_no_longer_has_the_address() -> None:
+    bare = seen("nmap", addresses=["10.0.0.7"])
+    lease = seen("dhcp", macs=[CARD], addresses=["10.0.0.7"], at=NOW - 8 * HOUR)
+    moved = seen("arp", macs=[CARD], addresses=["10.0.0.8"], at=NOW - HOUR)
+    assert entity_of(resolved([asset(macs=(CARD,))], lease, bare), bare).asset == "device:1"
+    assert entity_of(resolved([asset(macs=(CARD,))], lease, moved, bare), bare).verdict is Verdict.CONFLICT
+
+
+def test_an_account_that_began_after_its_machine_fell_silent_is_asked_about() -> None:
+    last = seen("arp", macs=[CARD], at=NOW - 30 * DAY)
+    account = seen("directory", names=["lt-0042"], directory_id="d", since=NOW - 29 * DAY)
+    assert entity_of(resolved([asset(macs=(CARD,))], last, account), account).verdict is Verdict.CONFLICT
+    before = seen("directory", names=["lt-0042"], directory_id="d", since=NOW - 90 * DAY)
+    assert entity_of(resolved([asset(macs=(CARD,))], last, before), before).asset == "device:1"
+
+
+def test_an_account_of_a_name_may_be_that_of_what_took_over_the_address() -> None:
+    server = asset(1, "srv-01", asset_class="server", macs=(CARD,), address="10.0.0.9")
+    heir = seen("arp", macs=[OTHER], addresses=["10.0.0.9"], since=NOW - DAY)
+    account = seen("directory", names=["srv-01"], directory_id="d")
+    result = resolved([server], heir, account)
+    assert set(sides(entity_of(result, account))) == {"device:1", f"mac:{OTHER}"}
+
+
+def test_a_name_out_of_reverse_dns_needs_the_address_to_agree() -> None:
+    named = seen("nmap", names=["lt-0042"], addresses=["10.0.0.7"])
+    assert entity_of(resolved([asset(macs=(CARD,))], named), named).verdict is Verdict.CONFLICT
+    lease = seen("dhcp", macs=[CARD], addresses=["10.0.0.7"])
+    assert entity_of(resolved([asset(macs=(CARD,))], named, lease), named).asset == "device:1"
+    other = seen("dhcp", macs=[OTHER], addresses=["10.0.0.7"])
+    assert entity_of(resolved([asset(macs=(CARD,))], named, other), named).why is Why.TOO_CLOSE
+
+
+def test_reverse_dns_joins_nothing() -> None:
+    result = resolved([], seen("nmap", names=["lt-9"], addresses=["10.0.0.7"]), seen("directory", names=["lt-9"]))
+    assert [len(one.sightings) for one in result.entities] == [1, 1]
+
+
+def test_swapped_labels_are_asked_about() -> None:
+    one = seen("mdm", serial=SERIAL, names=["lt-0002"])
+    result = resolved([asset(1, "lt-0001", serial=SERIAL), asset(2, "lt-0002", serial=SIBLING)], one)
+    assert set(sides(entity_of(result, one))) == {"device:1", "device:2"}
+
+
+def test_two_of_one_batch_are_two_though_never_seen_at_the_same_time() -> None:
+    oem = "CZC2021OEM"
+    old = seen("mdm", serial=oem, names=["pc-01"], mdm_id="m1", at=NOW - 60 * DAY)
+    new = seen("mdm", serial=oem, names=["pc-02"], mdm_id="m2", since=NOW - 9 * DAY)
+    result = resolved([asset(1, "pc-01", serial=oem), asset(2, "pc-02", serial=oem)], old, new)
+    assert entity_of(result, old) is not entity_of(result, new)
+
+
+def test_a_chain_of_cards_that_ends_in_two_machines_joins_neither() -> None:
+    one = seen("mdm", serial=SERIAL, macs=[CARD], names=["lt-0001"])
+    two = seen("mdm", serial=SIBLING, macs=[OTHER], names=["lt-0002"])
+    bridge = seen("agent", macs=[CARD, OTHER])
+    result = resolved([asset(1, "lt-0001", serial=SERIAL), asset(2, "lt-0002", serial=SIBLING)], one, two, bridge)
+    assert [entity_of(result, p).asset for p in (one, two)] == ["device:1", "device:2"]
+    assert set(sides(entity_of(result, bridge))) == {"device:1", "device:2"}
 
 
 def test_an_address_that_an_audit_found_the_same_night_is_that_asset() -> None:
@@ -460,8 +615,8 @@ MANY = settings(max_examples=150, deadline=None)
 @given(records(), sightings(), st.integers(0, 9))
 def test_the_order_of_the_input_decides_nothing(assets: list[Profile], found: list[Profile], seed: int) -> None:
     shuffled, other = list(found), list(assets)
-    dice.Random(seed).shuffle(shuffled)  # noqa: S311 (test data)
-    dice.Random(seed).shuffle(other)  # noqa: S311 (test data)
+    dice.Random(seed).shuffle(shuffled)  # noqa: S311  # any order will do
+    dice.Random(seed).shuffle(other)  # noqa: S311
     assert resolve(SLUG, other, shuffled) == resolve(SLUG, assets, found)
 
 

@@ -1,0 +1,51 @@
+"""The made networks of the bench, and what identity makes of a small one."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from bench import _made_judgement, _made_network, _made_world, identity
+from bench._made_judgement import CONTESTED
+from bench._made_network import make
+from bench._made_world import ROUGH, USUAL
+
+
+def test_the_same_seed_makes_the_same_world() -> None:
+    (one,), (other,) = make(5, 300, USUAL, customers=1), make(5, 300, USUAL, customers=1)
+    assert (one.sightings, one.assets, one.contested) == (other.sightings, other.assets, other.contested)
+
+
+def test_customers_have_the_same_ranges_and_names() -> None:
+    one, other = make(5, 600, USUAL, customers=2)
+    names = [{asset.name for asset in made.assets} for made in (one, other)]
+    addresses = [{a for s in made.sightings for a in s.identity.get("addresses", ())} for made in (one, other)]
+    assert len(names[0] & names[1]) > 200
+    assert len(addresses[0] & addresses[1]) > 100
+
+
+def test_every_sighting_has_a_truth_and_a_word_that_is_explained() -> None:
+    (made,) = make(5, 1500, ROUGH, customers=1)
+    keys = {f"{one.source}:{one.thing}" for one in made.sightings}
+    assert len(keys) == len(made.sightings)
+    assert keys == set(made.machine_of) == set(made.asset_of)
+    assert set(made.contested.values()) <= set(CONTESTED)
+    assert not made.silent & set(made.contested)
+
+
+def test_the_world_knows_nothing_of_the_resolver() -> None:
+    for module in (_made_network, _made_judgement, _made_world):
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+        imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not any(".identity" in name for name in imported)
+
+
+def test_nothing_is_merged_wrongly_and_the_baselines_do_merge() -> None:
+    judges = {"": identity.ours, "by name": identity.by_name, "first key": identity.first_key}
+    tallies = identity.tally([6], ROUGH, judges, 3000)
+    mine = tallies[""]
+    assert mine.wrong_merges == 0
+    assert mine.precision >= 0.999
+    assert mine.recall >= 0.97
+    assert mine.contested_left / mine.contested >= 0.9
+    assert all(tallies[name].wrong_merges > 10 for name in ("by name", "first key"))
