@@ -359,9 +359,10 @@ def play(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _task(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The result of the first task on localhost."""
-    plays = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
-    return dict(plays[0]["tasks"][0]["hosts"]["localhost"])
+    """The result of the task that reads the sheet."""
+    (play,) = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
+    (task,) = [one for one in play["tasks"] if one["task"]["name"].startswith("Read the sheet")]
+    return dict(task["hosts"]["localhost"])
 
 
 def test_the_playbook_previews_applies_and_then_changes_nothing(world: World) -> None:
