@@ -121,7 +121,7 @@ def _export(chosen: argparse.Namespace) -> int:
             _write(store, chosen.customer or known, chosen.to)
         except OSError as error:
             raise MspError(
-                "MSP-EVD-015",
+                "MSP-EVD-017",
                 "a directory for the export that can be written, with room in it",
                 f"{error.filename or chosen.to}: {error.strerror}",
                 "give another with --to, or make room and run it again",

@@ -90,7 +90,7 @@ def test_an_export_to_where_nobody_can_write_is_refused_with_the_place_named(tmp
     (tmp_path / "out").write_text("a file")
     with pytest.raises(MspError) as caught:
         store.main(["export", "--to", str(tmp_path / "out")])
-    assert caught.value.code == "MSP-EVD-015"
+    assert caught.value.code == "MSP-EVD-017"
     assert str(tmp_path / "out") in caught.value.found
 
 
