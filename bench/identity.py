@@ -19,9 +19,9 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict
@@ -54,7 +54,7 @@ class Tally:
     silent: int = 0
     silent_left: int = 0
     wrong_merges: int = 0
-    missed: Counter[str] = field(default_factory=Counter)
+    mixed: int = 0  # conflicts that hold sightings of two machines: a person is asked about both at once
 
     @property
     def precision(self) -> float:
@@ -156,6 +156,7 @@ def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -
     tally.sightings += len(answers)
     machines: dict[str, set[int]] = defaultdict(set)
     wrong: set[str] = set()
+    asked: set[str] = set()
     for key, answer in answers.items():
         truth = made.asset_of[key]
         answer = made.same_as.get(answer, answer) if answer else answer  # noqa: PLW2901
@@ -165,8 +166,9 @@ def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -
             tally.matched_right += answer == truth
             if answer != truth:
                 wrong.add(groups[key])
-        if not left:
-            machines[groups[key]].add(made.machine_of[key])
+        machines[groups[key]].add(made.machine_of[key])
+        if left:
+            asked.add(groups[key])
         if key in made.contested:
             tally.contested += 1
             tally.contested_left += left
@@ -178,7 +180,9 @@ def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -
         tally.decidable += 1
         tally.right += answer == truth
         tally.needless += left
-    tally.wrong_merges += len(wrong | {group for group, found in machines.items() if len(found) > 1})
+    mixed = {group for group, found in machines.items() if len(found) > 1}
+    tally.wrong_merges += len(wrong | (mixed - asked))
+    tally.mixed += len(mixed & asked)
 
 
 def _report(outcome: Outcome, name: str, tallies: dict[str, Tally]) -> None:
@@ -190,6 +194,7 @@ def _report(outcome: Outcome, name: str, tallies: dict[str, Tally]) -> None:
     outcome.figures += [
         Figure("  undecidable", 100 * share, "%", f"{mine.contested:,} contested, {mine.silent:,} silent"),
         Figure("  silent, left unmatched", 100 * mine.silent_left / max(mine.silent, 1), "%"),
+        Figure("  conflicts with sightings of two machines", mine.mixed, "entities"),
     ]
     for word, found in tallies.items():
         who = f"  {word or 'identity'}: "
