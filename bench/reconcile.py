@@ -200,14 +200,16 @@ def _theirs(netbox: NetBox, assets: Sequence[Asset]) -> Any:
                     "site": rows[one.id]["site"]["slug"],
                     "tenant": rows[one.id]["tenant"]["slug"],
                     "device_type": rows[one.id]["device_type"]["slug"],
-                    "role": rows[one.id]["role"]["slug"],
+                    "device_role": rows[one.id]["role"]["slug"],
                 },
                 "state": "present",
             }
         }
         for one in assets
     ]
-    return [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    # In this process's own Python, which has pynetbox.
+    here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    return [{"hosts": "localhost", "gather_facts": False, "vars": here, "tasks": tasks}]
 
 
 def _devices(netbox: NetBox, ids: Sequence[int]) -> list[dict[str, Any]]:
