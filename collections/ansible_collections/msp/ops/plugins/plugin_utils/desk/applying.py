@@ -98,6 +98,7 @@ class _Run:
         # Last update of what this run wrote itself, by asset.
         self.written: dict[str, str] = {}
         self.made: set[tuple[str, int]] = set()  # what this plan made, in whichever run: object type and id
+        self.just_made: dict[int, Row] = {}  # devices that this run made, as NetBox answered
         self.journaled: set[str] = set()
         if self.todo and not place.fresh:
             self._read_log()
@@ -229,6 +230,7 @@ class _Run:
         rows = [self._new(step, taken) for step in steps]
         made = self.register.create(devices.DEVICES, rows, message=self.message)
         self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made}
+        self.just_made |= {int(row["id"]): row for row in made}
         return {step.id: int(row["id"]) for step, row in zip(steps, made, strict=True)}
 
     def _taken_tags(self, steps: Sequence[Step]) -> set[str]:
@@ -271,10 +273,12 @@ class _Run:
         self._let_go(steps, givers)
         wanted = [_connected(step, ids[step.id]) for step in steps]
         primary = devices.connect(self.register, DEVICE, wanted, self.place.space, self.message)
-        if primary:
-            has = self.register.rows(devices.DEVICES, fields=_FIELDS[DEVICE], filters={"id": list(primary)})
-            rows = [{"id": row["id"], **primary[row["id"]]} for row in has if not _same(row, primary[row["id"]])]
-            self.register.update(devices.DEVICES, rows, message=self.message)
+        has = {id: self.just_made[id] for id in primary if id in self.just_made}
+        if older := [id for id in primary if id not in has]:
+            rows = self.register.rows(devices.DEVICES, fields=_FIELDS[DEVICE], filters={"id": older})
+            has |= {int(row["id"]): row for row in rows}
+        lacking = [{"id": id, **value} for id, value in primary.items() if not _same(has[id], value)]
+        self.register.update(devices.DEVICES, lacking, message=self.message)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -291,7 +295,7 @@ class _Run:
         rows: dict[str, dict[str, Any]] = {}
         for kind in ENDPOINTS:
             of_kind = [step for step in facts if (step.asset or "").startswith(f"{kind}:")]
-            wanted = [_connected(step, _id(step.asset or "")) for step in of_kind]
+            wanted = [_connected(step, _id(step.asset or ""), present[step.asset or ""]) for step in of_kind]
             for id, primary in devices.connect(self.register, kind, wanted, self.place.space, self.message).items():
                 rows[f"{kind}:{id}"] = dict(primary)
         for step in (*facts, *(one for one in steps if one.kind == MARK)):
@@ -374,11 +378,14 @@ def abandon(store: Store, plan: Plan) -> None:
     store.record_steps(plan.id, [ABANDONED])
 
 
-def _connected(step: Step, id: int) -> Connected:
+def _connected(step: Step, id: int, present: Row | None = None) -> Connected:
+    """What a step gives an asset. The primary address that the plan found to be its own no more gives way."""
     values = step.values
     giver = values.get("address_from")
     take = (giver.partition(":")[0], _id(giver)) if giver else None
-    return Connected(id, tuple(values.get("macs", ())), values.get("address"), take)
+    held = [(present or {}).get(family) for family in ("primary_ip4", "primary_ip6")]
+    former = [one["id"] for one in held if one and bare_address(one["address"]) == step.before.get("address")]
+    return Connected(id, tuple(values.get("macs", ())), values.get("address"), take, former[0] if former else None)
 
 
 def _differing(row: Mapping[str, Any], present: Row) -> dict[str, Any]:

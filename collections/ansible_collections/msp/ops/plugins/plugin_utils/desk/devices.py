@@ -9,6 +9,7 @@ it is there: cut off anywhere and called again, it goes on and makes nothing twi
 from __future__ import annotations
 
 import ipaddress
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,12 +73,17 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """What an asset's network is to hold. take_from is the asset (by id) that the address may be taken from."""
+    """What an asset's network is to hold.
+
+    take_from is the asset (by id) that the address may be taken from. instead_of is the asset's own address object (by
+    id) that says where it is no more: an address that NetBox does not know yet takes its place.
+    """
 
     id: int
     macs: tuple[str, ...] = ()
     address: str | None = None
     take_from: tuple[str, int] | None = None
+    instead_of: int | None = None
 
 
 @dataclass
@@ -87,9 +93,14 @@ class Catalogue:
     register: Register
     _known: dict[str, tuple[int, int]] = field(default_factory=dict)
     _maker: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, asset_class: str, why: str) -> tuple[int, int]:
         """The ids of role and device type for a class of assets."""
+        with self._lock:
+            return self._of(asset_class, why)
+
+    def _of(self, asset_class: str, why: str) -> tuple[int, int]:
         if asset_class not in self._known:
             if self._maker is None:
                 self._maker = self._one(MANUFACTURERS, {"slug": _slug(UNKNOWN)}, _named(UNKNOWN), why)
@@ -161,48 +172,55 @@ def connect(
     Returns by asset what its primary address has to be; that is left to the caller, who writes the asset itself. An
     address that somebody else holds stays there.
     """
-    todo = [one for one in wanted if one.macs or one.address]
-    if not todo:
-        return {}
-    network = _Network(register, kind, todo, why)
-    network.cards()
-    return network.addresses(space)
+    network = _Network(register, kind, why)
+    network.cards([one for one in wanted if one.macs])
+    return network.addresses([one for one in wanted if one.address and _ip(one.address)], space)
 
 
 class _Network:
     """The interfaces of some assets of one kind."""
 
-    def __init__(self, register: Register, kind: str, todo: Sequence[Connected], why: str) -> None:
-        self.register, self.kind, self.todo, self.why = register, kind, todo, why
+    def __init__(self, register: Register, kind: str, why: str) -> None:
+        self.register, self.kind, self.why = register, kind, why
         self.endpoint, self.owner, self.type = INTERFACES[kind], OWNERS[kind], INTERFACE_TYPES[kind]
-        self.interfaces: dict[int, list[Row]] = {one.id: [] for one in todo}
+        self.interfaces: dict[int, list[Row]] = {}
+        self.bare: set[int] = set()  # assets whose interface was just made
+
+    def need(self, wanted: Iterable[Connected]) -> None:
+        """Every one of these has an interface, and we know it."""
+        todo = [one for one in wanted if one.id not in self.interfaces]
+        if not todo:
+            return
+        self.interfaces |= {one.id: [] for one in todo}
         fields = ("name", self.owner, "primary_mac_address")
-        for row in register.rows(self.endpoint, fields=fields, filters={f"{self.owner}_id": list(self.interfaces)}):
+        ids = [one.id for one in todo]
+        for row in self.register.rows(self.endpoint, fields=fields, filters={f"{self.owner}_id": ids}):
             self.interfaces[row[self.owner]["id"]].append(row)
-        lacking = [one.id for one in todo if not self.interfaces[one.id]]
-        if lacking:
-            extra = {"type": "other"} if kind == DEVICE else {}
-            rows = [
-                {self.owner: id, "name": INTERFACE_NAME, "description": "As seen on the network", **extra}
-                for id in lacking
-            ]
-            for id, made in zip(lacking, register.create(self.endpoint, rows, message=why), strict=True):
-                self.interfaces[id].append(made)
+        lacking = [one for one in todo if not self.interfaces[one.id]]
+        self.bare |= {one.id for one in lacking}
+        rows = [self._new_interface(one) for one in lacking]
+        for one, made in zip(lacking, self.register.create(self.endpoint, rows, message=self.why), strict=True):
+            self.interfaces[one.id].append(made)
+
+    def _new_interface(self, one: Connected) -> dict[str, Any]:
+        """With its hardware address in one go, which NetBox takes since 4.7; before, it ignores that."""
+        row = {self.owner: one.id, "name": INTERFACE_NAME, "description": "As seen on the network"}
+        extra = {"type": "other"} if self.kind == DEVICE else {}
+        return row | extra | ({"mac_address": one.macs[0]} if one.macs else {})
 
     def interface(self, id: int) -> Row:
         """Ours by name, else the only one, else the first."""
         own = self.interfaces[id]
         return next((one for one in own if one["name"] == INTERFACE_NAME), own[0])
 
-    def cards(self) -> None:
+    def cards(self, todo: Sequence[Connected]) -> None:
         """Every hardware address on the asset, and on an interface without one the first of them as its own."""
-        todo = [one for one in self.todo if one.macs]
-        if not todo:
-            return
-        held: dict[int, dict[str, Row]] = {one.id: {} for one in todo}
+        self.need(todo)
+        held = {one.id: self._on_new(one.id) for one in todo}
         fields = ("mac_address", "assigned_object_id", "assigned_object")
-        for row in self.register.rows(MACS, fields=fields, filters={f"{self.owner}_id": [one.id for one in todo]}):
-            held[row["assigned_object"][self.owner]["id"]][row["mac_address"].lower()] = row
+        if older := [one.id for one in todo if one.id not in self.bare]:
+            for row in self.register.rows(MACS, fields=fields, filters={f"{self.owner}_id": older}):
+                held[row["assigned_object"][self.owner]["id"]][row["mac_address"].lower()] = row
         new = [(one.id, mac) for one in todo for mac in one.macs if mac not in held[one.id]]
         rows = [{"mac_address": mac, **self._holder(self.interface(id))} for id, mac in new]
         for (id, mac), made in zip(new, self.register.create(MACS, rows, message=self.why), strict=True):
@@ -215,37 +233,59 @@ class _Network:
                 primary.append({"id": interface["id"], "primary_mac_address": min(here)})
         self.register.update(self.endpoint, primary, message=self.why)
 
-    def addresses(self, space: Space) -> dict[int, dict[str, int]]:
-        """Every address on its asset."""
-        todo = {one.address: one for one in self.todo if one.address and _ip(one.address)}
+    def _on_new(self, id: int) -> dict[str, Row]:
+        """The hardware address that an interface was made with."""
+        interface = self.interface(id)
+        primary = interface["primary_mac_address"] if id in self.bare else None
+        if not primary:
+            return {}
+        return {primary["mac_address"].lower(): {"id": primary["id"], "assigned_object_id": interface["id"]}}
+
+    def addresses(self, wanted: Sequence[Connected], space: Space) -> dict[int, dict[str, int]]:
+        """Every address on its asset; by asset what its primary one has to be."""
+        todo = {str(one.address): one for one in wanted}
         if not todo:
             return {}
         fields = ("address", "vrf", "tenant", "assigned_object_type", "assigned_object_id", "assigned_object")
         known: dict[str, list[Row]] = {address: [] for address in todo}
         for row in self.register.rows(ADDRESSES, fields=fields, filters={"address": list(todo)}):
             known.setdefault(bare_address(row["address"]), []).append(row)
-        found: dict[str, Row] = {}
-        assign, create = [], []
+        found: dict[str, int] = {}
+        assign: list[tuple[int, Connected]] = []
+        create: list[Connected] = []
+        moved: list[dict[str, Any]] = []
         for address, one in todo.items():
-            wanted = space.address(ipaddress.ip_address(address))
-            holder = self._holder(self.interface(one.id))
+            there = space.address(ipaddress.ip_address(address))
             # Whoever's it is: within one VRF NetBox takes an address once.
-            here = [r for r in known[address] if _id(r["vrf"]) == wanted["vrf"] or _id(r["tenant"]) == space.tenant]
+            here = [r for r in known[address] if _id(r["vrf"]) == there["vrf"] or _id(r["tenant"]) == space.tenant]
             own = next((row for row in here if self._owner(row) == (self.kind, one.id)), None)
             free = next((row for row in here if self._may_take(row, one, space)), None)
             if own is not None:
-                found[address] = own
+                found[address] = int(own["id"])
             elif free is not None:
-                assign.append({"id": free["id"], **holder})
-                found[address] = free
+                assign.append((int(free["id"]), one))
+                found[address] = int(free["id"])
+            elif not here and one.instead_of is not None:
+                moved.append({"id": one.instead_of, **there})
+                found[address] = one.instead_of
             elif not here:
-                create.append({**wanted, **holder, "status": "active"})
-        self.register.update(ADDRESSES, assign, message=self.why)
-        for made in self.register.create(ADDRESSES, create, message=self.why):
-            found[bare_address(made["address"])] = made
+                create.append(one)
+        self.need([*(one for _id_of, one in assign), *create])
+        changed = [{"id": id, **self._holder(self.interface(one.id))} for id, one in assign]
+        self.register.update(ADDRESSES, [*changed, *moved], message=self.why)
+        rows = [
+            {
+                **space.address(ipaddress.ip_address(str(one.address))),
+                **self._holder(self.interface(one.id)),
+                "status": "active",
+            }
+            for one in create
+        ]
+        for one, made in zip(create, self.register.create(ADDRESSES, rows, message=self.why), strict=True):
+            found[str(one.address)] = int(made["id"])
         return {
-            todo[address].id: {f"primary_ip{ipaddress.ip_address(address).version}": int(row["id"])}
-            for address, row in found.items()
+            todo[address].id: {f"primary_ip{ipaddress.ip_address(address).version}": id}
+            for address, id in found.items()
         }
 
     def _holder(self, interface: Row) -> dict[str, Any]:

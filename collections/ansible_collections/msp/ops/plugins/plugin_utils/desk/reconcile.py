@@ -10,7 +10,9 @@ NetBox but a plan's steps, and nothing at all where there is nothing to say.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,6 +33,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence as profiles_of
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import findings as finding_of
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
@@ -61,6 +64,8 @@ FIELDS = {DEVICE: (*_COMMON, "asset_tag", "device_type"), VIRTUAL_MACHINE: _COMM
 HISTORY = dt.timedelta(days=100)
 # Sources whose earlier states tell which network cards go from machine to machine.
 _TELLING = ("audit", "mdm", "directory", "dhcp", "lldp")
+# Customers that are worked on at the same time: NetBox's usual number of workers.
+SIDE_BY_SIDE = 3
 # Who approved a plan where nobody has to.
 NOBODY, NOT_NEEDED = "msp.ops.reconcile", "no approval is required"
 
@@ -113,6 +118,17 @@ class Reconciled:
             "evidence": words.evidence(one.seen),
             "sides": words.sides(one, self.called),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One customer as NetBox has it now, and the looks that the evidence store keeps."""
+
+    customer: Customer
+    assets: Sequence[Asset]
+    space: Space
+    looks: Sequence[Coverage]
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,51 +204,63 @@ class _Reconciliation:
     def __init__(self, register: Register, store: Store, options: Options, now: dt.datetime) -> None:
         self.register, self.store, self.options, self.now = register, store, options, now
         self.catalogue = Catalogue(register)
+        self.tenants: list[int] = []
+        self.stopped = threading.Event()
+        self.sites: dict[int, tuple[int, ...]] = {}
+        self.sites_lock = threading.Lock()
         # What NetBox says happened when is by NetBox's clock.
         self.netbox_now = now + dt.timedelta(seconds=register.clock_skew or 0)
 
     def all(self, slugs: Sequence[str], *, apply: bool) -> list[Reconciled]:
         wanted = customers(self.register, slugs or None)
-        gathered = self._gather(wanted, everybody=not slugs)
-        found, errors = [], []
-        for one in gathered:
-            try:
-                found.append(self._one(one, apply=apply))
-            except MspError as error:
-                errors.append(error)
-                if error.code in ("MSP-REG-002", "MSP-REG-003"):
-                    break  # NetBox is gone, or lets us in no more: the next customer would fare the same
-        if errors:
+        pool = ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="reconcile")
+        # Tens of thousands of small objects that all live to the end: nothing for a collector to find.
+        with without_collector(), pool:
+            found = self._read(wanted, everybody=not slugs)
+            outcomes = list(pool.map(lambda one: self._tried(one, apply=apply), found))
+        if errors := [one for one in outcomes if isinstance(one, MspError)]:
             raise errors[0] if len(errors) == 1 else MspErrors(errors)
-        return found
+        return [one for one in outcomes if isinstance(one, Reconciled)]
+
+    def _tried(self, read: Read, *, apply: bool) -> Reconciled | MspError | None:
+        """One customer, or why not. None where NetBox is gone: the next customer would fare as the one before."""
+        if self.stopped.is_set():
+            return None
+        try:
+            return self._one(self._gathered(read), apply=apply)
+        except MspError as error:
+            if error.code in ("MSP-REG-002", "MSP-REG-003"):
+                self.stopped.set()
+            return error
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _gather(self, wanted: Sequence[Customer], *, everybody: bool) -> list[Gathered]:
-        """Both stores, for all of them at once."""
+    def _read(self, wanted: Sequence[Customer], *, everybody: bool) -> list[Read]:
+        """NetBox, for all of them at once."""
         if not wanted:
             return []
         tenants = {one.id: one.slug for one in wanted}
         assets = assets_of(self.register, tenants, everybody=everybody, fields=FIELDS)
         spaces = devices.spaces(self.register, list(tenants))
+        self.tenants = self.tenants or list(tenants)
         looks = {slug: self.store.coverages(slug, self.now - HISTORY) for slug in assets}
         decisions = deciding.decided(self.register, self.store, assets, looks, self.netbox_now)
         return [
-            Gathered(
-                one,
-                self._known(
-                    one.slug,
-                    assets[one.slug],
-                    spaces[one.id],
-                    [c for c in looks[one.slug] if c.source != deciding.SOURCE],
-                ),
-                spaces[one.id],
-                tuple(decisions[one.slug]),
-                tuple(self.store.changes(one.slug)),
-                tuple(self.store.plans(one.slug)),
-            )
-            for one in wanted
+            Read(one, assets[one.slug], spaces[one.id], looks[one.slug], tuple(decisions[one.slug])) for one in wanted
         ]
+
+    def _gathered(self, read: Read) -> Gathered:
+        """The evidence store, for one customer."""
+        slug = read.customer.slug
+        looks = [one for one in read.looks if one.source != deciding.SOURCE]
+        return Gathered(
+            read.customer,
+            self._known(slug, read.assets, read.space, looks),
+            read.space,
+            read.decisions,
+            tuple(self.store.changes(slug)),
+            tuple(self.store.plans(slug)),
+        )
 
     def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Coverage]) -> Known:
         before = earlier(self.store.changes(slug))
@@ -270,7 +298,7 @@ class _Reconciliation:
             return self._carried_out(gathered, found) if self._may(found) else found
         with self._held(gathered) as lease:
             resumed, given_up = self._finish(gathered, lease)
-        again = self._gather([gathered.customer], everybody=False)[0]
+        again = self._gathered(self._read([gathered.customer], everybody=False)[0])
         found = self._planned(again)
         found = self._carried_out(again, found) if self._may(found) else found
         found.resumed, found.given_up = resumed, given_up
@@ -344,9 +372,15 @@ class _Reconciliation:
     def _place(self, gathered: Gathered, lease: Lease, plan: Plan, *, fresh: bool) -> Place:
         space = gathered.space
         if any(step.kind == CREATE for step in plan.steps) and not space.sites:
-            sites = devices.sites_of(self.register, [gathered.customer.id])
-            space = replace(space, sites=sites.get(gathered.customer.id, ()))
+            space = replace(space, sites=self._sites(gathered.customer.id))
         return Place(self.register, self.store, space, self.catalogue, lease, fresh)
+
+    def _sites(self, tenant: int) -> tuple[int, ...]:
+        """Where a new device of a customer can stand; those of all customers of the run are read once."""
+        with self.sites_lock:
+            if not self.sites:
+                self.sites = devices.sites_of(self.register, self.tenants)
+            return self.sites.get(tenant, ())
 
     @contextmanager
     def _held(self, gathered: Gathered) -> Iterator[Lease]:

@@ -444,16 +444,16 @@ class Register:
         if self.version < CURSOR_SINCE:
             found = self._by_offset(endpoint, params, found)
         else:
-            found = found + self._by_key_from(endpoint, params, found[-1]["id"] + 1, slices)
+            found = found + self._by_key_from(endpoint, params, found[-1]["id"] + 1, slices, before - len(found))
         return found, before, self._count(endpoint, filters)
 
     def _count(self, endpoint: str, filters: Filters) -> int:
         answer = self._send("get", endpoint, params={**query(filters), "limit": 1, "fields": "id"})
         return count_in(endpoint, mapping(answer))
 
-    def _by_key_from(self, endpoint: str, params: Row, start: int, slices: int) -> list[Row]:
+    def _by_key_from(self, endpoint: str, params: Row, start: int, slices: int, rest: int) -> list[Row]:
         if slices < 2 or "id__lt" in params:
-            return self._by_key(endpoint, params, start, None)
+            return self._by_key(endpoint, params, start, None, rest)
         last = self._page(endpoint, {**params, "fields": "id", "limit": 1, "ordering": "-id"})["results"]
         if not last:
             return []
@@ -462,7 +462,10 @@ class Register:
             results = pool.map(lambda ends: self._by_key(endpoint, params, *ends), parts)
             return [row for found in results for row in found]
 
-    def _by_key(self, endpoint: str, params: Row, start: int, below: int | None) -> list[Row]:
+    def _by_key(self, endpoint: str, params: Row, start: int, below: int | None, rest: int | None = None) -> list[Row]:
+        """Pages by primary key, to the end or to as many rows as were counted to be left: a full last page does not
+        say that it is the last.
+        """
         params = {**params, "limit": PAGE}
         if below is not None:
             params["id__lt"] = below
@@ -474,7 +477,7 @@ class Register:
             if ids != sorted(set(ids)) or (ids and (ids[0] < start or (below is not None and ids[-1] >= below))):
                 raise not_a_page(endpoint)
             found += rows
-            if page["next"] is None:
+            if page["next"] is None or (rest is not None and len(found) >= rest):
                 return found
             if not rows:
                 raise not_a_page(endpoint)

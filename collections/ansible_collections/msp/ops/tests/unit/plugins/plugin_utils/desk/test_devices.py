@@ -94,6 +94,34 @@ def test_an_address_is_taken_only_from_the_asset_that_gives_it_up() -> None:
     assert (taken, kept) == ([("ipam/ip-addresses", {"id": 3, **HOLDER})], [])
 
 
+def test_an_address_where_the_asset_is_no_more_becomes_the_one_where_it_is() -> None:
+    written, primary = connected(Connected(7, address="192.0.2.57", instead_of=4))
+    assert written == [("ipam/ip-addresses", {"id": 4, "address": "192.0.2.57/24", "vrf": 2, "tenant": 1})]
+    assert primary == {7: {"primary_ip4": 4}}
+    written, primary = connected(Connected(7, address="192.0.2.57", instead_of=4), address())
+    assert (written, primary) == ([("ipam/ip-addresses", {"id": 3, **HOLDER})], {7: {"primary_ip4": 3}})
+
+
+def test_an_interface_that_is_made_with_its_hardware_address_gets_no_second_one() -> None:
+    class Since47(Recorder):
+        def create(self, endpoint: str, rows: list[dict[str, Any]], **_options: Any) -> list[dict[str, Any]]:
+            made = super().create(endpoint, rows)
+            return [
+                {**row, "primary_mac_address": {"id": 12, "mac_address": row["mac_address"].upper()}} for row in made
+            ]
+
+    since: Any = Since47({})
+    before: Any = Recorder({})
+    for recorder in (since, before):
+        devices.connect(recorder, DEVICE, [Connected(7, (MAC,))], SPACE, "why")
+    assert [endpoint for endpoint, _row in since.written] == ["dcim/interfaces"]
+    assert [endpoint for endpoint, _row in before.written] == [
+        "dcim/interfaces",
+        "dcim/mac-addresses",
+        "dcim/interfaces",
+    ]
+
+
 def test_a_hardware_address_that_is_there_is_not_made_again_and_becomes_the_interfaces_own() -> None:
     held = {"id": 11, "mac_address": MAC.upper(), "assigned_object_id": 5, "assigned_object": {"device": {"id": 7}}}
     written, _primary = connected(Connected(7, (MAC,)), tables={"dcim/mac-addresses": [held]})

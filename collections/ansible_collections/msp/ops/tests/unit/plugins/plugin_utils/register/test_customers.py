@@ -15,6 +15,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Sc
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import (
     asset_of,
     assets,
+    assets_of,
     contract_of,
     customer_of,
     customers,
@@ -146,3 +147,60 @@ def test_assets_come_with_the_addresses_and_macs_of_their_interfaces(made: Any) 
     (asset,) = assets(made.connect(), "bakkerij-jansen")
 
     assert (asset.addresses, asset.macs) == (("192.0.2.10",), ("02:00:00:00:00:01",))
+
+
+class Tables:
+    """A register with these tables, which answers filters by id and counts what it is asked."""
+
+    def __init__(self, **tables: list[dict[str, Any]]) -> None:
+        self.tables, self.asked = tables, list[str]()
+
+    def rows(self, endpoint: str, *, filters: Any = None, **_options: Any) -> list[dict[str, Any]]:
+        self.asked.append(endpoint)
+        found = self.tables.get(endpoint.partition("/")[2].replace("-", "_") if "virtual" not in endpoint else "vm", [])
+        return [row for row in found if not filters or "id" not in filters or row["id"] in filters["id"]]
+
+
+def _hangs(id: int, interface: int | None, **value: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "assigned_object_type": "dcim.interface" if interface else None,
+        "assigned_object_id": interface,
+        **value,
+    }
+
+
+@pytest.mark.parametrize("everybody", [True, False])
+def test_what_hangs_on_an_assets_interfaces_is_its_own_and_nobody_elses(everybody: bool) -> None:
+    other = {**DEVICE, "id": 13, "name": "srv02", "primary_ip4": None, "primary_ip6": None}
+    register: Any = Tables(
+        devices=[DEVICE, other],
+        ip_addresses=[
+            _hangs(1, 50, address="192.0.2.10/24"),
+            _hangs(2, 50, address="2001:db8::10/64"),
+            _hangs(3, 51, address="192.0.2.11/24"),
+            _hangs(4, 60, address="192.0.2.12/24"),
+            _hangs(5, 70, address="192.0.2.13/24"),
+            _hangs(6, None, address="192.0.2.14/24"),
+        ],
+        mac_addresses=[_hangs(1, 50, mac_address="AA:00:00:00:00:01"), _hangs(2, 60, mac_address="AA:00:00:00:00:02")],
+        interfaces=[
+            {"id": 51, "device": {"id": 12}},
+            {"id": 60, "device": {"id": 13}},
+            {"id": 70, "device": {"id": 99}},
+        ],
+    )
+    fields: Any = {"device": (), "virtual-machine": ()}
+
+    found = assets_of(register, {1: "bakkerij-jansen"}, everybody=everybody, fields=fields)["bakkerij-jansen"]
+
+    assert [(one.name, one.addresses, one.macs) for one in found] == [
+        ("srv01", ("192.0.2.10", "2001:db8::10", "192.0.2.11"), ("aa:00:00:00:00:01",)),
+        ("srv02", ("192.0.2.12",), ("aa:00:00:00:00:02",)),
+    ]
+    assert register.asked.count("dcim/interfaces") == 1
+
+
+def test_nobodys_assets_are_asked_for_by_nobody() -> None:
+    register: Any = Tables()
+    assert assets_of(register, {}, everybody=True, fields={}) == {} and register.asked == []
