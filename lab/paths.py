@@ -5,6 +5,7 @@ Never changes the mode of a directory it did not make: a home directory stays as
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -17,6 +18,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 # sun_path of a Unix socket holds 108 bytes, the last one a zero.
 SOCKET_PATH_LIMIT = 107
+# A file system in memory, on Linux.
+MEMORY = Path("/dev/shm")
 
 
 def cache_dir(environ: Mapping[str, str], *, root: bool) -> Path:
@@ -99,6 +102,22 @@ class LabPaths:
         make_dir(self.base, 0o711 if os.geteuid() == 0 else 0o700)
         for path in (self.secrets, self.redis, self.netbox, self.hosts, self.logs):
             make_dir(path, 0o700)
+
+
+def memory() -> Path | None:
+    """This cache's counterpart in memory, gone at the next start; None where the system has no such file system.
+
+    What others may write to can hold a trap under our name: only a directory of our own is used.
+    """
+    if not os.access(MEMORY, os.W_OK):
+        return None
+    path = MEMORY / f"msp.ops-{hashlib.sha256(os.fsencode(cache())).hexdigest()[:12]}"
+    mode = 0o755 if os.geteuid() == 0 else 0o700
+    make_dir(path, mode)
+    if path.is_symlink() or path.stat().st_uid != os.geteuid():
+        return None
+    make_dir(path / "labs", mode)
+    return path
 
 
 def lab_paths(name: str, base: Path | None = None) -> LabPaths:

@@ -50,10 +50,10 @@ def _copy(package: Path, target: Path) -> None:
 
 
 @contextmanager
-def cluster() -> Iterator[postgres.Cluster]:
-    """A running cluster of the caller's own; all of it is gone at the end."""
+def cluster(*, in_memory: bool = False) -> Iterator[postgres.Cluster]:
+    """A running cluster of the caller's own; all of it is gone at the end. In memory: for many small databases."""
     with claimed("scratch") as name:
-        place = paths.lab_paths(name)
+        place = paths.lab_paths(name, paths.memory() if in_memory else None)
         found = postgres.Cluster(programs(), place.postgres, postgres.account())
         _remove(place)  # what a killed run left
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -101,3 +102,22 @@ def test_a_private_file_is_never_readable_by_others_and_replaced_whole(tmp_path:
     assert path.read_text() == "new"
     assert mode(path) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_memory_is_a_directory_of_our_own_for_this_cache_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "MEMORY", tmp_path)
+    monkeypatch.setenv("MSP_CACHE", str(tmp_path / "one"))
+    one = paths.memory()
+    assert one is not None and (one.parent, (one / "labs").is_dir()) == (tmp_path, True)
+    assert paths.memory() == one
+    monkeypatch.setenv("MSP_CACHE", str(tmp_path / "other"))
+    other = paths.memory()
+    assert other is not None and other != one
+    shutil.rmtree(other)
+    other.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere").mkdir()
+    assert paths.memory() is None
+    monkeypatch.setattr(paths, "MEMORY", tmp_path / "none")
+    assert paths.memory() is None

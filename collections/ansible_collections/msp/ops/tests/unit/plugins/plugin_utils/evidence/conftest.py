@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this test session: the URL of its first database. It listens on a socket only."""
-    with scratch.cluster() as cluster:
+    with scratch.cluster(in_memory=True) as cluster:
         yield cluster.url("postgres").replace("postgresql+psycopg:", "postgresql:")
 
 

@@ -1,5 +1,3 @@
-# Copyright: The msp.ops founders
-# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The digest from a playbook: a made NetBox, a real store; what a host calls itself is never a template on the way."""
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.reconciliation.
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.register.conftest import MadeNetBox
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import SLUG
 
-ROOT = next(parent for parent in Path(__file__).resolve().parents if (parent / "pyproject.toml").exists())
+ROOT = Path(__file__).resolve().parents[1]
 
 PLAY = """
 - hosts: localhost
