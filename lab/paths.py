@@ -19,7 +19,7 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 # sun_path of a Unix socket holds 108 bytes, the last one a zero.
 SOCKET_PATH_LIMIT = 107
 # A file system in memory, on Linux.
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # noqa: S108 - memory() takes a directory of our own there, or none
 
 
 def cache_dir(environ: Mapping[str, str], *, root: bool) -> Path:

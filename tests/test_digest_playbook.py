@@ -54,11 +54,11 @@ def netbox() -> Iterator[MadeNetBox]:
 
 
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'evidence.db'}"
-    with Store.open(url, upgrade=True) as store:
+def told_store(store_url: str, tmp_path: Path) -> str:
+    """The address of a store with one change to tell."""
+    with Store.open(store_url, upgrade=True) as store:
         store.record_changes([change("new", key="k1", name=hostile(tmp_path))])
-    return url
+    return store_url
 
 
 def hostile(tmp_path: Path) -> str:
@@ -93,14 +93,14 @@ def play(netbox: MadeNetBox, store_url: str, tmp_path: Path, *options: str, cust
 
 
 def test_a_playbook_tells_the_news_once_in_the_customers_language(
-    netbox: MadeNetBox, store_url: str, tmp_path: Path
+    netbox: MadeNetBox, told_store: str, tmp_path: Path
 ) -> None:
-    would = play(netbox, store_url, tmp_path, "--check", "--diff")
+    would = play(netbox, told_store, tmp_path, "--check", "--diff")
     assert would["told"]["changed"] is True and not (tmp_path / "reports").exists()
     assert "+Wat er veranderde bij Bakkerij Jansen" in would["output"]
 
-    first = play(netbox, store_url, tmp_path)
-    again = play(netbox, store_url, tmp_path)
+    first = play(netbox, told_store, tmp_path)
+    again = play(netbox, told_store, tmp_path)
 
     assert first["told"]["changed"] is True and first["told"]["counts"]["new"] == 1
     assert first["told"]["text"] == Path(first["told"]["text_file"]).read_text(encoding="utf-8")
@@ -110,16 +110,16 @@ def test_a_playbook_tells_the_news_once_in_the_customers_language(
 
 
 def test_a_template_in_a_hosts_name_reaches_the_mail_as_it_is(
-    netbox: MadeNetBox, store_url: str, tmp_path: Path
+    netbox: MadeNetBox, told_store: str, tmp_path: Path
 ) -> None:
-    found = play(netbox, store_url, tmp_path)
+    found = play(netbox, told_store, tmp_path)
     assert "{{lookup('pipe'" in "".join(found["mail"].split())
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_customer_that_netbox_does_not_know_is_an_error_with_its_code(
-    netbox: MadeNetBox, store_url: str, tmp_path: Path
+    netbox: MadeNetBox, told_store: str, tmp_path: Path
 ) -> None:
-    found = play(netbox, store_url, tmp_path, customer="nobody")
+    found = play(netbox, told_store, tmp_path, customer="nobody")
     assert "MSP-REG-009" in found["failed"]
     assert not (tmp_path / "reports").exists()
