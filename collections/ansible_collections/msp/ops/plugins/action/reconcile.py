@@ -10,14 +10,15 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import confirming, reconcile
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
 SPEC: dict[str, dict[str, Any]] = {
     **NETBOX_SPEC,
-    "action": {"type": "str", "choices": ["plan", "approve", "apply", "reconcile"], "default": "reconcile"},
+    "action": {"type": "str", "choices": ["plan", "approve", "apply", "confirm", "reconcile"], "default": "reconcile"},
     "customers": {"type": "list", "elements": "str", "default": []},
+    "things": {"type": "dict", "default": {}},
     "misses": {"type": "dict", "default": {}},
     "require_approval": {"type": "bool", "default": False},
     "plan": {"type": "str", "default": ""},
@@ -41,6 +42,8 @@ class ActionModule(ActionBase):
                 if arguments["action"] == "approve":
                     return result | reconcile.approved(store, arguments, check=options.check)
                 with register_of(arguments) as register:
+                    if arguments["action"] == "confirm":
+                        return result | confirming.confirmed(store, register, arguments, check=options.check)
                     outcome = reconcile.run(register, store, arguments, options, dt.datetime.now(dt.UTC))
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}

@@ -27,16 +27,27 @@ options:
       - V(apply) carries out exactly the plan named, and refuses where NetBox has changed since it was made.
       - V(reconcile) plans and carries out in one go. With O(require_approval=true) it carries out only what was
         approved, and leaves a new plan to be approved.
+      - V(confirm) records that things in conflict are the assets that they may be, with who says so and why. The next
+        run knows them again, and adds to NetBox what is missing there.
     type: str
-    choices: [plan, approve, apply, reconcile]
+    choices: [plan, approve, apply, confirm, reconcile]
     default: reconcile
   customers:
     description:
       - Slugs of the customers' tenants in NetBox. Empty takes every tenant with a contract.
-      - Not used with O(action=approve) and O(action=apply), whose plan is one customer's.
+      - Not used with O(action=approve) and O(action=apply), whose plan is one customer's. With O(action=confirm) it is
+        exactly one.
     type: list
     elements: str
     default: []
+  things:
+    description:
+      - With O(action=confirm), which thing is which asset. Each key is a thing as RV(customers) names it, each value
+        the name or key of an asset that it may be.
+      - Empty confirms all the plain ones. Plain is a thing that can be one asset only, where no hardware address of the
+        asset is on record and nothing else can be it, for instance what answers at the address of a printer.
+    type: dict
+    default: {}
   misses:
     description:
       - How many complete looks in a row have to miss a thing before it is missing, by kind of source, for instance
@@ -55,12 +66,12 @@ options:
     default: ''
   approved_by:
     description:
-      - Who approves. Required with O(action=approve).
+      - Who approves or confirms. Required with O(action=approve) and O(action=confirm).
     type: str
     default: ''
   reason:
     description:
-      - Why. Required with O(action=approve).
+      - Why. Required with O(action=approve) and O(action=confirm).
     type: str
     default: ''
   store_url:
@@ -113,6 +124,24 @@ EXAMPLES = r"""
     reason: Checked with the customer by telephone
   delegate_to: localhost
 
+- name: What answers at the addresses in the contract are the printers and gateways that it names
+  msp.ops.reconcile:
+    action: confirm
+    customers: [bakkerij-jansen]
+    approved_by: A. de Vries
+    reason: Went past all of them on 3 March
+  delegate_to: localhost
+
+- name: This laptop is lt-0042, with a new network card
+  msp.ops.reconcile:
+    action: confirm
+    customers: [bakkerij-jansen]
+    things:
+      mac:b8:27:eb:4a:10:9c: lt-0042
+    approved_by: A. de Vries
+    reason: Replaced the card, ticket 4711
+  delegate_to: localhost
+
 - name: Carry out exactly that plan
   msp.ops.reconcile:
     action: apply
@@ -124,7 +153,7 @@ EXAMPLES = r"""
 RETURN = r"""
 customers:
   description: What was found, by the customer's slug.
-  returned: success, and O(action) is not V(approve)
+  returned: O(action) is V(plan), V(apply) or V(reconcile)
   type: dict
   contains:
     counts:
@@ -160,19 +189,19 @@ customers:
       elements: str
 plans:
   description: Ids of the plans, by the customer's slug.
-  returned: success, and O(action) is not V(approve)
+  returned: O(action) is V(plan), V(apply) or V(reconcile)
   type: dict
 netbox_writes:
   description: Write requests to NetBox.
-  returned: success, and O(action) is not V(approve)
+  returned: O(action) is V(plan), V(apply) or V(reconcile)
   type: int
 requests:
   description: All requests to NetBox.
-  returned: success, and O(action) is not V(approve)
+  returned: O(action) is V(plan), V(apply) or V(reconcile)
   type: int
 recorded:
   description: Number of changes that were recorded.
-  returned: success, and O(action) is not V(approve)
+  returned: O(action) is V(plan), V(apply) or V(reconcile)
   type: int
 plan:
   description: The plan that was approved.
@@ -182,6 +211,15 @@ approved_by:
   description: Who approved it first.
   returned: O(action=approve)
   type: str
+confirmed:
+  description: What was confirmed, each with thing, and key and name of the asset that it is.
+  returned: O(action=confirm)
+  type: list
+  elements: dict
+  sample:
+    - thing: mac:b8:27:eb:4a:10:9c
+      asset: device:12
+      name: jansen-gw01
 error:
   description: Code, expected, found and action of the error.
   returned: failure

@@ -11,9 +11,11 @@ import datetime as dt
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.vendors import vendor_of
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import EffortSummary
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.presumed import presumed
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import assets, customers
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import (
@@ -30,7 +32,9 @@ NEEDED = ("os", "hostname", "machine", "interfaces", "patches", "updates", "rebo
 def gather(register: Register, store: Store, customer: Customer, *, now: dt.datetime, made_by: str) -> Verification:
     """One customer's verification, as NetBox and the store are now."""
     slug = customer.slug
-    audits = store.last_audits(slug)
+    on_record = assets(register, slug)
+    who = identified(store, slug, on_record)
+    audits = who.audits
     facts = {
         key: _needed(store.facts(good.facts_hash))
         for key, (good, _attempt) in audits.items()
@@ -39,10 +43,12 @@ def gather(register: Register, store: Store, customer: Customer, *, now: dt.date
     since = now - dt.timedelta(days=PERIOD_DAYS)
     return verify(
         customer,
-        assets(register, slug),
+        on_record,
         audits,
         facts,
-        store.sightings(slug),
+        who.sightings,
+        resolution=who.resolution,
+        presumed=presumed(who.resolution, who.on_record),
         now=now,
         made_by=made_by,
         effort=_effort(store.effort_minutes(slug, since, now)),

@@ -22,19 +22,17 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Applied, Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Change,
     Coverage,
     Decision,
-    Sighting,
     StoredPlan,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence as profiles_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import findings as finding_of
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
@@ -62,8 +60,6 @@ _COMMON = ("name", "serial", "tenant", "platform", "primary_ip4", "primary_ip6",
 FIELDS = {DEVICE: (*_COMMON, "asset_tag", "device_type"), VIRTUAL_MACHINE: _COMMON}
 # Looks that are older prove nothing any more: enough for three monthly ones.
 HISTORY = dt.timedelta(days=100)
-# Sources whose earlier states tell which network cards go from machine to machine.
-_TELLING = ("audit", "mdm", "directory", "dhcp", "lldp")
 # Customers that are worked on at the same time: NetBox's usual number of workers.
 SIDE_BY_SIDE = 3
 # Who approved a plan where nobody has to.
@@ -263,29 +259,18 @@ class _Reconciliation:
         )
 
     def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Coverage]) -> Known:
-        before = earlier(self.store.changes(slug))
-        sightings = self.store.sightings(slug)
-        audits = self.store.last_audits(slug)
-        history = [state for states in self.store.histories(slug, _TELLING).values() for state in states]
-        on_record, seen = profiles_of.gather(
-            assets,
-            sightings,
-            facts=_facts(sightings),
-            audits=audits,
-            remembered=before.remembered,
-            history=history,
-        )
+        who = identified(self.store, slug, assets)
         return Known(
             customer=slug,
             assets=assets,
-            sightings=sightings,
-            profiles={one.key: one for one in seen},
-            resolution=resolve(slug, on_record, seen),
+            sightings=who.sightings,
+            profiles=who.profiles,
+            resolution=who.resolution,
             coverages=looks,
-            audits=audits,
+            audits=who.audits,
             networks=tuple(one.network for one in space.prefixes),
             needed=self.options.needed,
-            gone=before.gone,
+            gone=who.earlier.gone,
         )
 
     # -- one customer -------------------------------------------------------------------------------------------------
@@ -386,22 +371,6 @@ class _Reconciliation:
     def _held(self, gathered: Gathered) -> Iterator[Lease]:
         with leases.holding(self.store, _lease(gathered.customer.slug)) as lease:
             yield lease
-
-
-def _facts(sightings: Sequence[Sighting]) -> dict[str, dict[str, Any]]:
-    """What the last audit of each asset found of who it is: its own sighting says that, without all the packages."""
-    return {
-        one.asset: {
-            "machine": {key: one.identity.get(key) for key in ("serial", "uuid", "asset_tag")},
-            "hostname": {"name": next(iter(one.identity.get("names") or ()), None)},
-            "interfaces": [
-                {"addresses": one.identity.get("addresses") or []},
-                *({"mac": mac} for mac in one.identity.get("macs") or ()),
-            ],
-        }
-        for one in sightings
-        if one.source == "audit" and one.asset
-    }
 
 
 def _lease(customer: str) -> str:

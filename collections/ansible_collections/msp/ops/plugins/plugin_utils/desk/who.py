@@ -20,7 +20,9 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.status import effective_status
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Known, Sighting
-from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare, unlisted
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
+from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import Compared, Evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
@@ -171,14 +173,7 @@ def _of_asset(
     mine = next((k for k in known if k.asset == asset.key and k.customer == asset.customer), None)
     good, attempt = (mine.last_good, mine.last_attempt) if mine else _audits(store, asset, now)
     facts = store.facts(good.facts_hash) if store and good and good.facts_hash else None
-    index = unlisted.known([asset], {asset.key: facts} if facts else {})
-    sightings = tuple(
-        sighting
-        for k in known
-        if k.customer == asset.customer
-        for sighting in k.sightings
-        if unlisted.match(sighting.identity, sighting.asset, index)
-    )
+    sightings = _sightings_of(asset, facts, good, known)
     today = now.astimezone(zone(customer)).date() if customer else now.date()
     compared = compare.compare(asset, Evidence(good, attempt, facts, sightings), now, today, contract)
     return Answer(
@@ -194,6 +189,26 @@ def _of_asset(
         contract_end=contract.end if contract else None,
         timezone=contract.timezone if contract else "UTC",
     )
+
+
+def _sightings_of(
+    asset: Asset, facts: dict[str, Any] | None, good: Audit | None, known: Sequence[Known]
+) -> tuple[Sighting, ...]:
+    """What was seen of this asset, or of what may be it, as far as the store knows it by the term asked for."""
+    told = {evidence.profile_key(s): s for k in known if k.customer == asset.customer for s in k.sightings}
+    on_record, seen = evidence.gather(
+        [asset],
+        list(told.values()),
+        facts={asset.key: facts} if facts else {},
+        audits={asset.key: (good, None)},
+        remembered={},
+    )
+    of_this = [
+        one
+        for one in resolve(asset.customer, on_record, seen).entities
+        if one.asset == asset.key or any(side.key == asset.key for side in one.candidates)
+    ]
+    return tuple(told[key] for one in of_this for key in one.sightings)
 
 
 def _audits(store: Store | None, asset: Asset, now: dt.datetime) -> tuple[Audit | None, Audit | None]:

@@ -112,9 +112,10 @@ _remembering = functools.lru_cache(maxsize=1 << 18)
 class Profile:
     """One asset or one sighting as evidence. key is an asset's key, or source and thing of a sighting.
 
-    listed are addresses that NetBox gives an asset, of no particular time; addresses are those somebody saw it have, at
-    last_seen. family and system are empty where nobody who knows has said it. asset is the one that the source knows
-    for certain. divided: the audit of an asset reached a machine that is not the one on record.
+    listed are addresses that NetBox gives an asset, of no particular time; fixed are those of them that a person said
+    are always its own; addresses are those somebody saw it have, at last_seen. family and system are empty where nobody
+    who knows has said it. asset is the one that the source knows for certain. divided: the audit of an asset reached a
+    machine that is not the one on record.
     """
 
     key: str
@@ -133,6 +134,7 @@ class Profile:
     heard: frozenset[str] = NOTHING
     addresses: frozenset[str] = NOTHING
     listed: frozenset[str] = NOTHING
+    fixed: frozenset[str] = NOTHING
     type: str = ""
     vendor: str = ""
     family: str = ""
@@ -161,6 +163,11 @@ class Profile:
         return {kind: found for kind, found in zip(_EVERY, values, strict=True) if found}
 
 
+def profile_key(sighting: Sighting) -> str:
+    """What identity calls a sighting."""
+    return f"{sighting.source}:{sighting.thing}"
+
+
 def of_sighting(sighting: Sighting, moving: frozenset[str] = NOTHING) -> Profile:
     """What a sighting says of who it is. moving: hardware addresses known to go from one machine to the next."""
     identity, attributes = sighting.identity, sighting.attributes
@@ -172,7 +179,7 @@ def of_sighting(sighting: Sighting, moving: frozenset[str] = NOTHING) -> Profile
     names = _names(_many(identity, "names", "name", "hostname", "fqdn"))
     hearsay = sighting.source in _HEARSAY
     return Profile(
-        key=f"{sighting.source}:{sighting.thing}",
+        key=profile_key(sighting),
         customer=sighting.customer,
         source=sighting.source,
         **_identifiers(identity),
@@ -199,8 +206,8 @@ def of_asset(
 ) -> Profile:
     """What is on record of an asset: NetBox's fields, the facts of its last audit, what earlier matches taught.
 
-    remembered has the keys of an identity, each with one value or a list. Its addresses are not taken: an address that
-    was once its own says nothing today.
+    remembered has the keys of an identity, each with one value or a list. An address in it is the asset's own for as
+    long as NetBox gives it that address.
     """
     body, taught = facts or {}, remembered or {}
     machine = _mapping(body.get("machine"))
@@ -217,6 +224,7 @@ def of_asset(
     }
     names = (asset.name, text(hostname.get("name")), text(hostname.get("fqdn")), *_many(taught, "names", "name"))
     virtual = asset.kind == "virtual-machine"
+    listed = _addresses(one for one in (asset.address or "", *asset.addresses) if one)
     return Profile(
         key=asset.key,
         customer=asset.customer,
@@ -225,7 +233,8 @@ def of_asset(
         **_cards(said, moving, "", {}),
         names=_names(names),
         addresses=_addresses(text(one) for card in interfaces for one in card.get("addresses") or ()),
-        listed=_addresses(one for one in (asset.address or "", *asset.addresses) if one),
+        listed=listed,
+        fixed=listed & _addresses(_many(taught, "addresses")),
         type=VIRTUAL_MACHINE if virtual else text(asset.asset_class),
         vendor=text(asset.vendor) or text(machine.get("vendor")),
         family=COMPUTER if virtual else _FAMILIES.get(text(asset.asset_class), ""),

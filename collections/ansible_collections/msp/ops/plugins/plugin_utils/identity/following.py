@@ -213,7 +213,7 @@ class Followers:
             kind = Kind.NAME if one.of(Kind.NAME) else Kind.HEARD
             points += (Point(kind, inherited, WEIGHTS[kind]),)
         addresses = tuple(sorted(one.of(Kind.ADDRESS)))
-        if near:
+        if near or (thing.asset is not None and one.of(Kind.ADDRESS) & thing.asset.members[0].fixed):
             points += (Point(Kind.ADDRESS, addresses, WEIGHTS[Kind.ADDRESS]),)
         elif before or (thing.asset is not None and one.of(Kind.ADDRESS) & thing.asset.members[0].listed):
             points += (Point(Kind.ADDRESS, addresses, LISTED),)

@@ -42,6 +42,7 @@ WELCOME = "welcome"  # it is there again
 SOLVED = "solved"  # no longer in conflict
 
 DECIDED = "decided: "
+CONFIRMED = "confirmed by "  # a person said which asset it is
 LONGEST = 200  # characters of any one value that are shown
 YEARS = range(1971, 9998)  # a moment outside of these is a broken clock, and can't be shown in every zone
 

@@ -302,6 +302,8 @@ def spoken_source(source: str, t: Words) -> str:
 def _spoken_how(how: str, t: Words) -> str:
     found = digest.decided(how)
     if found is None:
+        if how.startswith(digest.CONFIRMED):
+            return f"{t('digest.how.confirmed')}, {t('digest.how.by', who=how.removeprefix(digest.CONFIRMED))}"
         return t.name("digest.how", how) if how else t("unknown")
     status, who = found
     said = t("digest.how.decided", status=t.name("status", status))

@@ -18,7 +18,8 @@ class Earlier:
     """gone: by asset, when it was last seen before it was found gone; gone_since: when that was found.
 
     conflicts: by thing, the last conflict of a thing that is no asset, where it is not settled. settled: by thing, how
-    many of its conflicts were. remembered: by asset, what identified the thing that it was made of.
+    many of its conflicts were. remembered: by asset, what identified the thing that it was made of, and the things of
+    which a person said that they are it.
     """
 
     gone: Mapping[str, dt.datetime | None] = field(default_factory=dict)
@@ -36,17 +37,26 @@ def earlier(changes: Iterable[Change]) -> Earlier:
     settled: dict[str, int] = {}
     remembered: dict[str, Mapping[str, Any]] = {}
     for one in changes:
+        if one.kind in ("new", "settled") and one.asset and isinstance(one.detail.get("identity"), Mapping):
+            remembered[one.asset] = _together(remembered.get(one.asset, {}), one.detail["identity"])
         if one.kind == "gone" and one.asset:
             gone[one.asset] = parse_time(one.detail.get("last_seen"))
             since[one.asset] = one.at
         elif one.kind == "back" and one.asset:
             gone.pop(one.asset, None)
             since.pop(one.asset, None)
-        elif one.kind == "new" and one.asset and isinstance(one.detail.get("identity"), Mapping):
-            remembered[one.asset] = one.detail["identity"]
         elif one.kind == "conflict" and one.asset is None:
             conflicts[one.thing] = one
         elif one.kind == "settled" and one.asset is None and one.thing in conflicts:
             del conflicts[one.thing]
             settled[one.thing] = settled.get(one.thing, 0) + 1
     return Earlier(gone, since, conflicts, settled, remembered)
+
+
+def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Two identities of one asset: every value of both."""
+    return {key: list(dict.fromkeys([*_listed(one.get(key)), *_listed(other.get(key))])) for key in {**one, **other}}
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import records as evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Coverage, Sighting
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile, profile_key
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Candidate, Entity, Resolution, Verdict
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import missing, seen
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.differences import Difference, promises
@@ -109,7 +109,7 @@ class _Finder:
         self.known = known
         self.now = now
         self.assets = {one.key: one for one in known.assets}
-        self.sightings = {seen.profile_key(one): one for one in known.sightings}
+        self.sightings = {profile_key(one): one for one in known.sightings}
         self.looked = missing.looks(known.coverages)
         self.doubtful = known.resolution.doubtful_assets()
         self.doubted = seen.disputed(known.resolution)

@@ -110,7 +110,7 @@ class _Planner:
         journal = f"Contract status: {names.UNLISTED}. Seen, and in no contract. {words.evidence(told)}"
         step = Step.of(CREATE, finding.thing, None, values["name"], values, lines=lines, journal=journal)
         detail = {**words.detail(finding), "name": values["name"], "status": names.UNLISTED}
-        self._add(step, ("new", {**detail, "identity": _identity(told)}))
+        self._add(step, ("new", {**detail, "identity": identity_of(told)}))
 
     def _name(self, told: Seen) -> str:
         """A name that no asset of the customer has: NetBox takes a name once."""
@@ -332,7 +332,7 @@ def _described(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"address taken over from {values['address_from']}, which is seen elsewhere"
 
 
-def _identity(told: Seen) -> dict[str, Any]:
+def identity_of(told: Seen) -> dict[str, Any]:
     """What identified the thing when it became a device: the next run knows it again by this."""
     found: dict[str, list[str]] = {
         "serial": [told.serial],

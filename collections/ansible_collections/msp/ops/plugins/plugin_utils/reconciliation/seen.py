@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Kind, Profile
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Kind, Profile, profile_key
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.missing import kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import bare, plain, text
@@ -115,11 +115,6 @@ def of(
         first_seen=min(one.first_seen for one in newest),
         last_seen=newest[0].last_seen,
     )
-
-
-def profile_key(sighting: Sighting) -> str:
-    """What identity calls a sighting."""
-    return f"{sighting.source}:{sighting.thing}"
 
 
 def host(name: str) -> str:

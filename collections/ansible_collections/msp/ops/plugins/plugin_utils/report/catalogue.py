@@ -108,6 +108,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Is {name} van u, en moet het in het contract?",
         "Is {name} yours, and should it be in the contract?",
     ),
+    "question.perhaps": (
+        "We zagen {name}, dat {asset} kan zijn. Is het dezelfde machine?",
+        "We saw {name}, which may be {asset}. Is it the same machine?",
+    ),
     "question.absent": (
         "{name} is sinds {since} niet meer gezien. Gebruikt u het nog?",
         "{name} has not been seen since {since}. Do you still use it?",
@@ -202,6 +206,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "reason.no_ssh": (
         "Niet gecontroleerd: op dit soort apparaat kunnen we niet inloggen.",
         "Not checked: we cannot log in to this kind of device.",
+    ),
+    "reason.perhaps": (
+        "Met deze naam of dit adres is iets gezien; of het dit apparaat is, staat nog niet vast.",
+        "Something with its name or address was seen; whether it is this machine is not certain yet.",
     ),
     "reason.unreachable": (
         "Niet gecontroleerd: het gaf geen antwoord op {tried}.",
@@ -478,6 +486,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "digest.how": ("Hoe", "How"),
     "digest.how.no longer in conflict": ("Het is niet meer onduidelijk", "No longer unclear"),
     "digest.how.decided": ("Besloten: {status}", "Decided: {status}"),
+    "digest.how.confirmed": ("Het is dit apparaat, bevestigd", "It is this machine, confirmed"),
     "digest.how.by": ("door {who}", "by {who}"),
     "digest.todo": ("Wat u kunt doen", "What you can do"),
     "digest.todo.agree": (

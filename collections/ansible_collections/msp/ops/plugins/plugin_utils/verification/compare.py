@@ -31,6 +31,7 @@ FOUND = (PRESENT, DIFFERS, SEEN)
 NEVER_TRIED = "never"
 STALE = "stale"
 NO_SSH = "no_ssh"
+PERHAPS = "perhaps"
 UNREACHABLE = "unreachable"
 NO_PYTHON = "no_python"
 FAILED = "failed"
@@ -60,6 +61,7 @@ class Evidence:
     attempt: Audit | None = None
     facts: Mapping[str, Any] | None = None
     sightings: tuple[Sighting, ...] = ()
+    perhaps: dt.datetime | None = None  # when something was last seen of which nobody can say whether it is this asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def compare(asset: Asset, evidence: Evidence, now: dt.datetime, today: dt.date, 
     last_seen = _last_seen(evidence)
     differences = tuple(_differences(asset, evidence)) if audited else ()
     state, reason = _state(asset, evidence, audited, last_seen is not None and now - last_seen <= fresh)
+    if state in (NOT_AUDITED, ABSENT) and evidence.perhaps is not None and now - evidence.perhaps <= fresh:
+        state, reason = NOT_AUDITED, PERHAPS
     if state == PRESENT and differences:
         state = DIFFERS
     return Compared(

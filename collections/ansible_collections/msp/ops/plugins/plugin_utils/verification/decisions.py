@@ -15,12 +15,16 @@ from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sheet
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sheet, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
-from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare, unlisted
+from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import sheet as sheets
 
 _DMY = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})")
+# What a sheet says of a thing is held against NetBox alone, so when it was seen makes no difference.
+_SHEET, _SOME_DAY = "sheet", dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EXCEL_DAY_ZERO = dt.date(1899, 12, 30)
 
 
@@ -352,15 +356,16 @@ def _transitions(
     filled: FilledSheet, assets: Sequence[Asset], journaled: Collection[str], *, begun: bool
 ) -> list[Transition]:
     """The statuses still to change. Once begun, the sheet is accepted: rows that change nothing stop it no more."""
-    index = unlisted.known(assets, {})
+    by_key = {asset.key: asset for asset in assets}
+    made_since = _made_since(filled, assets)
     found, errors = [], []
     for row in filled.rows:
         target = _target(row)
         key, before = row.keys["key"], row.keys["status"]
         if begun and target in (None, before):
             continue
-        held = key.startswith(("device:", "virtual-machine:"))
-        asset = index.assets.get(key) if held else _made_since(row, index)
+        held = _held(key)
+        asset = by_key.get(key) if held else made_since.get(row.number)
         if asset is not None and asset.key in journaled:
             continue
         now = (asset.status or names.UNLISTED) if asset else None
@@ -373,18 +378,39 @@ def _transitions(
     return found
 
 
-def _made_since(row: FilledRow, index: unlisted.Known) -> Asset | None:
-    """The NetBox asset that a thing without one has got since: made by this sheet before it was cut off, or by hand."""
+def _held(key: str) -> bool:
+    """Is this the key of an asset in NetBox, and not of a thing that was only seen?"""
+    return key.startswith(("device:", "virtual-machine:"))
+
+
+def _made_since(filled: FilledSheet, assets: Sequence[Asset]) -> dict[int, Asset]:
+    """By row, the NetBox asset that a thing without one has got since: made by this sheet before it was cut off, or by
+    hand."""
+    rows = {f"{_SHEET}:{row.number}": row for row in filled.rows if not _held(row.keys["key"])}
+    told = [_sighting(filled.customer, row) for row in rows.values()]
+    on_record, seen = evidence.gather(assets, told, facts={}, audits={}, remembered={})
+    of_row = resolve(filled.customer, on_record, seen).by_sighting()
+    by_key = {asset.key: asset for asset in assets}
+    by_name = {compare.plain(asset.name.partition(".")[0]): asset for asset in reversed(assets)}
+    found: dict[int, Asset] = {}
+    for key, row in rows.items():
+        asset = by_key.get(of_row[key].asset or "")
+        if asset is None and row.decision is not None:
+            asset = by_name.get(compare.plain(asset_name(row.keys).partition(".")[0]))
+        if asset is not None:
+            found[row.number] = asset
+    return found
+
+
+def _sighting(customer: str, row: FilledRow) -> Sighting:
+    """A row of a thing without an asset, as something that was seen."""
     identity = {
         "serial": row.keys["serial"],
         "macs": [part.strip() for part in row.keys["mac"].split(",")],
         "addresses": [row.keys["address"]],
         "names": [row.keys["name"]],
     }
-    key = unlisted.match(identity, None, index)
-    if key is None and row.decision is not None:
-        key = index.tokens.get(("name", compare.plain(asset_name(row.keys).partition(".")[0])))
-    return index.assets[key] if key else None
+    return Sighting(customer, _SHEET, str(row.number), _SOME_DAY, _SOME_DAY, 1, identity, None, {}, {})
 
 
 def asset_name(keys: Mapping[str, str]) -> str:

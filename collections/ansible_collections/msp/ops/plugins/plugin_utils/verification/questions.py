@@ -33,12 +33,19 @@ def questions(
     """What to ask, the costliest unknown first: who is not in the contract, who is missing, who is another."""
     asked: list[tuple[str, str, dict[str, object]]] = []
     for thing in things:
-        asked.append(("unlisted", thing.key, {"name": thing.name, "hint": hint(thing)}))
+        asked.append(_of_thing(thing))
     for asset in ended_but_seen:
         asked.append(("ended", asset.key, {"name": asset.name}))
     for one in compared:
         asked += [(kind, one.asset.key, values) for kind, values in _of_asset(one)]
     return tuple(Question(n, kind, subject, values) for n, (kind, subject, values) in enumerate(asked, start=1))
+
+
+def _of_thing(thing: Thing) -> tuple[str, str, dict[str, object]]:
+    """Where it may be one that we know, that comes first: only then it matters whether it is to be in the contract."""
+    if thing.maybe:
+        return "perhaps", thing.key, {"name": thing.name, "asset": thing.maybe[0].name}
+    return "unlisted", thing.key, {"name": thing.name, "hint": hint(thing)}
 
 
 def hint(thing: Thing) -> str:
@@ -52,7 +59,7 @@ def _of_asset(one: Compared) -> Iterable[tuple[str, dict[str, object]]]:
     if one.state == compare.ABSENT:
         yield ("absent", {"name": name, "since": one.last_seen}) if one.last_seen else ("never_seen", {"name": name})
         return  # Whether it is still there comes first; its warranty and system only matter then.
-    if one.state == compare.NOT_AUDITED and one.reason != compare.NEVER_TRIED:
+    if one.state == compare.NOT_AUDITED and one.reason not in (compare.NEVER_TRIED, compare.PERHAPS):
         yield "in_use", {"name": name}
     for difference in one.differences:
         # An address that moved or another network card is for the engineer, not for the customer to answer.

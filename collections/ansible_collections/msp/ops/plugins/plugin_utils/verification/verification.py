@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import status
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare as comparing
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import unlisted
@@ -56,7 +57,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the report shows. now is UTC; today is the customer's calendar date."""
+    """What the report shows. now is UTC; today is the customer's calendar date.
+
+    things are in no contract; perhaps are those that may be an asset, which only a person can tell.
+    """
 
     customer: Customer
     made_by: str
@@ -66,6 +70,7 @@ class Verification:
     evidence_until: dt.datetime | None
     compared: tuple[Compared, ...]
     things: tuple[Thing, ...]
+    perhaps: tuple[Thing, ...]
     others: tuple[Served, ...]
     questions: tuple[Question, ...]
     effort: Effort | None
@@ -102,24 +107,30 @@ def verify(
     facts: Mapping[str, Mapping[str, object]],
     sightings: Sequence[Sighting],
     *,
+    resolution: Resolution,
+    presumed: Mapping[str, str],
     now: dt.datetime,
     made_by: str,
     effort: Effort | None = None,
     vendor_of: Callable[[str], str] = lambda _mac: "",
 ) -> Verification:
-    """Join contract and evidence. facts: asset key to the facts of its last good audit."""
+    """Join contract and evidence. facts: asset key to the facts of its last good audit. resolution: who is who.
+    presumed: by thing in conflict, the asset that it is taken for (identity/presumed.py).
+    """
     today = now.astimezone(zone(customer)).date()
     sightings = _with_names(sightings, assets)
-    seen, things = unlisted.sort_out(sightings, unlisted.known(assets, facts), vendor_of)
+    seen, things = unlisted.sort_out(resolution, sightings, assets, vendor_of, presumed)
+    sure, perhaps = [t for t in things if not t.maybe], tuple(t for t in things if t.maybe)
+    doubted = _doubted(perhaps)
     contracted = [a for a in assets if a.status == names.CONTRACTED]
     waiting = [a for a in assets if a.status not in names.CONTRACT_STATUSES or a.status == names.UNLISTED]
     compared = [
-        comparing.compare(a, _evidence(a, audits, facts, seen), now, today, customer.contract)
+        comparing.compare(a, _evidence(a, audits, facts, seen, doubted), now, today, customer.contract)
         for a in sorted(contracted, key=lambda a: (a.name.lower(), a.key))
     ]
     held = [unlisted.of_asset(a, seen.get(a.key, ()), vendor_of) for a in sorted(waiting, key=lambda a: a.name.lower())]
     others = _others(assets, audits, seen)
-    all_things = (*held, *things)
+    unknown = (*held, *sure)
     moments = [a.at for pair in audits.values() for a in pair if a is not None] + [s.last_seen for s in sightings]
     return Verification(
         customer=customer,
@@ -129,11 +140,12 @@ def verify(
         period=(now - dt.timedelta(days=PERIOD_DAYS), now),
         evidence_until=max(moments, default=None),
         compared=tuple(compared),
-        things=all_things,
+        things=unknown,
+        perhaps=perhaps,
         others=others,
-        questions=questions(compared, all_things, [o.asset for o in others if _ended_but_seen(o, now)]),
+        questions=questions(compared, (*unknown, *perhaps), [o.asset for o in others if _ended_but_seen(o, now)]),
         effort=effort,
-        counts=_counts(compared, all_things),
+        counts=_counts(compared, unknown),
         contract_ended=customer.contract is not None and customer.contract.ended(today),
     )
 
@@ -154,9 +166,20 @@ def _evidence(
     audits: Audits,
     facts: Mapping[str, Mapping[str, object]],
     seen: Mapping[str, tuple[Sighting, ...]],
+    doubted: Mapping[str, dt.datetime],
 ) -> Evidence:
     ok, attempt = audits.get(asset.key, (None, None))
-    return Evidence(ok, attempt, facts.get(asset.key), seen.get(asset.key, ()))
+    return Evidence(ok, attempt, facts.get(asset.key), seen.get(asset.key, ()), doubted.get(asset.key))
+
+
+def _doubted(things: Iterable[Thing]) -> dict[str, dt.datetime]:
+    """By asset, when something was last seen that may be it."""
+    found: dict[str, dt.datetime] = {}
+    for thing in things:
+        for asset in thing.maybe:
+            if thing.last_seen is not None:
+                found[asset.key] = max(thing.last_seen, found.get(asset.key, thing.last_seen))
+    return found
 
 
 def _others(assets: Sequence[Asset], audits: Audits, seen: Mapping[str, tuple[Sighting, ...]]) -> tuple[Served, ...]:

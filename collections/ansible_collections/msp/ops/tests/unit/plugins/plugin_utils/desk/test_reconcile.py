@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import reconcile
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Outcome, Reconciled
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step, stored
 
@@ -73,12 +72,3 @@ def test_a_run_that_did_nothing_has_changed_nothing_and_a_preview_with_a_plan_wo
     assert Outcome((still,), 9, 0, False).as_dict()["changed"] is False
     assert Outcome((planned,), 9, 0, True).as_dict()["changed"] is True
     assert Outcome((planned,), 9, 0, True).diff() == {"before": "# bakery\n", "after": "# bakery\ntill: new device\n"}
-
-
-def test_what_an_audit_found_of_who_it_is_comes_from_its_own_sighting() -> None:
-    identity = {"serial": "S-1", "uuid": "U-1", "macs": ["b8:27:eb:00:00:01"], "names": ["srv", "srv.x"]}
-    audit = Sighting("bakery", "audit", "asset=device:1", NOW, NOW, 1, identity, "device:1", {}, {})
-    other = Sighting("bakery", "nmap", "mac=x", NOW, NOW, 1, identity, None, {}, {})
-    (facts,) = reconcile._facts([audit, other]).values()
-    assert facts["machine"] == {"serial": "S-1", "uuid": "U-1", "asset_tag": None}
-    assert facts["hostname"] == {"name": "srv"} and {"mac": "b8:27:eb:00:00:01"} in facts["interfaces"]

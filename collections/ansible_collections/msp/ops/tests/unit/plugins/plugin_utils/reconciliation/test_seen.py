@@ -20,7 +20,7 @@ NETWORKS = (ipaddress.ip_network(PREFIX),)
 
 
 def together(*sightings: Sighting, doubted: Any = (), networks: Any = NETWORKS) -> Seen:
-    profiles = {subject.profile_key(one): evidence.of_sighting(one) for one in sightings}
+    profiles = {evidence.profile_key(one): evidence.of_sighting(one) for one in sightings}
     return subject.of("thing", sightings, profiles, doubted, networks)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import (
     WarrantySource,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.presumed import presumed
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Effort, Verification, verify
 
 NOW = dt.datetime(2026, 11, 23, 15, 30, tzinfo=dt.UTC)
@@ -107,6 +112,18 @@ def sighting(
     )
 
 
+def resolved(
+    slug: str,
+    assets: Sequence[Asset],
+    sightings: Sequence[Sighting],
+    found: Mapping[str, Mapping[str, Any]],
+    audits: Mapping[str, tuple[Audit | None, Audit | None]],
+) -> Resolution:
+    """Who is who, by these facts of the last audits."""
+    on_record, seen = evidence.gather(assets, sightings, facts=found, audits=audits, remembered={})
+    return resolve(slug, on_record, seen)
+
+
 @dataclass
 class Made:
     """Everything that verify() takes, ready to be changed by a test."""
@@ -121,12 +138,18 @@ class Made:
     now: dt.datetime = field(default=NOW)
 
     def verification(self) -> Verification:
+        on_record, seen = evidence.gather(
+            self.assets, self.sightings, facts=self.facts, audits=self.audits, remembered={}
+        )
+        resolution = resolve(self.customer.slug, on_record, seen)
         return verify(
             self.customer,
             self.assets,
             self.audits,
             self.facts,
             self.sightings,
+            resolution=resolution,
+            presumed=presumed(resolution, {one.key: one for one in on_record}),
             now=self.now,
             made_by=self.made_by,
             effort=self.effort,
@@ -148,7 +171,7 @@ def small_office(language: str = "nl") -> Made:
     def warranty(end: dt.date, *sources: WarrantySource) -> dict[str, Any]:
         return {"warranty_end": end, "warranty_sources": sources}
 
-    date = dt.date
+    date, gateway = dt.date, "f0:9f:c2:00:00:01"
     assets = [
         device(
             *(1, "srv01", "server"),
@@ -178,7 +201,7 @@ def small_office(language: str = "nl") -> Made:
             **{"serial": "R58N12345", "vendor": "Samsung", "model": "Galaxy A54"},
             **warranty(date(2027, 9, 30), WarrantySource(invoice, date(2025, 9, 30), date(2027, 9, 30))),
         ),
-        device(6, "gw01", "network", status="tracked", address="192.0.2.1"),
+        device(6, "gw01", "network", status="tracked", address="192.0.2.1", macs=(gateway,)),
     ]
 
     def office(name: str, serial: str, last: int, **changes: Any) -> dict[str, Any]:
@@ -215,6 +238,7 @@ def small_office(language: str = "nl") -> Made:
             place=seen_by,
             attributes={"vendor": "Brother Industries"},
         ),
-        sighting(mac="f0:9f:c2:00:00:01", address="192.0.2.1", place=seen_by),
+        sighting(mac=gateway, address="192.0.2.1", place=seen_by),
     ]
+    sightings = [dataclasses.replace(seen, customer=one.slug) for seen in sightings]
     return Made(one, assets, audits, found, sightings, effort=None if dutch else Effort(95, 22))

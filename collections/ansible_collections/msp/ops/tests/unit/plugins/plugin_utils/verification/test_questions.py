@@ -8,7 +8,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import WO
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.page import sentence
-from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import small_office
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import asset, small_office
 
 
 def test_questions_are_numbered_from_one_and_start_with_what_is_not_in_the_contract() -> None:
@@ -32,11 +32,7 @@ def test_of_an_absent_asset_nothing_is_asked_but_whether_it_is_used() -> None:
 
 def test_an_ended_asset_that_is_still_seen_is_asked_about() -> None:
     made = small_office()
-    made.assets = [
-        made.assets[0].__class__(
-            kind="device", id=9, name="old-nas", customer=made.customer.slug, status="ended", address="192.0.2.57"
-        )
-    ]
+    made.assets = [asset(9, "old-nas", status="ended", macs=("b8:27:eb:4a:10:9c",))]
     assert [q.kind for q in made.verification().questions if q.subject == "device:9"] == ["ended"]
 
 

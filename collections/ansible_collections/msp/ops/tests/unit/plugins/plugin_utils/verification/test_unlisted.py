@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hypothesis import given
@@ -15,15 +15,26 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import unlisted
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.unlisted import Thing
-from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import NOW, asset, facts, sighting
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import (
+    NOW,
+    SLUG,
+    asset,
+    facts,
+    resolved,
+    sighting,
+)
 
 MAC, OTHER = "b8:27:eb:4a:10:9c", "3c:2a:f4:77:01:aa"
 
 
 def things(
-    sightings: Iterable[Sighting], assets: Iterable[Asset] = (), found: Mapping[str, Mapping[str, Any]] | None = None
+    sightings: Iterable[Sighting],
+    assets: Iterable[Asset] = (),
+    found: Mapping[str, Mapping[str, Any]] | None = None,
+    vendor_of: Callable[[str], str] = lambda _mac: "",
 ) -> tuple[Thing, ...]:
-    return unlisted.sort_out(sightings, unlisted.known(assets, found or {}))[1]
+    sightings, assets = list(sightings), list(assets)
+    return unlisted.sort_out(resolved(SLUG, assets, sightings, found or {}, {}), sightings, assets, vendor_of)[1]
 
 
 def test_a_thing_that_no_asset_matches_is_unlisted() -> None:
@@ -32,7 +43,7 @@ def test_a_thing_that_no_asset_matches_is_unlisted() -> None:
 
 
 def test_what_netbox_knows_under_any_status_is_not_unlisted() -> None:
-    gateway = asset(status="tracked", address="192.0.2.57")
+    gateway = asset(status="tracked", address="192.0.2.57", macs=(MAC,))
     assert things([sighting()], [gateway]) == ()
 
 
@@ -45,8 +56,9 @@ def test_another_network_card_at_the_address_of_a_known_one_is_another_thing() -
     assert [t.macs for t in things([sighting(mac=MAC)], [known])] == [(MAC,)]
 
 
-def test_an_address_alone_is_the_asset_that_has_it() -> None:
-    assert things([sighting("nmap", mac=None)], [asset(address="192.0.2.57", macs=(OTHER,))]) == ()
+def test_what_answers_at_the_address_of_an_asset_may_be_it() -> None:
+    known = asset(address="192.0.2.57", macs=(OTHER,))
+    assert [one.maybe for one in things([sighting("nmap", mac=None)], [known])] == [(known,)]
 
 
 def test_a_name_decides_only_where_nothing_stronger_is_known() -> None:
@@ -90,30 +102,43 @@ def test_an_unlisted_asset_that_nobody_saw_has_no_times() -> None:
 
 
 def test_the_maker_is_what_a_source_says_else_what_the_address_says() -> None:
-    index = unlisted.known([], {})
     said = sighting(attributes={"vendor": "Brother"})
-    assert unlisted.sort_out([said], index, lambda _mac: "Registry")[1][0].vendor == "Brother"
-    assert unlisted.sort_out([sighting()], index, lambda _mac: "Registry")[1][0].vendor == "Registry"
+    assert things([said], vendor_of=lambda _mac: "Registry")[0].vendor == "Brother"
+    assert things([sighting()], vendor_of=lambda _mac: "Registry")[0].vendor == "Registry"
+
+
+def test_what_may_be_an_asset_is_shown_with_the_asset_that_it_may_be() -> None:
+    known = asset(name="till02", macs=(OTHER,))
+    (thing,) = things([sighting("dhcp", names=["till02"])], [known])
+    assert (thing.macs, thing.maybe) == ((MAC,), (known,))
+    assert things([sighting("dhcp", names=["till03"])], [known])[0].maybe == ()
 
 
 cards = st.sampled_from([None, MAC, OTHER, "f0:9f:c2:00:00:01"])
 places = st.sampled_from(["192.0.2.1", "192.0.2.2", None])
 sources = st.sampled_from(["nmap", "neighbours"])
-names = st.sampled_from([[], ["x"]])
+names = st.sampled_from([[], ["till02"]])
 seen = st.builds(lambda s, m, a, n: sighting(s, mac=m, address=a, names=n), sources, cards, places, names)
+# A store has each thing of a source once.
+many_seen = st.lists(seen, max_size=8, unique_by=lambda one: (one.source, one.thing))
 
 
-@given(st.lists(seen, max_size=8), st.randoms())
+@given(many_seen, st.randoms())
 def test_the_order_in_which_sightings_come_changes_nothing(found: list[Sighting], random: Any) -> None:
     shuffled = list(found)
     random.shuffle(shuffled)
-    assert {t.key for t in things(found)} == {t.key for t in things(shuffled)}
+    assert things(found) == things(shuffled)
 
 
-@given(st.lists(seen, max_size=8))
-def test_no_card_is_in_two_things_and_no_sighting_is_lost(found: list[Sighting]) -> None:
-    result = things(found)
-    macs = [m for t in result for m in t.macs]
-    assert len(macs) == len(set(macs))
-    identified = [s for s in found if s.identity]
-    assert sum(len(t.sightings) for t in result) == len(identified)
+KNOWN = [asset(1, "till02", macs=(MAC,)), asset(2, "nas", macs=(OTHER,))]
+
+
+@given(many_seen, st.sampled_from([[], KNOWN[:1], KNOWN[1:], KNOWN]))
+def test_every_sighting_that_says_something_is_in_one_thing_or_of_one_asset(
+    found: list[Sighting], assets: list[Asset]
+) -> None:
+    of_asset, unknown = unlisted.sort_out(resolved(SLUG, assets, found, {}, {}), found, assets)
+    placed = [(s.source, s.thing) for group in (*of_asset.values(), *(t.sightings for t in unknown)) for s in group]
+    assert sorted(placed) == sorted((s.source, s.thing) for s in found if s.identity)
+    assert len({thing.key for thing in unknown}) == len(unknown)
+    assert not {thing.key for thing in unknown} & {one.key for one in assets}

@@ -12,6 +12,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.ma
     NOW,
     Made,
     asset,
+    audit,
     customer,
     sighting,
     small_office,
@@ -74,3 +75,26 @@ def test_who_saw_a_thing_is_called_by_its_name_and_not_by_its_key() -> None:
     made = small_office()
     made.sightings = [sighting(place={"seen_by": "device:1"})]
     assert made.verification().things[0].seen_from == ("jansen-srv01",)
+
+
+def test_an_asset_that_something_may_be_is_not_absent_and_a_person_is_asked() -> None:
+    known = asset(name="till02", asset_class="workstation", macs=("3c:2a:f4:77:01:aa",))
+    made = Made(customer(), [known], {known.key: (None, audit(1, "unreachable", error="no route to host"))}, {}, [])
+    assert [one.state for one in made.verification().compared] == ["absent"]
+    made.sightings = [sighting("dhcp", names=["till02"])]
+    verification = made.verification()
+    assert [(one.state, one.reason) for one in verification.compared] == [("not_audited", "perhaps")]
+    assert (verification.things, [thing.maybe for thing in verification.perhaps]) == ((), [(known,)])
+    assert [(q.kind, q.values["asset"]) for q in verification.questions if q.kind != "warranty_unknown"] == [
+        ("perhaps", "till02")
+    ]
+    assert verification.counts.unlisted == 0
+    made.sightings = [sighting("dhcp", names=["till02"], last=NOW - dt.timedelta(days=90))]
+    assert [one.state for one in made.verification().compared] == ["absent"]
+
+
+def test_what_is_at_the_address_that_is_all_we_know_of_a_printer_is_taken_for_it() -> None:
+    made = Made(customer(), [asset(name="printer", asset_class="printer", address="192.0.2.57")], {}, {}, [sighting()])
+    verification = made.verification()
+    assert [(one.state, one.seen_by) for one in verification.compared] == [("seen", ("neighbours",))]
+    assert (verification.things, verification.perhaps) == ((), ())
