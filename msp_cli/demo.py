@@ -1,4 +1,5 @@
-"""./msp demo: the whole job on this machine, from nothing to a report that customer and MSP can sign.
+"""./msp demo: the whole job on this machine, from nothing to a report that customer and MSP can sign, and beyond: what
+discovery finds that nobody listed.
 
 Everything it makes is its own: the lab named "demo", and build/demo/ for the store, the customers' files and reports.
 It never reads or writes the NetBox or the evidence store that the environment names.
@@ -9,10 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
 from lab import customers, hosts, lab
+from msp_cli import demo_discovery
 from msp_cli.console import ROOT, step, table
+from msp_cli.jobs import Job
 
 HELP = "the whole job on a lab of its own: two customers, audited, with a report each"
 NAME = "demo"
@@ -40,18 +42,37 @@ def main(arguments: Sequence[str]) -> int:
     # The demo's evidence may go with the machine, also where the machine is a container.
     os.environ["MSP_DURABLE_PATHS"] = str(BUILD)
     reports, verifications = run(running, BUILD)
-    print(told(running, reports, verifications, time.monotonic() - began))
+    slugs = [one.customer.slug for one in verifications]
+    news: list[Path] = []
+    if running.hosts:
+        job = Job(BUILD, environment(running, BUILD))
+        news = demo_discovery.look(job, running, store_url(BUILD), slugs, MADE_BY)
+        verifications = verify(running, store_url(BUILD), slugs)
+    print(told(running, Done(reports, news, verifications), time.monotonic() - began))
     return 0
 
 
-def told(running: lab.Lab, reports: Sequence[Path], verifications: Sequence[Verification], seconds: float) -> str:
+@dataclass(frozen=True)
+class Done:
+    """What the demo made: the reports, what is new on the networks, and what the reports are made of."""
+
+    reports: Sequence[Path]
+    news: Sequence[Path]
+    verifications: Sequence[Verification]
+
+
+def told(running: lab.Lab, done: Done, seconds: float) -> str:
     """What the demo ends with: the summary, how to look further, and as the last line the first customer's report."""
     return "\n".join(
         (
-            summary(verifications),
+            summary(done.verifications),
+            "",
+            demo_discovery.strangers(done.verifications, store_url(BUILD)),
+            "",
             f"NetBox: {running.url} (user {running.admin_user}, password in {running.paths.admin_password})",
             f"done in {seconds:.0f} s; ./msp lab down --name {NAME} stops the lab",
-            *(f"report: {path}" for path in reversed(reports)),
+            *(f"what is new: {path}" for path in done.news),
+            *(f"report: {path}" for path in reversed(done.reports)),
         )
     )
 
@@ -96,34 +117,6 @@ def environment(running: lab.Lab, build: Path) -> dict[str, str]:
         "XDG_STATE_HOME": str(state),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
     }
-
-
-@dataclass(frozen=True)
-class Job:
-    """Runs commands one after the other; what one prints goes to a log, whose end is shown when it fails."""
-
-    build: Path
-    env: Mapping[str, str]
-
-    def play(self, title: str, playbook: str, *arguments: str) -> None:
-        with step(title):
-            self.command(Path(playbook).stem, "ansible-playbook", playbook, *arguments)
-
-    def command(self, name: str, *command: str) -> None:
-        log = self.build / f"{name}.log"
-        with log.open("w") as output:
-            status = subprocess.run(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **self.env},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
-        if status:
-            print("".join(log.read_text().splitlines(keepends=True)[-40:]), file=sys.stderr)
-            raise MspError("MSP-CLI-005", f"{' '.join(command[:2])} to succeed", f"exit status {status}", f"read {log}")
 
 
 def alone(build: Path) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification 
 from lab.api import NetBox
 from lab.lab import Lab
 from msp_cli import demo
+from msp_cli.jobs import Job
 from tests.browser import CHROMIUM, measure
 
 pytestmark = pytest.mark.lab
@@ -98,12 +99,18 @@ def test_warranties_are_right(done: Done) -> None:
 
 
 def test_it_ends_with_a_summary_and_its_last_line_is_where_the_report_is(
-    done: Done, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    done: Done,
+    lab: Lab,
+    hosts: list[dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(done.build))
     monkeypatch.setattr("lab.lab.up", {demo.NAME: lab}.__getitem__)
     job = (list(done.reports.values()), list(done.verifications.values()))
     monkeypatch.setattr(demo, "run", lambda _running, _build: job)
+    monkeypatch.setattr(demo, "BUILD", done.build)
+    monkeypatch.setattr("msp_cli.demo_discovery.look", lambda *_arguments: [done.build / "digest.html"])
 
     assert demo.main([]) == 0
 
@@ -112,6 +119,9 @@ def test_it_ends_with_a_summary_and_its_last_line_is_where_the_report_is(
     rows = {line.partition("  ")[0]: line.split()[-7:] for line in said[2:4]}
     counts = {one.customer.name: one.counts for one in done.verifications.values()}
     assert {name: row[0] for name, row in rows.items()} == {name: str(c.contracted) for name, c in counts.items()}
+    till = next(line for line in said if address(hosts, "jansen-till02") in line)
+    assert till.split()[-1] == "measured" and "Bakkerij Jansen" in till
+    assert f"what is new: {done.build / 'digest.html'}" in said
     assert lab.url in "".join(said)
     assert said[-1] == f"report: {done.reports['bakkerij-jansen']}"
     assert done.reports["bakkerij-jansen"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -137,7 +147,7 @@ def test_the_daily_run_renews_the_dates_in_the_saved_filters_and_reports(
     (soon,) = netbox.all("extras/saved-filters/?slug=msp-warranty-ends")
     long_ago = {"cf_msp_warranty_end__gte": ["2020-01-01"], "cf_msp_warranty_end__lte": ["2020-03-31"]}
     netbox.change(f"extras/saved-filters/{soon['id']}/", {"parameters": long_ago})
-    job = demo.Job(done.build, demo.environment(lab, done.build))
+    job = Job(done.build, demo.environment(lab, done.build))
     reports = done.build / "daily"
 
     job.play("daily", "playbooks/daily.yml", "-e", json.dumps({"report_directory": str(reports)}))

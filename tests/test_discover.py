@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import configparser
 import datetime as dt
+import itertools
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from dateutil import rrule
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import parse
 from lab import hosts as lab_hosts
 from lab import podman
 from lab.api import NetBox
 from lab.lab import Lab
-from lab.progress import step
-from msp_cli import demo
+from msp_cli import demo, demo_discovery
+from msp_cli.jobs import Job
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
@@ -164,18 +171,52 @@ def test_the_inventory_serves_what_was_discovered_and_the_guard_keeps_playbooks_
     assert "MSP-SCP" in refused.stdout + refused.stderr
 
 
-def test_a_host_that_somebody_plugged_in_is_found_by_the_next_look(looked: World) -> None:
+def test_a_host_that_somebody_plugged_in_is_found_by_the_next_look_which_says_what_it_is_and_what_it_cost(
+    looked: World,
+) -> None:
     known = set(looked.devices(JANSEN, "unlisted"))
-    rows = lab_hosts.up(looked.lab.name, looked.lab.paths.hosts, step, also=[NEWCOMER])
-    newcomer = next(row for row in rows if row["name"] == NEWCOMER)
+    job = Job(looked.build, demo.environment(looked.lab, looked.build))
 
-    done = looked.discover(SCANS)
+    digests = demo_discovery.look(job, looked.lab, demo.store_url(looked.build), [JANSEN, HARBOUR], "Example IT")
 
-    assert done.returncode == 0, done.stdout[-3000:]
+    newcomer = next(row for row in lab_hosts.known(looked.lab.paths.hosts) if row["name"] == NEWCOMER)
     (name,) = set(looked.devices(JANSEN, "unlisted")) - known
     device = looked.devices(JANSEN, "unlisted")[name]
     assert device["primary_ip4"]["address"].startswith(newcomer["address"])
-    assert newcomer["address"] in looked.digests(JANSEN)[-1].read_text(encoding="utf-8")
+    (told,) = [path.with_suffix(".txt").read_text(encoding="utf-8") for path in digests]
+    assert newcomer["address"] in told
+    assert "25 minuten" in told
+    verifications = demo.verify(looked.lab, demo.store_url(looked.build), [JANSEN])
+    rows = demo_discovery.strangers(verifications, demo.store_url(looked.build)).splitlines()
+    (row,) = [row for row in rows if newcomer["address"] in row]
+    assert row.split()[-1] == "25"
+
+
+def test_what_is_at_the_gateways_address_is_confirmed_by_a_person_and_netbox_learns_it_once_that_is_approved(
+    looked: World,
+) -> None:
+    def gateway() -> dict[str, Any]:
+        return looked.devices(JANSEN, "contracted")["jansen-gw01"]
+
+    def cards() -> list[dict[str, Any]]:
+        return looked.netbox.all(f"dcim/mac-addresses/?device_id={gateway()['id']}")
+
+    assert gateway()["custom_fields"]["msp_discovery"] == "conflict"
+    who = ["-e", json.dumps({"approved_by": "A. de Vries", "reason": "Went past it"})]
+
+    done = looked.play("confirm.yml", "-e", f"customer={JANSEN}", "-e", "discover_require_approval=true", *who)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert cards() == []
+    with looked.store() as store:
+        plan = store.plans(JANSEN)[-1]
+    assert plan.approved_by is None
+    done = looked.play("reconcile.yml", "-e", f"plan={plan.id}", *who)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert len(cards()) == 1
+    assert not gateway()["custom_fields"]["msp_discovery"]
+    with looked.store() as store:
+        assert store.plans(JANSEN)[-1].approved_by == "A. de Vries"
 
 
 def test_a_decision_is_kept_with_who_and_when_and_nobody_is_asked_again(looked: World) -> None:
@@ -264,3 +305,89 @@ def test_a_password_in_the_list_is_in_no_output_at_any_verbosity(looked: World) 
     assert done.returncode != 0
     assert secret not in done.stdout + done.stderr
     assert secret.encode() not in (looked.build / "evidence.db").read_bytes()
+
+
+@pytest.fixture
+def installed(looked: World, tmp_path: Path) -> Callable[[str], str]:
+    """An example as a person fills it in: this checkout, this world's environment and sources, a folder for reports."""
+    there = demo.environment(looked.lab, looked.build) | {
+        "MSP_DURABLE_PATHS": str(looked.build),
+        "NO_PROXY": "127.0.0.1",
+        "HOME": str(tmp_path),
+    }
+    (tmp_path / "environment").write_text("".join(f'{name}="{value}"\n' for name, value in there.items()))
+    shell = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in there.items())
+    (tmp_path / "environment.sh").write_text(shell)
+    (tmp_path / "discovery.yml").write_text(yaml.safe_dump({"discover_sources": {HARBOUR: SCANS[HARBOUR]}}))
+    paths = {"/opt/msp.ops": str(ROOT), "/etc/msp": str(tmp_path), "/srv/reports": str(tmp_path / "reports")}
+
+    def fill_in(name: str) -> str:
+        text = (ROOT / "docs/examples/discovery" / name).read_text(encoding="utf-8")
+        for path, ours in paths.items():
+            text = text.replace(path, ours)
+        return text
+
+    return fill_in
+
+
+def scans(world: World) -> int:
+    with world.store() as store:
+        return sum(one.source == "nmap" and one.complete for one in store.coverages(HARBOUR))
+
+
+def test_the_crontab_line_works_as_written(looked: World, installed: Callable[[str], str]) -> None:
+    (line,) = [line for line in installed("crontab").splitlines() if not line.startswith("#")]
+    *_when, command = line.split(maxsplit=5)
+    before = scans(looked)
+
+    # What cron gives a job.
+    bare = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": "/"}
+    done = subprocess.run(["/bin/sh", "-c", command], env=bare, cwd="/", capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert scans(looked) == before + 1
+
+
+def test_the_systemd_service_works_as_written(looked: World, installed: Callable[[str], str], tmp_path: Path) -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(installed("msp-discover.service"))
+    service = unit["Service"]
+    before = scans(looked)
+
+    # What systemd gives a service: its directory, and the lines of the environment file.
+    lines = Path(service["EnvironmentFile"]).read_text(encoding="utf-8").splitlines()
+    bare = {"PATH": "/usr/bin:/bin"} | {
+        name: value.strip('"') for name, _, value in (ln.partition("=") for ln in lines)
+    }
+    done = subprocess.run(
+        shlex.split(service["ExecStart"]),
+        env=bare,
+        cwd=service["WorkingDirectory"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert scans(looked) == before + 1
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze on this machine: nobody checked the units' syntax")
+    units = [tmp_path / f"msp-discover.{kind}" for kind in ("service", "timer")]
+    for one in units:
+        one.write_text(installed(one.name))
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_awxs_form_has_a_rule_that_awx_reads_and_sources_that_we_read(installed: Callable[[str], str]) -> None:
+    form = yaml.safe_load(installed("awx.yml"))
+    starts, rule = form["schedule"]["rrule"].split(" ")
+    moments = rrule.rrulestr(f"{starts}\n{rule}", tzids=ZoneInfo)
+    first, second = itertools.islice(iter(moments), 2)
+    assert second - first == dt.timedelta(hours=1)
+    assert (ROOT / form["job_template"]["playbook"]).exists()
+    for sources in form["job_template"]["extra_vars"]["discover_sources"].values():
+        assert parse("acme", sources)

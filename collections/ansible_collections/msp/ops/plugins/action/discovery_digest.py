@@ -10,7 +10,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.digest import hand_over, read
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.digest import tell
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
@@ -35,8 +35,8 @@ class ActionModule(ActionBase):
         folder, made_by = Path(arguments["path"]), arguments["made_by"]
         try:
             with Store.open(arguments["store_url"]) as store, register_of(arguments) as register:
-                news = read(store, one_customer(register, arguments["customer"]))
-                done = hand_over(store, news, folder, made_by=made_by, dry_run=self._task.check_mode)
+                customer = one_customer(register, arguments["customer"])
+                done = tell(store, customer, folder, made_by=made_by, dry_run=self._task.check_mode)
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
         if self._task.diff:

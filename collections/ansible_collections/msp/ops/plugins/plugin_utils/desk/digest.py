@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import files
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Digest
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import digest_page
@@ -53,6 +54,17 @@ class Delivery:
 NOTHING = Delivery(None, None, "", dict.fromkeys(GROUPS, 0))
 
 
+def tell(store: Store, customer: Customer, folder: Path, *, made_by: str, dry_run: bool = False) -> Delivery:
+    """What the customer was not told of yet, written and recorded; under a lease, so that two controllers tell it once.
+
+    With dry_run nothing is written or recorded, and the answer says what would be.
+    """
+    if dry_run:
+        return hand_over(store, read(store, customer), folder, made_by=made_by, dry_run=True)
+    with leases.holding(store, f"digest:{customer.slug}"):
+        return hand_over(store, read(store, customer), folder, made_by=made_by)
+
+
 def read(store: Store, customer: Customer) -> News | None:
     """What the customer was not told of yet, or None."""
     last = store.last_digest(customer.slug)
@@ -61,7 +73,7 @@ def read(store: Store, customer: Customer) -> News | None:
     end = until(changes)
     if end is None:
         return None
-    return news(customer, changes, since, _spent(store, customer.slug, since or BEGINNING, end))
+    return news(customer, changes, since, spent_in(store, customer.slug, since or BEGINNING, end))
 
 
 def hand_over(store: Store, found: News | None, folder: Path, *, made_by: str, dry_run: bool = False) -> Delivery:
@@ -88,8 +100,8 @@ def _stamp(found: News) -> str:
     return f"{stamp}-{end:%S%f}" if told else stamp
 
 
-def _spent(store: Store, slug: str, since: dt.datetime, end: dt.datetime) -> Spent | None:
-    """The period's time outside the contract, with the runs and tickets that say which asset it was for."""
+def spent_in(store: Store, slug: str, since: dt.datetime, end: dt.datetime) -> Spent | None:
+    """The time outside the contract in [since, end), with the runs and tickets that say which asset it was for."""
     summary = store.effort_minutes(slug, since, end)
     runs = sorted({row.run for row in summary.rows if row.run and not row.in_contract}) if summary is not None else []
     found = {run: record[1] for run in runs if (record := store.run(run)) is not None}

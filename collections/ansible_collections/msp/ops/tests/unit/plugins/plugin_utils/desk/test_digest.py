@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import files
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.digest import NOTHING, Delivery, hand_over, read
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import digest, files
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.digest import NOTHING, Delivery, hand_over
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Digest, Effort, Run, RunHost
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import news
@@ -34,7 +35,7 @@ JUST_NOW = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
 
 
 def tell(store: Store, folder: Path, *, dry_run: bool = False) -> Delivery:
-    return hand_over(store, read(store, CUSTOMER), folder, made_by="Noordkaap IT", dry_run=dry_run)
+    return digest.tell(store, CUSTOMER, folder, made_by="Noordkaap IT", dry_run=dry_run)
 
 
 def written(folder: Path) -> list[str]:
@@ -62,6 +63,14 @@ def test_news_is_told_once_as_page_and_text_and_the_next_digest_begins_there(sto
     assert (first.counts["new"], first.counts["gone"], sum(first.counts.values())) == (1, 1, 2)
     assert store.last_digest(SLUG) == Digest(SLUG, None, recorded, 2)
     assert tell(store, tmp_path) == NOTHING
+
+
+def test_while_another_controller_tells_nothing_is_told_twice(store: Store, tmp_path: Path) -> None:
+    store.record_changes([NEW])
+    with leases.holding(store, f"digest:{SLUG}"), pytest.raises(MspError, match="MSP-EVD-015"):
+        tell(store, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+    assert tell(store, tmp_path / "reports").counts["new"] == 1
 
 
 def test_the_next_digest_tells_only_what_came_after_and_keeps_the_files_of_the_one_before(
