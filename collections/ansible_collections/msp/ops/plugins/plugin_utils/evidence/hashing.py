@@ -98,7 +98,8 @@ def normal_address(text: str) -> str | None:
 def normal_names(text: str) -> list[str]:
     """A host name as given and its first label, both in lower case without a closing dot."""
     name = text.strip().rstrip(".").casefold()
-    if not name or normal_address(name):
+    # Only what looks like an address is taken for one: the full answer is slow, and there are very many names.
+    if not name or ((name[0].isdecimal() or ":" in name) and normal_address(name)):
         return []
     return list(dict.fromkeys((name, name.split(".")[0])))
 
@@ -135,7 +136,8 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[str], list[str]]]] = {
 }
 
 
-def _words(identity: Mapping[str, Any], kind: str) -> list[str]:
+def words(identity: Mapping[str, Any], kind: str) -> list[str]:
+    """The words of one kind, normalised, sorted and without doubles."""
     keys, normal = _KINDS[kind]
     return sorted({word for key in keys for text in _texts(identity.get(key)) for word in normal(text)})
 
@@ -146,7 +148,7 @@ def tokens(identity: Mapping[str, Any]) -> dict[str, list[str]]:
     Reads the keys serial, uuid, asset_tag, directory_id, mdm_id, macs or mac, names or name or hostname or fqdn,
     addresses or address.
     """
-    return {kind: found for kind in _KINDS if (found := _words(identity, kind))}
+    return {kind: found for kind in _KINDS if (found := words(identity, kind))}
 
 
 def term_tokens(term: str) -> list[tuple[str, str]]:
@@ -168,7 +170,7 @@ def thing_key(observation: Observation) -> str:
     if observation.asset:
         return f"asset={observation.asset}"
     for kind in STRENGTH:
-        if found := _words(observation.identity, kind):
+        if found := words(observation.identity, kind):
             return f"{kind}={_first_mac(found) if kind == MAC else max(found, key=len) if kind == NAME else found[0]}"
     return f"other={hashlib.sha256(canonical_json(dict(observation.identity)).encode()).hexdigest()[:32]}"
 

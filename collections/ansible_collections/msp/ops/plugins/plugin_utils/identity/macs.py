@@ -171,15 +171,14 @@ def travelling(sightings: Iterable[Sighting], *, window: dt.timedelta = WINDOW) 
     strong: dict[tuple[str, str], list[_Span]] = defaultdict(list)
     named: dict[tuple[str, str], list[_Span]] = defaultdict(list)
     for sighting in sightings:
-        tokens = hashing.tokens(sighting.identity)
-        known = {(kind_of, word) for kind_of in STRONG for word in tokens.get(kind_of, ())}
-        names = {(hashing.NAME, word.split(".")[0]) for word in tokens.get(hashing.NAME, ())}
-        found = strong if known else named
-        if not known and (sighting.source != NAMING or not names):
-            continue
-        for mac in tokens.get(hashing.MAC, ()):
-            span = _Span(set(known or names), sighting.first_seen, sighting.last_seen)
-            found[sighting.customer, mac].append(span)
+        identity = sighting.identity
+        cards = hashing.words(identity, hashing.MAC)
+        said = {(kind_of, word) for kind_of in STRONG for word in hashing.words(identity, kind_of)} if cards else set()
+        found = strong if said else named
+        if cards and not said and sighting.source == NAMING:
+            said = {(hashing.NAME, word.split(".")[0]) for word in hashing.words(identity, hashing.NAME)}
+        for mac in cards if said else ():
+            found[sighting.customer, mac].append(_Span(set(said), sighting.first_seen, sighting.last_seen))
     moved = {mac for (_customer, mac), spans in strong.items() if _changed_hands(spans, window)}
     moved |= {mac for (_customer, mac), spans in named.items() if _in_turn(spans)}
     return frozenset(address for mac in moved if (address := normal(mac)))
