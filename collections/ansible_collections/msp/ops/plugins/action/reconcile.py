@@ -20,6 +20,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "customers": {"type": "list", "elements": "str", "default": []},
     "things": {"type": "dict", "default": {}},
     "misses": {"type": "dict", "default": {}},
+    "patience": {"type": "dict", "default": {}},
     "require_approval": {"type": "bool", "default": False},
     "plan": {"type": "str", "default": ""},
     "approved_by": {"type": "str", "default": ""},

@@ -54,6 +54,13 @@ options:
         C(nmap) or C(mdm). A kind that is not named takes 3.
     type: dict
     default: {}
+  patience:
+    description:
+      - How many days nobody must have seen an asset before it is missing, by its class, whatever number of looks missed
+        it. What people switch off (C(workstation), C(printer), C(mobile), C(private), C(other) and what has no class)
+        takes 7 days where nothing else is said; a C(server) and C(network) device takes none.
+    type: dict
+    default: {}
   require_approval:
     description:
       - Whether a person has to approve a plan before it is carried out.

@@ -47,6 +47,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import
     stored,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import plan as plan_of
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import (
     DEVICE,
@@ -68,11 +69,14 @@ NOBODY, NOT_NEEDED = "msp.ops.reconcile", "no approval is required"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """needed: complete looks in a row that have to miss a thing, by kind of source. check: write nothing anywhere."""
+    """needed: complete looks in a row that have to miss a thing, by kind of source. patience: how long nobody must have
+    seen it, by asset class. check: write nothing anywhere.
+    """
 
     needed: Mapping[str, int] = field(default_factory=dict)
     require_approval: bool = False
     check: bool = False
+    patience: Mapping[str, dt.timedelta] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -270,7 +274,9 @@ class _Reconciliation:
             audits=who.audits,
             networks=tuple(one.network for one in space.prefixes),
             needed=self.options.needed,
+            patience=self.options.patience,
             gone=who.earlier.gone,
+            gone_since=who.earlier.gone_since,
         )
 
     # -- one customer -------------------------------------------------------------------------------------------------
@@ -467,7 +473,21 @@ def options_of(arguments: Mapping[str, Any], *, check: bool) -> Options:
                 "give for instance nmap: 3",
             )
         needed[str(kind)] = int(value)
-    return Options(needed, bool(arguments["require_approval"]), check)
+    return Options(needed, bool(arguments["require_approval"]), check, _patience(arguments["patience"] or {}))
+
+
+def _patience(days: Mapping[str, Any]) -> dict[str, dt.timedelta]:
+    found = {}
+    for name, value in days.items():
+        if name not in names.ASSET_CLASSES or not str(value).isdecimal():
+            raise MspError(
+                "MSP-REC-013",
+                f"a whole number of days under patience, by class of asset ({', '.join(names.ASSET_CLASSES)})",
+                f"{value!r} for {name!r}",
+                "give for instance workstation: 14",
+            )
+        found[str(name)] = dt.timedelta(days=int(value))
+    return found
 
 
 def approved(store: Store, arguments: Mapping[str, Any], *, check: bool) -> dict[str, Any]:

@@ -133,6 +133,9 @@ def write_tickets(connection: Connection, rows: Sequence[Row]) -> None:
 
 def write_observations(connection: Connection, rows: Sequence[Row]) -> None:
     """Fold sightings into their things. rows are those of rows.observation_row."""
+    # A clock that is ahead would make this the newest for as long as it is; what is recorded now was seen by now.
+    latest = database_micros(connection)
+    rows = [{**row, "at": min(row["at"], latest)} for row in rows]
     # In order of time, so that every sighting of a batch counts; a thing's rows stay together.
     ordered = sorted(rows, key=lambda row: (row["customer"], row["source"], row["thing"], row["at"], row["version"]))
     things = _thing_ids(connection, ordered)

@@ -68,7 +68,9 @@ class Known:
     audits: Mapping[str, tuple[Audit | None, Audit | None]] = field(default_factory=dict)
     networks: Sequence[Network] = ()
     needed: Mapping[str, int] = field(default_factory=dict)  # complete looks that have to miss a thing, by kind
+    patience: Mapping[str, dt.timedelta] = field(default_factory=dict)  # how long nobody must have seen it, by class
     gone: Mapping[str, dt.datetime | None] = field(default_factory=dict)  # last seen when it was found gone, by asset
+    gone_since: Mapping[str, dt.datetime] = field(default_factory=dict)  # when that was found, by asset
 
 
 def findings(known: Known, now: dt.datetime) -> tuple[Finding, ...]:
@@ -111,8 +113,16 @@ class _Finder:
         self.assets = {one.key: one for one in known.assets}
         self.sightings = {profile_key(one): one for one in known.sightings}
         self.looked = missing.looks(known.coverages)
-        self.doubtful = known.resolution.doubtful_assets()
+        self.doubtful = self._doubtful()
         self.doubted = seen.disputed(known.resolution)
+
+    def _doubtful(self) -> dict[str, list[missing.Answer]]:
+        """By asset, who saw something that may be it."""
+        found: dict[str, list[missing.Answer]] = {}
+        for entity in self.known.resolution.of(Verdict.CONFLICT):
+            for key in {side.key for side in entity.candidates if side.is_asset}:
+                found.setdefault(key, []).extend(missing.Answer.of(self.sightings[one]) for one in entity.sightings)
+        return found
 
     def of_entities(self) -> Iterator[Finding]:
         known = self.known
@@ -137,7 +147,7 @@ class _Finder:
         """Assets without a sighting: only what an audit once reached can be gone."""
         for key in self.known.resolution.unseen:
             asset = self.assets[key]
-            if asset.status not in CLOSED and key not in self.doubtful:
+            if asset.status not in CLOSED:
                 counted = self._misses(asset, None)
                 if self._is_gone(asset, None, counted):
                     yield Finding(MISSING, self.known.customer, key, asset, misses=counted)
@@ -147,10 +157,9 @@ class _Finder:
         base = Finding(MATCH, self.known.customer, entity.key, asset, told, why=str(entity.why))
         if asset.status in CLOSED:
             return base
-        if asset.key not in self.doubtful:
-            counted = self._misses(asset, told)
-            if self._is_gone(asset, told.last_seen, counted):
-                return replace(base, kind=MISSING, misses=counted)
+        counted = self._misses(asset, told)
+        if self._is_gone(asset, told.last_seen, counted):
+            return replace(base, kind=MISSING, misses=counted)
         if (asset.status or names.UNLISTED) == names.UNLISTED:
             return replace(base, kind=UNLISTED)
         differing = promises(asset, told)
@@ -159,7 +168,8 @@ class _Finder:
     def _misses(self, asset: Asset, told: Seen | None) -> dict[str, int]:
         answers = [*map(missing.Answer.of, told.sightings if told else ()), *self._audited(asset.key)]
         addresses = {*asset.addresses, *(told.addresses if told else ()), *((asset.address,) if asset.address else ())}
-        return missing.misses(answers, addresses, asset.asset_class, self.looked, self.now)
+        doubtful = self.doubtful.get(asset.key, ())
+        return missing.misses(answers, addresses, asset.asset_class, self.looked, self.now, doubtful=doubtful)
 
     def _audited(self, key: str) -> list[missing.Answer]:
         """Every audit that got an answer from the host, even a bad one."""
@@ -169,10 +179,15 @@ class _Finder:
 
     def _is_gone(self, asset: Asset, told: dt.datetime | None, counted: Mapping[str, int]) -> bool:
         """What was found gone stays so until somebody sees it, even where the looks that said so are kept no more."""
+        last = max((at for at in (told, *(one.at for one in self._audited(asset.key))) if at), default=None)
         if missing.is_missing(counted, self.known.needed):
-            return True
+            wait = missing.patient(asset.asset_class, self.known.patience)
+            return last is None or not dt.timedelta(0) <= self.now - last < wait
         if asset.custom_fields.get(names.DISCOVERY) != names.MISSING or asset.key not in self.known.gone:
             return False
         before = self.known.gone[asset.key]
-        last = max((at for at in (told, *(one.at for one in self._audited(asset.key))) if at), default=None)
-        return last is None or (before is not None and last <= before)
+        if last is None or last == before:
+            return True
+        # A clock that was ahead when it was last seen is no measure of when it was seen again.
+        moments = [at for at in (before, self.known.gone_since.get(asset.key)) if at is not None]
+        return bool(moments) and last <= min(moments)

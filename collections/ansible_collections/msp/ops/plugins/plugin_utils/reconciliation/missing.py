@@ -19,6 +19,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare impor
 
 # How many complete looks in a row have to miss a thing, where nothing else was asked for.
 MISSES = 3
+# How long nobody must have seen a thing before it is missing, by class: what people switch off comes back after the
+# night, the weekend or a week away. The others run all the time, so the number of looks alone decides.
+PATIENCE: Mapping[str, dt.timedelta] = {
+    **dict.fromkeys(("workstation", "printer", "mobile", "private", "other"), dt.timedelta(days=7)),
+    **dict.fromkeys(("server", "network"), dt.timedelta(0)),
+}
 # How far a look's own clock may be ahead of the database's.
 SLACK = dt.timedelta(minutes=5)
 # Sources that see a thing themselves, when they look; the others tell when somebody last did.
@@ -90,8 +96,13 @@ def misses(
     asset_class: str | None,
     looked: Mapping[str, Sequence[Look]],
     now: dt.datetime,
+    *,
+    doubtful: Sequence[Answer] = (),
 ) -> dict[str, int]:
-    """By source, how many complete looks in a row should have seen the thing and did not, since anybody last saw it."""
+    """By source, how many complete looks in a row should have seen the thing and did not, since anybody last saw it.
+
+    doubtful: who saw something that may be it. That speaks against its being gone, and not for who should see it.
+    """
     if not answers:
         return {}
     places = [address for address in map(_address, addresses) if address is not None]
@@ -99,10 +110,18 @@ def misses(
     for source, of_source in looked.items():
         if asset_class in SILENT and kind_of(source) != ROAMING_KIND:
             continue
-        known = any(answer.source == source for answer in answers)
-        if count := _in_a_row(answers, places, of_source, now, known=known):
+        # A source that never saw it can't miss it: a machine whose firewall is silent is in no scan.
+        if not any(answer.source == source for answer in answers):
+            continue
+        if count := _in_a_row((*answers, *doubtful), places, of_source, now):
             found[source] = count
     return found
+
+
+def patient(asset_class: str | None, asked: Mapping[str, dt.timedelta]) -> dt.timedelta:
+    """How long nobody must have seen a thing of this class. What has no class may be switched off, too."""
+    name = asset_class or "other"
+    return asked.get(name, PATIENCE.get(name, PATIENCE["other"]))
 
 
 def is_missing(counted: Mapping[str, int], needed: Mapping[str, int]) -> bool:
@@ -110,14 +129,12 @@ def is_missing(counted: Mapping[str, int], needed: Mapping[str, int]) -> bool:
     return any(count >= needed.get(kind_of(source), MISSES) for source, count in counted.items())
 
 
-def _in_a_row(
-    answers: Sequence[Answer], places: Sequence[Address], of_source: Sequence[Look], now: dt.datetime, *, known: bool
-) -> int:
+def _in_a_row(answers: Sequence[Answer], places: Sequence[Address], of_source: Sequence[Look], now: dt.datetime) -> int:
     count = 0
     for look in reversed(of_source):
         if not all(_after(look, answer, now) for answer in answers):
             break
-        if look.proves and _covers(look, places, known=known):
+        if look.proves and _covers(look, places):
             count += 1
     return count
 
@@ -140,11 +157,9 @@ def _after(look: Look, answer: Answer, now: dt.datetime) -> bool:
     return in_order and (jumped or look.at > answer.at)
 
 
-def _covers(look: Look, places: Sequence[Address], *, known: bool) -> bool:
-    """Should it have been seen? A scan covers prefixes; a source that lists all it knows covers what it listed once."""
-    if not look.scope:
-        return known
-    return any(place in network for place in places for network in look.scope)
+def _covers(look: Look, places: Sequence[Address]) -> bool:
+    """Was the look where the thing is? A scan covers prefixes; a source that lists all it knows covers everything."""
+    return not look.scope or any(place in network for place in places for network in look.scope)
 
 
 def _address(text: str) -> Address | None:

@@ -391,7 +391,11 @@ def _made_since(filled: FilledSheet, assets: Sequence[Asset]) -> dict[int, Asset
     on_record, seen = evidence.gather(assets, told, facts={}, audits={}, remembered={})
     of_row = resolve(filled.customer, on_record, seen).by_sighting()
     by_key = {asset.key: asset for asset in assets}
-    by_name = {compare.plain(asset.name.partition(".")[0]): asset for asset in reversed(assets)}
+    # A name alone says so only of what a run that was cut off has made: nothing else of it is known, and no row is its.
+    own = {row.keys["key"] for row in filled.rows}
+    known = {one.key for one in on_record if one.serials or one.macs or one.weak_macs} | own
+    bare = [asset for asset in reversed(assets) if asset.key not in known]
+    by_name = {compare.plain(asset.name.partition(".")[0]): asset for asset in bare}
     found: dict[int, Asset] = {}
     for key, row in rows.items():
         asset = by_key.get(of_row[key].asset or "")

@@ -30,7 +30,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def options(**arguments: Any) -> reconcile.Options:
-    return reconcile.options_of({"misses": {}, "require_approval": False, **arguments}, check=False)
+    return reconcile.options_of({"misses": {}, "patience": {}, "require_approval": False, **arguments}, check=False)
 
 
 @pytest.mark.parametrize(("given", "needed"), [({}, {}), (None, {}), ({"nmap": 5, "mdm": "2"}, {"nmap": 5, "mdm": 2})])
@@ -43,6 +43,19 @@ def test_what_is_no_number_of_looks_is_refused(value: Any) -> None:
     with pytest.raises(MspError) as refused:
         options(misses={"nmap": value})
     assert refused.value.code == "MSP-REC-008"
+
+
+def test_how_long_nobody_must_have_seen_it_is_in_days_by_class() -> None:
+    assert options(patience={"workstation": 14, "server": "1"}).patience == {
+        "workstation": dt.timedelta(days=14),
+        "server": dt.timedelta(days=1),
+    }
+
+
+@pytest.mark.parametrize("patience", [{"laptop": 3}, {"server": -1}, {"server": "a week"}, {"server": 1.5}])
+def test_what_is_no_number_of_days_of_a_class_is_refused(patience: Any) -> None:
+    with pytest.raises(MspError, match="MSP-REC-013"):
+        options(patience=patience)
 
 
 @pytest.mark.parametrize(("by", "reason"), [("", "as agreed"), ("A. de Vries", " ")])

@@ -203,3 +203,17 @@ def test_retention_removes_looks_and_changes_and_keeps_what_was_agreed(store: St
     assert (removed["coverages"], removed["changes"]) == (1, 1)
     assert store.plan("p1") == PLAN
     assert len(store.decisions("bakery")) == 1
+
+
+def test_what_a_clock_that_is_ahead_tells_is_dated_when_it_was_recorded_and_the_next_sighting_is_the_newest(
+    store: Store,
+) -> None:
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(days=400)
+    store.record_observations(
+        [Observation("bakery", "arp", ahead, {"macs": ["b8:27:eb:00:00:01"], "addresses": ["192.0.2.66"]})]
+    )
+    (told,) = store.sightings("bakery")
+    assert told.last_seen <= dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+    right = {"macs": ["b8:27:eb:00:00:01"], "addresses": ["192.0.2.1"]}
+    store.record_observations([Observation("bakery", "arp", told.last_seen + dt.timedelta(microseconds=1), right)])
+    assert [one.identity["addresses"] for one in store.sightings("bakery")] == [["192.0.2.1"]]

@@ -84,6 +84,7 @@ def known(
         audits=history,
         networks=more.pop("networks", (ipaddress.ip_network(PREFIX),)),
         gone=before.gone if before else {},
+        gone_since=before.gone_since if before else {},
         **more,
     )
 

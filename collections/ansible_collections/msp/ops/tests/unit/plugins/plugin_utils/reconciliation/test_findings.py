@@ -85,10 +85,40 @@ def test_an_audit_that_got_any_answer_saw_it(outcome: str, kind: str) -> None:
     assert kinds(result) == {"srv01": kind}
 
 
-def test_an_asset_that_only_an_audit_ever_reached_can_be_gone() -> None:
+def test_an_asset_that_only_an_audit_ever_reached_is_missed_by_no_scan() -> None:
     good = Audit(SLUG, "device:1", "srv01", NOW - 20 * HOUR, "ok", facts_hash="0" * 64)
     result = found([asset(1)], [], coverages=looks(1, 2, 3, 4), audits={"device:1": (good, good)})
-    assert kinds(result) == {"srv01": "missing"}
+    assert kinds(result) == {}
+
+
+def test_a_machine_that_no_scan_ever_saw_is_missed_by_none() -> None:
+    leased = [seen(1, "dhcp", hours=80, after_look=4)]
+    assert kinds(found([asset(1)], leased, coverages=looks(1, 2, 3, 4, 5))) == {"srv01": "match"}
+
+
+@pytest.mark.parametrize(("hours", "kind"), [(24 * 6.9, "match"), (24 * 7.1, "missing")])
+@pytest.mark.parametrize("asset_class", ["workstation", "printer", None])
+def test_what_people_switch_off_is_missing_only_after_a_week(hours: float, kind: str, asset_class: str | None) -> None:
+    seen_last = [seen(1, "nmap", hours=hours, after_look=0)]
+    one = asset(1, asset_class=asset_class)
+    assert kinds(found([one], seen_last, coverages=looks(1, 2, 3, 4, 5))) == {"srv01": kind}
+    longer = {"workstation": 30 * 24 * HOUR, "printer": 30 * 24 * HOUR, "other": 30 * 24 * HOUR}
+    assert kinds(found([one], seen_last, coverages=looks(1, 2, 3, 4, 5), patience=longer)) == {"srv01": "match"}
+
+
+def test_an_old_conflict_keeps_no_asset_alive() -> None:
+    gone = seen(1, "nmap", hours=24 * 40, after_look=0)
+    old = seen(9, "dhcp", hours=24 * 60, names=["srv01"])
+    assert kinds(found([asset(1)], [gone, old], coverages=looks(1, 2, 3, 4, 5)))["srv01"] == "missing"
+    fresh = seen(9, "dhcp", hours=1, after_look=4, names=["srv01"])
+    assert kinds(found([asset(1)], [gone, fresh], coverages=looks(1, 2, 3, 4, 5)))["srv01"] != "missing"
+
+
+def test_a_clock_that_was_ahead_when_it_was_last_seen_does_not_keep_it_missing() -> None:
+    marked = asset(1, custom_fields={names.DISCOVERY: "missing"})
+    before = Earlier(gone={"device:1": NOW + 9_600 * HOUR}, gone_since={"device:1": NOW - 50 * HOUR})
+    assert kinds(found([marked], [seen(1, hours=1)], before=before)) == {"srv01": "match"}
+    assert kinds(found([marked], [seen(1, hours=60)], before=before)) == {"srv01": "missing"}
 
 
 def test_a_phone_with_a_made_up_address_only_would_not_be_known_again() -> None:

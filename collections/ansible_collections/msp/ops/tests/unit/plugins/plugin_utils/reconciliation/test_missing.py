@@ -75,9 +75,10 @@ FAILED = Event(complete=False)
         ([SEEN, replace(MISSED, scope=("198.51.100.0/24",))], {}),  # looked somewhere else
         ([SEEN, replace(MISSED, scope=())], {"nmap": 1}),
         ([SEEN, replace(MISSED, source="dhcp", scope=())], {}),  # the DHCP server never knew it
-        ([replace(SEEN, source="dhcp", scope=()), MISSED], {"nmap": 1}),  # it has an address that was scanned
+        ([replace(SEEN, source="dhcp", scope=()), MISSED], {}),  # no scan ever saw it: its firewall may be silent
         ([SEEN, MISSED, MISSED, replace(SEEN, source="dhcp")], {}),
-        ([SEEN, replace(MISSED, source="nmap:branch"), MISSED], {"nmap:branch": 1, "nmap": 1}),
+        ([SEEN, replace(MISSED, source="nmap:branch"), MISSED], {"nmap": 1}),
+        ([SEEN, replace(SEEN, source="nmap:hq"), replace(MISSED, source="nmap:hq"), MISSED], {"nmap:hq": 1, "nmap": 1}),
         ([SEEN, replace(MISSED, at=T0)], {}),  # the clock jumped back
         ([SEEN, replace(MISSED, at=T0 + 99 * HOUR), MISSED], {}),  # it jumped ahead, and back
     ],
@@ -131,7 +132,22 @@ def test_the_number_needed_is_that_of_the_kind_of_source() -> None:
 
 def test_an_answer_of_which_only_the_time_is_known_counts_by_its_time() -> None:
     looks = missing.looks(happened([MISSED, MISSED])[1])
-    assert missing.misses([Answer("audit", T0 + 1.5 * HOUR)], [HOME], "server", looks, NOW) == {"nmap": 1}
+    audit, scan = Answer("audit", T0 + 1.5 * HOUR), Answer("nmap", T0, 0)
+    assert missing.misses([audit, scan], [HOME], "server", looks, NOW) == {"nmap": 1}
+
+
+def test_while_something_that_may_be_it_is_seen_the_looks_before_that_count_no_more() -> None:
+    answers, told = happened([SEEN, MISSED, MISSED, MISSED])
+    looks = missing.looks(told)
+
+    def counted_with(*doubtful: Answer) -> dict[str, int]:
+        return missing.misses(answers, [HOME], "server", looks, NOW, doubtful=doubtful)
+
+    assert counted_with() == {"nmap": 3}
+    assert counted_with(Answer("arp", T0, 0)) == {"nmap": 3}
+    assert counted_with(Answer("arp", T0 + 3.5 * HOUR, 3)) == {"nmap": 1}
+    # Who saw only what may be it is no source that should have seen it.
+    assert missing.misses([Answer("audit", T0)], [HOME], "server", looks, NOW, doubtful=answers) == {}
 
 
 # What holds whatever happens
