@@ -7,6 +7,7 @@ import datetime as dt
 import itertools
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -255,19 +256,25 @@ def test_a_source_that_fails_stops_no_other_proves_nothing_and_ends_the_play_in_
 
 @pytest.mark.parametrize(
     ("wanted", "code"),
-    [(["198.51.100.0/24"], "MSP-OBS-0"), (["0.0.0.0/0"], "MSP-OBS-0"), (["-oN", "scan.txt"], "MSP-OBS-0")],
+    [(["198.51.100.0/24"], "MSP-OBS-002"), (["0.0.0.0/0"], "MSP-OBS-002"), (["-oN", "scan.txt"], "MSP-OBS-001")],
 )
 def test_no_other_prefix_than_the_customers_allowed_ones_is_ever_scanned(
-    looked: World, wanted: Sequence[str], code: str
+    looked: World, wanted: Sequence[str], code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tripwire, started = tmp_path / "nmap", tmp_path / "started"
+    tripwire.write_text(f"#!/bin/sh\ntouch {started}\nexit 1\n")
+    tripwire.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
     done = looked.discover({JANSEN: [{"source": "nmap", "prefixes": list(wanted)}]})
 
     assert done.returncode != 0
     assert code in done.stdout
     assert wanted[0] in done.stdout
+    assert not started.exists()
     with looked.store() as store:
-        last = store.coverages(JANSEN)[-2:]
-    assert all(one.seen == 0 for one in last if one.source == "nmap" and not one.complete)
+        last = [one for one in store.coverages(JANSEN) if one.source == "nmap"][-1]
+    assert (last.complete, last.seen) == (False, 0)
 
 
 def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: World) -> None:
@@ -279,6 +286,7 @@ def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: Wo
     assert done.returncode != 0
     assert "source 1 of bakkerij-jansen" in done.stdout
     assert "source 2 of bakkerij-jansen" in done.stdout
+    assert "Hold it against what is agreed" in done.stdout  # the other customers' look is not lost
     with looked.store() as store:
         assert len(store.coverages(JANSEN)) == before
 
@@ -319,6 +327,7 @@ def installed(looked: World, tmp_path: Path) -> Callable[[str], str]:
     shell = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in there.items())
     (tmp_path / "environment.sh").write_text(shell)
     (tmp_path / "discovery.yml").write_text(yaml.safe_dump({"discover_sources": {HARBOUR: SCANS[HARBOUR]}}))
+    (tmp_path / "secrets.yml").write_text((ROOT / "docs/examples/discovery/secrets.yml").read_text())
     paths = {"/opt/msp.ops": str(ROOT), "/etc/msp": str(tmp_path), "/srv/reports": str(tmp_path / "reports")}
 
     def fill_in(name: str) -> str:
@@ -382,12 +391,36 @@ def test_the_systemd_service_works_as_written(looked: World, installed: Callable
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def test_awxs_form_has_a_rule_that_awx_reads_and_sources_that_we_read(installed: Callable[[str], str]) -> None:
+VARIABLE = re.compile(r"{{ *(\w+) *}}")
+
+
+def test_every_variable_of_the_example_list_is_in_the_example_of_secrets_and_we_read_the_list(
+    installed: Callable[[str], str],
+) -> None:
+    given = yaml.safe_load(installed("secrets.yml"))
+    text = installed("discovery.yml")
+    assert set(VARIABLE.findall(text)) == set(given)
+    listed = yaml.safe_load(VARIABLE.sub("filled-in", text))["discover_sources"]
+    assert {one.kind for sources in listed.values() for one in parse("acme", sources)} == {
+        *("nmap", "dhcp", "directory", "mdm", "network")
+    }
+
+
+def test_awxs_form_has_a_rule_that_awx_reads_its_variables_come_from_its_credentials_and_we_read_its_sources(
+    installed: Callable[[str], str],
+) -> None:
+    """A stand-in for AWX: nothing of it runs here."""
     form = yaml.safe_load(installed("awx.yml"))
     starts, rule = form["schedule"]["rrule"].split(" ")
     moments = rrule.rrulestr(f"{starts}\n{rule}", tzids=ZoneInfo)
     first, second = itertools.islice(iter(moments), 2)
     assert second - first == dt.timedelta(hours=1)
-    assert (ROOT / form["job_template"]["playbook"]).exists()
-    for sources in form["job_template"]["extra_vars"]["discover_sources"].values():
+    template, types = form["job_template"], {one["name"]: one for one in form["credential_types"]}
+    assert (ROOT / template["playbook"]).exists()
+    assert set(template["credentials"]) == set(types)
+    injected = {name for one in types.values() for name in one["injectors"].get("extra_vars", ())}
+    assert set(VARIABLE.findall(json.dumps(template["extra_vars"]))) == injected
+    for one in types.values():
+        assert set(VARIABLE.findall(json.dumps(one["injectors"]))) == {field["id"] for field in one["inputs"]["fields"]}
+    for sources in template["extra_vars"]["discover_sources"].values():
         assert parse("acme", sources)

@@ -21,6 +21,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import OBJECT_TYPES
+from ansible_collections.msp.ops.plugins.plugin_utils.register.onboarding import MESSAGE as ONBOARDING
 
 # The name under which looks at NetBox's change log are kept.
 SOURCE = "netbox"
@@ -77,7 +78,7 @@ def _moved(asset: Asset, since: dt.datetime) -> bool:
 
 def _decision(store: Store, asset: Asset, row: Mapping[str, Any]) -> Decision | None:
     before, after = _status(row["prechange_data"]), _status(row["postchange_data"])
-    if before == after or is_ours(row["message"]):
+    if before == after or is_ours(row["message"]) or (not before and _onboarded(row["message"])):
         return None
     who, how = str(row["user_name"] or ""), "netbox"
     if found := _SHEET.match(str(row["message"] or "")):
@@ -85,6 +86,11 @@ def _decision(store: Store, asset: Asset, row: Mapping[str, Any]) -> Decision | 
         who, how = (sheet.signed_by if sheet and sheet.signed_by else who), f"sheet {found[1]}"
     at = dt.datetime.fromisoformat(row["time"]).astimezone(dt.UTC)
     return Decision(asset.customer, asset.key, before, after, who, at, how)
+
+
+def _onboarded(message: object) -> bool:
+    """Onboarding gives a device that NetBox had before its first status: agreed in a contract, decided of no find."""
+    return str(message or "").startswith(ONBOARDING)
 
 
 def _status(data: Any) -> str:

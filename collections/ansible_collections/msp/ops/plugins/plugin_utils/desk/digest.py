@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import files
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import durability, leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Digest
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import digest_page
@@ -61,6 +61,8 @@ def tell(store: Store, customer: Customer, folder: Path, *, made_by: str, dry_ru
     """
     if dry_run:
         return hand_over(store, read(store, customer), folder, made_by=made_by, dry_run=True)
+    # What is told once must be there when somebody comes to read it: a container's disk vanishes with it.
+    durability.require(folder, "digest")
     with leases.holding(store, f"digest:{customer.slug}"):
         return hand_over(store, read(store, customer), folder, made_by=made_by)
 

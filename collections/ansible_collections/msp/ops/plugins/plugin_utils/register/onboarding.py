@@ -29,6 +29,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Reg
 
 LARGEST_FILE = 50 * 1024 * 1024
 ONBOARDED = "Onboarded"
+# How NetBox's change log calls what onboarding writes; the customer follows.
+MESSAGE = "msp.ops: contract file of "
 JOURNALS = "extras/journal-entries"
 OBJECT_TYPES = {DEVICES: "dcim.device", MACHINES: "virtualization.virtualmachine", want.TENANTS: "tenancy.tenant"}
 
@@ -314,7 +316,7 @@ def _has_entry(register: Register, tenant: int) -> bool:
 def apply(register: Register, found: Plan) -> None:
     """Write the plan, each kind of object in batches. Stopped half-way, the next plan holds what is left."""
     ids = {item.ref: item.existing.id for item in found.wanted if item.existing is not None}
-    message = f"msp.ops: contract file of {found.customer}"
+    message = f"{MESSAGE}{found.customer}"
     for group in planning.stages(found.changes, want.ORDER):
         endpoint = group[0].ref.endpoint
         bodies = [_body(change, ids) for change in group]

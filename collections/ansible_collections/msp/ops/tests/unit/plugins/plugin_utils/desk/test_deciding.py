@@ -59,6 +59,9 @@ def decided(*rows: dict[str, Any], asset: Asset = ASSET, looks: Any = (LOOK,)) -
     [
         (row(), ("unlisted", "tracked", "jansen", "netbox")),
         (row(before=None), ("", "tracked", "jansen", "netbox")),
+        # What onboarding gives a device that NetBox had before was agreed in a contract, and answers no question.
+        (row(before=None, message="msp.ops: contract file of bakery"), None),
+        (row(message="msp.ops: contract file of bakery"), ("unlisted", "tracked", "jansen", "netbox")),
         (row(before="tracked"), None),  # something else of the asset was changed
         (row(message="Discovery plan 0123456789abcdef0123"), None),
         (
