@@ -19,7 +19,8 @@ description:
     end the playbook in an error afterwards.
   - What a tool exported is as old as the file. The same file read again is no second look.
   - A network scan touches only prefixes of this customer that NetBox marks as allowed for scanning, without the
-    addresses that are excluded there. Anything else is refused with the prefix named.
+    addresses that are excluded there, and without what inside them is somebody else's in the same VRF. Anything else
+    is refused with the prefix named.
 options:
   customer:
     description:
@@ -73,7 +74,8 @@ attributes:
     platforms: all
 notes:
   - Recording what was seen is no change; the task never reports one.
-  - The token needs C(view) on C(ipam.prefix) and C(tenancy.tenant).
+  - The token needs C(view) on C(ipam.prefix) and C(tenancy.tenant), those of all customers. What it does not see of
+    others can't be left out of a scan.
   - Passwords and tokens belong into Ansible Vault or a lookup. They are in no result, log or record.
 seealso:
   - module: msp.ops.reconcile

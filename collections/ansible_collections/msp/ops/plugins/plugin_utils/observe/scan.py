@@ -3,7 +3,8 @@
 """What may be scanned, and the command that scans it. Pure: decides, and runs nothing.
 
 Only prefixes that NetBox marks as allowed for scanning are scanned. Where prefixes lie inside one another the most
-specific one decides; an excluded address is excluded whichever prefix says so. Whatever else is asked for is refused.
+specific one decides; an excluded address is excluded whichever prefix says so. A prefix of somebody else in the same
+VRF is never scanned, whoever allowed it. Whatever else is asked for is refused.
 """
 
 from __future__ import annotations
@@ -36,11 +37,17 @@ _HOST_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class ScanPrefix:
-    """A prefix of the customer. exclude: addresses, ranges "192.0.2.10-192.0.2.20" and prefixes that are left alone."""
+    """A prefix. exclude: addresses, ranges "192.0.2.10-192.0.2.20" and prefixes in it that are left alone.
+
+    vrf is NetBox's id of it, None for the global table. owner: the customer, where it is another than the one whose
+    network is scanned; empty where it is nobody's.
+    """
 
     prefix: str
     allowed: bool
     exclude: tuple[str, ...] = ()
+    vrf: int | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +89,19 @@ class Scan:
             )
 
 
-def plan_scan(prefixes: Sequence[ScanPrefix], asked: Sequence[str] | None = None) -> ScanPlan:
+def plan_scan(
+    prefixes: Sequence[ScanPrefix], asked: Sequence[str] | None = None, others: Sequence[ScanPrefix] = ()
+) -> ScanPlan:
     """What may be scanned of what is asked for; without asking, all that is allowed.
 
-    prefixes are this customer's, and nobody else's. A customer without an allowed prefix has an empty plan.
+    prefixes are this customer's, and nobody else's; others are those of everybody else that lie inside or around them.
+    A customer without an allowed prefix has an empty plan.
     """
+    theirs = strangers(prefixes, others)
     known = [(_network(one.prefix), one.allowed) for one in prefixes]
+    known += [(_network(one.prefix), False) for one in theirs]
     known.sort(key=lambda one: (one[0].version, one[0].prefixlen, not one[1]))
-    excluded = [found for one in prefixes for text in one.exclude for found in _ranges(text)]
+    excluded = [found for one in (*prefixes, *theirs) for text in one.exclude for found in _ranges(text)]
     permitted = {version: _permitted(version, known, excluded) for version in (4, 6)}
     if asked is None:
         wanted = [network for network, allowed in known if allowed]
@@ -104,6 +116,17 @@ def plan_scan(prefixes: Sequence[ScanPrefix], asked: Sequence[str] | None = None
     exclude = tuple(str(hole) for target in targets for hole in _holes(target, permitted[target.version]))
     _fits(exclude)
     return ScanPlan(tuple(str(one) for one in targets), exclude)
+
+
+def strangers(prefixes: Sequence[ScanPrefix], others: Iterable[ScanPrefix]) -> list[ScanPrefix]:
+    """Those of others that lie inside an allowed prefix of this customer, in the same VRF: parts of its network that
+    are not its own."""
+    allowed = [(one.vrf, _network(one.prefix)) for one in prefixes if one.allowed]
+    return [
+        one
+        for one in others
+        if any(vrf == one.vrf and _covers(network, _network(one.prefix)) for vrf, network in allowed)
+    ]
 
 
 def arguments(scan: Scan) -> tuple[tuple[str, ...], ...]:
@@ -202,7 +225,7 @@ def _refusal(asked: Network, known: Sequence[tuple[Network, bool]], permitted: S
         "MSP-OBS-002",
         f"{asked} to be inside a prefix of this customer that NetBox allows scanning",
         found,
-        "ask for another prefix; or allow it in NetBox, if the customer agreed to that",
+        "ask for another prefix; or allow it in NetBox, if it is this customer's and the customer agreed to that",
     )
 
 
