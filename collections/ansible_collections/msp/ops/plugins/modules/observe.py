@@ -33,7 +33,9 @@ options:
         one kind apart.
       - "C(nmap): a scan from this controller. C(prefixes) (of those that are allowed; all of them if not set),
         C(services) (ask open ports what they are), C(os) (guess the system, as root only), C(rate) (packets a second,
-        200 if not set), C(seconds) (limit, 3600 if not set). Or C(file), the XML that C(nmap -oX) wrote."
+        200 if not set), C(seconds) (limit, 3600 if not set), C(interface) (of this controller, to scan through; as root
+        only). A prefix that another customer allows for scanning too is refused without C(interface). Or C(file), the
+        XML that C(nmap -oX) wrote."
       - "C(dhcp): leases. C(file), and C(format) as C(isc), C(dnsmasq), C(kea) or C(windows); C(timezone) of a Windows
         server, because its export does not say."
       - "C(directory): computers of a directory. C(server) as C(ldaps://...), or C(ldap://...) with StartTLS, C(user),

@@ -219,7 +219,9 @@ def _scanned(customer: str, source: Source) -> Found:
 
 def _scan(customer: str, source: Source, prefixes: Prefixes) -> Found:
     options = source.options
-    plan = scan.plan_scan(prefixes.scannable, options.get("prefixes"), prefixes.others)
+    plan = scan.plan_scan(
+        prefixes.scannable, options.get("prefixes"), prefixes.others, interface=options.get("interface", "")
+    )
     if not plan.targets:
         theirs = scan.strangers(prefixes.scannable, prefixes.others)
         raise MspError(

@@ -4,13 +4,16 @@
 
 Only prefixes that NetBox marks as allowed for scanning are scanned. Where prefixes lie inside one another the most
 specific one decides; an excluded address is excluded whichever prefix says so. A prefix of somebody else in the same
-VRF is never scanned, whoever allowed it. Whatever else is asked for is refused.
+VRF is never scanned, whoever allowed it. What another customer allows too, in whatever VRF, is scanned only through an
+interface that is named: this machine has one route to it, and that may lead to the other. Whatever else is asked for
+is refused.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
@@ -25,6 +28,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.ranges import (
 # Larger prefixes take hours at a polite rate, and are mostly one prefix too many in NetBox.
 SHORTEST = {4: 16, 6: 120}
 RATES = (1, 5000)
+# How an interface of this machine is called; Linux takes fifteen characters.
+INTERFACE = "[A-Za-z0-9][A-Za-z0-9._-]{0,14}"
 # Linux takes no single argument of more than 128 KiB.
 _LONGEST_ARGUMENT = 120_000
 _RETRIES = 2
@@ -52,10 +57,14 @@ class ScanPrefix:
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What is scanned: the targets, without what is excluded. None lies in another; both are prefixes as text."""
+    """What is scanned: the targets, without what is excluded. None lies in another; both are prefixes as text.
+
+    interface: this machine's own that it goes through; empty for wherever the routes lead.
+    """
 
     targets: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +96,21 @@ class Scan:
                 "it was asked for " + ("without services" if self.privileged else "without root"),
                 "run as root, with services; or leave it out",
             )
+        if self.plan.interface and not self.privileged:
+            # Without, nmap says nothing when it can't bind to the interface, and goes where the routes lead.
+            raise MspError(
+                "MSP-OBS-004",
+                f"a scan through {self.plan.interface} only as root, or with CAP_NET_RAW and CAP_NET_ADMIN",
+                "it was asked for without",
+                "run as root; or leave interface out",
+            )
 
 
 def plan_scan(
-    prefixes: Sequence[ScanPrefix], asked: Sequence[str] | None = None, others: Sequence[ScanPrefix] = ()
+    prefixes: Sequence[ScanPrefix],
+    asked: Sequence[str] | None = None,
+    others: Sequence[ScanPrefix] = (),
+    interface: str = "",
 ) -> ScanPlan:
     """What may be scanned of what is asked for; without asking, all that is allowed.
 
@@ -113,9 +133,11 @@ def plan_scan(
     if problems:
         raise problems[0] if len(problems) == 1 else MspErrors(problems)
     targets = _outermost([one for one in wanted if _inside(permitted[one.version], one)])
+    if not interface and (problems := list(_shared(targets, permitted, others))):
+        raise problems[0] if len(problems) == 1 else MspErrors(problems)
     exclude = tuple(str(hole) for target in targets for hole in _holes(target, permitted[target.version]))
     _fits(exclude)
-    return ScanPlan(tuple(str(one) for one in targets), exclude)
+    return ScanPlan(tuple(str(one) for one in targets), exclude, interface)
 
 
 def strangers(prefixes: Sequence[ScanPrefix], others: Iterable[ScanPrefix]) -> list[ScanPrefix]:
@@ -140,7 +162,7 @@ def arguments(scan: Scan) -> tuple[tuple[str, ...], ...]:
         if targets:
             family = ["-6"] if version == 6 else []
             holes = ["--exclude", ",".join(exclude)] if exclude else []
-            found.append((*family, *_manner(scan), *holes, "--", *targets))
+            found.append((*family, *_manner(scan), *_through(scan.plan.interface), *holes, "--", *targets))
     return tuple(found)
 
 
@@ -154,6 +176,15 @@ def _manner(scan: Scan) -> Iterator[str]:
     yield from ("-sV", "--version-light", "--top-ports", str(_TOP_PORTS))
     if scan.os:
         yield from ("-O", "--osscan-limit", "--max-os-tries", "1")
+
+
+def _through(interface: str) -> tuple[str, ...]:
+    """Where the packets leave. What is no interface's name never becomes an argument."""
+    if not interface:
+        return ()
+    if not re.fullmatch(INTERFACE, interface):
+        raise _malformed(interface, "the name of a network interface", "another text")
+    return "-e", interface
 
 
 def _of(version: int, texts: Sequence[str]) -> list[str]:
@@ -227,6 +258,24 @@ def _refusal(asked: Network, known: Sequence[tuple[Network, bool]], permitted: S
         found,
         "ask for another prefix; or allow it in NetBox, if it is this customer's and the customer agreed to that",
     )
+
+
+def _shared(
+    targets: Iterable[Network], permitted: Mapping[int, Sequence[Range]], others: Iterable[ScanPrefix]
+) -> Iterator[MspError]:
+    """What is to be scanned and what another customer allows too: the same addresses may be two networks."""
+    theirs = [(_network(one.prefix), one) for one in others if one.allowed and one.owner]
+    for target in targets:
+        scanned = _inside(permitted[target.version], target)
+        for network, one in theirs:
+            if network.version == target.version and _inside(scanned, network):
+                yield MspError(
+                    "MSP-OBS-057",
+                    f"{target} to be allowed for scanning by this customer alone, or the interface that leads to it",
+                    f"{network} of {one.owner} is allowed too, and this machine has one route for both",
+                    "name the network interface that leads to this customer (interface of the nmap source); "
+                    "or scan from a machine in its network, and read that file",
+                )
 
 
 def _covers(outer: Network, inner: Network) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.scan import INTERFACE
 
 try:
     import jsonschema
@@ -47,6 +48,8 @@ _FORMS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         _LIVE: _table(
             [],
             prefixes={"type": "array", "items": _TEXT, "minItems": 1},
+            # \Z: a $ would let a line end through.
+            interface={"type": "string", "pattern": rf"^{INTERFACE}\Z"},
             services={"type": "boolean"},
             os={"type": "boolean"},
             rate={"type": "integer"},

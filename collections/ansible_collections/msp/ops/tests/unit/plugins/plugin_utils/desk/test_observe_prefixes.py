@@ -11,7 +11,9 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import observe
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.scan import ScanPrefix, plan_scan
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Reading
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.scan import Scan, ScanPlan, ScanPrefix, plan_scan
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source
 
 
 def row(
@@ -92,3 +94,29 @@ def test_a_prefix_that_is_not_scanned_asks_nothing_more() -> None:
 def test_exclusions_that_are_no_list_are_an_error_that_names_the_prefix_and_whose_it_is() -> None:
     with pytest.raises(MspError, match=r"MSP-OBS-052.*192\.0\.2\.64/26 of florist"):
         prefixes(row(1, "192.0.2.0/24", allowed=True), row(2, "192.0.2.64/26", "florist", exclude="192.0.2.65"))
+
+
+def test_a_look_for_one_customer_does_not_scan_what_another_allows_too() -> None:
+    found = prefixes(row(1, "192.168.1.0/24", allowed=True), row(2, "192.168.1.0/24", "florist", vrf=2, allowed=True))
+
+    done = observe.look("bakery", Source("nmap", "", {}), found)
+
+    assert [problem.code for problem in done.problems] == ["MSP-OBS-057"]
+    assert not done.complete
+
+
+def test_a_look_through_a_named_interface_scans_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[Scan] = []
+
+    def stand_in(decision: Scan, *_unused: Any) -> tuple[Reading, tuple[MspError, ...]]:
+        scanned.append(decision)
+        return Reading(()), ()
+
+    monkeypatch.setattr(observe.live_nmap, "scan", stand_in)
+    monkeypatch.setattr(observe.live_nmap, "privileged", lambda: True)
+    found = prefixes(row(1, "192.168.1.0/24", allowed=True), row(2, "192.168.1.0/24", "florist", vrf=2, allowed=True))
+
+    done = observe.look("bakery", Source("nmap", "", {"interface": "wg-bakery"}), found)
+
+    assert done.problems == ()
+    assert [one.plan for one in scanned] == [ScanPlan(("192.168.1.0/24",), (), "wg-bakery")]

@@ -15,7 +15,15 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe import sources
 
 GOOD: list[dict[str, Any]] = [
     {"source": "nmap"},
-    {"source": "nmap", "label": "office", "prefixes": ["192.0.2.0/25"], "services": True, "os": True, "rate": 50},
+    {
+        "source": "nmap",
+        "label": "office",
+        "prefixes": ["192.0.2.0/25"],
+        "services": True,
+        "os": True,
+        "rate": 50,
+        "interface": "wg-jansen",
+    },
     {"source": "nmap", "label": "theirs", "file": "/srv/scan.xml"},
     {"source": "dhcp", "format": "isc", "file": "/srv/dhcpd.leases"},
     {"source": "dhcp", "label": "branch", "format": "windows", "file": "/srv/l.csv", "timezone": "Europe/Amsterdam"},
@@ -52,6 +60,10 @@ def test_every_form_is_taken_and_told_apart_by_kind_and_label() -> None:
         ({"source": "nmap", "ports": "1-100"}, "found ports"),
         ({"source": "nmap", "prefixes": []}, "a usable prefixes"),
         ({"source": "nmap", "prefixes": ["192.0.2.0/24", 7]}, "prefixes.1"),
+        ({"source": "nmap", "interface": "-iL/etc/passwd"}, "a usable interface"),
+        ({"source": "nmap", "interface": "eth0\n"}, "a usable interface"),
+        ({"source": "nmap", "interface": "a" * 16}, "a usable interface"),
+        ({"source": "nmap", "interface": ""}, "a usable interface"),
         ({"source": "dhcp", "file": "/srv/x"}, "'format' is a required property"),
         ({"source": "dhcp", "file": "/srv/x", "format": "bind"}, "a usable format"),
         ({"source": "directory"}, "read live"),
