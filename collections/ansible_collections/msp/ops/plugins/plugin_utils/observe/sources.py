@@ -8,6 +8,7 @@ takes a source that was misspelt for one that saw nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +95,9 @@ _FORMS: Mapping[str, Mapping[str, dict[str, Any]]] = {
     },
 }
 _SECRET = ("password", "token")
+# Addresses: what stands before an @ in them, with a scheme or without, is a user and a password.
+_URLS = {DIRECTORY: ("server",), MDM: ("base",)}
+_USERINFO = re.compile(r"://.*@", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +147,17 @@ def _errors(customer: str, number: int, entry: Any) -> Iterator[MspError]:
     kind = entry.get("source")
     forms = _FORMS.get(kind) if isinstance(kind, str) else None
     if forms is None:
-        yield _error(customer, number, f"source to be one of {', '.join(KINDS)}", repr(kind))
+        shown = "an unusable value" if _USERINFO.search(repr(kind)) else repr(kind)
+        yield _error(customer, number, f"source to be one of {', '.join(KINDS)}", shown)
         return
     way = _FILE if {"file", "answers"} & set(entry) or _LIVE not in forms else _LIVE
+    with_user = list(_with_user(kind, entry))
+    for place in with_user:
+        yield _error(customer, number, f"{place} without a user and a password in it", "one with an @, not shown here")
     for error in sorted(jsonschema.Draft202012Validator(forms[way]).iter_errors(entry), key=lambda e: list(e.path)):
         place = ".".join(str(part) for part in error.absolute_path) or str(kind)
+        if any(f"{one}.".startswith(f"{place}.") for one in with_user):
+            continue
         secret = any(part in _SECRET for part in error.absolute_path)
         allowed = ", ".join(sorted(forms[way]["properties"]))
         if error.validator == "additionalProperties":
@@ -158,6 +168,22 @@ def _errors(customer: str, number: int, entry: Any) -> Iterator[MspError]:
             yield _error(customer, number, f"what a {kind} source needs that is read {_how(way)}", error.message)
         else:
             yield _error(customer, number, f"a usable {place}", "an unusable value" if secret else error.message)
+
+
+def _with_user(kind: str, value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Where an address carries a user, and most likely a password: it would be in every message that names it."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _with_user(kind, part, (*path, str(name)))
+    elif isinstance(value, list | tuple):
+        for place, part in enumerate(value):
+            yield from _with_user(kind, part, (*path, str(place)))
+    elif isinstance(value, str) and not set(path) & set(_SECRET) and _has_user(value, path[:1], _URLS.get(kind, ())):
+        yield ".".join(path)
+
+
+def _has_user(text: str, option: tuple[str, ...], urls: Sequence[str]) -> bool:
+    return _USERINFO.search(text) is not None or ("@" in text and bool(set(option) & set(urls)))
 
 
 def _how(way: str) -> str:

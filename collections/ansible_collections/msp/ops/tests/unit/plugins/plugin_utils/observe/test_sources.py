@@ -106,3 +106,38 @@ def test_no_secret_is_shown_whatever_is_wrong_with_the_list(secret: str) -> None
     assert secret not in str(caught.value)
     (good,) = sources.parse("bakery", [{"source": "mdm", "token": secret}])
     assert secret not in repr(good)
+
+
+DIRECTORY = {"source": "directory", "server": "ldaps://dc", "user": "u", "password": "p", "base": "dc=example"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ({**DIRECTORY, "server": "ldaps://svc:S3cr3t@dc01"}, "server"),
+        ({**DIRECTORY, "server": "https://svc:S3cr3t@dc01"}, "server"),
+        ({**DIRECTORY, "server": "svc:S3cr3t@dc01"}, "server"),
+        ({**DIRECTORY, "server": "ldaps://svc:S3cr3t/x@dc01"}, "server"),
+        ({**DIRECTORY, "server": ["ldaps://svc:S3cr3t@dc01"]}, "server.0"),
+        ({**DIRECTORY, "server": ["svc:S3cr3t@dc01"]}, "server.0"),
+        ({"source": "mdm", "token": "t", "base": "https://svc:S3cr3t@graph.example"}, "base"),
+        ({"source": "mdm", "token": "t", "base": "svc:S3cr3t@graph.example"}, "base"),
+        ({"source": "dhcp", "format": "isc", "file": "https://svc:S3cr3t@files.example/leases"}, "file"),
+        ({"source": "nmap", "label": "smb://svc:S3cr3t@files"}, "label"),
+        ({"source": "nmap", "prefixes": {"at": "https://svc:S3cr3t@ipam.example"}}, "prefixes.at"),
+        ({"source": "smb://svc:S3cr3t@files"}, "source to be one of"),
+    ],
+)
+def test_an_address_with_a_password_in_it_is_refused_and_not_shown(entry: Any, place: str) -> None:
+    with pytest.raises(MspError) as caught:
+        sources.parse("bakery", [entry])
+
+    assert caught.value.code == "MSP-OBS-051"
+    assert caught.value.expected.startswith(place)
+    assert "S3cr3t" not in f"{caught.value} {getattr(caught.value, 'errors', '')}"
+
+
+def test_an_at_sign_elsewhere_is_no_password() -> None:
+    entries = [{**DIRECTORY, "user": "reader@example.org", "password": "p://x@y"}, {"source": "mdm", "token": "t://@"}]
+
+    assert len(sources.parse("bakery", entries)) == 2
