@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.scan import INTERFACE
+from ansible_collections.msp.ops.plugins.plugin_utils.observe import network_layouts
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.scan import INTERFACE, RATES
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.tls import keeps_secrets
 
 try:
     import jsonschema
@@ -53,7 +55,7 @@ _FORMS: Mapping[str, Mapping[str, dict[str, Any]]] = {
             interface={"type": "string", "pattern": rf"^{INTERFACE}\Z"},
             services={"type": "boolean"},
             os={"type": "boolean"},
-            rate={"type": "integer"},
+            rate={"type": "integer", "minimum": RATES[0], "maximum": RATES[1]},
             seconds={"type": "integer", "minimum": 10, "maximum": 86_400},
         ),
         _FILE: _table(["file"], file=_TEXT),
@@ -168,6 +170,35 @@ def _errors(customer: str, number: int, entry: Any) -> Iterator[MspError]:
             yield _error(customer, number, f"what a {kind} source needs that is read {_how(way)}", error.message)
         else:
             yield _error(customer, number, f"a usable {place}", "an unusable value" if secret else error.message)
+    if not with_user:
+        yield from _unreadable(customer, number, entry)
+
+
+def _unreadable(customer: str, number: int, entry: Mapping[str, Any]) -> Iterator[MspError]:
+    """What has the right form, and would fail when it is looked at."""
+    base = entry.get("base")
+    if entry["source"] == MDM and isinstance(base, str) and not keeps_secrets(base):
+        yield _error(customer, number, "base as https://host", repr(base))
+    if entry["source"] == NETWORK and isinstance(entry.get("platform"), str):
+        found = [_layout_error(entry["platform"], command) for command in _commands(entry.get("answers"))]
+        # An unknown platform is one error, however many its commands.
+        for error in {str(one): one for one in found if one is not None}.values():
+            expected = f"{error.expected} (source {number} of {customer})"
+            yield MspError(error.code, expected, error.found, error.action)
+
+
+def _layout_error(platform: str, command: str) -> MspError | None:
+    try:
+        network_layouts.layout(platform, command)
+    except MspError as error:
+        return error
+    return None
+
+
+def _commands(answers: Any) -> list[str]:
+    entries = answers if isinstance(answers, list | tuple) else []
+    found = [one.get("command") for one in entries if isinstance(one, Mapping)]
+    return [command for command in found if isinstance(command, str)]
 
 
 def _with_user(kind: str, value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-import ipaddress
 import json
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.mdm import SELECT
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.tls import keeps_secrets
 
 try:
     import requests
@@ -80,17 +80,12 @@ class Graph:
 
     def _check_base(self) -> None:
         """Refuse an address that would carry the token in the clear; this machine itself may."""
-        try:
-            parts = urlsplit(self.base)
-            host, _port = parts.hostname or "", parts.port
-        except ValueError:
-            parts, host = urlsplit(""), ""
-        if host and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
+        if keeps_secrets(self.base):
             return
         raise MspError(
             "MSP-OBS-032",
             "Graph's address as https://host",
-            repr(self.base),
+            "one with an @, not shown here" if "@" in self.base else repr(self.base),
             f"leave it out for {GRAPH}, or correct it",
         )
 
@@ -201,13 +196,6 @@ class _Pages:
             found,
             "run it again; a part of a list is not used",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _retry_after(text: str) -> float:

@@ -141,3 +141,37 @@ def test_an_at_sign_elsewhere_is_no_password() -> None:
     entries = [{**DIRECTORY, "user": "reader@example.org", "password": "p://x@y"}, {"source": "mdm", "token": "t://@"}]
 
     assert len(sources.parse("bakery", entries)) == 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "commands", "codes"),
+    [
+        ("nonsense", ["show arp", "show lldp neighbors"], ["MSP-OBS-040"]),
+        ("cisco_ios", ["show foo", "show mac address-table", "show bar"], ["MSP-OBS-041", "MSP-OBS-041"]),
+        ("Cisco_XE ", ["sh mac address-table"], []),
+    ],
+)
+def test_a_platform_or_command_that_is_not_read_is_told_with_the_list(
+    platform: str, commands: list[str], codes: list[str]
+) -> None:
+    answers = [{"command": command, "file": "/srv/sw01.txt"} for command in commands]
+    wanted = [{"source": "nmapp"}, {"source": "network", "device": "sw01", "platform": platform, "answers": answers}]
+
+    with pytest.raises(MspError) as caught:
+        sources.parse("bakery", wanted)
+
+    found = getattr(caught.value, "errors", [caught.value])
+    assert [one.code for one in found] == ["MSP-OBS-051", *codes]
+    assert all("(source 2 of bakery)" in one.expected for one in found[1:])
+
+
+@pytest.mark.parametrize("base", ["http://graph.example", "graph.example", "https://", "https://[x"])
+def test_an_address_of_graph_that_would_show_the_token_is_told_with_the_list(base: str) -> None:
+    with pytest.raises(MspError, match=r"MSP-OBS-051.*base as https://host \(source 1 of bakery\)"):
+        sources.parse("bakery", [{"source": "mdm", "token": "t", "base": base}])
+
+
+@pytest.mark.parametrize("rate", [0, 5001])
+def test_a_rate_that_is_not_polite_is_told_with_the_list(rate: int) -> None:
+    with pytest.raises(MspError, match=r"MSP-OBS-051.*a usable rate"):
+        sources.parse("bakery", [{"source": "nmap", "rate": rate}])

@@ -235,6 +235,14 @@ def test_the_token_is_never_sent_in_the_clear(base: str) -> None:
         Graph(TOKEN, base).managed_devices()
 
 
+def test_an_address_with_a_password_in_it_is_refused_and_not_shown(stand_in: StandInGraph) -> None:
+    with pytest.raises(MspError, match="MSP-OBS-032") as caught:
+        Graph(TOKEN, stand_in.base.replace("://", "://svc:S3cr3t@")).managed_devices()
+
+    assert "S3cr3t" not in str(caught.value)
+    assert stand_in.asked == []
+
+
 def test_a_certificate_that_nobody_vouches_for_is_an_error(stand_in: StandInGraph) -> None:
     """The stand-in speaks no TLS at all: the request ends before the token is sent."""
     with pytest.raises(MspError, match="MSP-OBS-032"):
