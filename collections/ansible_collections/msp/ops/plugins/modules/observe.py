@@ -42,9 +42,11 @@ options:
         C(password), C(base), C(filter) (C(active-directory) if not set, C(openldap), or a filter written out),
         C(ca_file). Or C(file), an LDIF or CSV export. C(stale_days) after which an account without a logon is no
         computer any more."
-      - "C(mdm): managed devices of Intune. C(token) for Microsoft Graph, C(base) and C(ca_file) of another address.
-        Or C(file), Graph's JSON or the portal's CSV export. C(stale_days) after which a device that did not check in
-        is not seen any more."
+      - "C(mdm): managed devices of Intune. C(token) for Microsoft Graph, which lives about an hour; or C(tenant),
+        C(client_id) and C(client_secret) of an application in Entra, which gets a new one for every look, with C(login)
+        where Entra's address is another. C(base) where Graph's address is another, C(ca_file) to trust instead of the
+        system's certificates. Or C(file), Graph's JSON or the portal's CSV export. C(stale_days) after which a device
+        that did not check in is not seen any more."
       - "C(network): what a switch or router printed. C(device) (its name), C(platform) (as ntc-templates calls it,
         for instance C(cisco_ios)), and C(answers), a list of C(command) and C(file)."
     type: list

@@ -289,11 +289,19 @@ def _devices(customer: str, source: Source) -> Found:
     if not source.is_live:
         return _file(customer, options["file"], lambda content, context: mdm.parse(content, context, stale_days=stale))
     asked = live_graph.Graph(
-        token=options["token"], base=options.get("base", live_graph.GRAPH), ca_file=options.get("ca_file")
+        token=options["token"] if "token" in options else _client(options),
+        base=options.get("base", live_graph.GRAPH),
+        ca_file=options.get("ca_file"),
     )
     rows = asked.managed_devices()
     at = dt.datetime.now(dt.UTC)
     return at, mdm.devices(rows, Context(customer, at, asked.base), stale), ()
+
+
+def _client(options: Mapping[str, Any]) -> live_graph.Client:
+    return live_graph.Client(
+        options["tenant"], options["client_id"], options["client_secret"], options.get("login", live_graph.LOGIN)
+    )
 
 
 def _tables(customer: str, source: Source) -> Found:

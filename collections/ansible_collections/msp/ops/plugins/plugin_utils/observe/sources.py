@@ -30,6 +30,7 @@ DHCP_FORMATS = ("isc", "dnsmasq", "kea", "windows")
 FILTERS = ("active-directory", "openldap")
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 500}
+_SECRET_TEXT = {"type": "string", "minLength": 1}
 _DAYS = {"type": "integer", "minimum": 1, "maximum": 3650}
 _LABEL = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,30}$"}
 
@@ -44,8 +45,8 @@ def _table(required: Sequence[str], **properties: Any) -> dict[str, Any]:
     }
 
 
-# By kind, and by whether it is asked live or read from a file.
-_LIVE, _FILE = "live", "file"
+# By kind, and by whether it is asked live (with a token, or by an application that gets its own) or read from a file.
+_LIVE, _CLIENT, _FILE = "live", "live by an application", "from a file"
 _FORMS: Mapping[str, Mapping[str, dict[str, Any]]] = {
     NMAP: {
         _LIVE: _table(
@@ -75,7 +76,18 @@ _FORMS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         _FILE: _table(["file"], file=_TEXT, stale_days=_DAYS),
     },
     MDM: {
-        _LIVE: _table(["token"], token={"type": "string", "minLength": 1}, base=_TEXT, ca_file=_TEXT, stale_days=_DAYS),
+        _LIVE: _table(["token"], token=_SECRET_TEXT, base=_TEXT, ca_file=_TEXT, stale_days=_DAYS),
+        _CLIENT: _table(
+            ["tenant", "client_id", "client_secret"],
+            # The directory's id, or a domain of it; it becomes a part of an address.
+            tenant={"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9.-]{0,252}\Z"},
+            client_id=_TEXT,
+            client_secret=_SECRET_TEXT,
+            login=_TEXT,
+            base=_TEXT,
+            ca_file=_TEXT,
+            stale_days=_DAYS,
+        ),
         _FILE: _table(["file"], file=_TEXT, stale_days=_DAYS),
     },
     NETWORK: {
@@ -96,9 +108,9 @@ _FORMS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         ),
     },
 }
-_SECRET = ("password", "token")
+_SECRET = ("password", "token", "client_secret")
 # Addresses: what stands before an @ in them, with a scheme or without, is a user and a password.
-_URLS = {DIRECTORY: ("server",), MDM: ("base",)}
+_URLS = {DIRECTORY: ("server",), MDM: ("base", "login")}
 _USERINFO = re.compile(r"://.*@", re.DOTALL)
 
 
@@ -152,8 +164,8 @@ def _errors(customer: str, number: int, entry: Any) -> Iterator[MspError]:
         shown = "an unusable value" if _USERINFO.search(repr(kind)) else repr(kind)
         yield _error(customer, number, f"source to be one of {', '.join(KINDS)}", shown)
         return
-    way = _FILE if {"file", "answers"} & set(entry) or _LIVE not in forms else _LIVE
-    with_user = list(_with_user(kind, entry))
+    way = _way(entry, forms)
+    with_user = list(_with_user(str(kind), entry))
     for place in with_user:
         yield _error(customer, number, f"{place} without a user and a password in it", "one with an @, not shown here")
     for error in sorted(jsonschema.Draft202012Validator(forms[way]).iter_errors(entry), key=lambda e: list(e.path)):
@@ -165,9 +177,9 @@ def _errors(customer: str, number: int, entry: Any) -> Iterator[MspError]:
         if error.validator == "additionalProperties":
             unknown = sorted(set(entry) - set(forms[way]["properties"]))
             found = ", ".join(unknown) if len(error.absolute_path) == 0 else error.message
-            yield _error(customer, number, f"options of a {kind} source that is read {_how(way)}: {allowed}", found)
+            yield _error(customer, number, f"options of a {kind} source that is read {way}: {allowed}", found)
         elif error.validator == "required":
-            yield _error(customer, number, f"what a {kind} source needs that is read {_how(way)}", error.message)
+            yield _error(customer, number, f"what a {kind} source needs that is read {way}", error.message)
         else:
             yield _error(customer, number, f"a usable {place}", "an unusable value" if secret else error.message)
     if not with_user:
@@ -176,9 +188,10 @@ def _errors(customer: str, number: int, entry: Any) -> Iterator[MspError]:
 
 def _unreadable(customer: str, number: int, entry: Mapping[str, Any]) -> Iterator[MspError]:
     """What has the right form, and would fail when it is looked at."""
-    base = entry.get("base")
-    if entry["source"] == MDM and isinstance(base, str) and not keeps_secrets(base):
-        yield _error(customer, number, "base as https://host", repr(base))
+    for option in ("base", "login") if entry["source"] == MDM else ():
+        address = entry.get(option)
+        if isinstance(address, str) and not keeps_secrets(address):
+            yield _error(customer, number, f"{option} as https://host", repr(address))
     if entry["source"] == NETWORK and isinstance(entry.get("platform"), str):
         found = [_layout_error(entry["platform"], command) for command in _commands(entry.get("answers"))]
         # An unknown platform is one error, however many its commands.
@@ -217,8 +230,11 @@ def _has_user(text: str, option: tuple[str, ...], urls: Sequence[str]) -> bool:
     return _USERINFO.search(text) is not None or ("@" in text and bool(set(option) & set(urls)))
 
 
-def _how(way: str) -> str:
-    return "live" if way == _LIVE else "from a file"
+def _way(entry: Mapping[str, Any], forms: Mapping[str, Any]) -> str:
+    """Which form an entry is meant to have."""
+    if {"file", "answers"} & set(entry) or _LIVE not in forms:
+        return _FILE
+    return _CLIENT if _CLIENT in forms and {"tenant", "client_id", "client_secret"} & set(entry) else _LIVE
 
 
 def _error(customer: str, number: int, expected: str, found: str) -> MspError:

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import observe
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import nmap
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Reading
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.scan import Scan, ScanPlan, ScanPrefix, plan_scan
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source
@@ -112,8 +113,8 @@ def test_a_look_through_a_named_interface_scans_it(monkeypatch: pytest.MonkeyPat
         scanned.append(decision)
         return Reading(()), ()
 
-    monkeypatch.setattr(observe.live_nmap, "scan", stand_in)
-    monkeypatch.setattr(observe.live_nmap, "privileged", lambda: True)
+    monkeypatch.setattr(nmap, "scan", stand_in)
+    monkeypatch.setattr(nmap, "privileged", lambda: True)
     found = prefixes(row(1, "192.168.1.0/24", allowed=True), row(2, "192.168.1.0/24", "florist", vrf=2, allowed=True))
 
     done = observe.look("bakery", Source("nmap", "", {"interface": "wg-bakery"}), found)

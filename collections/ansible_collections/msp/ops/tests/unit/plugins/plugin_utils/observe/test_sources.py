@@ -30,6 +30,7 @@ GOOD: list[dict[str, Any]] = [
     {"source": "directory", "server": "ldaps://dc01.example.com", "user": "u", "password": "p", "base": "dc=example"},
     {"source": "directory", "label": "export", "file": "/srv/computers.ldif", "stale_days": 60},
     {"source": "mdm", "token": "t"},
+    {"source": "mdm", "label": "app", "tenant": "example.org", "client_id": "c", "client_secret": "s"},
     {"source": "mdm", "label": "export", "file": "/srv/intune.csv"},
     {
         "source": "network",
@@ -38,6 +39,7 @@ GOOD: list[dict[str, Any]] = [
         "answers": [{"command": "show mac address-table", "file": "/srv/sw01.txt"}],
     },
 ]
+CLIENT = {"source": "mdm", "tenant": "example.org", "client_id": "c", "client_secret": "s"}
 
 
 def test_every_form_is_taken_and_told_apart_by_kind_and_label() -> None:
@@ -45,9 +47,9 @@ def test_every_form_is_taken_and_told_apart_by_kind_and_label() -> None:
 
     assert [one.name for one in found] == [
         *("nmap", "nmap:office", "nmap:theirs", "dhcp", "dhcp:branch", "directory", "directory:export"),
-        *("mdm", "mdm:export", "network"),
+        *("mdm", "mdm:app", "mdm:export", "network"),
     ]
-    assert [one.is_live for one in found] == [True, True, False, False, False, True, False, True, False, False]
+    assert [one.is_live for one in found] == [True, True, *[False] * 3, True, False, True, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,12 @@ def test_every_form_is_taken_and_told_apart_by_kind_and_label() -> None:
         ({"source": "directory"}, "read live"),
         ({"source": "directory", "file": "/srv/x", "server": "ldaps://dc"}, "read from a file"),
         ({"source": "directory", "server": "http://dc", "user": "u", "password": "p", "base": "b"}, "a usable server"),
+        ({"source": "mdm"}, "'token' is a required property"),
+        ({"source": "mdm", "tenant": "t", "client_id": "c"}, "'client_secret' is a required property"),
+        ({**CLIENT, "token": "t"}, "found token"),
+        ({"source": "mdm", "token": "t", "login": "https://login.example"}, "found login"),
+        ({**CLIENT, "tenant": "../common"}, "a usable tenant"),
+        ({**CLIENT, "login": "http://login.example"}, "login as https://host"),
         ({"source": "mdm", "file": "/srv/x", "stale_days": 0}, "a usable stale_days"),
         ({"source": "network", "device": "sw", "platform": "cisco_ios"}, "'answers' is a required property"),
         ({"source": "network", "device": "s", "platform": "p", "answers": [{"command": "x"}]}, "'file' is a required"),
@@ -101,11 +109,21 @@ def test_no_secret_is_shown_whatever_is_wrong_with_the_list(secret: str) -> None
     secret = f"s3cr3t{secret}"
     live = {"source": "directory", "server": "x", "user": "u", "password": [secret], "base": 1}
     with pytest.raises(MspErrors) as caught:
-        sources.parse("bakery", [live, {"source": "mdm", "token": {"is": secret}}, {"source": "mdm", "token": secret}])
+        sources.parse(
+            "bakery",
+            [
+                live,
+                {"source": "mdm", "token": {"is": secret}},
+                {"source": "mdm", "token": secret},
+                {**CLIENT, "client_secret": [secret]},
+                {"source": "nmap", "client_secret": secret},
+            ],
+        )
 
     assert secret not in str(caught.value)
-    (good,) = sources.parse("bakery", [{"source": "mdm", "token": secret}])
-    assert secret not in repr(good)
+    for wanted in ({"source": "mdm", "token": secret}, {**CLIENT, "client_secret": secret}):
+        (good,) = sources.parse("bakery", [wanted])
+        assert secret not in repr(good)
 
 
 DIRECTORY = {"source": "directory", "server": "ldaps://dc", "user": "u", "password": "p", "base": "dc=example"}
@@ -122,6 +140,7 @@ DIRECTORY = {"source": "directory", "server": "ldaps://dc", "user": "u", "passwo
         ({**DIRECTORY, "server": ["svc:S3cr3t@dc01"]}, "server.0"),
         ({"source": "mdm", "token": "t", "base": "https://svc:S3cr3t@graph.example"}, "base"),
         ({"source": "mdm", "token": "t", "base": "svc:S3cr3t@graph.example"}, "base"),
+        ({**CLIENT, "login": "https://svc:S3cr3t@login.example"}, "login"),
         ({"source": "dhcp", "format": "isc", "file": "https://svc:S3cr3t@files.example/leases"}, "file"),
         ({"source": "nmap", "label": "smb://svc:S3cr3t@files"}, "label"),
         ({"source": "nmap", "prefixes": {"at": "https://svc:S3cr3t@ipam.example"}}, "prefixes.at"),
