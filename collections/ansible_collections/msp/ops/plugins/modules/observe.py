@@ -19,7 +19,8 @@ description:
     end the playbook in an error afterwards.
   - What a tool exported is as old as the file. The same file read again is no second look.
   - A network scan touches only prefixes of this customer that NetBox marks as allowed for scanning, without the
-    addresses that are excluded there. Anything else is refused with the prefix named.
+    addresses that are excluded there, and without what inside them is somebody else's in the same VRF. Anything else
+    is refused with the prefix named.
 options:
   customer:
     description:
@@ -32,16 +33,20 @@ options:
         one kind apart.
       - "C(nmap): a scan from this controller. C(prefixes) (of those that are allowed; all of them if not set),
         C(services) (ask open ports what they are), C(os) (guess the system, as root only), C(rate) (packets a second,
-        200 if not set), C(seconds) (limit, 3600 if not set). Or C(file), the XML that C(nmap -oX) wrote."
+        200 if not set), C(seconds) (limit, 3600 if not set), C(interface) (of this controller, to scan through; as root
+        only). A prefix that another customer allows for scanning too is refused without C(interface). Or C(file), the
+        XML that C(nmap -oX) wrote."
       - "C(dhcp): leases. C(file), and C(format) as C(isc), C(dnsmasq), C(kea) or C(windows); C(timezone) of a Windows
         server, because its export does not say."
       - "C(directory): computers of a directory. C(server) as C(ldaps://...), or C(ldap://...) with StartTLS, C(user),
         C(password), C(base), C(filter) (C(active-directory) if not set, C(openldap), or a filter written out),
         C(ca_file). Or C(file), an LDIF or CSV export. C(stale_days) after which an account without a logon is no
         computer any more."
-      - "C(mdm): managed devices of Intune. C(token) for Microsoft Graph, C(base) and C(ca_file) of another address.
-        Or C(file), Graph's JSON or the portal's CSV export. C(stale_days) after which a device that did not check in
-        is not seen any more."
+      - "C(mdm): managed devices of Intune. C(token) for Microsoft Graph, which lives about an hour; or C(tenant),
+        C(client_id) and C(client_secret) of an application in Entra, which gets a new one for every look, with C(login)
+        where Entra's address is another. C(base) where Graph's address is another, C(ca_file) to trust instead of the
+        system's certificates. Or C(file), Graph's JSON or the portal's CSV export. C(stale_days) after which a device
+        that did not check in is not seen any more."
       - "C(network): what a switch or router printed. C(device) (its name), C(platform) (as ntc-templates calls it,
         for instance C(cisco_ios)), and C(answers), a list of C(command) and C(file)."
     type: list
@@ -73,7 +78,8 @@ attributes:
     platforms: all
 notes:
   - Recording what was seen is no change; the task never reports one.
-  - The token needs C(view) on C(ipam.prefix) and C(tenancy.tenant).
+  - The token needs C(view) on C(ipam.prefix) and C(tenancy.tenant), those of all customers. What it does not see of
+    others can't be left out of a scan.
   - Passwords and tokens belong into Ansible Vault or a lookup. They are in no result, log or record.
 seealso:
   - module: msp.ops.reconcile

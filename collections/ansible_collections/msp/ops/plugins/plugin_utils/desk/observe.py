@@ -43,6 +43,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 PREFIXES = "ipam/prefixes"
+_PREFIX_FIELDS = ("id", "prefix", "vrf", "tenant", "custom_fields")
 # An export of a hundred thousand computers is a tenth of this.
 LARGEST_FILE = 512 * 1024 * 1024
 SCAN_SECONDS = 3600
@@ -67,9 +68,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
-    """The customer's own prefixes, and what may be scanned of them."""
+    """The customer's own prefixes, what may be scanned of them, and what others have inside or around those."""
 
     scannable: tuple[scan.ScanPrefix, ...]
+    others: tuple[scan.ScanPrefix, ...]
 
     @property
     def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
@@ -77,21 +79,37 @@ class Prefixes:
 
 
 def prefixes_of(register: Register, customer: str) -> Prefixes:
-    """What NetBox says of the customer's prefixes. Only what it marks as allowed is ever scanned."""
-    rows = register.rows(PREFIXES, fields=("prefix", "custom_fields"), filters={"tenant": [customer]})
-    found = []
-    for row in rows:
-        fields = row.get("custom_fields") or {}
-        exclude = fields.get(names.SCAN_EXCLUDE) or ()
-        if isinstance(exclude, str) or not all(isinstance(one, str) for one in exclude):
-            raise MspError(
-                "MSP-OBS-052",
-                f"{names.SCAN_EXCLUDE} of prefix {row['prefix']} of {customer} as a list of texts",
-                repr(exclude)[:200],
-                "correct it in NetBox, or run playbooks/onboard.yml with the contract file",
-            )
-        found.append(scan.ScanPrefix(str(row["prefix"]), fields.get(names.SCAN_ALLOWED) is True, tuple(exclude)))
-    return Prefixes(tuple(found))
+    """What NetBox says of the customer's prefixes, and of everybody else's inside or around those that may be scanned.
+
+    Only what it marks as allowed is ever scanned.
+    """
+    rows = register.rows(PREFIXES, fields=_PREFIX_FIELDS, filters={"tenant": [customer]})
+    own = tuple(_prefix_of(row) for row in rows)
+    others: dict[int, Mapping[str, Any]] = {}
+    for text in sorted({one.prefix for one in own if one.allowed}):
+        for relation in ("within_include", "contains"):
+            found = register.rows(PREFIXES, fields=_PREFIX_FIELDS, filters={relation: text})
+            others |= {row["id"]: row for row in found if _owner(row) != customer}
+    return Prefixes(own, tuple(_prefix_of(row, _owner(row)) for _unused, row in sorted(others.items())))
+
+
+def _prefix_of(row: Mapping[str, Any], owner: str = "") -> scan.ScanPrefix:
+    fields = row.get("custom_fields") or {}
+    exclude = fields.get(names.SCAN_EXCLUDE) or ()
+    if isinstance(exclude, str) or not all(isinstance(one, str) for one in exclude):
+        raise MspError(
+            "MSP-OBS-052",
+            f"{names.SCAN_EXCLUDE} of prefix {row['prefix']} of {_owner(row) or 'nobody'} as a list of texts",
+            repr(exclude)[:200],
+            "correct it in NetBox, or run playbooks/onboard.yml with the contract file",
+        )
+    vrf = (row.get("vrf") or {}).get("id")
+    return scan.ScanPrefix(str(row["prefix"]), fields.get(names.SCAN_ALLOWED) is True, tuple(exclude), vrf, owner)
+
+
+def _owner(row: Mapping[str, Any]) -> str:
+    """The customer whose prefix it is; empty where it is nobody's."""
+    return str((row.get("tenant") or {}).get("slug", ""))
 
 
 def look(customer: str, source: Source, prefixes: Prefixes) -> Look:
@@ -201,12 +219,16 @@ def _scanned(customer: str, source: Source) -> Found:
 
 def _scan(customer: str, source: Source, prefixes: Prefixes) -> Found:
     options = source.options
-    plan = scan.plan_scan(prefixes.scannable, options.get("prefixes"))
+    plan = scan.plan_scan(
+        prefixes.scannable, options.get("prefixes"), prefixes.others, interface=options.get("interface", "")
+    )
     if not plan.targets:
+        theirs = scan.strangers(prefixes.scannable, prefixes.others)
         raise MspError(
             "MSP-OBS-053",
             f"a prefix of {customer} in NetBox that may be scanned",
-            "none with the custom field " + names.SCAN_ALLOWED,
+            f"none with the custom field {names.SCAN_ALLOWED}"
+            + (f" that is not somebody else's in the same VRF too ({theirs[0].prefix})" if theirs else ""),
             "have the customer agree, set scan: true in the contract file and run playbooks/onboard.yml; "
             "or leave nmap out of this customer's sources",
         )
@@ -267,11 +289,19 @@ def _devices(customer: str, source: Source) -> Found:
     if not source.is_live:
         return _file(customer, options["file"], lambda content, context: mdm.parse(content, context, stale_days=stale))
     asked = live_graph.Graph(
-        token=options["token"], base=options.get("base", live_graph.GRAPH), ca_file=options.get("ca_file")
+        token=options["token"] if "token" in options else _client(options),
+        base=options.get("base", live_graph.GRAPH),
+        ca_file=options.get("ca_file"),
     )
     rows = asked.managed_devices()
     at = dt.datetime.now(dt.UTC)
     return at, mdm.devices(rows, Context(customer, at, asked.base), stale), ()
+
+
+def _client(options: Mapping[str, Any]) -> live_graph.Client:
+    return live_graph.Client(
+        options["tenant"], options["client_id"], options["client_secret"], options.get("login", live_graph.LOGIN)
+    )
 
 
 def _tables(customer: str, source: Source) -> Found:

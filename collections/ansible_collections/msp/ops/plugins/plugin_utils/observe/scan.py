@@ -3,13 +3,17 @@
 """What may be scanned, and the command that scans it. Pure: decides, and runs nothing.
 
 Only prefixes that NetBox marks as allowed for scanning are scanned. Where prefixes lie inside one another the most
-specific one decides; an excluded address is excluded whichever prefix says so. Whatever else is asked for is refused.
+specific one decides; an excluded address is excluded whichever prefix says so. A prefix of somebody else in the same
+VRF is never scanned, whoever allowed it. What another customer allows too, in whatever VRF, is scanned only through an
+interface that is named: this machine has one route to it, and that may lead to the other. Whatever else is asked for
+is refused.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
@@ -24,6 +28,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.ranges import (
 # Larger prefixes take hours at a polite rate, and are mostly one prefix too many in NetBox.
 SHORTEST = {4: 16, 6: 120}
 RATES = (1, 5000)
+# How an interface of this machine is called; Linux takes fifteen characters.
+INTERFACE = "[A-Za-z0-9][A-Za-z0-9._-]{0,14}"
 # Linux takes no single argument of more than 128 KiB.
 _LONGEST_ARGUMENT = 120_000
 _RETRIES = 2
@@ -36,19 +42,29 @@ _HOST_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class ScanPrefix:
-    """A prefix of the customer. exclude: addresses, ranges "192.0.2.10-192.0.2.20" and prefixes that are left alone."""
+    """A prefix. exclude: addresses, ranges "192.0.2.10-192.0.2.20" and prefixes in it that are left alone.
+
+    vrf is NetBox's id of it, None for the global table. owner: the customer, where it is another than the one whose
+    network is scanned; empty where it is nobody's.
+    """
 
     prefix: str
     allowed: bool
     exclude: tuple[str, ...] = ()
+    vrf: int | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What is scanned: the targets, without what is excluded. None lies in another; both are prefixes as text."""
+    """What is scanned: the targets, without what is excluded. None lies in another; both are prefixes as text.
+
+    interface: this machine's own that it goes through; empty for wherever the routes lead.
+    """
 
     targets: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +96,32 @@ class Scan:
                 "it was asked for " + ("without services" if self.privileged else "without root"),
                 "run as root, with services; or leave it out",
             )
+        if self.plan.interface and not self.privileged:
+            # Without, nmap says nothing when it can't bind to the interface, and goes where the routes lead.
+            raise MspError(
+                "MSP-OBS-004",
+                f"a scan through {self.plan.interface} only as root, or with CAP_NET_RAW and CAP_NET_ADMIN",
+                "it was asked for without",
+                "run as root; or leave interface out",
+            )
 
 
-def plan_scan(prefixes: Sequence[ScanPrefix], asked: Sequence[str] | None = None) -> ScanPlan:
+def plan_scan(
+    prefixes: Sequence[ScanPrefix],
+    asked: Sequence[str] | None = None,
+    others: Sequence[ScanPrefix] = (),
+    interface: str = "",
+) -> ScanPlan:
     """What may be scanned of what is asked for; without asking, all that is allowed.
 
-    prefixes are this customer's, and nobody else's. A customer without an allowed prefix has an empty plan.
+    prefixes are this customer's, and nobody else's; others are those of everybody else that lie inside or around them.
+    A customer without an allowed prefix has an empty plan.
     """
+    theirs = strangers(prefixes, others)
     known = [(_network(one.prefix), one.allowed) for one in prefixes]
+    known += [(_network(one.prefix), False) for one in theirs]
     known.sort(key=lambda one: (one[0].version, one[0].prefixlen, not one[1]))
-    excluded = [found for one in prefixes for text in one.exclude for found in _ranges(text)]
+    excluded = [found for one in (*prefixes, *theirs) for text in one.exclude for found in _ranges(text)]
     permitted = {version: _permitted(version, known, excluded) for version in (4, 6)}
     if asked is None:
         wanted = [network for network, allowed in known if allowed]
@@ -101,9 +133,22 @@ def plan_scan(prefixes: Sequence[ScanPrefix], asked: Sequence[str] | None = None
     if problems:
         raise problems[0] if len(problems) == 1 else MspErrors(problems)
     targets = _outermost([one for one in wanted if _inside(permitted[one.version], one)])
+    if not interface and (problems := list(_shared(targets, permitted, others))):
+        raise problems[0] if len(problems) == 1 else MspErrors(problems)
     exclude = tuple(str(hole) for target in targets for hole in _holes(target, permitted[target.version]))
     _fits(exclude)
-    return ScanPlan(tuple(str(one) for one in targets), exclude)
+    return ScanPlan(tuple(str(one) for one in targets), exclude, interface)
+
+
+def strangers(prefixes: Sequence[ScanPrefix], others: Iterable[ScanPrefix]) -> list[ScanPrefix]:
+    """Those of others that lie inside an allowed prefix of this customer, in the same VRF: parts of its network that
+    are not its own."""
+    allowed = [(one.vrf, _network(one.prefix)) for one in prefixes if one.allowed]
+    return [
+        one
+        for one in others
+        if any(vrf == one.vrf and _covers(network, _network(one.prefix)) for vrf, network in allowed)
+    ]
 
 
 def arguments(scan: Scan) -> tuple[tuple[str, ...], ...]:
@@ -117,7 +162,7 @@ def arguments(scan: Scan) -> tuple[tuple[str, ...], ...]:
         if targets:
             family = ["-6"] if version == 6 else []
             holes = ["--exclude", ",".join(exclude)] if exclude else []
-            found.append((*family, *_manner(scan), *holes, "--", *targets))
+            found.append((*family, *_manner(scan), *_through(scan.plan.interface), *holes, "--", *targets))
     return tuple(found)
 
 
@@ -131,6 +176,15 @@ def _manner(scan: Scan) -> Iterator[str]:
     yield from ("-sV", "--version-light", "--top-ports", str(_TOP_PORTS))
     if scan.os:
         yield from ("-O", "--osscan-limit", "--max-os-tries", "1")
+
+
+def _through(interface: str) -> tuple[str, ...]:
+    """Where the packets leave. What is no interface's name never becomes an argument."""
+    if not interface:
+        return ()
+    if not re.fullmatch(INTERFACE, interface):
+        raise _malformed(interface, "the name of a network interface", "another text")
+    return "-e", interface
 
 
 def _of(version: int, texts: Sequence[str]) -> list[str]:
@@ -202,8 +256,26 @@ def _refusal(asked: Network, known: Sequence[tuple[Network, bool]], permitted: S
         "MSP-OBS-002",
         f"{asked} to be inside a prefix of this customer that NetBox allows scanning",
         found,
-        "ask for another prefix; or allow it in NetBox, if the customer agreed to that",
+        "ask for another prefix; or allow it in NetBox, if it is this customer's and the customer agreed to that",
     )
+
+
+def _shared(
+    targets: Iterable[Network], permitted: Mapping[int, Sequence[Range]], others: Iterable[ScanPrefix]
+) -> Iterator[MspError]:
+    """What is to be scanned and what another customer allows too: the same addresses may be two networks."""
+    theirs = [(_network(one.prefix), one) for one in others if one.allowed and one.owner]
+    for target in targets:
+        scanned = _inside(permitted[target.version], target)
+        for network, one in theirs:
+            if network.version == target.version and _inside(scanned, network):
+                yield MspError(
+                    "MSP-OBS-057",
+                    f"{target} to be allowed for scanning by this customer alone, or the interface that leads to it",
+                    f"{network} of {one.owner} is allowed too, and this machine has one route for both",
+                    "name the network interface that leads to this customer (interface of the nmap source); "
+                    "or scan from a machine in its network, and read that file",
+                )
 
 
 def _covers(outer: Network, inner: Network) -> bool:

@@ -4,22 +4,24 @@
 
 A list is whole or an error: a page that fails is never the end of it. The token goes to the address it was given for
 and nowhere else: no redirect is followed, no next page on another host, and no error, log or representation has it.
+The same holds for the secret of an application that gets its own tokens (OAuth 2.0, client credentials).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import email.utils
-import ipaddress
 import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.mdm import SELECT
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.tls import keeps_secrets
 
 try:
     import requests
@@ -29,6 +31,7 @@ else:
     LIBRARY_ERROR = None
 
 GRAPH = "https://graph.microsoft.com"
+LOGIN = "https://login.microsoftonline.com"
 # Nothing of a person is asked for. Registration details know no $select: what is not needed is dropped when read.
 DEVICES = f"/v1.0/deviceManagement/managedDevices?$select={quote(','.join(SELECT))}"
 REGISTRATIONS = "/v1.0/reports/authenticationMethods/userRegistrationDetails"
@@ -42,15 +45,34 @@ _BUSY = (429, 503, 504)
 MOST_REFUSALS = 20
 
 
+# What Entra calls a tenant that it does not have, or that is no tenant's name (AADSTS...).
+_NO_TENANT = {90002, 900021, 900023}
+_WORD = re.compile("[a-z_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An application that Entra knows, which gets a new token for each list: one lives about an hour.
+
+    login is where Entra is; national clouds have their own.
+    """
+
+    tenant: str
+    client_id: str
+    secret: str = field(repr=False)
+    login: str = LOGIN
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """Where Graph is, and how patient to be with it.
 
+    token is one that somebody got, or the client that gets its own.
     timeout: seconds for the connection, and again between two pieces of an answer. patience: seconds to wait in all,
     over one list, when Graph says that it is busy. ca_file: certificates to trust instead of the system's.
     """
 
-    token: str = field(repr=False)
+    token: str | Client = field(repr=False)
     base: str = GRAPH
     timeout: float = 30.0
     patience: float = 300.0
@@ -67,42 +89,166 @@ class Graph:
     def _list(self, path: str) -> list[Any]:
         if LIBRARY_ERROR is not None:
             raise MspError("MSP-OBS-031", "the Python library requests", str(LIBRARY_ERROR), "run through ./msp")
-        self._check_base()
-        with requests.Session() as session:
-            # With an own auth hook, requests does not replace our header by what it finds in ~/.netrc.
-            session.auth = self._authorise
-            session.headers.update({"Accept": "application/json", "User-Agent": "msp.ops"})
+        _check(self.base, "Graph's", GRAPH)
+        token = self.token if isinstance(self.token, str) else self._sign_in(self.token)
+
+        def authorise(request: Any) -> Any:
+            request.headers["Authorization"] = f"Bearer {token}"
+            return request
+
+        with _session(authorise) as session:
             return _Pages(self, session, path).all()
 
-    def _authorise(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
+    def _sign_in(self, client: Client) -> str:
+        _check(client.login, "Entra's", LOGIN)
+        with _session(lambda request: request) as session:
+            return _SignIn(self, session, client).token()
 
-    def _check_base(self) -> None:
-        """Refuse an address that would carry the token in the clear; this machine itself may."""
+
+def _session(authorise: Callable[[Any], Any]) -> Any:
+    session = requests.Session()
+    # With an own auth hook, requests does not replace our header by what it finds in ~/.netrc.
+    session.auth = authorise
+    session.headers.update({"Accept": "application/json", "User-Agent": "msp.ops"})
+    return session
+
+
+def _check(address: str, whose: str, usual: str) -> None:
+    """Refuse an address that would carry a secret in the clear; this machine itself may."""
+    if keeps_secrets(address):
+        return
+    raise MspError(
+        "MSP-OBS-032",
+        f"{whose} address as https://host",
+        "one with an @, not shown here" if "@" in address else repr(address),
+        f"leave it out for {usual}, or correct it",
+    )
+
+
+class _Conversation:
+    """Requests to one address, with as much patience as there is."""
+
+    def __init__(self, graph: Graph, session: Any, address: str) -> None:
+        self.graph = graph
+        self.session = session
+        self.address = address
+        self.waited = 0.0
+
+    def _answer(self, method: str, link: str, form: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        for _attempt in range(MOST_REFUSALS):
+            status, headers, body = self._send(method, link, form)
+            if status not in _BUSY:
+                break
+            self._wait(status, headers)
+        return status, body
+
+    def _send(self, method: str, link: str, form: Mapping[str, str] | None) -> tuple[int, Mapping[str, str], bytes]:
         try:
-            parts = urlsplit(self.base)
-            host, _port = parts.hostname or "", parts.port
-        except ValueError:
-            parts, host = urlsplit(""), ""
-        if host and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
-            return
-        raise MspError(
-            "MSP-OBS-032",
-            "Graph's address as https://host",
-            repr(self.base),
-            f"leave it out for {GRAPH}, or correct it",
+            with self.session.request(
+                method,
+                link,
+                data=form,
+                timeout=self.graph.timeout,
+                verify=self.graph.ca_file or True,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                body = bytearray()
+                for piece in answer.iter_content(64 * 1024):
+                    body += piece
+                    if len(body) > LARGEST_PAGE:
+                        raise self._odd(f"a page of more than {LARGEST_PAGE} bytes")
+                return answer.status_code, answer.headers, bytes(body)
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise MspError(
+                "MSP-OBS-032",
+                f"a whole answer from {self.address} over TLS",
+                f"{type(error).__name__}",
+                "check the network, the proxy and the certificates of this machine, and run it again",
+            ) from None
+
+    def _wait(self, status: int, headers: Mapping[str, str]) -> None:
+        """As long as Graph asks for, within what patience is left."""
+        seconds = _retry_after(headers.get("Retry-After", ""))
+        if self.waited + seconds > self.graph.patience:
+            raise MspError(
+                "MSP-OBS-036",
+                f"{self.address} to have time within {self.graph.patience:g} seconds",
+                f"status {status}; it asked to wait {seconds:g} seconds more after {self.waited:g}",
+                "run it again later, and less often",
+            )
+        self.waited += seconds
+        time.sleep(seconds)
+
+    def _odd(self, found: str) -> MspError:
+        raise NotImplementedError
+
+
+class _SignIn(_Conversation):
+    """One token for one client."""
+
+    def __init__(self, graph: Graph, session: Any, client: Client) -> None:
+        super().__init__(graph, session, client.login)
+        self.client = client
+
+    def token(self) -> str:
+        # A national cloud's Graph is a resource of its own.
+        client, base = self.client, urlsplit(self.graph.base)
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client.client_id,
+            "client_secret": client.secret,
+            "scope": f"{base.scheme}://{base.netloc}/.default",
+        }
+        link = urljoin(client.login, f"/{quote(client.tenant, safe='')}/oauth2/v2.0/token")
+        status, body = self._answer("POST", link, form)
+        page = _json(body)
+        answer = page if isinstance(page, dict) else {}
+        token = answer.get("access_token")
+        if status == 200 and isinstance(token, str) and token:
+            return token
+        raise self._refusal(status, answer)
+
+    def _refusal(self, status: int, answer: Mapping[str, Any]) -> MspError:
+        word = str(answer.get("error"))
+        numbers = [one for one in _list_of(answer.get("error_codes")) if type(one) is int]
+        if _NO_TENANT & set(numbers):
+            return MspError(
+                "MSP-OBS-038",
+                f"{self.address} to know the tenant {self.client.tenant}",
+                self._found(status, word, numbers),
+                "correct tenant: the directory's id, or one of its domains; and login, for a national cloud",
+            )
+        if status == 401 or word in ("invalid_client", "unauthorized_client"):
+            return MspError(
+                "MSP-OBS-037",
+                f"{self.address} to let the application {self.client.client_id} into {self.client.tenant}",
+                self._found(status, word, numbers),
+                "check client_id and client_secret in Entra: the secret's value and not its id, and whether it expired",
+            )
+        return self._odd("an answer without access_token" if status == 200 else self._found(status, word, numbers))
+
+    def _found(self, status: int, word: str, numbers: Sequence[int]) -> str:
+        """OAuth's word and Entra's numbers; the description beside them may name people, so that stays out."""
+        words = [word] if _WORD.fullmatch(word) and word != self.client.secret else []
+        why = ", ".join([*words, *(f"AADSTS{number}" for number in numbers[:3])])
+        return f"status {status} ({why})" if why else f"status {status}"
+
+    def _odd(self, found: str) -> MspError:
+        return MspError(
+            "MSP-OBS-039",
+            f"a token for {self.graph.base} from {self.address}",
+            found,
+            "check login and base, and run it again",
         )
 
 
-class _Pages:
+class _Pages(_Conversation):
     """One list, page after page."""
 
     def __init__(self, graph: Graph, session: Any, path: str) -> None:
-        self.graph = graph
-        self.session = session
+        super().__init__(graph, session, graph.base)
         self.path = path
-        self.waited = 0.0
 
     def all(self) -> list[Any]:
         rows: list[Any] = []
@@ -132,11 +278,7 @@ class _Pages:
         return str(link)
 
     def _page(self, link: str) -> Mapping[str, Any]:
-        for _attempt in range(MOST_REFUSALS):
-            status, headers, body = self._get(link)
-            if status not in _BUSY:
-                break
-            self._wait(status, headers)
+        status, body = self._answer("GET", link)
         if status == 401:
             raise MspError(
                 "MSP-OBS-033",
@@ -158,42 +300,6 @@ class _Pages:
             raise self._odd("an answer that is no list")
         return page
 
-    def _get(self, link: str) -> tuple[int, Mapping[str, str], bytes]:
-        try:
-            with self.session.get(
-                link,
-                timeout=self.graph.timeout,
-                verify=self.graph.ca_file or True,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = bytearray()
-                for piece in answer.iter_content(64 * 1024):
-                    body += piece
-                    if len(body) > LARGEST_PAGE:
-                        raise self._odd(f"a page of more than {LARGEST_PAGE} bytes")
-                return answer.status_code, answer.headers, bytes(body)
-        except (requests.RequestException, OSError, ValueError) as error:
-            raise MspError(
-                "MSP-OBS-032",
-                f"a whole answer from {self.graph.base} over TLS",
-                f"{type(error).__name__}",
-                "check the network, the proxy and the certificates of this machine, and run it again",
-            ) from None
-
-    def _wait(self, status: int, headers: Mapping[str, str]) -> None:
-        """As long as Graph asks for, within what patience is left."""
-        seconds = _retry_after(headers.get("Retry-After", ""))
-        if self.waited + seconds > self.graph.patience:
-            raise MspError(
-                "MSP-OBS-036",
-                f"{self.graph.base} to have time within {self.graph.patience:g} seconds",
-                f"status {status}; it asked to wait {seconds:g} seconds more after {self.waited:g}",
-                "run it again later, and less often",
-            )
-        self.waited += seconds
-        time.sleep(seconds)
-
     def _odd(self, found: str) -> MspError:
         return MspError(
             "MSP-OBS-035",
@@ -201,13 +307,6 @@ class _Pages:
             found,
             "run it again; a part of a list is not used",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _retry_after(text: str) -> float:
@@ -228,6 +327,10 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _list_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _reason(body: bytes) -> str:

@@ -111,6 +111,68 @@ def test_what_is_wholly_excluded_is_no_target_and_refused_when_asked_for() -> No
         plan_scan(prefixes, ["192.0.2.0/25"])
 
 
+def test_a_part_of_an_allowed_prefix_that_is_somebody_elses_is_not_scanned_whoever_allowed_it() -> None:
+    office = ScanPrefix("192.0.2.0/24", True, vrf=1)
+    theirs = [
+        ScanPrefix("192.0.2.64/26", True, ("192.0.2.1",), 1, "florist"),
+        ScanPrefix("192.0.2.128/26", False, vrf=1),
+    ]
+
+    plan = plan_scan([office], None, theirs)
+
+    assert plan == ScanPlan(("192.0.2.0/24",), ("192.0.2.1/32", "192.0.2.64/26", "192.0.2.128/26"))
+    with pytest.raises(MspError, match=r"MSP-OBS-002.*192\.0\.2\.64/26 is not allowed"):
+        plan_scan([office], ["192.0.2.64/27"], theirs)
+
+
+def test_a_customers_own_part_of_what_is_somebody_elses_is_scanned() -> None:
+    own = [ScanPrefix("192.0.2.0/24", True), ScanPrefix("192.0.2.80/28", True)]
+
+    plan = plan_scan(own, ["192.0.2.80/28"], [ScanPrefix("192.0.2.64/26", False, owner="florist")])
+
+    assert plan.targets == ("192.0.2.80/28",)
+
+
+def test_the_same_prefix_of_somebody_else_in_the_same_vrf_leaves_nothing_to_scan() -> None:
+    assert plan_scan([OFFICE], None, [ScanPrefix("192.0.2.0/24", False, owner="florist")]) == ScanPlan()
+
+
+def test_what_another_vrf_holds_is_another_network() -> None:
+    others = [ScanPrefix("192.0.2.64/26", False, ("192.0.2.1",), 2, "florist")]
+
+    assert plan_scan([ScanPrefix("192.0.2.0/24", True, vrf=1)], None, others) == ScanPlan(("192.0.2.0/24",))
+
+
+@pytest.mark.parametrize("theirs", ["192.0.2.0/24", "192.0.2.128/25", "192.0.0.0/16"])
+def test_what_another_customer_allows_too_is_refused_with_both_named_unless_an_interface_is(theirs: str) -> None:
+    office, others = ScanPrefix("192.0.2.0/24", True, vrf=1), [ScanPrefix(theirs, True, vrf=2, owner="florist")]
+
+    with pytest.raises(MspError, match=r"MSP-OBS-057.*192\.0\.2\.0/24.*of florist.*interface") as caught:
+        plan_scan([office], None, others)
+
+    assert theirs in caught.value.found
+    assert plan_scan([office], ["192.0.2.0/26"], others, interface="wg-jansen").interface == "wg-jansen"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ScanPrefix("192.0.2.0/24", False, vrf=2, owner="florist"),
+        ScanPrefix("192.0.2.0/24", True, vrf=2),  # nobody's
+        ScanPrefix("198.51.100.0/24", True, vrf=2, owner="florist"),
+        ScanPrefix("192.0.2.64/26", True, vrf=1, owner="florist"),  # left out of the scan
+    ],
+)
+def test_what_no_other_customer_allows_needs_no_interface(other: ScanPrefix) -> None:
+    assert plan_scan([ScanPrefix("192.0.2.0/24", True, vrf=1)], None, [other]).targets == ("192.0.2.0/24",)
+
+
+def test_only_what_is_asked_for_counts_as_shared() -> None:
+    others = [ScanPrefix("192.0.2.128/25", True, vrf=2, owner="florist")]
+
+    assert plan_scan([OFFICE], ["192.0.2.0/25"], others).targets == ("192.0.2.0/25",)
+
+
 @pytest.mark.parametrize(
     ("prefix", "fits"),
     [
@@ -165,8 +227,11 @@ SMALL = st.tuples(st.integers(0, 255), st.integers(20, 32)).map(
 )
 SINGLE = st.integers(0, 255).map(lambda last: f"192.0.2.{last}")
 SPAN = st.tuples(st.integers(0, 255), st.integers(0, 255)).map(lambda p: f"192.0.2.{min(p)}-192.0.2.{max(p)}")
-PREFIXES = st.lists(
-    st.builds(ScanPrefix, SMALL, st.booleans(), st.lists(SINGLE | SMALL | SPAN, max_size=3).map(tuple)), max_size=5
+EXCLUDED = st.lists(SINGLE | SMALL | SPAN, max_size=3).map(tuple)
+VRFS = st.sampled_from([None, 1])
+PREFIXES = st.lists(st.builds(ScanPrefix, SMALL, st.booleans(), EXCLUDED, VRFS), max_size=5)
+OTHERS = st.lists(
+    st.builds(ScanPrefix, SMALL, st.booleans(), EXCLUDED, VRFS, st.sampled_from(["", "florist"])), max_size=3
 )
 
 
@@ -180,30 +245,57 @@ def addresses(texts: tuple[str, ...] | list[str]) -> set[int]:
     return found
 
 
-@given(PREFIXES, st.none() | st.lists(SMALL, max_size=3))
-def test_no_address_is_scanned_that_is_not_allowed_or_is_excluded(
-    prefixes: list[ScanPrefix], asked: list[str] | None
+@given(PREFIXES, st.none() | st.lists(SMALL, max_size=3), OTHERS)
+def test_no_address_is_scanned_that_is_not_allowed_or_is_excluded_or_is_somebody_elses(
+    prefixes: list[ScanPrefix], asked: list[str] | None, others: list[ScanPrefix]
 ) -> None:
     try:
-        plan = plan_scan(prefixes, asked)
+        plan = plan_scan(prefixes, asked, others, interface="eth1")
     except MspError as error:
         assert error.code == "MSP-OBS-002"
         assert asked
         return
     scanned = addresses(plan.targets) - addresses(plan.exclude)
+    theirs = [one for one in others if any(_inside(one, own) for own in prefixes)]
+    excluded = addresses([text for one in (*prefixes, *theirs) for text in one.exclude])
 
     assert scanned <= addresses([one.prefix for one in prefixes if one.allowed])
-    assert not scanned & addresses([text for one in prefixes for text in one.exclude])
+    assert not scanned & excluded
     assert addresses(plan.exclude) <= addresses(plan.targets)
     if asked is not None:
         assert scanned <= addresses(asked)
+    for one in theirs:
+        own = addresses([other.prefix for other in prefixes if other.allowed and _length(other) > _length(one)])
+        assert not scanned & (addresses([one.prefix]) - own)
     for one in prefixes:  # the most specific prefix around an address decides
-        deeper = addresses([other.prefix for other in prefixes if _length(other) > _length(one)])
+        deeper = addresses([other.prefix for other in (*prefixes, *theirs) if _length(other) > _length(one)])
+        both = any(other.prefix == one.prefix and not other.allowed for other in prefixes)
+        both = both or any(other.prefix == one.prefix for other in theirs)
         if not one.allowed:
             assert not scanned & (addresses([one.prefix]) - deeper)
-        elif asked is None and not any(other.prefix == one.prefix and not other.allowed for other in prefixes):
-            rest = addresses([one.prefix]) - deeper - addresses([text for p in prefixes for text in p.exclude])
-            assert rest <= scanned
+        elif asked is None and not both:
+            assert addresses([one.prefix]) - deeper - excluded <= scanned
+
+
+@given(PREFIXES, OTHERS)
+def test_what_two_customers_allow_is_never_scanned_without_an_interface(
+    prefixes: list[ScanPrefix], others: list[ScanPrefix]
+) -> None:
+    through = plan_scan(prefixes, None, others, interface="eth1")
+    both = addresses([one.prefix for one in others if one.allowed and one.owner])
+    shared = both & (addresses(through.targets) - addresses(through.exclude))
+    try:
+        plan = plan_scan(prefixes, None, others)
+    except MspError as error:
+        assert error.code == "MSP-OBS-057"
+        assert shared
+        return
+    assert not shared
+    assert (plan.targets, plan.exclude) == (through.targets, through.exclude)
+
+
+def _inside(one: ScanPrefix, own: ScanPrefix) -> bool:
+    return own.allowed and own.vrf == one.vrf and addresses([one.prefix]) <= addresses([own.prefix])
 
 
 def _length(one: ScanPrefix) -> int:
@@ -238,6 +330,18 @@ def test_ipv4_and_ipv6_are_scanned_apart() -> None:
     assert (six[0], six[-4:]) == ("-6", ("--exclude", "2001:db8::1/128", "--", "2001:db8::/120"))
 
 
+def test_a_scan_through_an_interface_says_so_to_nmap() -> None:
+    (words,) = arguments(Scan(ScanPlan(("192.0.2.0/24",), ("192.0.2.1/32",), "eth0.20"), privileged=True))
+
+    assert words[-6:] == ("-e", "eth0.20", "--exclude", "192.0.2.1/32", "--", "192.0.2.0/24")
+
+
+@pytest.mark.parametrize("text", ["-iL/etc/passwd", "eth0 --script=x", "eth0\n", "a" * 16, ".", "eth0;id"])
+def test_no_plan_however_made_puts_anything_but_a_name_behind_the_interface(text: str) -> None:
+    with pytest.raises(MspError, match="MSP-OBS-001"):
+        arguments(Scan(ScanPlan(("192.0.2.0/24",), (), text), privileged=True))
+
+
 def test_a_slow_scan_gives_its_hosts_the_time_that_their_whole_group_takes() -> None:
     (words,) = arguments(Scan(ScanPlan(("10.0.0.0/16",)), privileged=True, rate=10))
 
@@ -251,6 +355,7 @@ def test_a_slow_scan_gives_its_hosts_the_time_that_their_whole_group_takes() -> 
         ({"rate": 1_000_000}, "rate"),
         ({"os": True}, "without services"),
         ({"os": True, "services": True, "privileged": False}, "without root"),
+        ({"plan": ScanPlan(("192.0.2.0/24",), (), "eth1"), "privileged": False}, "through eth1 only as root"),
     ],
 )
 def test_what_can_not_be_scanned_so_is_refused(options: dict[str, object], expected: str) -> None:

@@ -1,6 +1,7 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Graph over HTTP, against StandInGraph: a made server on loopback that answers as Graph's documentation says.
+"""Graph over HTTP, against StandInGraph: a made server on loopback that answers as the documentation of Graph and of
+Entra's sign-in says.
 
 What it cannot show is Graph itself; the requests, the paging and the failures here are real HTTP.
 """
@@ -20,9 +21,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.live.graph import Graph
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.live.graph import Client, Graph
 
 TOKEN = "eyJ-made-token-that-nobody-may-see"  # noqa: S105 - made for this test
+SECRET = "made~secret.that&nobody=may see"  # noqa: S105 - made for this test
 MANAGED = "/v1.0/deviceManagement/managedDevices"
 REGISTRATION = "/v1.0/reports/authenticationMethods/userRegistrationDetails"
 
@@ -35,6 +37,7 @@ class StandInGraph(ThreadingHTTPServer):
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.forms: list[dict[str, list[str]]] = []
 
     def will_say(self, *pages: Any, status: int = 200, **headers: str) -> None:
         for page in pages:
@@ -44,6 +47,11 @@ class StandInGraph(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: StandInGraph
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.forms.append(parse_qs(body.decode(), strict_parsing=True))
+        self.do_GET()
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, dict(self.headers)))
@@ -235,6 +243,14 @@ def test_the_token_is_never_sent_in_the_clear(base: str) -> None:
         Graph(TOKEN, base).managed_devices()
 
 
+def test_an_address_with_a_password_in_it_is_refused_and_not_shown(stand_in: StandInGraph) -> None:
+    with pytest.raises(MspError, match="MSP-OBS-032") as caught:
+        Graph(TOKEN, stand_in.base.replace("://", "://svc:S3cr3t@")).managed_devices()
+
+    assert "S3cr3t" not in str(caught.value)
+    assert stand_in.asked == []
+
+
 def test_a_certificate_that_nobody_vouches_for_is_an_error(stand_in: StandInGraph) -> None:
     """The stand-in speaks no TLS at all: the request ends before the token is sent."""
     with pytest.raises(MspError, match="MSP-OBS-032"):
@@ -251,3 +267,102 @@ def test_the_token_is_in_no_error_and_no_representation(stand_in: StandInGraph, 
         graph.managed_devices()
 
     assert token[:6] not in f"{graph!r} {graph} {caught.value} {caught.value.__cause__}"
+
+
+# -- an application that gets its own tokens --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def application(stand_in: StandInGraph) -> Graph:
+    client = Client("example.org", "11111111-2222-3333-4444-555555555555", SECRET, stand_in.base)
+    return Graph(client, stand_in.base, timeout=10, patience=0)
+
+
+def test_an_application_gets_a_new_token_for_each_list(stand_in: StandInGraph, application: Graph) -> None:
+    stand_in.will_say({"token_type": "Bearer", "expires_in": 3599, "access_token": "first"}, {"value": [{"id": "1"}]})
+    stand_in.will_say({"access_token": "second"}, {"value": []})
+
+    assert application.managed_devices() == [{"id": "1"}]
+    assert application.managed_devices() == []
+
+    assert [urlsplit(path).path for path, _headers in stand_in.asked[:2]] == ["/example.org/oauth2/v2.0/token", MANAGED]
+    said = [headers.get("Authorization") for _path, headers in stand_in.asked]
+    assert said == [None, "Bearer first", None, "Bearer second"]
+    assert stand_in.forms[0] == {
+        "grant_type": ["client_credentials"],
+        "client_id": ["11111111-2222-3333-4444-555555555555"],
+        "client_secret": [SECRET],
+        "scope": [f"{stand_in.base}/.default"],
+    }
+
+
+def test_without_another_address_the_token_is_asked_of_microsoft_for_graph() -> None:
+    assert Client("example.org", "c", SECRET).login == "https://login.microsoftonline.com"
+    assert Graph(TOKEN).base == "https://graph.microsoft.com"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        (401, {"error": "invalid_client", "error_codes": [7000215]}, ("MSP-OBS-037", "invalid_client, AADSTS7000215")),
+        (400, {"error": "invalid_client"}, ("MSP-OBS-037", "status 400 (invalid_client)")),
+        (400, {"error": "unauthorized_client", "error_codes": [700016]}, ("MSP-OBS-037", "AADSTS700016")),
+        (401, b"<html>", ("MSP-OBS-037", "status 401")),
+        (400, {"error": "invalid_request", "error_codes": [90002]}, ("MSP-OBS-038", "tenant example.org")),
+        (400, {"error": "invalid_request", "error_codes": [900023]}, ("MSP-OBS-038", "AADSTS900023")),
+        (400, {"error": "invalid_scope", "error_codes": [70011]}, ("MSP-OBS-039", "invalid_scope")),
+        (400, {"error": {"code": "x"}, "error_codes": "x"}, ("MSP-OBS-039", "status 400")),
+        (200, {"token_type": "Bearer"}, ("MSP-OBS-039", "without access_token")),
+        (200, {"access_token": ["x"]}, ("MSP-OBS-039", "without access_token")),
+        (200, {"access_token": ""}, ("MSP-OBS-039", "without access_token")),
+        (200, b"<html>", ("MSP-OBS-039", "without access_token")),
+        (302, b"", ("MSP-OBS-039", "status 302")),
+        (429, b"", ("MSP-OBS-036", "429")),
+        (500, b"", ("MSP-OBS-039", "status 500")),
+    ],
+)
+def test_no_token_is_an_error_that_says_why_and_graph_is_not_asked(
+    stand_in: StandInGraph, application: Graph, status: int, answer: Any, expected: tuple[str, str]
+) -> None:
+    if isinstance(answer, dict):
+        answer = {**answer, "error_description": f"zoe.jansen@example.org {SECRET}"}
+    stand_in.will_say(answer, status=status, Location=f"{stand_in.base}/elsewhere")
+
+    with pytest.raises(MspError, match=expected[0]) as caught:
+        application.managed_devices()
+
+    assert expected[1] in str(caught.value)
+    assert "zoe.jansen" not in str(caught.value)
+    assert len(stand_in.asked) == 1
+
+
+def test_a_busy_entra_is_asked_again(stand_in: StandInGraph, application: Graph) -> None:
+    stand_in.will_say(b"", status=503, Retry_After="0")
+    stand_in.will_say({"access_token": "t"}, {"value": []})
+
+    assert application.managed_devices() == []
+
+
+@pytest.mark.parametrize("secret", [SECRET, "only_letters", "geheim\u20ac"])
+def test_the_secret_is_in_no_error_log_or_representation(
+    stand_in: StandInGraph, caplog: pytest.LogCaptureFixture, secret: str
+) -> None:
+    caplog.set_level("DEBUG")
+    client = Client("example.org", "c", secret, stand_in.base)
+    graph = Graph(client, stand_in.base, timeout=10)
+    stand_in.will_say({"error": secret, "error_description": secret}, status=401)
+
+    with pytest.raises(MspError) as caught:
+        graph.managed_devices()
+
+    told = f"{client!r} {graph!r} {caught.value} {caught.value.as_dict()} {caught.value.__cause__} {caplog.text}"
+    assert secret not in told
+
+
+@pytest.mark.parametrize("login", ["http://login.example", "https://", "https://svc:S3cr3t@login.example"])
+def test_the_secret_is_never_sent_in_the_clear(stand_in: StandInGraph, login: str) -> None:
+    with pytest.raises(MspError, match=r"MSP-OBS-032.*Entra's address as https") as caught:
+        Graph(Client("example.org", "c", SECRET, login), stand_in.base).managed_devices()
+
+    assert "S3cr3t" not in str(caught.value)
+    assert stand_in.asked == []
