@@ -24,7 +24,7 @@ from msp_cli.jobs import Job
 
 NEWCOMER = "jansen-ws02"
 # Packets a second: these are the lab's own networks, and nobody else is on them.
-RATE = 1000
+RATE = 2000
 TICKET, MINUTES = "EXAMPLE-1042", 25
 
 

@@ -99,7 +99,11 @@ def unplug(lab: Lab) -> None:
         podman.run("rm", "--force", "--time", "0", "--volumes", container)
 
 
-SCANS: dict[str, Any] = {JANSEN: [{"source": "nmap", "services": True}], HARBOUR: [{"source": "nmap"}]}
+# These networks are the lab's own, so the scans may be fast.
+SCANS: dict[str, Any] = {
+    JANSEN: [{"source": "nmap", "services": True, "rate": 2000}],
+    HARBOUR: [{"source": "nmap", "rate": 2000}],
+}
 
 
 @pytest.fixture(scope="module")
