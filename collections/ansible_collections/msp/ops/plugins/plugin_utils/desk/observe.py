@@ -37,7 +37,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe import (
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import graph as live_graph
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import ldap as live_ldap
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import nmap as live_nmap
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Context, Reading, Skip, joined
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import (
+    Context,
+    Reading,
+    Skip,
+    joined,
+    unless_empty,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
@@ -104,7 +110,7 @@ def look(customer: str, source: Source, prefixes: Prefixes) -> Look:
             at, reading, problems = _WAYS[source.kind](customer, source)
     except MspError as error:
         return Look(source, began, Reading((), complete=False), (error,))
-    return Look(source, at, _placed(reading, source, prefixes), problems)
+    return Look(source, at, _placed(unless_empty(reading), source, prefixes), problems)
 
 
 def record(store: Store, customer: str, looks: Sequence[Look]) -> None:

@@ -118,7 +118,7 @@ def computers(entries: Iterable[Entry], context: Context, stale_days: int = STAL
             observations.append(
                 Observation(context.customer, SOURCE, min(at, context.at), identity, attributes=one.attributes())
             )
-    return Reading(tuple(observations), tuple(skipped), complete)
+    return Reading(tuple(observations), tuple(skipped), complete, of_none=len(machines) - len(observations))
 
 
 @dataclass(frozen=True, slots=True)
