@@ -69,7 +69,7 @@ EMPTY = Skip("the answer", "it is empty, and an empty answer can't be told from 
 
 
 def unless_empty(reading: Reading) -> Reading:
-    """The same; not complete where a source that lists all it knows named nothing. A scan that found nobody is whole."""
+    """The same; not complete where a source that lists all it knows named nothing. A scan that found nobody is so."""
     if not reading.complete or reading.covered or reading.observations or reading.of_none:
         return reading
     return dataclasses.replace(reading, skipped=(EMPTY, *reading.skipped), complete=False)
