@@ -3,7 +3,8 @@
 """Looks at a customer's network through a list of sources; records what was seen and how complete each look was.
 
 A source that fails stops no other, and its look is recorded as incomplete with the reason: it proves nothing. A file
-that a tool exported is as old as the file; read again unchanged, it is no second look. Decides nothing about assets.
+that a tool exported is as old as it says, or as the file; read again, it is no second look. Decides nothing about
+assets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import datetime as dt
 import functools
 import ipaddress
+import os
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +47,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import (
     unless_empty,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.missing import SLACK
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
@@ -59,7 +62,7 @@ MOST_TOLD = 50
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one source said, or why it said nothing. at is when it looked: of a file, when that was written."""
+    """What one source said, or why it said nothing. at is when it looked: of a file, when that says it was."""
 
     source: Source
     at: dt.datetime
@@ -306,11 +309,11 @@ _WAYS: Mapping[str, Callable[[str, Source], Found]] = {
 
 
 def _file(customer: str, name: str, parse: Callable[[bytes, Context], Reading]) -> Found:
-    """Read a file that a tool exported: what it says is as old as it is."""
+    """Read a file that a tool exported: what it says is as old as it is, or as it says itself."""
     path = Path(name).expanduser()
     try:
         with path.open("rb") as stream:
-            written = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+            status = os.fstat(stream.fileno())
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         raise MspError(
@@ -326,8 +329,33 @@ def _file(customer: str, name: str, parse: Callable[[bytes, Context], Reading]) 
             f"{path} is larger",
             "look whether this is the right file",
         )
-    at = min(written, dt.datetime.now(dt.UTC))
-    return at, parse(content, Context(customer, at, str(path))), ()
+    written, came = (dt.datetime.fromtimestamp(moment, dt.UTC) for moment in (status.st_mtime, status.st_ctime))
+    if min(written, came) > dt.datetime.now(dt.UTC) + SLACK:
+        raise MspError(
+            "MSP-OBS-055",
+            f"the export of {customer} to have been written before it is read",
+            f"{path} is of {min(written, came):%Y-%m-%d %H:%M} UTC",
+            "correct the clock of this machine, or that of the one that the file lies on",
+        )
+    at = min(written, came)
+    reading = parse(content, Context(customer, at, str(path)))
+    return *_dated(reading, at, written), ()
+
+
+def _dated(reading: Reading, at: dt.datetime, written: dt.datetime) -> tuple[dt.datetime, Reading]:
+    """When a file's source looked. at is when the file was written, or came here if that was before: a time of writing
+    that somebody set, or that another machine's clock gave, may be still to come, and at is the same at every run.
+
+    What was told by a clock that is wrong proves no absence.
+    """
+    if written > at + SLACK:
+        late = f"the file says that it was written at {written:%Y-%m-%d %H:%M} UTC, after it came here"
+    elif reading.at is not None and reading.at > at + SLACK:
+        late = f"it says that it is of {reading.at:%Y-%m-%d %H:%M} UTC, and the file is older"
+    else:
+        return min(reading.at or at, at), reading
+    doubt = Skip("the file", f"{late}: a clock is wrong, so it proves no absence")
+    return min(reading.at or at, at), dataclasses.replace(reading, skipped=(doubt, *reading.skipped), complete=False)
 
 
 # -- where it was seen ------------------------------------------------------------------------------------------------

@@ -74,8 +74,8 @@ def parse(content: bytes, context: Context) -> Reading:
             leases.append(found)
         else:
             damage.append(Skip(f"line {number}", found))
-    found = reading(leases, damage, context)
-    return dataclasses.replace(found, skipped=(NOT_ALL, *found.skipped), complete=False)
+    told = reading(leases, damage, context)
+    return dataclasses.replace(told, skipped=(NOT_ALL, *told.skipped), complete=False)
 
 
 def _character(found: re.Match[str]) -> str:

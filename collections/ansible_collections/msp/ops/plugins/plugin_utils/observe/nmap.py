@@ -103,7 +103,7 @@ def parse(content: bytes, context: Context) -> Reading:
     seen = [host for host in file.hosts if host.answered and (host.addresses or host.mac)]
     finished = file.finished or {}
     ends = (from_epoch(finished.get("time", "")), from_epoch(file.root.get("start", "")))
-    fallback = next((time for time in ends if time), context.at)
+    at = next((time for time in ends if time), None)
     whole, why = covered(
         Run(
             file.root.get("args", ""),
@@ -121,7 +121,11 @@ def parse(content: bytes, context: Context) -> Reading:
     if file.damage:
         skipped.insert(0, Skip(f"after host {len(file.hosts)}", file.damage))
     return Reading(
-        tuple(_observation(host, host.end or fallback, context) for host in seen), tuple(skipped), bool(whole), whole
+        tuple(_observation(host, host.end or at or context.at, context) for host in seen),
+        tuple(skipped),
+        bool(whole),
+        whole,
+        at=at,
     )
 
 

@@ -45,6 +45,7 @@ class Reading:
     covered: the prefixes that the source looked at as a whole (a scan); empty for a source that lists all it knows.
     of_none: how many rows of its kind are no observation (stale, ended, of nobody). Without any row at all an answer is
     empty, and that proves nothing: see unless_empty.
+    at: when the source looked, where it writes that down itself; a file is copied, and then tells another time.
     """
 
     observations: tuple[Observation, ...]
@@ -52,6 +53,7 @@ class Reading:
     complete: bool = True
     covered: tuple[str, ...] = ()
     of_none: int = 0
+    at: dt.datetime | None = None
 
     def __add__(self, other: Reading) -> Reading:
         """Two parts of one answer, for instance its pages, as one."""
@@ -61,6 +63,7 @@ class Reading:
             self.complete and other.complete,
             tuple(dict.fromkeys(self.covered + other.covered)),
             self.of_none + other.of_none,
+            min((at for at in (self.at, other.at) if at is not None), default=None),
         )
 
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import observe
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.observe import Look, Prefixes
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.observe import scan
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import graph
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import EMPTY
@@ -39,7 +42,7 @@ def file(tmp_path: Path, content: str) -> str:
 
 # -- an answer without a row ------------------------------------------------------------------------------------------
 
-EMPTY_FILES: dict[str, tuple[dict[str, str], str]] = {
+EMPTY_FILES: dict[str, tuple[dict[str, Any], str]] = {
     "ISC": ({"source": "dhcp", "format": "isc"}, "# The format of this file is documented in the dhcpd.leases(5)\n"),
     "dnsmasq": ({"source": "dhcp", "format": "dnsmasq"}, "duid 00:01:00:01:2f:00:00:00:00:00:5e:00:53:fe\n"),
     "Windows": ({"source": "dhcp", "format": "windows"}, "Client IP Address,Name,Lease Expiration,Type,Unique ID\n"),
@@ -70,7 +73,7 @@ def test_an_empty_live_answer_proves_no_absence_either(monkeypatch: pytest.Monke
     assert found.reading.skipped == (EMPTY,)
 
 
-LONG_AGO: dict[str, tuple[dict[str, str], str]] = {
+LONG_AGO: dict[str, tuple[dict[str, Any], str]] = {
     "a lease of nobody": (
         {"source": "dhcp", "format": "isc"},
         "lease 192.0.2.10 {\n  starts 1 2020/03/02 09:00:00;\n  ends 1 2020/03/02 21:00:00;\n"
@@ -109,3 +112,71 @@ def test_a_scan_that_found_nobody_is_complete(tmp_path: Path) -> None:
 
     assert (found.reading.observations, found.complete) == ((), True)
     assert found.reading.covered == ("192.0.2.0/28",)
+
+
+# -- when it looked ---------------------------------------------------------------------------------------------------
+
+LAST_WEEK = int((NOW - dt.timedelta(days=7)).timestamp())
+TOMORROW = (NOW + dt.timedelta(days=1)).timestamp()
+# dnsmasq tells only when a lease ends: its client is there as of the file.
+LEASE = f"{int(TOMORROW) + 86400} 00:00:5e:00:53:01 192.0.2.10 ws01 *\n"
+
+
+def test_an_old_scan_is_one_old_look_however_often_it_is_copied(tmp_path: Path, store: Store) -> None:
+    scanned = file(tmp_path, nmap_xml(up("192.0.2.7"), end=LAST_WEEK))
+    again = str(tmp_path / "copied.xml")
+    shutil.copyfile(scanned, again)
+    os.utime(scanned, (NOW.timestamp(), NOW.timestamp() - 300))
+
+    for name in (scanned, again):
+        observe.record(store, SLUG, [look(source="nmap", file=name)])
+
+    (only,) = store.coverages(SLUG)
+    assert (only.at.timestamp(), only.complete) == (LAST_WEEK, True)
+    assert [one.last_seen.timestamp() for one in store.sightings(SLUG)] == [LAST_WEEK]
+
+
+def test_a_file_without_a_time_of_its_own_is_as_old_as_it_was_written(tmp_path: Path) -> None:
+    name = file(tmp_path, LEASE)
+    os.utime(name, (LAST_WEEK, LAST_WEEK))
+
+    found = look(source="dhcp", format="dnsmasq", file=name)
+
+    assert (found.at.timestamp(), found.complete) == (LAST_WEEK, True)
+
+
+def test_a_file_from_the_future_is_one_look_of_when_it_came_and_proves_no_absence(tmp_path: Path, store: Store) -> None:
+    name = file(tmp_path, LEASE)
+    os.utime(name, (TOMORROW, TOMORROW))
+    came = dt.datetime.fromtimestamp(Path(name).stat().st_ctime, dt.UTC)
+
+    looks = [look(source="dhcp", format="dnsmasq", file=name) for _ in range(3)]
+    for each in looks:
+        observe.record(store, SLUG, [each])
+
+    assert {one.at for each in looks for one in each.reading.observations} == {came}
+    (only,) = store.coverages(SLUG)
+    assert (only.at, only.complete, only.seen) == (came, False, 1)
+    assert "a clock is wrong" in only.reason
+
+
+def test_a_scan_that_a_clock_ahead_dated_is_not_complete(tmp_path: Path) -> None:
+    found = look(source="nmap", file=file(tmp_path, nmap_xml(up("192.0.2.7"), end=int(TOMORROW))))
+
+    assert not found.complete
+    assert "a clock is wrong" in found.reading.skipped[0].why
+    assert found.at < NOW + dt.timedelta(minutes=1)
+    assert [one.at for one in found.reading.observations] == [found.at]
+
+
+def test_a_disk_whose_clock_is_ahead_is_told_and_what_lies_there_is_not_dated_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = file(tmp_path, LEASE)
+    ahead = os.stat_result((*Path(name).stat()[:7], *(int(TOMORROW),) * 3))
+    monkeypatch.setattr(os, "fstat", lambda _number: ahead)
+
+    found = look(source="dhcp", format="dnsmasq", file=name)
+
+    assert (found.reading.observations, found.complete) == ((), False)
+    assert "MSP-OBS-055" in str(found.problems[0])
