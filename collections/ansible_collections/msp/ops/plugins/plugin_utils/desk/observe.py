@@ -361,16 +361,22 @@ def _dated(reading: Reading, at: dt.datetime, written: dt.datetime) -> tuple[dt.
 # -- where it was seen ------------------------------------------------------------------------------------------------
 
 
+# Sources that come upon addresses of others.
+_FOREIGN_TOO = ("arp", nmap.SOURCE)
+
+
 def _placed(reading: Reading, source: Source, prefixes: Prefixes) -> Reading:
     """The observations under the source's own name, each with the customer's prefix that it was in.
 
-    What a router knows of addresses outside the customer's prefixes (a provider, another customer) is not kept.
+    What a router or a scan knows of addresses outside the customer's prefixes (a provider, another customer) is not
+    kept, nor does a scan cover anything there.
     """
     networks = prefixes.networks
+    reading = _ours(reading, networks)
     kept, foreign = [], 0
     for one in reading.observations:
         prefix = _prefix(one, networks)
-        if one.source == "arp" and prefix is None:
+        if one.source in _FOREIGN_TOO and prefix is None:
             foreign += 1
             continue
         name = f"{one.source}:{source.label}" if source.label else one.source
@@ -380,6 +386,21 @@ def _placed(reading: Reading, source: Source, prefixes: Prefixes) -> Reading:
     if foreign:
         skipped += (Skip(f"{foreign} of {len(reading.observations)} things", "outside the customer's own prefixes"),)
     return dataclasses.replace(reading, observations=tuple(kept), skipped=skipped)
+
+
+def _ours(reading: Reading, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> Reading:
+    """The same; of what a scan covered only the part inside these networks. When that is nothing, it proves nothing."""
+    if not reading.covered:
+        return reading
+    four = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
+    ours: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [*four, *six]
+    covered = [ipaddress.ip_network(prefix) for prefix in reading.covered]
+    parts = [max(a, b, key=lambda one: one.prefixlen) for a in covered for b in ours if a.overlaps(b)]
+    if parts:
+        return dataclasses.replace(reading, covered=tuple(dict.fromkeys(map(str, parts))))
+    foreign = Skip("the scan", "proves no absence: all that it covered is outside the customer's own prefixes")
+    return dataclasses.replace(reading, covered=(), skipped=(foreign, *reading.skipped), complete=False)
 
 
 def _prefix(one: Observation, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> str | None:

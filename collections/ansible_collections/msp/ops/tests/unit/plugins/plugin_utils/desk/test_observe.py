@@ -180,3 +180,42 @@ def test_a_disk_whose_clock_is_ahead_is_told_and_what_lies_there_is_not_dated_by
 
     assert (found.reading.observations, found.complete) == ((), False)
     assert "MSP-OBS-055" in str(found.problems[0])
+
+
+# -- where it was seen ------------------------------------------------------------------------------------------------
+
+
+def test_a_scans_file_tells_only_of_the_customers_own_prefixes(tmp_path: Path) -> None:
+    """A file of nmap's may hold whatever somebody scanned: the machine itself, a server on the Internet."""
+    hosts = [up(address) for address in ("192.0.2.7", "203.0.113.221", "127.0.0.1")]
+    args = "nmap -sn --privileged 192.0.2.0/28 203.0.113.0/24 127.0.0.1"
+
+    found = look(source="nmap", file=file(tmp_path, nmap_xml(*hosts, args=args, total=273)))
+
+    assert [one.identity["addresses"] for one in found.reading.observations] == [["192.0.2.7"]]
+    assert [one.place for one in found.reading.observations] == [{"prefix": "192.0.2.0/24"}]
+    assert [(skip.where, skip.why) for skip in found.reading.skipped] == [
+        ("2 of 3 things", "outside the customer's own prefixes")
+    ]
+    assert (found.complete, found.reading.covered) == (True, ("192.0.2.0/28",))
+
+
+@pytest.mark.parametrize(
+    ("target", "total", "ours", "covered"),
+    [
+        ("192.0.2.0/24", 256, ["192.0.2.0/26", "192.0.2.128/26"], ("192.0.2.0/26", "192.0.2.128/26")),
+        ("192.0.2.0/24", 256, ["192.0.0.0/16", "192.0.2.0/25", "2001:db8::/64"], ("192.0.2.0/24",)),
+        ("192.0.2.0/24", 256, ["192.0.2.0/25", "192.0.2.128/25"], ("192.0.2.0/24",)),
+        ("203.0.113.0/24", 256, ["192.0.2.0/24"], ()),
+        ("192.0.2.0/24", 256, [], ()),
+    ],
+)
+def test_a_scan_covers_only_what_of_it_is_the_customers(
+    tmp_path: Path, target: str, total: int, ours: list[str], covered: tuple[str, ...]
+) -> None:
+    name = file(tmp_path, nmap_xml(args=f"nmap -sn --privileged {target}", total=total))
+
+    found = look(Prefixes(tuple(scan.ScanPrefix(one, True) for one in ours)), source="nmap", file=name)
+
+    assert (found.reading.covered, found.complete) == (covered, bool(covered))
+    assert bool(found.reading.skipped) is not found.complete
