@@ -55,6 +55,8 @@ PREFIXES = "ipam/prefixes"
 # An export of a hundred thousand computers is a tenth of this.
 LARGEST_FILE = 512 * 1024 * 1024
 SCAN_SECONDS = 3600
+# Of the year 9999; a file may say more than a date can hold.
+LAST_SECOND = 253402300799
 RATE = 200
 # Of what was skipped the first are named in a result; all are counted.
 MOST_TOLD = 50
@@ -329,7 +331,9 @@ def _file(customer: str, name: str, parse: Callable[[bytes, Context], Reading]) 
             f"{path} is larger",
             "look whether this is the right file",
         )
-    written, came = (dt.datetime.fromtimestamp(moment, dt.UTC) for moment in (status.st_mtime, status.st_ctime))
+    written, came = (
+        dt.datetime.fromtimestamp(min(moment, LAST_SECOND), dt.UTC) for moment in (status.st_mtime, status.st_ctime)
+    )
     if min(written, came) > dt.datetime.now(dt.UTC) + SLACK:
         raise MspError(
             "MSP-OBS-055",

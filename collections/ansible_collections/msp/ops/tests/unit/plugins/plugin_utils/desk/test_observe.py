@@ -160,6 +160,19 @@ def test_a_file_from_the_future_is_one_look_of_when_it_came_and_proves_no_absenc
     assert "a clock is wrong" in only.reason
 
 
+def test_a_file_of_a_year_that_no_date_can_hold_is_of_when_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tmpfs keeps such a time; ext4 does not."""
+    name = file(tmp_path, LEASE)
+    beyond = os.stat_result((*Path(name).stat()[:8], 2**40, LAST_WEEK))
+    monkeypatch.setattr(os, "fstat", lambda _number: beyond)
+
+    found = look(source="dhcp", format="dnsmasq", file=name)
+
+    assert (found.at.timestamp(), found.complete, len(found.reading.observations)) == (LAST_WEEK, False, 1)
+
+
 def test_a_scan_that_a_clock_ahead_dated_is_not_complete(tmp_path: Path) -> None:
     found = look(source="nmap", file=file(tmp_path, nmap_xml(up("192.0.2.7"), end=int(TOMORROW))))
 
