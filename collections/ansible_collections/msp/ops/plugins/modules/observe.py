@@ -17,7 +17,7 @@ description:
   - A source that fails stops no other. Its look is recorded as incomplete with the reason, so that it never proves that
     something is gone, and RV(failed_sources) names it. The task does not fail, so that the other sources still count;
     end the playbook in an error afterwards.
-  - What a tool exported is as old as the file. The same file read again is no second look.
+  - What a tool exported is as old as it says (nmap), or as the file. The same file read again is no second look.
   - A network scan touches only prefixes of this customer that NetBox marks as allowed for scanning, without the
     addresses that are excluded there, and without what inside them is somebody else's in the same VRF. Anything else
     is refused with the prefix named.

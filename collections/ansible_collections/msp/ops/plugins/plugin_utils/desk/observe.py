@@ -3,7 +3,8 @@
 """Looks at a customer's network through a list of sources; records what was seen and how complete each look was.
 
 A source that fails stops no other, and its look is recorded as incomplete with the reason: it proves nothing. A file
-that a tool exported is as old as the file; read again unchanged, it is no second look. Decides nothing about assets.
+that a tool exported is as old as it says, or as the file; read again, it is no second look. Decides nothing about
+assets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import datetime as dt
 import functools
 import ipaddress
+import os
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +39,15 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe import (
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import graph as live_graph
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import ldap as live_ldap
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.live import nmap as live_nmap
-from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Context, Reading, Skip, joined
+from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import (
+    Context,
+    Reading,
+    Skip,
+    joined,
+    unless_empty,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.missing import SLACK
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
@@ -47,6 +56,8 @@ _PREFIX_FIELDS = ("id", "prefix", "vrf", "tenant", "custom_fields")
 # An export of a hundred thousand computers is a tenth of this.
 LARGEST_FILE = 512 * 1024 * 1024
 SCAN_SECONDS = 3600
+# Of the year 9999; a file may say more than a date can hold.
+LAST_SECOND = 253402300799
 RATE = 200
 # Of what was skipped the first are named in a result; all are counted.
 MOST_TOLD = 50
@@ -54,7 +65,7 @@ MOST_TOLD = 50
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one source said, or why it said nothing. at is when it looked: of a file, when that was written."""
+    """What one source said, or why it said nothing. at is when it looked: of a file, when that says it was."""
 
     source: Source
     at: dt.datetime
@@ -122,7 +133,7 @@ def look(customer: str, source: Source, prefixes: Prefixes) -> Look:
             at, reading, problems = _WAYS[source.kind](customer, source)
     except MspError as error:
         return Look(source, began, Reading((), complete=False), (error,))
-    return Look(source, at, _placed(reading, source, prefixes), problems)
+    return Look(source, at, _placed(unless_empty(reading), source, prefixes), problems)
 
 
 def record(store: Store, customer: str, looks: Sequence[Look]) -> None:
@@ -330,11 +341,11 @@ _WAYS: Mapping[str, Callable[[str, Source], Found]] = {
 
 
 def _file(customer: str, name: str, parse: Callable[[bytes, Context], Reading]) -> Found:
-    """Read a file that a tool exported: what it says is as old as it is."""
+    """Read a file that a tool exported: what it says is as old as it is, or as it says itself."""
     path = Path(name).expanduser()
     try:
         with path.open("rb") as stream:
-            written = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+            status = os.fstat(stream.fileno())
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         raise MspError(
@@ -350,23 +361,56 @@ def _file(customer: str, name: str, parse: Callable[[bytes, Context], Reading]) 
             f"{path} is larger",
             "look whether this is the right file",
         )
-    at = min(written, dt.datetime.now(dt.UTC))
-    return at, parse(content, Context(customer, at, str(path))), ()
+    written, came = (
+        dt.datetime.fromtimestamp(min(moment, LAST_SECOND), dt.UTC) for moment in (status.st_mtime, status.st_ctime)
+    )
+    if min(written, came) > dt.datetime.now(dt.UTC) + SLACK:
+        raise MspError(
+            "MSP-OBS-055",
+            f"the export of {customer} to have been written before it is read",
+            f"{path} is of {min(written, came):%Y-%m-%d %H:%M} UTC",
+            "correct the clock of this machine, or that of the one that the file lies on",
+        )
+    at = min(written, came)
+    reading = parse(content, Context(customer, at, str(path)))
+    return *_dated(reading, at, written), ()
+
+
+def _dated(reading: Reading, at: dt.datetime, written: dt.datetime) -> tuple[dt.datetime, Reading]:
+    """When a file's source looked. at is when the file was written, or came here if that was before: a time of writing
+    that somebody set, or that another machine's clock gave, may be still to come, and at is the same at every run.
+
+    What was told by a clock that is wrong proves no absence.
+    """
+    if written > at + SLACK:
+        late = f"the file says that it was written at {written:%Y-%m-%d %H:%M} UTC, after it came here"
+    elif reading.at is not None and reading.at > at + SLACK:
+        late = f"it says that it is of {reading.at:%Y-%m-%d %H:%M} UTC, and the file is older"
+    else:
+        return min(reading.at or at, at), reading
+    doubt = Skip("the file", f"{late}: a clock is wrong, so it proves no absence")
+    return min(reading.at or at, at), dataclasses.replace(reading, skipped=(doubt, *reading.skipped), complete=False)
 
 
 # -- where it was seen ------------------------------------------------------------------------------------------------
 
 
+# Sources that come upon addresses of others.
+_FOREIGN_TOO = ("arp", nmap.SOURCE)
+
+
 def _placed(reading: Reading, source: Source, prefixes: Prefixes) -> Reading:
     """The observations under the source's own name, each with the customer's prefix that it was in.
 
-    What a router knows of addresses outside the customer's prefixes (a provider, another customer) is not kept.
+    What a router or a scan knows of addresses outside the customer's prefixes (a provider, another customer) is not
+    kept, nor does a scan cover anything there.
     """
     networks = prefixes.networks
+    reading = _ours(reading, networks)
     kept, foreign = [], 0
     for one in reading.observations:
         prefix = _prefix(one, networks)
-        if one.source == "arp" and prefix is None:
+        if one.source in _FOREIGN_TOO and prefix is None:
             foreign += 1
             continue
         name = f"{one.source}:{source.label}" if source.label else one.source
@@ -376,6 +420,21 @@ def _placed(reading: Reading, source: Source, prefixes: Prefixes) -> Reading:
     if foreign:
         skipped += (Skip(f"{foreign} of {len(reading.observations)} things", "outside the customer's own prefixes"),)
     return dataclasses.replace(reading, observations=tuple(kept), skipped=skipped)
+
+
+def _ours(reading: Reading, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> Reading:
+    """The same; of what a scan covered only the part inside these networks. When that is nothing, it proves nothing."""
+    if not reading.covered:
+        return reading
+    four = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
+    ours: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [*four, *six]
+    covered = [ipaddress.ip_network(prefix) for prefix in reading.covered]
+    parts = [max(a, b, key=lambda one: one.prefixlen) for a in covered for b in ours if a.overlaps(b)]
+    if parts:
+        return dataclasses.replace(reading, covered=tuple(dict.fromkeys(map(str, parts))))
+    foreign = Skip("the scan", "proves no absence: all that it covered is outside the customer's own prefixes")
+    return dataclasses.replace(reading, covered=(), skipped=(foreign, *reading.skipped), complete=False)
 
 
 def _prefix(one: Observation, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> str | None:

@@ -57,9 +57,13 @@ def read(text: str, known: Collection[str], enough: int = 2) -> Rows | None:
     headings = [plain(cell) for cell in next(reader)]
     found = Rows(frozenset(headings) - {""})
     for line, cells in _lines(reader, before, found):
-        if cut and line >= before + body.count("\n") + 1:
+        last = cut and line >= before + body.count("\n") + 1
+        if last and len(cells) != len(headings):
             found.damaged(line, "the file ends in the middle of this line")
-        elif any(cells):
+            continue
+        if last:  # some tools leave the last line end out, so the row is used
+            found.damaged(line, "no line end closes this last row: the file may be cut off")
+        if any(cells):
             _add(found, headings, line, cells)
     if cut and not found.rows and found.complete:
         found.damaged(before + 1, "the file ends in its headings")

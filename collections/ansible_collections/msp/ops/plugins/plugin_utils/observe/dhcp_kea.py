@@ -12,10 +12,14 @@ The client was last heard of valid_lifetime seconds before `expire`. A row with 
 it ends when it begins. A comma inside a value is written "&#x2c". States: 0 given, 1 declined, 2 expired, 3 released,
 4 registered.
 A delegated prefix (lease_type 2) is no host's address.
+
+The file is never the whole truth: Kea's cleanup (kea-lfc) moves it aside, and what is written from then on holds only
+the leases that changed since. So a reading is never complete; what the file names is used.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from collections.abc import Mapping
@@ -38,6 +42,9 @@ _PREFIX = ("2", "IA_PD")
 _FOREVER = 0xFFFFFFFF
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ESCAPE = re.compile(r"&#x([0-9a-fA-F]{2})")
+NOT_ALL = Skip(
+    "the file", "it may hold only what changed since Kea last moved it aside (kea-lfc), so it proves no absence"
+)
 
 
 def parse(content: bytes, context: Context) -> Reading:
@@ -67,7 +74,8 @@ def parse(content: bytes, context: Context) -> Reading:
             leases.append(found)
         else:
             damage.append(Skip(f"line {number}", found))
-    return reading(leases, damage, context)
+    told = reading(leases, damage, context)
+    return dataclasses.replace(told, skipped=(NOT_ALL, *told.skipped), complete=False)
 
 
 def _character(found: re.Match[str]) -> str:

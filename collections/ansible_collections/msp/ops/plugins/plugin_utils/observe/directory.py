@@ -14,6 +14,9 @@ When a directory last saw a thing (`at`):
 
 directory_id is the objectGUID or entryUUID. For a machine that is joined to Active Directory and to Entra, the
 objectGUID is also the device id that Entra and Intune know it by.
+
+Who a computer belongs to (managedBy, owner) and what somebody wrote about it (description, location) names people: it
+is neither asked for nor kept.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.text import decode
 SOURCE = "directory"
 STALE_DAYS = 90
 LARGEST = 200 * 1024 * 1024
-LONGEST = 500  # characters of one value: a description is a line, not a book
+LONGEST = 500  # characters of one value
 
 # The attributes of one entry, as ldap3 gives them: raw bytes.
 Entry = Mapping[str, Sequence[bytes]]
@@ -47,8 +50,7 @@ _CHANGED = ("modifytimestamp", "whenchanged", "modified")
 ATTRIBUTES = (
     "objectClass", "objectGUID", "cn", "name", "dNSHostName", "sAMAccountName", "operatingSystem",
     "operatingSystemVersion", "userAccountControl", "lastLogonTimestamp", "lastLogon", "pwdLastSet", "whenChanged",
-    "servicePrincipalName", "isDeleted", "description", "location", "l", "managedBy", "owner", "manager",
-    "serialNumber", "macAddress", "ipHostNumber", "entryUUID", "modifyTimestamp",
+    "servicePrincipalName", "isDeleted", "serialNumber", "macAddress", "ipHostNumber", "entryUUID", "modifyTimestamp",
 )  # fmt: skip
 
 _COMPUTERS = frozenset(("computer", "device", "iphost", "ieee802device", "bootabledevice"))
@@ -61,7 +63,6 @@ _DISABLED, _DOMAIN_CONTROLLER = 0x2, 0x2000
 # Directory Users and Computers" carry the language of Windows: English, Dutch, German, French.
 _HEADINGS = {
     "distinguishedname": "dn", "naam": "name", "nom": "name",
-    "beschrijving": "description", "beschreibung": "description",
     "type": "objectclass", "typ": "objectclass", "gewijzigd": "modified", "geändert": "modified", "modifié": "modified",
     "ipv4address": "iphostnumber", "ipv6address": "iphostnumber",
 }  # fmt: skip
@@ -118,7 +119,7 @@ def computers(entries: Iterable[Entry], context: Context, stale_days: int = STAL
             observations.append(
                 Observation(context.customer, SOURCE, min(at, context.at), identity, attributes=one.attributes())
             )
-    return Reading(tuple(observations), tuple(skipped), complete)
+    return Reading(tuple(observations), tuple(skipped), complete, of_none=len(machines) - len(observations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +206,10 @@ class _Computer:
 
     def attributes(self) -> dict[str, Any]:
         system = self.text("operatingsystem")
-        remarks = (self.text("description"), self.text("location", "l"))
         found: dict[str, Any] = {
             "os": system,
             "os_version": self.text("operatingsystemversion"),
             "type": _type(system, self._flags() or 0),
-            "description": "; ".join(remark for remark in remarks if remark),
-            "owner": _first_name(self.text("managedby", "owner", "manager")),
             "enabled": self._enabled(),
         }
         return {key: value for key, value in found.items() if value not in (None, "")}
@@ -245,13 +243,6 @@ def _type(system: str, flags: int) -> str | None:
     if flags & _DOMAIN_CONTROLLER or "server" in name:
         return "server"
     return "workstation" if name.startswith(("windows", "mac os", "macos")) else None
-
-
-def _first_name(dn: str) -> str:
-    """The name that a distinguished name starts with: CN=IT Desk,OU=Groups,DC=example is IT Desk."""
-    first = re.split(r"(?<!\\),", dn, maxsplit=1)[0]
-    kind, equals, name = first.partition("=")
-    return name.replace("\\", "").strip() if equals and kind.strip().isalnum() else dn
 
 
 def _colons(mac: str) -> str:

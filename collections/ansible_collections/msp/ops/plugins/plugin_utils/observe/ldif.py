@@ -12,9 +12,10 @@ import base64
 import binascii
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.msp.ops.plugins.plugin_utils.observe import referral
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Skip
 
 _STARTS = ("version:", "dn:", "search:", "ref:")
@@ -43,6 +44,11 @@ class Ldif:
     def damaged(self, line: int, why: str) -> None:
         self.skipped.append(Skip(f"line {line}", why))
         self.complete = False
+
+    def referred(self, line: int, urls: Sequence[str]) -> None:
+        skip, may_hold = referral.skip(f"line {line}", urls)
+        self.skipped.append(skip)
+        self.complete = self.complete and not may_hold
 
 
 def looks_like(text: str) -> bool:
@@ -102,7 +108,7 @@ def _record(block: list[tuple[int, str]], found: Ldif) -> Record | None:
         _search_result(block, found)
         return None
     if words[0] == "ref":
-        found.skipped.append(Skip(f"line {first}", "a referral to another server, not followed"))
+        found.referred(first, [line.partition(":")[2] for _number, line in block])
         return None
     if words[0] != "dn":
         found.damaged(first, "an entry without a name (dn)")
@@ -132,6 +138,9 @@ def _entry(first: int, block: list[tuple[int, str]], found: Ldif) -> Record | No
         values.setdefault(name.partition(";")[0].lower(), []).append(value)
     if not values.get("dn"):
         return None  # its damaged name is named already
+    if b"referral" in (value.lower() for value in values.get("objectclass", ())):  # as slapcat writes one
+        found.referred(first, [url.decode("utf-8", errors="replace") for url in values.get("ref", ())])
+        return None
     return Record(first, values.pop("dn")[0].decode("utf-8", errors="replace"), values)
 
 

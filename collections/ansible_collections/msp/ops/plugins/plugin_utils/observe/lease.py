@@ -11,7 +11,8 @@ A lease that ended long before the reading is history and no observation; a leas
 abandoned, declined) is none either. Both are counted under `skipped`, and leave a reading complete.
 
 None of these formats has a mark at its end, so a file that was cut exactly between two entries can't be told from a
-whole one. An empty file is not complete: a server that knows of no lease and a failed copy look the same.
+whole one. An empty file is not complete, nor is one without a single lease where it is looked at: a server that knows
+of no lease and a failed copy look the same.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def reading(leases: Iterable[Lease], damage: Sequence[Skip], context: Context) -
         )
         if count
     ]
-    return Reading(tuple(one for one in found if one), (*damage, *unused), complete=not damage)
+    return Reading(tuple(one for one in found if one), (*damage, *unused), complete=not damage, of_none=nobodys + old)
 
 
 def observation(lease: Lease, context: Context) -> Observation | None:

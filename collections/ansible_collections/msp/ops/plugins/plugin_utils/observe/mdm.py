@@ -124,7 +124,7 @@ def registration(rows: Iterable[Any]) -> Registration:
 
 
 def _devices(rows: Iterable[tuple[str, Any]], context: Context, stale_days: int) -> Reading:
-    observations, skipped, complete = [], [], True
+    observations, skipped, complete, of_none = [], [], True, 0
     oldest = context.at - dt.timedelta(days=stale_days)
     for where, row in rows:
         identity = _identity(row) if isinstance(row, Mapping) else {}
@@ -139,15 +139,15 @@ def _devices(rows: Iterable[tuple[str, Any]], context: Context, stale_days: int)
             skipped.append(Skip(name, f"its last synchronisation: {error}"))
             complete = False
             continue
-        if at is None:
-            skipped.append(Skip(name, "never synchronised"))
-        elif at < oldest:
-            skipped.append(Skip(name, f"stale: last seen {at:%Y-%m-%d}, more than {stale_days} days ago"))
+        if at is None or at < oldest:
+            since = f"stale: last seen {at:%Y-%m-%d}, more than {stale_days} days ago" if at else "never synchronised"
+            skipped.append(Skip(name, since))
+            of_none += 1
         else:
             observations.append(
                 Observation(context.customer, SOURCE, min(at, context.at), identity, attributes=_attributes(row))
             )
-    return Reading(tuple(observations), tuple(skipped), complete)
+    return Reading(tuple(observations), tuple(skipped), complete, of_none=of_none)
 
 
 def _identity(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def parse(
         skipped.append(Skip(f"{judged.unusable} of {len(rows)} rows", "without what identifies a thing"))
     if judged.of_no_interest:
         skipped.append(Skip(f"{judged.of_no_interest} of {len(rows)} rows", "the device's own, groups, or incomplete"))
-    return Reading(tuple(judged.observations), tuple(skipped), complete)
+    return Reading(tuple(judged.observations), tuple(skipped), complete, of_none=judged.of_no_interest)
 
 
 def uplinks(neighbours: Reading, device: str) -> frozenset[str]:

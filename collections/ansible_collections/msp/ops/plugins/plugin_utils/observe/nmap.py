@@ -16,6 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,6 +84,7 @@ class _File:
     hosts: list[Host] = field(default_factory=list)
     finished: Mapping[str, str] | None = None
     total: int | None = None
+    up: int | None = None
     scans: set[str] = field(default_factory=set)
     passed_over: bool = False
     damage: str = ""
@@ -101,7 +103,7 @@ def parse(content: bytes, context: Context) -> Reading:
     seen = [host for host in file.hosts if host.answered and (host.addresses or host.mac)]
     finished = file.finished or {}
     ends = (from_epoch(finished.get("time", "")), from_epoch(file.root.get("start", "")))
-    fallback = next((time for time in ends if time), context.at)
+    at = next((time for time in ends if time), None)
     whole, why = covered(
         Run(
             file.root.get("args", ""),
@@ -110,13 +112,20 @@ def parse(content: bytes, context: Context) -> Reading:
             frozenset(file.scans),
             frozenset(host.reason for host in file.hosts),
             file.passed_over,
+            file.up,
+            len(file.hosts),
+            _elapsed(finished.get("elapsed", "")),
         )
     )
     skipped = [*_unseen(file.hosts), *([Skip("the scan", f"proves no absence: {why}")] if why else [])]
     if file.damage:
         skipped.insert(0, Skip(f"after host {len(file.hosts)}", file.damage))
     return Reading(
-        tuple(_observation(host, host.end or fallback, context) for host in seen), tuple(skipped), bool(whole), whole
+        tuple(_observation(host, host.end or at or context.at, context) for host in seen),
+        tuple(skipped),
+        bool(whole),
+        whole,
+        at=at,
     )
 
 
@@ -151,12 +160,19 @@ def _take(element: Element, file: _File) -> None:
     elif element.tag == "finished":
         file.finished = dict(element.attrib)
     elif element.tag == "hosts":
-        total = element.get("total", "")
-        file.total = int(total) if total.isascii() and total.isdigit() and len(total) < 40 else None
+        file.total, file.up = _count(element.get("total", "")), _count(element.get("up", ""))
     elif element.tag == "scaninfo":
         file.scans.add(element.get("type", ""))
     elif element.tag == "target":
         file.passed_over |= element.get("status") == "skipped"
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 40 else None
+
+
+def _elapsed(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,12})?", text) else None
 
 
 def _host(element: Element, reason: str) -> Host:

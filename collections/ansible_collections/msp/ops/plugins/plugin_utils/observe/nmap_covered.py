@@ -5,8 +5,12 @@
 An address counts as looked at only when all of this holds; in doubt nothing does, for what is not covered proves no
 absence (rule 2):
 - The scan came to its end: `<finished exit="success">`. An nmap too old to write that (before 5.50) proves nothing.
-- Hosts were discovered: not with -Pn (all are called up) or -sL (nobody is asked), and not by a few TCP or UDP ports
-  alone (-PS22): there only a host with that very service would be found.
+- Hosts were discovered: not with -Pn (all are called up) or -sL (nobody is asked), and not only in a way that few hosts
+  answer: certain TCP or UDP ports (-PS22), a timestamp (-PP), a netmask (-PM).
+- It wrote down all that it found: not with --open, which leaves out a host without an open port, and with as many
+  hosts that are up as it says there are.
+- It waited for an answer: --max-rtt-timeout is not below what nmap waits at first (that of -T5 is), and --host-timeout
+  is longer than the whole scan took, or than a group of hosts takes, from whose start it counts.
 - It could send raw packets, so that it asked by ARP or ICMP echo: it says --privileged (our own scans do), or what it
   wrote shows it. A connect scan finds only hosts with a port open or refused.
 - The targets are addresses, prefixes or ranges in the command line, read here; what --exclude leaves out is not
@@ -14,15 +18,16 @@ absence (rule 2):
 - Their number is the number of addresses that nmap says it looked at. That catches every option whose value was taken
   for a target here, and every target that nmap itself passed over.
 
-What remains: a host whose firewall answers nothing is never found by a scan from another network. So a miss by nmap
-says something only of a thing that nmap has seen before.
+What remains: at a pace of one's own (--min-rate, --max-retries) a bad network loses packets, and a host whose firewall
+answers nothing is never found by a scan from another network. So a miss by nmap says something only of a thing that
+nmap has seen before, and only together with others.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.ranges import Network, networks, of_network, without
@@ -40,8 +45,18 @@ _LONG = (
 _WITH_VALUE = frozenset((*_SHORT, *_LONG))
 _UNKNOWN_TARGETS = frozenset(("iL", "iR", "excludefile", "resume"))
 _NO_DISCOVERY = frozenset(("Pn", "P0", "PN", "PD", "sL"))
-_BY_PORT = re.compile(r"P[SAUYOT]")
-_BY_HOST = frozenset(("PE", "PI", "PR", "PB", "PP"))
+_BY_SOME = re.compile(r"P[SAUYOTPM]")
+_BY_HOST = frozenset(("PE", "PI", "PR", "PB"))
+_INSANE = frozenset(("5", "insane"))
+# -T5 waits 300 ms for an answer, and gives a host so long where nobody says otherwise.
+_INSANE_HOST = 900.0
+# What nmap waits for the first answer. A telephone that saves power, or a line that is busy, takes longer than 300 ms.
+_FIRST_RTT = 1.0
+# Our own scans give a host as much (scan.py): nmap asks up to 4096 addresses side by side, with four probes and their
+# repetitions, and counts a host's time from the start of its group.
+_HOST_SECONDS, _GROUP, _PROBES = 600.0, 4096, 12
+_TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 # What only a scan with raw packets can have written.
 _RAW_SCANS = frozenset(("syn", "ack", "window", "maimon", "fin", "null", "xmas", "udp", "ipproto", "sctpinit"))
 _RAW_ANSWERS = frozenset(("arp-response", "nd-response", "echo-reply", "timestamp-reply", "reset"))
@@ -51,7 +66,11 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What nmap says of a whole scan. answers: the reasons for which hosts are up."""
+    """What nmap says of a whole scan.
+
+    answers: the reasons for which hosts are up; up: how many it says there are, and read_up: how many it wrote down;
+    elapsed: how many seconds it took.
+    """
 
     arguments: str
     success: bool
@@ -59,6 +78,9 @@ class Run:
     scans: frozenset[str]
     answers: frozenset[str]
     passed_over: bool  # nmap says that it skipped a target
+    up: int | None
+    read_up: int
+    elapsed: float | None
 
 
 @dataclass(slots=True)
@@ -67,7 +89,7 @@ class _Words:
 
     targets: list[str]
     exclude: list[str]
-    options: set[str]
+    options: dict[str, str]  # with the value of each, empty where it has none
 
 
 def covered(run: Run) -> tuple[tuple[str, ...], str]:
@@ -93,21 +115,58 @@ def covered(run: Run) -> tuple[tuple[str, ...], str]:
 
 def _doubt(run: Run, words: _Words) -> str:
     """Why the scan as a whole proves no absence; empty when it may."""
-    options = words.options
+    options = words.options.keys()
     raw = "privileged" in options or run.scans & _RAW_SCANS or run.answers & _RAW_ANSWERS
     doubts = (
         (not run.success, "it does not say that it came to its end"),
         (bool(options & _NO_DISCOVERY), "it did not look who is there (-Pn or -sL)"),
-        (any(map(_BY_PORT.match, options)) and not options & _BY_HOST, "it looked for certain ports only"),
+        (
+            any(map(_BY_SOME.match, options)) and not options & _BY_HOST,
+            "it asked only in ways that not all hosts answer",
+        ),
+        ("open" in options, "it left out hosts without an open port (--open)"),
         ("unprivileged" in options or not raw, "it could not send raw packets, or does not show that it could"),
         (bool(options & _UNKNOWN_TARGETS), "its targets or exclusions are not in its command line"),
         (run.passed_over, "nmap passed over a target"),
+        (_too_hasty(words.options), "it waited less than a second for an answer (--max-rtt-timeout or -T5)"),
+        (_gave_up(run, words.options), "it may have given up on hosts that are up (--host-timeout or -T5)"),
+        (run.up != run.read_up, f"it says that {run.up} host(s) are up, and names {run.read_up}"),
     )
     return next((why for holds, why in doubts if holds), "")
 
 
+def _is_insane(options: Mapping[str, str]) -> bool:
+    return "T5" in options or options.get("T", "").casefold() in _INSANE or "Tinsane" in options
+
+
+def _too_hasty(options: Mapping[str, str]) -> bool:
+    """Whether it stopped waiting for an answer before a host that sleeps or is far away gives one."""
+    if "max-rtt-timeout" in options:
+        return (_seconds(options["max-rtt-timeout"]) or 0) < _FIRST_RTT
+    return _is_insane(options)
+
+
+def _gave_up(run: Run, options: Mapping[str, str]) -> bool:
+    """Whether a host may have run out of its time before it was asked."""
+    if "host-timeout" not in options and not _is_insane(options):
+        return False
+    limit = _seconds(options["host-timeout"]) if "host-timeout" in options else _INSANE_HOST
+    if limit == 0:  # nmap's word for no limit
+        return False
+    if limit is None:
+        return True
+    rate = _seconds(options.get("max-rate", "")) or float("inf")
+    needed = max(_HOST_SECONDS, 2 * min(run.total or 0, _GROUP) * _PROBES // rate)
+    return limit < needed and (run.elapsed is None or limit <= run.elapsed)
+
+
+def _seconds(text: str) -> float | None:
+    found = _TIME.fullmatch(text.strip())
+    return float(found[1]) * _SECONDS[found[2] or "s"] if found else None
+
+
 def _words(arguments: Sequence[str]) -> _Words:
-    found = _Words([], [], set())
+    found = _Words([], [], {})
     rest = iter(arguments)
     for word in rest:
         if word == "--":
@@ -118,9 +177,9 @@ def _words(arguments: Sequence[str]) -> _Words:
             continue
         name, has_value, value = word.lstrip("-").partition("=")
         name = name.replace("_", "-")
-        found.options.add(name)
         if not has_value and name in _WITH_VALUE:
             value = next(rest, "")
+        found.options[name] = value
         if name == "exclude":
             found.exclude += value.split(",")
     return found

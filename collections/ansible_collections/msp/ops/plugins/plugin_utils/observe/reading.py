@@ -8,6 +8,7 @@ names what it can't; whether what it read may prove that something is absent, it
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,12 +43,17 @@ class Reading:
     complete: all of the input could be read to its end, so what it does not name was not there for this source. A
     reading with a part that was damaged is not complete; one with a part that is merely of no interest is.
     covered: the prefixes that the source looked at as a whole (a scan); empty for a source that lists all it knows.
+    of_none: how many rows of its kind are no observation (stale, ended, of nobody). Without any row at all an answer is
+    empty, and that proves nothing: see unless_empty.
+    at: when the source looked, where it writes that down itself; a file is copied, and then tells another time.
     """
 
     observations: tuple[Observation, ...]
     skipped: tuple[Skip, ...] = ()
     complete: bool = True
     covered: tuple[str, ...] = ()
+    of_none: int = 0
+    at: dt.datetime | None = None
 
     def __add__(self, other: Reading) -> Reading:
         """Two parts of one answer, for instance its pages, as one."""
@@ -56,10 +62,20 @@ class Reading:
             self.skipped + other.skipped,
             self.complete and other.complete,
             tuple(dict.fromkeys(self.covered + other.covered)),
+            self.of_none + other.of_none,
+            min((at for at in (self.at, other.at) if at is not None), default=None),
         )
 
 
 NOTHING = Reading(())
+EMPTY = Skip("the answer", "it is empty, and an empty answer can't be told from a failure")
+
+
+def unless_empty(reading: Reading) -> Reading:
+    """The same; not complete where a source that lists all it knows named nothing. A scan that found nobody is so."""
+    if not reading.complete or reading.covered or reading.observations or reading.of_none:
+        return reading
+    return dataclasses.replace(reading, skipped=(EMPTY, *reading.skipped), complete=False)
 
 
 def joined(readings: Iterable[Reading]) -> Reading:

@@ -3,8 +3,8 @@
 """Asks an LDAP directory for its computers; directory.py reads what it answers. The only file that knows ldap3.
 
 It only reads. It never speaks without TLS, never to a server whose certificate it does not trust, follows no referral,
-and never puts the password into an error, a log or its own representation. An answer that the server cut short,
-and one without any entry, is never taken for all there is.
+and never puts the password into an error, a log or its own representation. An answer that the server cut short, one
+with a referral behind which computers may be, and one without any entry, is never taken for all there is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.observe import referral
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.directory import ATTRIBUTES
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import Reading, Skip
 
@@ -175,6 +176,7 @@ def _open(directory: Directory, connection: Any, encrypted: bool) -> None:
 def _search(directory: Directory, connection: Any) -> Answer:
     entries: list[Mapping[str, Sequence[bytes]]] = []
     skipped: list[Skip] = []
+    whole = True
     cookie: bytes | None = None
     while True:
         try:
@@ -187,7 +189,7 @@ def _search(directory: Directory, connection: Any) -> Answer:
                 paged_cookie=cookie,
             )
             code = connection.result["result"]
-            _take(connection.response or (), entries, skipped)
+            whole &= _take(connection.response or (), entries, skipped)
             cookie = _cookie(connection.result)
         except Exception as error:  # the connection, or bytes that are no LDAP: an answer that can't be read whole
             raise _broken(directory, _words(error)) from None
@@ -200,17 +202,23 @@ def _search(directory: Directory, connection: Any) -> Answer:
         if not cookie:
             if not entries:  # a filter for another kind of directory, or a user who may see nothing
                 skipped.append(Skip(directory.url, f"no entry that this user may read fits {directory.filter}"))
-            return Answer(tuple(entries), Reading((), tuple(skipped), complete=bool(entries)))
+            return Answer(tuple(entries), Reading((), tuple(skipped), complete=whole and bool(entries)))
 
 
 def _take(
     response: Sequence[Mapping[str, Any]], entries: list[Mapping[str, Sequence[bytes]]], skipped: list[Skip]
-) -> None:
+) -> bool:
+    """Take what is in one page; whether all is that it should have."""
+    whole = True
     for one in response:
         if one["type"] == "searchResEntry":
             entries.append({**one["raw_attributes"], "dn": [one["raw_dn"]]})
         elif one["type"] == "searchResRef":
-            skipped.append(Skip(", ".join(map(str, one["uri"]))[:200], "a referral to another server, not followed"))
+            urls = list(map(str, one["uri"]))
+            skip, may_hold = referral.skip(", ".join(urls)[:200], urls)
+            skipped.append(skip)
+            whole = whole and not may_hold
+    return whole
 
 
 def _cookie(result: Mapping[str, Any]) -> bytes | None:

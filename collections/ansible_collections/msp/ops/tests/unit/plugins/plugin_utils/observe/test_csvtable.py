@@ -53,7 +53,8 @@ def test_a_file_without_known_headings_is_none() -> None:
         ("pc2,S2,more\n", "3 cells under 2 headings"),
         ('pc2,"S2" x\n', "not CSV"),
         ('pc2,"S2', "not CSV"),
-        ("pc2,S", "in the middle of this line"),
+        ("pc2", "in the middle of this line"),
+        ("pc2,S2,more", "in the middle of this line"),
     ],
 )
 def test_a_damaged_row_is_named_by_its_line_and_the_rest_is_used(row: str, why: str) -> None:
@@ -64,6 +65,16 @@ def test_a_damaged_row_is_named_by_its_line_and_the_rest_is_used(row: str, why: 
     assert not found.complete
     assert found.skipped[0].where == "line 3"
     assert why in found.skipped[0].why
+
+
+@pytest.mark.parametrize("row", ["pc2,S2", '"pc2","S2"', '"pc2",S2'])
+def test_a_whole_last_row_without_its_line_end_is_used_and_the_file_is_not_complete(row: str) -> None:
+    found = csvtable.read("Name,Serial number\npc1,S1\n" + row, KNOWN)
+
+    assert found is not None
+    assert [row.cells for row in found.rows][1:] == [{"name": "pc2", "serialnumber": "S2"}]
+    assert not found.complete
+    assert [(skip.where, "no line end" in skip.why) for skip in found.skipped] == [("line 3", True)]
 
 
 def test_empty_cells_behind_the_last_heading_and_empty_lines_are_nothing() -> None:

@@ -94,8 +94,6 @@ def test_an_account_of_active_directory_becomes_an_observation() -> None:
         "os": "Windows 11 Pro",
         "os_version": "10.0 (22631)",
         "type": "workstation",
-        "description": "Reception; Utrecht",
-        "owner": "IT, Desk",
         "enabled": True,
     }
 
@@ -125,7 +123,16 @@ def test_a_device_of_openldap_becomes_an_observation() -> None:
         "names": ["printer", "printer.example.org"],
         "addresses": ["192.0.2.7", "2001:db8::7"],
     }
-    assert found.attributes == {"owner": "Facilities"}
+    assert found.attributes == {}
+
+
+def test_who_a_computer_belongs_to_is_neither_asked_for_nor_kept() -> None:
+    names = ("managedBy", "owner", "manager", "description", "location", "l")
+
+    found = one(directory.computers([account(**dict.fromkeys(names, "CN=Jan Jansen,OU=People"))], CONTEXT))
+
+    assert "Jansen" not in repr((found.identity, found.attributes, found.place))
+    assert not set(names) & set(directory.ATTRIBUTES)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +373,7 @@ def test_active_directorys_own_list_is_read_in_the_language_of_windows(text: str
     reading = directory.parse(text.encode("utf-16"), CONTEXT)
 
     assert one(reading).identity == {"names": ["WS-014"]}
-    assert one(reading).attributes == {"description": "Reception"}
+    assert one(reading).attributes == {}
     assert one(reading).at == dt.datetime(2026, 2, 13, 13, tzinfo=dt.UTC)
     assert [(skip.where, skip.why) for skip in reading.skipped] == [("1 entries", "no computer")]
 

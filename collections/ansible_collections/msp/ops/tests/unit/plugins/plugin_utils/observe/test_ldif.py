@@ -101,12 +101,37 @@ def test_a_cut_entry_is_not_used_for_its_last_value_may_be_half_of_one() -> None
 
 
 def test_what_ldapsearch_says_at_the_end_is_no_entry() -> None:
-    end = "# search reference\nref: ldap://other.example.org/\n\n# search result\nsearch: 2\nresult: 0 Success\n\n"
+    end = "# search result\nsearch: 2\nresult: 0 Success\n\n"
     found = ldif.read("# extended LDIF\n#\n\n" + ENTRY + end + "# numEntries: 1\n")
 
     assert len(found.records) == 1
-    assert found.complete
-    assert [skip.why for skip in found.skipped] == ["a referral to another server, not followed"]
+    assert (found.complete, found.skipped) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("url", "complete"),
+    [
+        ("ldap://branch.example.org/DC=branch,DC=example,DC=org", False),
+        ("ldap://DomainDnsZones.example.org/DC=DomainDnsZones,DC=example,DC=org", True),
+        ("ldap://ForestDnsZones.example.org/DC=ForestDnsZones,DC=exa\n mple,DC=org", True),
+        ("ldap://example.org/CN=Configuration,DC=example,DC=org", True),
+    ],
+)
+def test_a_referral_leaves_out_what_is_there_but_for_active_directorys_own_partitions(url: str, complete: bool) -> None:
+    found = ldif.read(f"{ENTRY}# search reference\nref: {url}\n\n")
+
+    assert len(found.records) == 1
+    assert found.complete is complete
+    assert [skip.why.partition(":")[0] for skip in found.skipped] == ["a referral to another server, not followed"]
+
+
+def test_a_referral_that_slapcat_writes_as_an_entry_is_one() -> None:
+    found = ldif.read(
+        ENTRY + "dn: ou=b,dc=example\nobjectClass: referral\nref: ldap://b.example.org/ou=b,dc=example\n\n"
+    )
+
+    assert (len(found.records), found.complete) == (1, False)
+    assert "not followed" in found.skipped[0].why
 
 
 @pytest.mark.parametrize("end", ["# search result\nsearch: 2\nresult: 4 Size limit exceeded\n\n", ""])

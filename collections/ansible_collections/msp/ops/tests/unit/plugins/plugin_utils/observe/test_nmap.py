@@ -42,12 +42,13 @@ DOWN = """<host><status state="down" reason="no-response"/><address addr="192.0.
 def xml(
     *hosts: str, args: str = "nmap -sS 192.0.2.0/28", end: str = "success", total: int = 16, more: str = ""
 ) -> bytes:
-    finished = f'<finished time="{END}" exit="{end}"/>' if end else ""
+    finished = f'<finished time="{END}" elapsed="600.00" exit="{end}"/>' if end else ""
+    up = sum('state="up"' in host for host in hosts)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE nmaprun>\n<!-- Nmap 7.94 scan -->\n'
         f'<nmaprun scanner="nmap" args="{args}" start="{START}" version="7.94">\n<scaninfo type="syn"/>{more}\n'
         + "\n".join(hosts)
-        + f'\n<runstats>{finished}<hosts up="2" down="14" total="{total}"/></runstats>\n</nmaprun>\n'
+        + f'\n<runstats>{finished}<hosts up="{up}" down="{total - up}" total="{total}"/></runstats>\n</nmaprun>\n'
     ).encode()
 
 
@@ -170,6 +171,15 @@ def test_a_target_that_nmap_passed_over_is_not_covered() -> None:
     found = read(xml(PHONE, more='<target specification="x" status="skipped" reason="invalid"/>'))
 
     assert (found.covered, len(found.observations)) == ((), 1)
+
+
+def test_a_scan_that_names_fewer_hosts_than_it_found_proves_no_absence() -> None:
+    content = xml(SERVER, PHONE, DOWN)
+
+    found = read(content.replace(PHONE.encode(), b""))
+
+    assert (len(found.observations), found.complete, found.covered) == (1, False, ())
+    assert "2 host(s) are up, and names 1" in found.skipped[-1].why
 
 
 def test_a_truncated_file_gives_the_hosts_that_are_whole() -> None:

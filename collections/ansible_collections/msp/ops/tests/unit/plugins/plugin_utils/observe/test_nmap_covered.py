@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.plugin_utils.observe import scan
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.nmap_covered import Run, covered
 
-WHOLE = Run("nmap -sn -oX out.xml 192.0.2.0/24", True, 256, frozenset(), frozenset({"arp-response"}), False)
+WHOLE = Run(
+    "nmap -sn -oX out.xml 192.0.2.0/24", True, 256, frozenset(), frozenset({"arp-response"}), False, 3, 3, 700.0
+)
 
 
 def run(arguments: str, total: int) -> Run:
@@ -35,6 +37,9 @@ def test_a_whole_scan_with_raw_packets_covers_its_targets() -> None:
         ({"total": 255}, "256 address"),
         ({"total": None}, "256 address"),
         ({"passed_over": True}, "passed over"),
+        ({"up": 4}, "4 host(s) are up, and names 3"),
+        ({"up": 2}, "2 host(s) are up, and names 3"),
+        ({"up": None}, "names 3"),
     ],
 )
 def test_a_scan_in_doubt_covers_nothing_and_says_why(changed: dict[str, object], why: str) -> None:
@@ -52,10 +57,44 @@ def test_a_raw_scan_of_ports_shows_its_rights_also_where_nobody_is(scans: str) -
 @pytest.mark.parametrize(
     "options",
     ["-Pn", "-P0", "-PN", "-sL", "-PS22", "-PA80,443 -PU53", "--unprivileged", "-iL hosts.txt",
-     "--excludefile left.txt", "-iR 5", "--resume old.xml"],
+     "--excludefile left.txt", "-iR 5", "--resume old.xml", "--open", "-open", "-PP", "-PM", "-PP -PM", "-PS22 -PP"],
 )  # fmt: skip
 def test_some_ways_to_scan_prove_no_absence(options: str) -> None:
     assert covered(run(f"nmap {options} 192.0.2.0/24", 256))[0] == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "elapsed", "proves"),
+    [
+        ("--max-rtt-timeout 100ms", 700, False),
+        ("--max-rtt-timeout 0.2", 700, False),
+        ("-max_rtt_timeout=soon", 700, False),
+        ("--max-rtt-timeout 1250ms", 700, True),  # -T4
+        ("-T4", 700, True),
+        ("-T5", 10, False),
+        ("-T 5", 10, False),
+        ("-T insane", 10, False),
+        ("-Tinsane", 10, False),
+        ("-T5 --max-rtt-timeout 2s", 10, True),
+        ("-T5 --max-rtt-timeout 2s", 1000, True),  # 15 minutes are longer than a group takes
+        ("-T5 --max-rtt-timeout 2s --max-rate 5", 1000, False),
+        ("--host-timeout 30s", 700, False),
+        ("--host-timeout 30s", None, False),
+        ("--host-timeout 30s", 20, True),  # the whole scan took less
+        ("--host-timeout 500ms", 1, False),
+        ("--host-timeout soon", 1, False),
+        ("--host-timeout 0", 700, True),
+        ("--host-timeout 10m", 700, True),
+        ("--host-timeout 10m --max-rate 10", 700, False),  # 256 addresses take longer at this rate
+        ("--host-timeout 1h --max-rate 10", 4000, True),
+    ],
+)
+def test_a_scan_that_did_not_wait_long_enough_for_an_answer_proves_no_absence(
+    options: str, elapsed: float | None, proves: bool
+) -> None:
+    asked = dataclasses.replace(run(f"nmap -sn {options} 192.0.2.0/24", 256), elapsed=elapsed)
+
+    assert bool(covered(asked)[0]) is proves
 
 
 @pytest.mark.parametrize(
@@ -103,17 +142,18 @@ def test_targets_that_are_not_understood_are_not_covered(words: str, total: int)
     assert why
 
 
-@given(st.integers(0, 8), st.sets(st.integers(0, 255), max_size=20))
-def test_what_our_own_command_scans_is_what_it_covers(longer: int, excluded: set[int]) -> None:
+@given(st.integers(0, 8), st.sets(st.integers(0, 255), max_size=20), st.integers(*scan.RATES))
+def test_what_our_own_command_scans_is_what_it_covers(longer: int, excluded: set[int], rate: int) -> None:
     exclude = tuple(f"192.0.2.{last}" for last in excluded)
     prefix = scan.ScanPrefix(f"192.0.2.0/{24 + longer}", True, exclude)
     plan = scan.plan_scan([prefix])
     if not plan.targets:
         return
-    (words,) = scan.arguments(scan.Scan(plan, privileged=True))
+    (words,) = scan.arguments(scan.Scan(plan, privileged=True, rate=rate))
     expected = {str(one) for one in ipaddress.ip_network(prefix.prefix)} - set(exclude)
 
-    found, why = covered(run(" ".join(("nmap", "-oX", "scan.xml", *words)), len(expected)))
+    asked = run(" ".join(("nmap", "-oX", "scan.xml", *words)), len(expected))
+    found, why = covered(dataclasses.replace(asked, elapsed=86_400.0))
 
     assert why == ""
     assert {str(one) for text in found for one in ipaddress.ip_network(text)} == expected
