@@ -182,7 +182,7 @@ class Followers:
             )
         )
         listed: list[Thing] = []
-        if not things and not _cards(one):
+        if not things and not _cards(one) - one.of(Kind.PRIVATE_MAC):
             listed = self._distinct(self._few(self._listed.get(a, ())) for a in sorted(one.of(Kind.ADDRESS)))
         options = [
             _Option(thing, self._points(one, thing, thing in near, thing in before)) for thing in (*things, *listed)

@@ -21,7 +21,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe.reading import EMP
 from ansible_collections.msp.ops.plugins.plugin_utils.observe.sources import Source, parse
 
 SLUG = "bakery"
-OURS = Prefixes((scan.ScanPrefix("192.0.2.0/24", True),))
+OURS = Prefixes((scan.ScanPrefix("192.0.2.0/24", True),), ())
 NOW = dt.datetime.now(dt.UTC)
 
 
@@ -228,7 +228,7 @@ def test_a_scan_covers_only_what_of_it_is_the_customers(
 ) -> None:
     name = file(tmp_path, nmap_xml(args=f"nmap -sn --privileged {target}", total=total))
 
-    found = look(Prefixes(tuple(scan.ScanPrefix(one, True) for one in ours)), source="nmap", file=name)
+    found = look(Prefixes(tuple(scan.ScanPrefix(one, True) for one in ours), ()), source="nmap", file=name)
 
     assert (found.reading.covered, found.complete) == (covered, bool(covered))
     assert bool(found.reading.skipped) is not found.complete

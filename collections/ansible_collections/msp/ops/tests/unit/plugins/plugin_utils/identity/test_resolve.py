@@ -50,6 +50,13 @@ def test_a_renamed_host_is_the_asset_that_has_its_card() -> None:
     assert verdicts(result) == [("matched", "device:1", 1)]
 
 
+def test_a_made_up_hardware_address_at_the_address_that_netbox_lists_may_be_the_asset() -> None:
+    result = resolved([asset(address="10.0.0.7")], seen("arp", macs=[PRIVATE], addresses=["10.0.0.7"]))
+    assert [(one.verdict, one.why, one.candidates[0].key) for one in result.entities] == [
+        ("conflict", "successor", "device:1")
+    ]
+
+
 def test_a_new_network_card_is_the_same_machine_where_its_serial_number_says_so() -> None:
     result = resolved(
         [asset(serial=SERIAL, macs=(CARD,))],
