@@ -190,7 +190,7 @@ def test_a_host_that_somebody_plugged_in_is_found_by_the_next_look_which_says_wh
     assert device["primary_ip4"]["address"].startswith(newcomer["address"])
     (told,) = [path.with_suffix(".txt").read_text(encoding="utf-8") for path in digests]
     assert newcomer["address"] in told
-    assert "25 min" in told
+    assert re.search(r"25\s+min", told)
     verifications = demo.verify(looked.lab, demo.store_url(looked.build), [JANSEN])
     rows = demo_discovery.strangers(verifications, demo.store_url(looked.build)).splitlines()
     (row,) = [row for row in rows if newcomer["address"] in row]
@@ -202,7 +202,7 @@ def test_what_is_at_the_gateways_address_is_confirmed_by_a_person_and_netbox_lea
 ) -> None:
     def mark() -> str | None:
         found = looked.devices(JANSEN, "contracted")["jansen-gw01"]["custom_fields"]["msp_discovery"]
-        return found and str(found)
+        return str(found["value"]) if found else None
 
     assert mark() == "conflict"
     who = ["-e", 'approved_by="A. de Vries"', "-e", 'reason="Went past it"']
@@ -278,9 +278,14 @@ def test_no_other_prefix_than_the_customers_allowed_ones_is_ever_scanned(
     assert (last.complete, last.seen) == (False, 0)
 
 
+def asked(world: World) -> int:
+    """How many looks through a customer's sources there were; NetBox's own change log is none."""
+    with world.store() as store:
+        return sum(one.source != "netbox" for one in store.coverages(JANSEN))
+
+
 def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: World) -> None:
-    with looked.store() as store:
-        before = len(store.coverages(JANSEN))
+    before = asked(looked)
 
     done = looked.discover({JANSEN: [{"source": "nmapp"}, {"source": "dhcp"}, *SCANS[JANSEN]]})
 
@@ -288,8 +293,7 @@ def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: Wo
     assert "source 1 of bakkerij-jansen" in done.stdout
     assert "source 2 of bakkerij-jansen" in done.stdout
     assert "Hold it against what is agreed" in done.stdout  # the other customers' look is not lost
-    with looked.store() as store:
-        assert len(store.coverages(JANSEN)) == before
+    assert asked(looked) == before
 
 
 def test_a_preview_looks_and_plans_and_leaves_nothing(looked: World) -> None:
@@ -320,7 +324,7 @@ def test_a_password_in_the_list_is_in_no_output_at_any_verbosity(looked: World) 
 def installed(looked: World, tmp_path: Path) -> Callable[[str], str]:
     """An example as a person fills it in: this checkout, this world's environment and sources, a folder for reports."""
     there = demo.environment(looked.lab, looked.build) | {
-        "MSP_DURABLE_PATHS": str(looked.build),
+        "MSP_DURABLE_PATHS": f"{looked.build}:{tmp_path}",
         "NO_PROXY": "127.0.0.1",
         "HOME": str(tmp_path),
     }
