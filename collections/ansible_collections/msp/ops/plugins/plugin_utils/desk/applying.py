@@ -251,7 +251,8 @@ class _Run:
                 "a customer without sites",
                 "add the site to the contract file and run playbooks/onboard.yml, then run again",
             )
-        more: dict[str, Any] = {"custom_fields": {names.OPERATING_SYSTEM: values["os"]} if values.get("os") else {}}
+        custom = {names.OPERATING_SYSTEM: values.get("os"), names.DISCOVERY: values.get(names.DISCOVERY)}
+        more: dict[str, Any] = {"custom_fields": {name: value for name, value in custom.items() if value}}
         if values.get("asset_tag") and values["asset_tag"].casefold() not in taken:
             more["asset_tag"] = values["asset_tag"]
         if values.get("description"):

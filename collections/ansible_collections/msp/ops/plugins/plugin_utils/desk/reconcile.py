@@ -22,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Applied, Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, identified
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
@@ -33,6 +33,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import findings as finding_of
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
@@ -133,6 +134,7 @@ class Gathered:
 
     customer: Customer
     known: Known
+    on_record: Mapping[str, Profile]
     space: Space
     decisions: tuple[Decision, ...]
     changes: tuple[Change, ...]
@@ -249,26 +251,27 @@ class _Reconciliation:
         """The evidence store, for one customer."""
         slug = read.customer.slug
         looks = [one for one in read.looks if one.source != deciding.SOURCE]
+        who = identified(self.store, slug, read.assets)
         return Gathered(
             read.customer,
-            self._known(slug, read.assets, read.space, looks),
+            self._known(slug, who, read, looks),
+            who.on_record,
             read.space,
             read.decisions,
             tuple(self.store.changes(slug)),
             tuple(self.store.plans(slug)),
         )
 
-    def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Coverage]) -> Known:
-        who = identified(self.store, slug, assets)
+    def _known(self, slug: str, who: Identified, read: Read, looks: Sequence[Coverage]) -> Known:
         return Known(
             customer=slug,
-            assets=assets,
+            assets=read.assets,
             sightings=who.sightings,
             profiles=who.profiles,
             resolution=who.resolution,
             coverages=looks,
             audits=who.audits,
-            networks=tuple(one.network for one in space.prefixes),
+            networks=tuple(one.network for one in read.space.prefixes),
             needed=self.options.needed,
             gone=who.earlier.gone,
         )
@@ -295,7 +298,8 @@ class _Reconciliation:
         before = earlier(gathered.changes)
         found = finding_of.findings(known, self.now)
         called = {one.key: one.name for one in known.assets}
-        made = plan_of(known, found, before, now=self.now, after=carried_out(gathered.plans))
+        after = carried_out(gathered.plans)
+        made = plan_of(known, found, before, now=self.now, after=after, on_record=gathered.on_record)
         told = [
             *news.moved(found, self.store.histories(slug, news.PLACING), self.now),
             *news.conflicts(slug, found, before, called, self.now),

@@ -95,7 +95,9 @@ def found(assets: Sequence[Asset], sightings: Sequence[Sighting], **more: Any) -
 def planned(assets: Sequence[Asset], sightings: Sequence[Sighting], *, after: str = "", **more: Any) -> Plan:
     before = more.get("before") or Earlier()
     one = known(assets, sightings, **more)
-    return plan(one, findings(one, NOW), before, now=NOW, after=after)
+    on_record, _profiles = evidence.gather(assets, sightings, facts={}, audits=one.audits, remembered=before.remembered)
+    of_assets = {read.key: read for read in on_record}
+    return plan(one, findings(one, NOW), before, now=NOW, after=after, on_record=of_assets)
 
 
 def steps(made: Plan) -> dict[tuple[str, str], Step]:
