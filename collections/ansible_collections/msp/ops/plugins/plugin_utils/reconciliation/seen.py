@@ -30,6 +30,8 @@ ON_THE_NETWORK = frozenset({"audit", "dhcp", "nmap", "arp", "neighbours"})
 CALLS_ITSELF = frozenset({"audit", "mdm", "directory", "lldp", "dhcp"})
 # Who knows what kind of thing it is; the others guess from open ports and makers.
 KNOWS_THE_TYPE = frozenset({"mdm", "directory"})
+# Who knows what runs on it, or says so of itself; the others guess, and the next time otherwise.
+KNOWS_THE_SYSTEM = frozenset({"audit", "mdm", "directory", "lldp"})
 # Addresses told of within this time of the newest are all current: sources do not look at the same moment.
 CURRENT = dt.timedelta(hours=24)
 
@@ -57,6 +59,7 @@ class Seen:
     vendor: str
     model: str
     os: str
+    certain_os: str
     type: str
     certain_type: str
     switch: str
@@ -107,6 +110,7 @@ def of(
         vendor=_attribute(best, "vendor"),
         model=_attribute(best, "model"),
         os=_first(map(_system, best)),
+        certain_os=_first(_system(one) for one in best if kind_of(one.source) in KNOWS_THE_SYSTEM),
         type=_attribute(best, "type"),
         certain_type=_attribute([one for one in best if kind_of(one.source) in KNOWS_THE_TYPE], "type"),
         switch=place[0],

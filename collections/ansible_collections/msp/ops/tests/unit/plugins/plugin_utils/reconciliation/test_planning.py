@@ -141,6 +141,21 @@ def test_a_system_is_the_audits_to_tell_where_there_is_one() -> None:
     assert planned([asset(1)], [sighting], audits={"device:1": (good, good)}).steps == ()
 
 
+@pytest.mark.parametrize("source", ["nmap", "dhcp", "arp", "nmap:branch"])
+def test_a_guess_fills_an_empty_system_and_changes_none(source: str) -> None:
+    guess = seen(1, source, attributes={"os": "Linux 2.6"})
+    assert steps(planned([asset(1)], [guess]))["facts", "srv01"].values == {"custom": {OS: "Linux 2.6"}}
+    assert planned([asset(1, custom_fields={OS: "Linux 5.x"})], [guess]).steps == ()
+
+
+@pytest.mark.parametrize("source", ["mdm", "directory", "audit", "lldp"])
+def test_who_knows_the_system_changes_it_whatever_a_scan_guesses(source: str) -> None:
+    known = seen(1, source, attributes={"os": "Debian 13"}, hours=5)
+    guess = seen(1, "nmap", attributes={"os": "Linux 2.6"})
+    old = asset(1, custom_fields={OS: "Linux 5.x"})
+    assert steps(planned([old], [known, guess]))["facts", "srv01"].values == {"custom": {OS: "Debian 13"}}
+
+
 def test_a_changed_address_and_a_new_card_follow_and_are_told() -> None:
     made = planned([asset(1)], [seen(1, macs=[card(1), card(91)], addresses=["192.0.2.91"])])
     step = steps(made)["facts", "srv01"]
