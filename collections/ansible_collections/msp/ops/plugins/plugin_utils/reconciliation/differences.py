@@ -39,8 +39,8 @@ def promises(asset: Asset, told: Seen) -> tuple[Difference, ...]:
 
 
 def _promises(asset: Asset, told: Seen) -> Iterator[Difference]:
-    if told.own_names and host(asset.name) not in {host(name) for name in told.own_names}:
-        yield Difference("name", asset.name, told.own_names[0])
+    if told.called and host(asset.name) not in {host(name) for name in told.called}:
+        yield Difference("name", asset.name, told.called[0])
     for what, promised, found in (
         ("serial", asset.serial, told.serial),
         ("asset_tag", asset.asset_tag or "", told.asset_tag),

@@ -164,9 +164,10 @@ class _Planner:
             values["macs"] = macs
         values |= self._address(None, _preferred(told.addresses))
         identity = identity_of(told)
-        if told.names and values["name"] != clean(told.names[0], 64):
+        first = next(iter(told.called or told.names), None)
+        if first and values["name"] != clean(first, 64):
             # NetBox takes a name once. It is this one's as well, and what is heard of that name may be either.
-            identity["names"] = list(dict.fromkeys([*told.own_names, told.names[0]]))
+            identity["names"] = list(dict.fromkeys([*told.own_names, first]))
         making = Making(len(self.making) + 1, finding.thing, values, identity)
         self.making[finding.thing] = making, finding, told
 
@@ -193,7 +194,7 @@ class _Planner:
     def _name(self, told: Seen) -> str:
         """A name that no asset of the customer has: NetBox takes a name once."""
         rest = told.key.partition(":")[2] or told.key
-        first = told.names[0] if told.names else f"seen-{rest}"
+        first = next(iter(told.called or told.names), f"seen-{rest}")
         for name in (clean(first, 64), clean(f"{first[:30]} ({rest})", 64), clean(f"seen-{told.key}", 64)):
             if name.casefold() not in self.names:
                 self.names.add(name.casefold())
@@ -299,16 +300,17 @@ class _Planner:
         if asset.kind == DEVICE and tag and tag.casefold() not in self.tags and (follows or not asset.asset_tag):
             fields["asset_tag"] = tag
             self.tags.add(tag.casefold())
-        if follows and told.names and host(asset.name) not in {host(one) for one in told.names}:
-            name = self._rename(asset, told)
+        called = told.called or told.names
+        if follows and called and host(asset.name) not in {host(one) for one in called}:
+            name = self._rename(asset, called[0])
             fields |= {"name": name} if name else {}
         if told.asset_class and (not asset.asset_class or (follows and asset.asset_class == "other")):
             custom[names.ASSET_CLASS] = told.asset_class
         return fields, custom
 
-    def _rename(self, asset: Asset, told: Seen) -> str:
+    def _rename(self, asset: Asset, called: str) -> str:
         """The name it gives itself now, where no other asset has it. One made of several alike keeps its own."""
-        name = clean(told.names[0], 64)
+        name = clean(called, 64)
         if name.casefold() in self.names or asset.name.casefold().startswith(f"{name[:30].casefold()} ("):
             return ""
         self.names.add(name.casefold())

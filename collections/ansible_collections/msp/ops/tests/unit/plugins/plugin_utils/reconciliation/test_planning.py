@@ -130,6 +130,19 @@ def test_a_promise_that_is_not_kept_is_shown_with_both_sides() -> None:
     assert told(made, "changed")[0]["changes"] == [{"what": "name", "before": "srv01", "after": "reception"}]
 
 
+def test_an_account_under_the_old_name_hides_no_rename() -> None:
+    dead = seen(1, "directory", hours=24 * 20, names=["srv01"], serial="S-SRV01")
+    made = planned([asset(1)], [dead, seen(1, names=["reception"])])
+    assert told(made, "changed")[0]["changes"] == [{"what": "name", "before": "srv01", "after": "reception"}]
+    assert planned([asset(1)], [dead]).steps == ()
+
+
+def test_an_unlisted_device_follows_the_name_that_it_has_now() -> None:
+    dead = seen(1, "directory", hours=24 * 20, names=["till"], serial="S-SRV01")
+    made = planned([asset(1, "till", status="unlisted")], [dead, seen(1, names=["reception"])])
+    assert steps(made)["facts", "till"].values == {"fields": {"name": "reception"}}
+
+
 def test_a_name_that_only_the_dns_knows_promises_nothing() -> None:
     assert planned([asset(1)], [seen(1, "nmap", names=["host-1.dhcp.lan"])]).steps == ()
 
