@@ -27,6 +27,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings im
     CHANGED,
     CLOSED,
     CONFLICT,
+    FRESH,
     MISSING,
     UNLISTED,
     Finding,
@@ -89,6 +90,7 @@ class _Planner:
         self.tags = {one.asset_tag.casefold() for one in known.assets if one.asset_tag}
         self.macs = {mac for one in known.assets for mac in one.macs}
         self.holders = {a: one.key for one in known.assets for a in (*one.addresses, one.address) if a}
+        self.resolution = known.resolution
         self.told_of = frozenset(one.thing for one in self.found if one.kind == CONFLICT)
         self.making: dict[str, tuple[Making, Finding, Seen]] = {}  # by thing
         self.looked_at: set[str] = set()
@@ -101,6 +103,7 @@ class _Planner:
             if not self._look():
                 break
         self.disputes = _disputes(self.found)
+        self.doubtful = self.resolution.doubtful_assets()
         for making, finding, told in self.making.values():
             self._created(making, finding, told)
         self._marks()
@@ -132,6 +135,7 @@ class _Planner:
         making = [one for one, _finding, _told in self.making.values()]
         filled = {key: step.values for key, step in self.filled.items()}
         known = expected.known(self.known, self.on_record, making, filled, self.before.remembered)
+        self.resolution = known.resolution
         self._found(findings(known, self.now), making)
         return True
 
@@ -340,7 +344,7 @@ class _Planner:
     def _change_mark(self, asset: Asset, has: str, wanted: str, disputes: Sequence[Finding]) -> None:
         finding = self.of_asset.get(asset.key)
         told = finding.seen if finding else None
-        said = self._why(wanted, finding, disputes)
+        said = self._why(wanted, finding, disputes) or self._fine(asset, has)
         journal = f"Discovery: {has or 'fine'} to {wanted or 'fine'}. {said} {words.evidence(told)}".strip()
         step = Step.of(
             MARK,
@@ -361,24 +365,43 @@ class _Planner:
             return " ".join(words.conflict(one, self.called) for one in disputes)
         differing = finding.differences if finding and mark == names.CHANGED else ()
         said = [f"{d.what}: {words.plain(d.before)} promised, {words.plain(d.after)} seen" for d in differing]
-        return "; ".join(said) or "as agreed again"
+        return "; ".join(said)
+
+    def _fine(self, asset: Asset, has: str) -> str:
+        """Why nothing is shown of it any more."""
+        if asset.status in CLOSED:
+            return f"{asset.status}: nothing is looked for any more"
+        if has == names.CONFLICT:
+            # A conflict that nobody settled is none any more once it is old.
+            return _OLD if asset.key in self.doubtful else "no longer in conflict"
+        return "seen again" if has == names.MISSING else "as promised again"
 
     def _transitions(
         self, asset: Asset, has: str, wanted: str, finding: Finding | None, disputes: Sequence[Finding]
     ) -> Iterator[tuple[str, Mapping[str, Any]]]:
         base = words.detail(finding) if finding else {"name": asset.name}
-        if has == names.MISSING:
+        if self._back(asset, has, wanted, finding):
             yield "back", {**base, "gone_since": words.iso(self.before.gone_since.get(asset.key))}
-        if has == names.CONFLICT:
-            yield "settled", {**base, "how": "no longer in conflict"}
+        if has == names.CONFLICT or (has and asset.status in CLOSED):
+            yield "settled", {**base, "how": self._fine(asset, has)}
         if wanted == names.MISSING:
             yield "gone", {**base, "misses": dict(finding.misses) if finding else {}}
         if wanted == names.CONFLICT:
             yield "conflict", self._conflict(finding or asset, disputes)
         if wanted == names.CHANGED:
             yield "changed", {**base, "changes": [d.as_dict() for d in (finding.differences if finding else ())]}
-        if has == names.CHANGED and wanted == "":
-            yield "settled", {**base, "how": "as promised again"}
+        if has == names.CHANGED and wanted == "" and asset.status not in CLOSED:
+            yield "settled", {**base, "how": self._fine(asset, has)}
+
+    def _back(self, asset: Asset, has: str, wanted: str, finding: Finding | None) -> bool:
+        """Was it gone, and did somebody see it since? Not where it may be something else, or nobody looks for it."""
+        told = finding.seen if finding else None
+        if told is None or asset.status in CLOSED or wanted not in ("", names.CHANGED):
+            return False
+        if has == names.CONFLICT and asset.key in self.before.gone:
+            before = self.before.gone[asset.key]
+            return before is None or told.last_seen > before
+        return has == names.MISSING
 
     def _conflict(self, about: Finding | Asset, disputes: Sequence[Finding]) -> dict[str, Any]:
         base = words.detail(about) if isinstance(about, Finding) else {"name": about.name}
@@ -392,6 +415,7 @@ class _Planner:
 
 
 _KINDS = (DEVICE, "virtual-machine")
+_OLD = f"what it was about was not seen for {FRESH.days} days"
 
 
 def _of_thing(side: Candidate, things: Mapping[str, str]) -> Candidate:

@@ -258,6 +258,41 @@ def test_back_says_since_when_it_was_gone() -> None:
     assert told(made, "back")[0]["gone_since"] == (NOW - 80 * HOUR).isoformat()
 
 
+@pytest.mark.parametrize("status", ["excluded", "ended"])
+@pytest.mark.parametrize("has", ["missing", "changed", "conflict"])
+def test_what_was_agreed_to_be_left_alone_loses_its_mark_and_is_not_said_to_be_back(status: str, has: str) -> None:
+    marked = asset(1, status=status, custom_fields={names.DISCOVERY: has})
+    made = planned([marked], [seen(1, hours=24 * 40)], before=Earlier(gone={"device:1": NOW - 960 * HOUR}))
+    (step,) = made.steps
+    assert step.values == {names.DISCOVERY: None}
+    assert f"{has} to fine. {status}: " in step.journal and "agreed again" not in step.journal
+    assert [(one.kind, one.detail["how"]) for one in made.changes] == [
+        ("settled", f"{status}: nothing is looked for any more")
+    ]
+
+
+def test_what_is_missing_and_then_in_conflict_is_not_back() -> None:
+    absent = asset(1, custom_fields={names.DISCOVERY: "missing"})
+    gone = Earlier(gone={"device:1": NOW - 90 * HOUR}, gone_since={"device:1": NOW - 80 * HOUR})
+    made = planned([absent, asset(2)], [seen(2, "mdm", serial="S-SRV01")], before=gone)
+    assert [one.kind for one in made.changes if one.asset == "device:1"] == ["conflict"]
+
+
+def test_what_was_missing_in_conflict_and_is_seen_is_back() -> None:
+    doubted = asset(1, custom_fields={names.DISCOVERY: "conflict"})
+    gone = Earlier(gone={"device:1": NOW - 90 * HOUR}, gone_since={"device:1": NOW - 80 * HOUR})
+    assert [one.kind for one in planned([doubted], [seen(1)], before=gone).changes] == ["back", "settled"]
+    assert [one.kind for one in planned([doubted], [seen(1, hours=90)], before=gone).changes] == ["settled"]
+
+
+def test_a_conflict_that_only_became_old_is_said_to_be_old() -> None:
+    doubted = [asset(one, custom_fields={names.DISCOVERY: "conflict"}) for one in (1, 2)]
+    made = planned(doubted, [seen(2, "mdm", serial="S-SRV01", hours=24 * 40)])
+    assert [one.values for one in made.steps] == [{names.DISCOVERY: None}] * 2
+    assert all("conflict to fine. what it was about was not seen for 30 days" in one.journal for one in made.steps)
+    assert [one.detail["how"] for one in made.changes] == ["what it was about was not seen for 30 days"] * 2
+
+
 # Ids
 
 
