@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change, StoredPlan
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import Known, findings
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step, stored
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import plan
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from bench._made_network import make
@@ -29,11 +30,11 @@ def test_a_second_run_on_the_same_evidence_plans_nothing(rates: Rates, seed: int
         first = planned(made, made.assets, ())
         assert {step.kind for step in first.steps} >= {"create", "facts", "mark"}
         assets, changes = applied(made.assets, first)
-        second = planned(made, assets, changes)
+        second = planned(made, assets, changes, [stored(first)])
         assert [(one.kind, one.name, one.values) for one in second.steps] == []
 
 
-def planned(made: Made, assets: Sequence[Asset], changes: Iterable[Change]) -> Plan:
+def planned(made: Made, assets: Sequence[Asset], changes: Sequence[Change], plans: Iterable[StoredPlan] = ()) -> Plan:
     before = earlier(changes)
     on_record, profiles = evidence.gather(
         assets,
@@ -54,7 +55,8 @@ def planned(made: Made, assets: Sequence[Asset], changes: Iterable[Change]) -> P
     )
     before = replace(before, remembered={**made.remembered, **before.remembered})
     of_assets = {one.key: one for one in on_record}
-    return plan(known, findings(known, NOW), before, now=NOW, after="", on_record=of_assets)
+    ours = given_values(changes, plans)
+    return plan(known, findings(known, NOW), before, now=NOW, after="", on_record=of_assets, given=ours)
 
 
 def applied(assets: Sequence[Asset], done: Plan) -> tuple[list[Asset], list[Change]]:

@@ -38,6 +38,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import find
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import CONFLICT, Finding, Known
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import (
     CREATE,
     Plan,
@@ -298,8 +299,15 @@ class _Reconciliation:
         before = earlier(gathered.changes)
         found = finding_of.findings(known, self.now)
         called = {one.key: one.name for one in known.assets}
-        after = carried_out(gathered.plans)
-        made = plan_of(known, found, before, now=self.now, after=after, on_record=gathered.on_record)
+        made = plan_of(
+            known,
+            found,
+            before,
+            now=self.now,
+            after=carried_out(gathered.plans),
+            on_record=gathered.on_record,
+            given=given_values(gathered.changes, gathered.plans),
+        )
         told = [
             *news.moved(found, self.store.histories(slug, news.PLACING), self.now),
             *news.conflicts(slug, found, before, called, self.now),

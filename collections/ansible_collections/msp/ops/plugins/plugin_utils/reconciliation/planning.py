@@ -34,6 +34,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings im
     Known,
     findings,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import Given
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import (
     CREATE,
     FACTS,
@@ -61,11 +62,12 @@ def plan(
     now: dt.datetime,
     after: str,
     on_record: Mapping[str, Profile],
+    given: Given,
 ) -> Plan:
     """What NetBox has to be told. Nothing to tell is a plan without steps. on_record is what identity read of each
-    asset.
+    asset, given the names and numbers that discovery gave it.
     """
-    return _Planner(known, found, before, on_record, now).plan(after)
+    return _Planner(known, found, before, on_record=on_record, given=given, now=now).plan(after)
 
 
 class _Planner:
@@ -76,11 +78,13 @@ class _Planner:
         known: Known,
         found: Sequence[Finding],
         before: Earlier,
+        *,
         on_record: Mapping[str, Profile],
+        given: Given,
         now: dt.datetime,
     ) -> None:
         self.known = known
-        self.on_record, self.now = on_record, now
+        self.on_record, self.given, self.now = on_record, given, now
         self.before = before
         self.assets = {one.key: one for one in known.assets}
         self.called = {key: one.name for key, one in self.assets.items()}
@@ -294,18 +298,26 @@ class _Planner:
         self._add(step, *[("changed", {**words.detail(finding), "changes": told_of})] * bool(told_of))
 
     def _filled(self, asset: Asset, told: Seen) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Fields and custom fields: of what was promised only what is empty, of an unlisted thing all that changed."""
+        """Fields and custom fields: of what was promised only what is empty, of an unlisted thing all that changed and
+        that no person wrote.
+        """
         follows = (asset.status or names.UNLISTED) == names.UNLISTED
+        ours = self.given.get(asset.key, {}) if follows else {}
         fields: dict[str, Any] = {}
         custom: dict[str, Any] = {}
-        if told.serial and told.serial != asset.serial and (follows or not asset.serial):
+        if told.serial and told.serial != asset.serial and (not asset.serial or asset.serial in ours.get("serial", ())):
             fields["serial"] = told.serial
         tag = told.asset_tag
-        if asset.kind == DEVICE and tag and tag.casefold() not in self.tags and (follows or not asset.asset_tag):
+        if (
+            asset.kind == DEVICE
+            and tag
+            and tag.casefold() not in self.tags
+            and (not asset.asset_tag or asset.asset_tag in ours.get("asset_tag", ()))
+        ):
             fields["asset_tag"] = tag
             self.tags.add(tag.casefold())
         called = told.called or told.names
-        if follows and called and host(asset.name) not in {host(one) for one in called}:
+        if asset.name in ours.get("name", ()) and called and host(asset.name) not in {host(one) for one in called}:
             name = self._rename(asset, called[0])
             fields |= {"name": name} if name else {}
         if told.asset_class and (not asset.asset_class or (follows and asset.asset_class == "other")):

@@ -94,10 +94,11 @@ def found(assets: Sequence[Asset], sightings: Sequence[Sighting], **more: Any) -
 
 def planned(assets: Sequence[Asset], sightings: Sequence[Sighting], *, after: str = "", **more: Any) -> Plan:
     before = more.get("before") or Earlier()
+    given = more.pop("given", {})
     one = known(assets, sightings, **more)
     on_record, _profiles = evidence.gather(assets, sightings, facts={}, audits=one.audits, remembered=before.remembered)
     of_assets = {read.key: read for read in on_record}
-    return plan(one, findings(one, NOW), before, now=NOW, after=after, on_record=of_assets)
+    return plan(one, findings(one, NOW), before, now=NOW, after=after, on_record=of_assets, given=given)
 
 
 def steps(made: Plan) -> dict[tuple[str, str], Step]:

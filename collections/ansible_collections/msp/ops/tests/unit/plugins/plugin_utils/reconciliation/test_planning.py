@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import plan as plans
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.reconciliation.made import (
@@ -117,9 +118,31 @@ def test_a_number_that_was_promised_and_is_seen_otherwise_stays_and_is_shown() -
 def test_an_unlisted_asset_follows_what_is_seen() -> None:
     own = asset(1, "seen-b8:27", status="unlisted", serial="", asset_class="other", vendor="Unknown")
     more: dict[str, Any] = {"serial": "S-TILL", "names": ["till"], "attributes": {"type": "workstation"}}
-    values = steps(planned([own], [seen(1, "mdm", **more)]))["facts", "seen-b8:27"].values
+    ours = {"device:1": {"name": {"seen-b8:27"}}}
+    values = steps(planned([own], [seen(1, "mdm", **more)], given=ours))["facts", "seen-b8:27"].values
     assert values["fields"] == {"name": "till", "serial": "S-TILL"}
     assert values["custom"] == {names.ASSET_CLASS: "workstation"} and values["retype"]
+
+
+def test_what_a_person_called_an_unlisted_device_or_wrote_on_it_stays() -> None:
+    by_hand = asset(1, "Reception till", status="unlisted", serial="BY-HAND", asset_tag="T-HAND")
+    sighting = seen(1, "mdm", names=["till-01"], serial="S-SRV01", asset_tag="T-1")
+    before = Earlier(remembered={"device:1": {"serial": ["S-SRV01"], "asset_tag": ["T-1"], "macs": [card(1)]}})
+    ours: dict[str, Any] = {"device:1": {"name": {"till"}, "serial": {"S-SRV01"}, "asset_tag": {"T-1"}}}
+    assert planned([by_hand], [sighting], before=before, given=ours).steps == ()
+    # The same device as discovery left it follows.
+    ours["device:1"] = {"name": {by_hand.name}, "serial": {by_hand.serial}, "asset_tag": {by_hand.asset_tag}}
+    fields = {"name": "till-01", "serial": "S-SRV01", "asset_tag": "T-1"}
+    assert planned([by_hand], [sighting], before=before, given=ours).steps[0].values == {"fields": fields}
+
+
+def test_what_discovery_gave_is_what_a_device_was_made_with_and_what_was_filled_in() -> None:
+    made = planned([], [seen(57, "mdm", names=["till"], serial="S-TILL", asset_tag="T-1")])
+    changes = [made.recorded(one, "device:9") for one in made.changes]
+    filled = planned([asset(9, serial="", asset_tag=None)], [seen(9, "mdm", serial="S-NEW", asset_tag="T-2")])
+    assert given_values(changes, [plans.stored(filled)]) == {
+        "device:9": {"name": {"till"}, "serial": {"S-TILL", "S-NEW"}, "asset_tag": {"T-1", "T-2"}}
+    }
 
 
 def test_a_promise_that_is_not_kept_is_shown_with_both_sides() -> None:
@@ -139,7 +162,8 @@ def test_an_account_under_the_old_name_hides_no_rename() -> None:
 
 def test_an_unlisted_device_follows_the_name_that_it_has_now() -> None:
     dead = seen(1, "directory", hours=24 * 20, names=["till"], serial="S-SRV01")
-    made = planned([asset(1, "till", status="unlisted")], [dead, seen(1, names=["reception"])])
+    ours = {"device:1": {"name": {"till"}}}
+    made = planned([asset(1, "till", status="unlisted")], [dead, seen(1, names=["reception"])], given=ours)
     assert steps(made)["facts", "till"].values == {"fields": {"name": "reception"}}
 
 
