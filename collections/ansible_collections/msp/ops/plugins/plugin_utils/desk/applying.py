@@ -198,11 +198,12 @@ class _Run:
         there, foreign = self._since_planned()
         by_name = {row["name"].casefold(): int(row["id"]) for row in there}
         ids = {step.id: by_name[step.values["name"].casefold()] for step in steps if _named(step) in by_name}
+        givers = self._givers(steps, ids)
         if not foreign:
             ids |= self._make([step for step in steps if step.id not in ids])
         made = [step for step in steps if step.id in ids]
         try:
-            self._complete(made, ids)
+            self._complete(made, ids, givers)
         except MspError as error:
             if error.code != "MSP-REG-007" or len(made) != 1:
                 raise
@@ -211,6 +212,18 @@ class _Run:
         self._finish(made, {step.id: f"{DEVICE}:{ids[step.id]}" for step in made})
         if foreign:
             raise self._refused(f"added: {', '.join(foreign)}")
+
+    def _givers(self, steps: Sequence[Step], ids: Mapping[str, int]) -> dict[str, Row]:
+        """The assets that give up an address, read before anything is made. ids is what a killed run made of these
+        steps: that is told of, whatever becomes of the rest.
+        """
+        try:
+            return self._present(touched(steps))
+        except MspError as error:
+            if error.code == "MSP-REC-002":
+                made = [step for step in steps if step.id in ids]
+                self._finish(made, {step.id: f"{DEVICE}:{ids[step.id]}" for step in made})
+            raise
 
     def _since_planned(self) -> tuple[list[Row], list[str]]:
         """The customer's assets that are newer than the plan: those that it made, and the names of the others."""
@@ -268,9 +281,8 @@ class _Run:
             **more,
         )
 
-    def _complete(self, steps: Sequence[Step], ids: Mapping[str, int]) -> None:
+    def _complete(self, steps: Sequence[Step], ids: Mapping[str, int], givers: Mapping[str, Row]) -> None:
         """Interface, hardware addresses, address and primary address of devices that were just made."""
-        givers = self._present(touched(steps))
         self._let_go(steps, givers)
         wanted = [_connected(step, ids[step.id]) for step in steps]
         primary = devices.connect(self.register, DEVICE, wanted, self.place.space, self.message)
