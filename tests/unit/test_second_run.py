@@ -15,7 +15,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier imp
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import Known, findings
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step, stored
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import plan
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import Taken, plan
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from bench._made_network import make
 from bench._made_world import NOW, ROUGH, USUAL, Made, Rates
@@ -56,7 +56,7 @@ def planned(made: Made, assets: Sequence[Asset], changes: Sequence[Change], plan
     before = replace(before, remembered={**made.remembered, **before.remembered})
     of_assets = {one.key: one for one in on_record}
     ours = given_values(changes, plans)
-    return plan(known, findings(known, NOW), before, now=NOW, after="", on_record=of_assets, given=ours)
+    return plan(known, findings(known, NOW), before, now=NOW, after="", on_record=of_assets, given=ours, taken=Taken())
 
 
 def applied(assets: Sequence[Asset], done: Plan) -> tuple[list[Asset], list[Change]]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices, holding
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Applied, Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, identified
@@ -36,7 +36,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import 
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import findings as finding_of
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier, earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import CONFLICT, Finding, Known
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import (
@@ -48,6 +48,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import
     loaded,
     stored,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import Taken
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import plan as plan_of
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import (
@@ -299,15 +300,7 @@ class _Reconciliation:
         before = earlier(gathered.changes)
         found = finding_of.findings(known, self.now)
         called = {one.key: one.name for one in known.assets}
-        made = plan_of(
-            known,
-            found,
-            before,
-            now=self.now,
-            after=carried_out(gathered.plans),
-            on_record=gathered.on_record,
-            given=given_values(gathered.changes, gathered.plans),
-        )
+        made = self._plan(gathered, found, before)
         told = [
             *news.moved(found, self.store.histories(slug, news.PLACING), self.now),
             *news.conflicts(slug, found, before, called, self.now),
@@ -326,6 +319,22 @@ class _Reconciliation:
                 kept = _kept(self.store, made.id)
                 result.approved = kept.approved_by is not None
         return result
+
+    def _plan(self, gathered: Gathered, found: Sequence[Finding], before: Earlier) -> Plan:
+        """What NetBox would not give to this customer's assets is left out."""
+        known = gathered.known
+        values = given_values(gathered.changes, gathered.plans)
+        after = carried_out(gathered.plans)
+
+        def made(taken: Taken) -> Plan:
+            on_record = gathered.on_record
+            return plan_of(
+                known, found, before, now=self.now, after=after, on_record=on_record, given=values, taken=taken
+            )
+
+        first = made(Taken())
+        taken = holding.taken(self.register, first, known.assets, gathered.space)
+        return made(taken) if taken else first
 
     def _may(self, found: Reconciled) -> bool:
         """Is there something to carry out that nobody has to approve any more?"""

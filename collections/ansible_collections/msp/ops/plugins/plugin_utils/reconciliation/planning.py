@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.desired import UNKNOWN
@@ -50,6 +50,19 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.seen import
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
 DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Addresses and asset tags (in lower case) that somebody in NetBox has who is none of the customer's assets."""
+
+    addresses: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.addresses or self.tags)
+
+
 # How often what a plan makes is looked at anew: what was freed by the first look is made in the second.
 _LOOKS = 4
 
@@ -63,11 +76,12 @@ def plan(
     after: str,
     on_record: Mapping[str, Profile],
     given: Given,
+    taken: Taken,
 ) -> Plan:
     """What NetBox has to be told. Nothing to tell is a plan without steps. on_record is what identity read of each
-    asset, given the names and numbers that discovery gave it.
+    asset, given the names and numbers that discovery gave it, taken what NetBox would not give to anybody else.
     """
-    return _Planner(known, found, before, on_record=on_record, given=given, now=now).plan(after)
+    return _Planner(known, found, before, on_record=on_record, given=given, taken=taken, now=now).plan(after)
 
 
 class _Planner:
@@ -81,17 +95,18 @@ class _Planner:
         *,
         on_record: Mapping[str, Profile],
         given: Given,
+        taken: Taken,
         now: dt.datetime,
     ) -> None:
         self.known = known
-        self.on_record, self.given, self.now = on_record, given, now
+        self.on_record, self.given, self.taken, self.now = on_record, given, taken, now
         self.before = before
         self.assets = {one.key: one for one in known.assets}
         self.called = {key: one.name for key, one in self.assets.items()}
         self.found = sorted(found, key=lambda one: one.thing)
         self.of_asset = {one.asset.key: one for one in self.found if one.asset is not None}
         self.names = {one.name.casefold() for one in known.assets}
-        self.tags = {one.asset_tag.casefold() for one in known.assets if one.asset_tag}
+        self.tags = {one.asset_tag.casefold() for one in known.assets if one.asset_tag} | taken.tags
         self.macs = {mac for one in known.assets for mac in one.macs}
         self.holders = {a: one.key for one in known.assets for a in (*one.addresses, one.address) if a}
         self.resolution = known.resolution
@@ -187,6 +202,9 @@ class _Planner:
             more = {"class": joined.seen.asset_class, "os": joined.seen.os}
             values |= {key: value for key, value in more.items() if value}
         journal = f"Contract status: {names.UNLISTED}. Seen, and in no contract. {words.evidence(told)}"
+        address = _preferred(told.addresses)
+        if address in self.taken.addresses:
+            journal += f" Its address {address} is somebody else's in NetBox."
         disputes = self.disputes.get(making.thing, [])
         if disputes:
             values[names.DISCOVERY] = names.CONFLICT
@@ -217,7 +235,7 @@ class _Planner:
 
     def _address(self, asset: Asset | None, address: str | None) -> dict[str, Any]:
         """The address and, where another asset has it, that one; nothing where that one may still be there."""
-        if address is None:
+        if address is None or address in self.taken.addresses:
             return {}
         holder = self.holders.get(address)
         if holder is not None and (asset is None or holder != asset.key):
