@@ -51,8 +51,8 @@ def known(
     filled: Mapping[str, Values],
     remembered: Remembered,
 ) -> Known:
-    """What is known once these devices are made and these values (by asset) are filled in. on_record is by asset, what
-    identity read of it.
+    """What is known once these devices are made and these values (by asset) are filled in; what was known before where
+    that makes nobody anybody else. on_record is by asset, what identity read of it.
     """
     assets = {one.key: one for one in before.assets}
     after = {**assets, **{key: _filled(assets[key], values) for key, values in filled.items()}}
@@ -61,11 +61,13 @@ def known(
         after[one.key] = _made(before.customer, one)
     for values in filled.values():
         _give_up(after, values)
+    changed = {key for key, asset in after.items() if key not in assets or _differs(assets[key], asset)}
+    if not changed:
+        return before
     moving = _moving((*before.profiles.values(), *on_record.values()))
     profiles = dict(on_record)
-    for key, asset in after.items():
-        if key not in assets or _differs(assets[key], asset):
-            profiles[key] = _profile(asset, assets.get(key), on_record.get(key), remembered.get(key), moving)
+    for key in changed & set(assets):
+        profiles[key] = _profile(after[key], assets[key], on_record[key], remembered.get(key), moving)
     for one in making:
         profiles[one.key] = of_asset(after[one.key], None, None, one.identity, moving)
     resolution = resolve(before.customer, [profiles[key] for key in after], list(before.profiles.values()))
@@ -126,12 +128,9 @@ def _moving(profiles: Iterable[Profile]) -> frozenset[str]:
 
 
 def _profile(
-    asset: Asset, before: Asset | None, read: Profile | None, taught: Mapping[str, Any] | None, moving: frozenset[str]
+    asset: Asset, before: Asset, read: Profile, taught: Mapping[str, Any] | None, moving: frozenset[str]
 ) -> Profile:
     """What is on record of an asset then. What its audit said of it beyond NetBox stays."""
-    made = of_asset(asset, None, None, taught, moving)
-    if before is None or read is None:
-        return made
-    said = of_asset(before, None, None, taught, moving)
+    made, said = (of_asset(one, None, None, taught, moving) for one in (asset, before))
     sets = {name: getattr(made, name) | (getattr(read, name) - getattr(said, name)) for name in _SETS}
     return replace(read, **sets, type=made.type, family=made.family)

@@ -154,6 +154,8 @@ class _Planner:
         making = [one for one, _finding, _told in self.making.values()]
         filled = {key: step.values for key, step in self.filled.items()}
         known = expected.known(self.known, self.on_record, making, filled, self.before.remembered)
+        if known is self.known:
+            return False
         self.resolution = known.resolution
         self._found(findings(known, self.now), making)
         return True

@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk import reconcile
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Space
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Outcome, Reconciled
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import of_asset
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import findings
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step, stored
@@ -62,7 +63,8 @@ def test_an_address_that_another_customer_has_is_asked_for_once_and_planned_neve
     one = known([asset(1)], [seen(1, addresses=["192.0.2.30"])])
     customer: Any = mock.Mock(slug=SLUG)
     run = reconcile._Reconciliation(register, mock.Mock(), options(), NOW)
-    gathered = reconcile.Gathered(customer, one, {}, Space(1), (), (), ())
+    on_record = {"device:1": of_asset(asset(1))}
+    gathered = reconcile.Gathered(customer, one, on_record, Space(1), (), (), ())
     assert run._plan(gathered, findings(one, NOW), Earlier()).steps == ()
     assert [call.args[0] for call in register.rows.call_args_list] == ["ipam/ip-addresses"]
 

@@ -276,6 +276,21 @@ def test_a_conflict_marks_every_asset_that_it_may_be_about() -> None:
     assert len(told(made, "conflict")[0]["sides"]) == 2
 
 
+def test_a_device_that_a_conflict_is_about_is_marked_as_it_is_made() -> None:
+    two = [seen(57, "dhcp", names=["till"]), seen(58, "dhcp", names=["till"])]
+    account = seen(59, "directory", names=["till"], macs=[], addresses=[], directory_id="7d1c2f1e-1111-4222-8333-9444")
+    made = planned([], [*two, account])
+    created = [one for one in made.steps if one.kind == "create"]
+    assert [one.values.get(names.DISCOVERY) for one in created] == ["conflict", "conflict"]
+    assert all("Discovery: conflict. " in one.journal for one in created)
+    assert [one.kind for one in made.changes] == ["new", "new"]  # the conflict is told of by itself
+
+
+def test_the_second_device_of_a_name_is_remembered_by_that_name_too() -> None:
+    made = planned([], [seen(57, "nmap", names=["till"]), seen(58, "nmap", names=["till"])])
+    assert [one["identity"].get("names") for one in told(made, "new")] == [None, ["till"]]
+
+
 def test_back_says_since_when_it_was_gone() -> None:
     before = Earlier(gone={"device:1": NOW - 90 * HOUR}, gone_since={"device:1": NOW - 80 * HOUR})
     made = planned([asset(1, custom_fields={names.DISCOVERY: "missing"})], [seen(1)], before=before)
