@@ -10,7 +10,7 @@ this plan is known by the plan's id in NetBox's change log and journal. It delet
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import batched
 from typing import Any
 
@@ -28,6 +28,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import
     MARK,
     STATUS,
     Plan,
+    Planned,
     Step,
     touched,
 )
@@ -100,6 +101,7 @@ class _Run:
         self.made: set[tuple[str, int]] = set()  # what this plan made, in whichever run: object type and id
         self.just_made: dict[int, Row] = {}  # devices that this run made, as NetBox answered
         self.journaled: set[str] = set()
+        self.withheld: dict[str, set[str]] = {}  # by step what somebody else was given before it was this one's turn
         if self.todo and not place.fresh:
             self._read_log()
 
@@ -198,11 +200,12 @@ class _Run:
         there, foreign = self._since_planned()
         by_name = {row["name"].casefold(): int(row["id"]) for row in there}
         ids = {step.id: by_name[step.values["name"].casefold()] for step in steps if _named(step) in by_name}
+        givers = self._givers(steps, ids)
         if not foreign:
             ids |= self._make([step for step in steps if step.id not in ids])
         made = [step for step in steps if step.id in ids]
         try:
-            self._complete(made, ids)
+            self._complete(made, ids, givers)
         except MspError as error:
             if error.code != "MSP-REG-007" or len(made) != 1:
                 raise
@@ -211,6 +214,18 @@ class _Run:
         self._finish(made, {step.id: f"{DEVICE}:{ids[step.id]}" for step in made})
         if foreign:
             raise self._refused(f"added: {', '.join(foreign)}")
+
+    def _givers(self, steps: Sequence[Step], ids: Mapping[str, int]) -> dict[str, Row]:
+        """The assets that give up an address, read before anything is made. ids is what a killed run made of these
+        steps: that is told of, whatever becomes of the rest.
+        """
+        try:
+            return self._present(touched(steps))
+        except MspError as error:
+            if error.code == "MSP-REC-002":
+                made = [step for step in steps if step.id in ids]
+                self._finish(made, {step.id: f"{DEVICE}:{ids[step.id]}" for step in made})
+            raise
 
     def _since_planned(self) -> tuple[list[Row], list[str]]:
         """The customer's assets that are newer than the plan: those that it made, and the names of the others."""
@@ -226,22 +241,16 @@ class _Run:
         return ours, foreign
 
     def _make(self, steps: Sequence[Step]) -> dict[str, int]:
-        taken = self._taken_tags(steps)
+        taken = devices.tags_held(
+            self.register, [step.values["asset_tag"] for step in steps if step.values.get("asset_tag")]
+        )
         rows = [self._new(step, taken) for step in steps]
         made = self.register.create(devices.DEVICES, rows, message=self.message)
         self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made}
         self.just_made |= {int(row["id"]): row for row in made}
         return {step.id: int(row["id"]) for step, row in zip(steps, made, strict=True)}
 
-    def _taken_tags(self, steps: Sequence[Step]) -> set[str]:
-        """Asset tags that somebody has, another customer perhaps: NetBox takes each once."""
-        tags = [step.values["asset_tag"] for step in steps if step.values.get("asset_tag")]
-        if not tags:
-            return set()
-        rows = self.register.rows(devices.DEVICES, fields=("asset_tag",), filters={"asset_tag": tags})
-        return {str(row["asset_tag"]).casefold() for row in rows}
-
-    def _new(self, step: Step, taken: set[str]) -> dict[str, Any]:
+    def _new(self, step: Step, taken: frozenset[str]) -> dict[str, Any]:
         values, space = step.values, self.place.space
         site = space.site(values.get("address"))
         if site is None:
@@ -251,7 +260,8 @@ class _Run:
                 "a customer without sites",
                 "add the site to the contract file and run playbooks/onboard.yml, then run again",
             )
-        more: dict[str, Any] = {"custom_fields": {names.OPERATING_SYSTEM: values["os"]} if values.get("os") else {}}
+        custom = {names.OPERATING_SYSTEM: values.get("os"), names.DISCOVERY: values.get(names.DISCOVERY)}
+        more: dict[str, Any] = {"custom_fields": {name: value for name, value in custom.items() if value}}
         if values.get("asset_tag") and values["asset_tag"].casefold() not in taken:
             more["asset_tag"] = values["asset_tag"]
         if values.get("description"):
@@ -267,9 +277,8 @@ class _Run:
             **more,
         )
 
-    def _complete(self, steps: Sequence[Step], ids: Mapping[str, int]) -> None:
+    def _complete(self, steps: Sequence[Step], ids: Mapping[str, int], givers: Mapping[str, Row]) -> None:
         """Interface, hardware addresses, address and primary address of devices that were just made."""
-        givers = self._present(touched(steps))
         self._let_go(steps, givers)
         wanted = [_connected(step, ids[step.id]) for step in steps]
         primary = devices.connect(self.register, DEVICE, wanted, self.place.space, self.message)
@@ -291,6 +300,7 @@ class _Run:
         assets = {step.id: step.asset or "" for step in steps}
         self._finish(statuses, assets)
         facts = [step for step in steps if step.kind == FACTS]
+        tags = self._taken_tags(facts)
         self._let_go(facts, present)
         rows: dict[str, dict[str, Any]] = {}
         for kind in ENDPOINTS:
@@ -298,10 +308,22 @@ class _Run:
             wanted = [_connected(step, _id(step.asset or ""), present[step.asset or ""]) for step in of_kind]
             for id, primary in devices.connect(self.register, kind, wanted, self.place.space, self.message).items():
                 rows[f"{kind}:{id}"] = dict(primary)
+        for step in facts:
+            if step.values.get("address") and step.asset not in rows:
+                self.withheld.setdefault(step.id, set()).add("address")
         for step in (*facts, *(one for one in steps if one.kind == MARK)):
-            self._collect(step, rows.setdefault(step.asset or "", {}))
+            self._collect(step, rows.setdefault(step.asset or "", {}), tags)
         self._send({key: differing for key, row in rows.items() if (differing := _differing(row, present[key]))})
         self._finish([step for step in steps if step.kind != STATUS], assets)
+
+    def _taken_tags(self, facts: Sequence[Step]) -> frozenset[str]:
+        """Asset tags that somebody else was given since the plan was made."""
+        tags = {step.values["fields"]["asset_tag"]: step for step in facts if _tag(step)}
+        taken = devices.tags_held(self.register, list(tags), but=[_id(step.asset or "") for step in tags.values()])
+        for tag, step in tags.items():
+            if tag.casefold() in taken:
+                self.withheld.setdefault(step.id, set()).add("asset_tag")
+        return taken
 
     def _status(self, step: Step, present: Mapping[str, Row]) -> None:
         """The contract status, if nobody changed the asset meanwhile: NetBox itself looks, with If-Match."""
@@ -325,12 +347,13 @@ class _Run:
                     rows.setdefault(giver, {})[family] = None
         self._send(rows)
 
-    def _collect(self, step: Step, row: dict[str, Any]) -> None:
+    def _collect(self, step: Step, row: dict[str, Any], taken: frozenset[str]) -> None:
         """Add what a step writes to an asset to that asset's row."""
         if step.kind == MARK:
             row.setdefault("custom_fields", {}).update(step.values)
             return
-        row |= step.values.get("fields", {})
+        fields = step.values.get("fields", {})
+        row |= {name: new for name, new in fields.items() if name != "asset_tag" or new.casefold() not in taken}
         custom = step.values.get("custom", {})
         if custom:
             row.setdefault("custom_fields", {}).update(custom)
@@ -363,11 +386,20 @@ class _Run:
         ]
         self.register.create(JOURNAL, entries, message=self.message)
         ids = {step.id for step in steps}
-        changes = [self.plan.recorded(one, assets[one.step]) for one in self.plan.changes if one.step in ids]
+        done = [self._done(one) for one in self.plan.changes if one.step in ids]
+        changes = [self.plan.recorded(one, assets[one.step]) for one in done if one is not None]
         self.store.record_changes(changes)
         self.store.record_steps(self.plan.id, ids)
         self.applied.steps += sorted(ids)
         self.applied.changes += changes
+
+    def _done(self, one: Planned) -> Planned | None:
+        """What of a change was done; None where nothing was."""
+        withheld = self.withheld.get(one.step)
+        if not withheld or one.kind != "changed":
+            return one
+        left = [change for change in one.detail["changes"] if change["what"] not in withheld]
+        return replace(one, detail={**one.detail, "changes": left}) if left else None
 
     def _signature(self, step: Step) -> str:
         return f"(plan {self.plan.id}, step {step.id})"
@@ -410,6 +442,10 @@ def _same(row: Row, related: Mapping[str, int]) -> bool:
 
 def _warns(step: Step) -> bool:
     return step.values.get(names.DISCOVERY) in (names.MISSING, names.CONFLICT)
+
+
+def _tag(step: Step) -> str:
+    return str(step.values.get("fields", {}).get("asset_tag") or "")
 
 
 def _named(step: Step) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,6 +177,59 @@ def connect(
     return network.addresses([one for one in wanted if one.address and _ip(one.address)], space)
 
 
+def held_by_others(register: Register, wanted: Iterable[tuple[str | None, str]], space: Space) -> frozenset[str]:
+    """Of these addresses, each for an asset (None: one that is not made yet), those that connect would leave alone."""
+    by_address = {address: asset for asset, address in wanted if _ip(address)}
+    found = set()
+    for address, rows in _holders(register, by_address).items():
+        here = _here(rows, space, address)
+        usable = any(_owner(row) == _asset(by_address[address]) or _is_free(row, space) for row in here)
+        if here and not usable:
+            found.add(address)
+    return frozenset(found)
+
+
+def tags_held(register: Register, tags: Sequence[str], *, but: Collection[int] = ()) -> frozenset[str]:
+    """Asset tags, in lower case, that some device but these has, another customer's perhaps: NetBox takes each once."""
+    if not tags:
+        return frozenset()
+    rows = register.rows(DEVICES, fields=("asset_tag",), filters={"asset_tag": list(tags)})
+    return frozenset(str(row["asset_tag"]).casefold() for row in rows if row["id"] not in but)
+
+
+def _holders(register: Register, addresses: Iterable[str]) -> dict[str, list[Row]]:
+    """What NetBox has of these addresses, whoever's it is."""
+    known: dict[str, list[Row]] = {address: [] for address in addresses}
+    fields = ("address", "vrf", "tenant", "assigned_object_type", "assigned_object_id", "assigned_object")
+    for row in register.rows(ADDRESSES, fields=fields, filters={"address": list(known)}):
+        known.setdefault(bare_address(row["address"]), []).append(row)
+    return known
+
+
+def _here(rows: Iterable[Row], space: Space, address: str) -> list[Row]:
+    """Those that are in the way. Whoever's it is: within one VRF NetBox takes an address once."""
+    vrf = space.address(ipaddress.ip_address(address))["vrf"]
+    return [row for row in rows if _id(row["vrf"]) == vrf or _id(row["tenant"]) == space.tenant]
+
+
+def _owner(row: Row) -> tuple[str, int] | None:
+    """The asset that has an address."""
+    holder = row.get("assigned_object") or {}
+    for kind, owner in OWNERS.items():
+        if holder.get(owner):
+            return kind, int(holder[owner]["id"])
+    return None
+
+
+def _asset(key: str | None) -> tuple[str, int]:
+    kind, _colon, id = (key or f"{DEVICE}:0").partition(":")
+    return kind, int(id)
+
+
+def _is_free(row: Row, space: Space) -> bool:
+    return row["assigned_object_id"] is None and _id(row["tenant"]) == space.tenant
+
+
 class _Network:
     """The interfaces of some assets of one kind."""
 
@@ -246,20 +299,16 @@ class _Network:
         todo = {str(one.address): one for one in wanted}
         if not todo:
             return {}
-        fields = ("address", "vrf", "tenant", "assigned_object_type", "assigned_object_id", "assigned_object")
-        known: dict[str, list[Row]] = {address: [] for address in todo}
-        for row in self.register.rows(ADDRESSES, fields=fields, filters={"address": list(todo)}):
-            known.setdefault(bare_address(row["address"]), []).append(row)
+        known = _holders(self.register, todo)
         found: dict[str, int] = {}
         assign: list[tuple[int, Connected]] = []
         create: list[Connected] = []
         moved: list[dict[str, Any]] = []
         for address, one in todo.items():
             there = space.address(ipaddress.ip_address(address))
-            # Whoever's it is: within one VRF NetBox takes an address once.
-            here = [r for r in known[address] if _id(r["vrf"]) == there["vrf"] or _id(r["tenant"]) == space.tenant]
-            own = next((row for row in here if self._owner(row) == (self.kind, one.id)), None)
-            free = next((row for row in here if self._may_take(row, one, space)), None)
+            here = _here(known[address], space, address)
+            own = next((row for row in here if _owner(row) == (self.kind, one.id)), None)
+            free = next((row for row in here if _may_take(row, one, space)), None)
             if own is not None:
                 found[address] = int(own["id"])
             elif free is not None:
@@ -291,18 +340,9 @@ class _Network:
     def _holder(self, interface: Row) -> dict[str, Any]:
         return {"assigned_object_type": self.type, "assigned_object_id": interface["id"]}
 
-    def _owner(self, row: Row) -> tuple[str, int] | None:
-        """The asset that has an address."""
-        holder = row.get("assigned_object") or {}
-        for kind, owner in OWNERS.items():
-            if holder.get(owner):
-                return kind, int(holder[owner]["id"])
-        return None
 
-    def _may_take(self, row: Row, one: Connected, space: Space) -> bool:
-        if row["assigned_object_id"] is None:
-            return _id(row["tenant"]) == space.tenant
-        return one.take_from is not None and self._owner(row) == one.take_from
+def _may_take(row: Row, one: Connected, space: Space) -> bool:
+    return _is_free(row, space) or (one.take_from is not None and _owner(row) == one.take_from)
 
 
 def _ip(text: str) -> Ip | None:

@@ -19,10 +19,10 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices, holding
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Applied, Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, identified
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
@@ -33,10 +33,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import findings as finding_of
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier, earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import CONFLICT, Finding, Known
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import (
     CREATE,
     Plan,
@@ -46,6 +48,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import
     loaded,
     stored,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import Taken
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import plan as plan_of
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
@@ -137,6 +140,7 @@ class Gathered:
 
     customer: Customer
     known: Known
+    on_record: Mapping[str, Profile]
     space: Space
     decisions: tuple[Decision, ...]
     changes: tuple[Change, ...]
@@ -253,26 +257,27 @@ class _Reconciliation:
         """The evidence store, for one customer."""
         slug = read.customer.slug
         looks = [one for one in read.looks if one.source != deciding.SOURCE]
+        who = identified(self.store, slug, read.assets)
         return Gathered(
             read.customer,
-            self._known(slug, read.assets, read.space, looks),
+            self._known(slug, who, read, looks),
+            who.on_record,
             read.space,
             read.decisions,
             tuple(self.store.changes(slug)),
             tuple(self.store.plans(slug)),
         )
 
-    def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Coverage]) -> Known:
-        who = identified(self.store, slug, assets)
+    def _known(self, slug: str, who: Identified, read: Read, looks: Sequence[Coverage]) -> Known:
         return Known(
             customer=slug,
-            assets=assets,
+            assets=read.assets,
             sightings=who.sightings,
             profiles=who.profiles,
             resolution=who.resolution,
             coverages=looks,
             audits=who.audits,
-            networks=tuple(one.network for one in space.prefixes),
+            networks=tuple(one.network for one in read.space.prefixes),
             needed=self.options.needed,
             patience=self.options.patience,
             gone=who.earlier.gone,
@@ -301,7 +306,7 @@ class _Reconciliation:
         before = earlier(gathered.changes)
         found = finding_of.findings(known, self.now)
         called = {one.key: one.name for one in known.assets}
-        made = plan_of(known, found, before, now=self.now, after=carried_out(gathered.plans))
+        made = self._plan(gathered, found, before)
         told = [
             *news.moved(found, self.store.histories(slug, news.PLACING), self.now),
             *news.conflicts(slug, found, before, called, self.now),
@@ -320,6 +325,22 @@ class _Reconciliation:
                 kept = _kept(self.store, made.id)
                 result.approved = kept.approved_by is not None
         return result
+
+    def _plan(self, gathered: Gathered, found: Sequence[Finding], before: Earlier) -> Plan:
+        """What NetBox would not give to this customer's assets is left out."""
+        known = gathered.known
+        values = given_values(gathered.changes, gathered.plans)
+        after = carried_out(gathered.plans)
+
+        def made(taken: Taken) -> Plan:
+            on_record = gathered.on_record
+            return plan_of(
+                known, found, before, now=self.now, after=after, on_record=on_record, given=values, taken=taken
+            )
+
+        first = made(Taken())
+        taken = holding.taken(self.register, first, known.assets, gathered.space)
+        return made(taken) if taken else first
 
     def _may(self, found: Reconciled) -> bool:
         """Is there something to carry out that nobody has to approve any more?"""

@@ -39,8 +39,8 @@ def promises(asset: Asset, told: Seen) -> tuple[Difference, ...]:
 
 
 def _promises(asset: Asset, told: Seen) -> Iterator[Difference]:
-    if told.own_names and host(asset.name) not in {host(name) for name in told.own_names}:
-        yield Difference("name", asset.name, told.own_names[0])
+    if told.called and host(asset.name) not in {host(name) for name in told.called}:
+        yield Difference("name", asset.name, told.called[0])
     for what, promised, found in (
         ("serial", asset.serial, told.serial),
         ("asset_tag", asset.asset_tag or "", told.asset_tag),
@@ -59,8 +59,10 @@ def facts(asset: Asset, told: Seen, *, audited: bool) -> tuple[Difference, ...]:
 
 def _facts(asset: Asset, told: Seen, *, audited: bool) -> Iterator[Difference]:
     system = str(asset.custom_fields.get(names.OPERATING_SYSTEM) or "")
-    if told.os and not audited and told.os != system:
-        yield Difference("os", system, told.os)
+    # A guess fills what is empty. Scans guess differently each time.
+    found = told.certain_os if system else told.os
+    if found and not audited and found != system:
+        yield Difference("os", system, found)
     new = sorted(set(told.macs) - set(asset.macs))
     if new:
         yield Difference("mac", ", ".join(asset.macs), ", ".join(new))

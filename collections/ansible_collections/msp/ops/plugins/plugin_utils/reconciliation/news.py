@@ -52,10 +52,12 @@ def _place(one: Sighting) -> dict[str, Any]:
 def conflicts(
     customer: str, found: Sequence[Finding], before: Earlier, called: Mapping[str, str], now: dt.datetime
 ) -> Iterator[Change]:
-    """Conflicts between things that are no assets: those that are new, and those that are no more."""
-    present = {one.thing: one for one in found if one.kind == CONFLICT and not _about_assets(one)}
+    """Conflicts between things that are no assets: those that are new, and those that are no more. One whose sides
+    became devices meanwhile is the same conflict still.
+    """
+    present = {one.thing: one for one in found if one.kind == CONFLICT}
     for thing, finding in present.items():
-        if thing not in before.conflicts:
+        if thing not in before.conflicts and not _about_assets(finding):
             key = event_key(customer, "conflict", thing, before.settled.get(thing, 0))
             detail = {**words.detail(finding), "why": finding.why, "sides": words.sides(finding, called)}
             yield Change(key, customer, now, "conflict", thing, None, detail)

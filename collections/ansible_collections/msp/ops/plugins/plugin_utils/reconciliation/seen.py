@@ -30,7 +30,9 @@ ON_THE_NETWORK = frozenset({"audit", "dhcp", "nmap", "arp", "neighbours"})
 CALLS_ITSELF = frozenset({"audit", "mdm", "directory", "lldp", "dhcp"})
 # Who knows what kind of thing it is; the others guess from open ports and makers.
 KNOWS_THE_TYPE = frozenset({"mdm", "directory"})
-# Addresses told of within this time of the newest are all current: sources do not look at the same moment.
+# Who knows what runs on it, or says so of itself; the others guess, and the next time otherwise.
+KNOWS_THE_SYSTEM = frozenset({"audit", "mdm", "directory", "lldp"})
+# Addresses and names told of within this time of the newest are all current: sources do not look at the same moment.
 CURRENT = dt.timedelta(hours=24)
 
 CLASSES: Mapping[str, str] = {
@@ -44,12 +46,16 @@ CLASSES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One thing, all sources together. addresses are the current ones, newest first; names best source first."""
+    """One thing, all sources together. addresses are the current ones, newest first; names best source first.
+
+    own_names are what it calls itself or ever did, called those of now: an account may stay behind under an old name.
+    """
 
     key: str
     sightings: tuple[Sighting, ...]  # newest first
     names: tuple[str, ...]
     own_names: tuple[str, ...]
+    called: tuple[str, ...]
     addresses: tuple[str, ...]
     macs: tuple[str, ...]
     serial: str
@@ -57,6 +63,7 @@ class Seen:
     vendor: str
     model: str
     os: str
+    certain_os: str
     type: str
     certain_type: str
     switch: str
@@ -95,11 +102,13 @@ def of(
     newest = tuple(sorted(sightings, key=lambda one: (-one.last_seen.timestamp(), one.source, one.thing)))
     best = sorted(newest, key=lambda one: _rank(one.source))
     place = _place(newest)
+    own = [one for one in best if kind_of(one.source) in CALLS_ITSELF]
     return Seen(
         key=key,
         sightings=newest,
         names=_names(best),
-        own_names=_names([one for one in best if kind_of(one.source) in CALLS_ITSELF]),
+        own_names=_names(own),
+        called=_names(_current([one for one in own if _names([one])])),
         addresses=_addresses(newest, networks),
         macs=_cards([profiles[profile_key(one)] for one in newest], doubted),
         serial=_number(best, profiles, "serial", Kind.SERIAL, doubted),
@@ -107,6 +116,7 @@ def of(
         vendor=_attribute(best, "vendor"),
         model=_attribute(best, "model"),
         os=_first(map(_system, best)),
+        certain_os=_first(_system(one) for one in best if kind_of(one.source) in KNOWS_THE_SYSTEM),
         type=_attribute(best, "type"),
         certain_type=_attribute([one for one in best if kind_of(one.source) in KNOWS_THE_TYPE], "type"),
         switch=place[0],
@@ -142,6 +152,12 @@ def _names(sightings: Iterable[Sighting]) -> tuple[str, ...]:
             if host(short):
                 found.setdefault(host(short), short)
     return tuple(found.values())
+
+
+def _current(claims: Sequence[Sighting]) -> list[Sighting]:
+    """Those of about the time of the newest."""
+    latest = max((one.last_seen for one in claims), default=None)
+    return [one for one in claims if latest is not None and latest - one.last_seen <= CURRENT]
 
 
 def _addresses(newest: Sequence[Sighting], networks: Sequence[Network]) -> tuple[str, ...]:

@@ -7,14 +7,20 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import reconcile
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Space
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import Outcome, Reconciled
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import of_asset
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import findings
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step, stored
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.reconciliation.made import SLUG, asset, known, seen
 
 NOW = dt.datetime(2026, 3, 2, 8, 0, tzinfo=dt.UTC)
 STEP = Step.of("create", "mac:1", None, "till", {"name": "till"}, lines=(("", "new device"),))
@@ -56,6 +62,24 @@ def test_how_long_nobody_must_have_seen_it_is_in_days_by_class() -> None:
 def test_what_is_no_number_of_days_of_a_class_is_refused(patience: Any) -> None:
     with pytest.raises(MspError, match="MSP-REC-013"):
         options(patience=patience)
+
+
+def test_an_address_that_another_customer_has_is_asked_for_once_and_planned_never() -> None:
+    held = {"id": 7, "address": "192.0.2.30/24", "vrf": None, "tenant": {"id": 2}}
+    owner = {
+        "assigned_object_type": "dcim.interface",
+        "assigned_object_id": 5,
+        "assigned_object": {"device": {"id": 8}},
+    }
+    register: Any = mock.Mock(clock_skew=0)
+    register.rows.return_value = [{**held, **owner}]
+    one = known([asset(1)], [seen(1, addresses=["192.0.2.30"])])
+    customer: Any = mock.Mock(slug=SLUG)
+    run = reconcile._Reconciliation(register, mock.Mock(), options(), NOW)
+    on_record = {"device:1": of_asset(asset(1))}
+    gathered = reconcile.Gathered(customer, one, on_record, Space(1), (), (), ())
+    assert run._plan(gathered, findings(one, NOW), Earlier()).steps == ()
+    assert [call.args[0] for call in register.rows.call_args_list] == ["ipam/ip-addresses"]
 
 
 @pytest.mark.parametrize(("by", "reason"), [("", "as agreed"), ("A. de Vries", " ")])

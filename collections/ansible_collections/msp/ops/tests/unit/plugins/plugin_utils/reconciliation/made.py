@@ -17,7 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import re
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import Finding, Known, findings
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, Step
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import plan
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import Taken, plan
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
 SLUG = "bakery"
@@ -95,8 +95,11 @@ def found(assets: Sequence[Asset], sightings: Sequence[Sighting], **more: Any) -
 
 def planned(assets: Sequence[Asset], sightings: Sequence[Sighting], *, after: str = "", **more: Any) -> Plan:
     before = more.get("before") or Earlier()
+    given, taken = more.pop("given", {}), more.pop("taken", Taken())
     one = known(assets, sightings, **more)
-    return plan(one, findings(one, NOW), before, now=NOW, after=after)
+    on_record, _profiles = evidence.gather(assets, sightings, facts={}, audits=one.audits, remembered=before.remembered)
+    of_assets = {read.key: read for read in on_record}
+    return plan(one, findings(one, NOW), before, now=NOW, after=after, on_record=of_assets, given=given, taken=taken)
 
 
 def steps(made: Plan) -> dict[tuple[str, str], Step]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change, Decision
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Candidate
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier, earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import Finding
@@ -67,6 +68,15 @@ def test_a_conflict_of_things_that_are_no_assets_is_told_when_it_comes_and_when_
     (again,) = news.conflicts(SLUG, [DISPUTED], after, {}, NOW)
     assert again.key != came.key
     assert list(news.conflicts(SLUG, [], after, {}, NOW)) == []
+
+
+def test_a_conflict_whose_sides_became_devices_is_the_same_conflict_still() -> None:
+    (came,) = news.conflicts(SLUG, [DISPUTED], Earlier(), {}, NOW)
+    known = earlier([came])
+    about_a_device = dataclasses.replace(DISPUTED, sides=(Candidate("device:9", True, 4, ()),))
+    assert list(news.conflicts(SLUG, [about_a_device], known, {}, NOW)) == []
+    (gone,) = news.conflicts(SLUG, [], known, {}, NOW)
+    assert gone.kind == "settled"
 
 
 def test_a_decision_about_what_was_in_no_contract_settles_it() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import plan as plans
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.reconciliation.made import (
@@ -117,9 +118,31 @@ def test_a_number_that_was_promised_and_is_seen_otherwise_stays_and_is_shown() -
 def test_an_unlisted_asset_follows_what_is_seen() -> None:
     own = asset(1, "seen-b8:27", status="unlisted", serial="", asset_class="other", vendor="Unknown")
     more: dict[str, Any] = {"serial": "S-TILL", "names": ["till"], "attributes": {"type": "workstation"}}
-    values = steps(planned([own], [seen(1, "mdm", **more)]))["facts", "seen-b8:27"].values
+    ours = {"device:1": {"name": {"seen-b8:27"}}}
+    values = steps(planned([own], [seen(1, "mdm", **more)], given=ours))["facts", "seen-b8:27"].values
     assert values["fields"] == {"name": "till", "serial": "S-TILL"}
     assert values["custom"] == {names.ASSET_CLASS: "workstation"} and values["retype"]
+
+
+def test_what_a_person_called_an_unlisted_device_or_wrote_on_it_stays() -> None:
+    by_hand = asset(1, "Reception till", status="unlisted", serial="BY-HAND", asset_tag="T-HAND")
+    sighting = seen(1, "mdm", names=["till-01"], serial="S-SRV01", asset_tag="T-1")
+    before = Earlier(remembered={"device:1": {"serial": ["S-SRV01"], "asset_tag": ["T-1"], "macs": [card(1)]}})
+    ours: dict[str, Any] = {"device:1": {"name": {"till"}, "serial": {"S-SRV01"}, "asset_tag": {"T-1"}}}
+    assert planned([by_hand], [sighting], before=before, given=ours).steps == ()
+    # The same device as discovery left it follows.
+    ours["device:1"] = {"name": {by_hand.name}, "serial": {by_hand.serial}, "asset_tag": {by_hand.asset_tag}}
+    fields = {"name": "till-01", "serial": "S-SRV01", "asset_tag": "T-1"}
+    assert planned([by_hand], [sighting], before=before, given=ours).steps[0].values == {"fields": fields}
+
+
+def test_what_discovery_gave_is_what_a_device_was_made_with_and_what_was_filled_in() -> None:
+    made = planned([], [seen(57, "mdm", names=["till"], serial="S-TILL", asset_tag="T-1")])
+    changes = [made.recorded(one, "device:9") for one in made.changes]
+    filled = planned([asset(9, serial="", asset_tag=None)], [seen(9, "mdm", serial="S-NEW", asset_tag="T-2")])
+    assert given_values(changes, [plans.stored(filled)]) == {
+        "device:9": {"name": {"till"}, "serial": {"S-TILL", "S-NEW"}, "asset_tag": {"T-1", "T-2"}}
+    }
 
 
 def test_a_promise_that_is_not_kept_is_shown_with_both_sides() -> None:
@@ -128,6 +151,20 @@ def test_a_promise_that_is_not_kept_is_shown_with_both_sides() -> None:
     assert step.values == {names.DISCOVERY: "changed"}
     assert "name: srv01 promised, reception seen" in step.journal
     assert told(made, "changed")[0]["changes"] == [{"what": "name", "before": "srv01", "after": "reception"}]
+
+
+def test_an_account_under_the_old_name_hides_no_rename() -> None:
+    dead = seen(1, "directory", hours=24 * 20, names=["srv01"], serial="S-SRV01")
+    made = planned([asset(1)], [dead, seen(1, names=["reception"])])
+    assert told(made, "changed")[0]["changes"] == [{"what": "name", "before": "srv01", "after": "reception"}]
+    assert planned([asset(1)], [dead]).steps == ()
+
+
+def test_an_unlisted_device_follows_the_name_that_it_has_now() -> None:
+    dead = seen(1, "directory", hours=24 * 20, names=["till"], serial="S-SRV01")
+    ours = {"device:1": {"name": {"till"}}}
+    made = planned([asset(1, "till", status="unlisted")], [dead, seen(1, names=["reception"])], given=ours)
+    assert steps(made)["facts", "till"].values == {"fields": {"name": "reception"}}
 
 
 def test_a_name_that_only_the_dns_knows_promises_nothing() -> None:
@@ -139,6 +176,21 @@ def test_a_system_is_the_audits_to_tell_where_there_is_one() -> None:
     good = Audit(SLUG, "device:1", "srv01", NOW - HOUR, "ok", facts_hash="0" * 64)
     assert steps(planned([asset(1)], [sighting]))["facts", "srv01"].values == {"custom": {OS: "Linux 5.x"}}
     assert planned([asset(1)], [sighting], audits={"device:1": (good, good)}).steps == ()
+
+
+@pytest.mark.parametrize("source", ["nmap", "dhcp", "arp", "nmap:branch"])
+def test_a_guess_fills_an_empty_system_and_changes_none(source: str) -> None:
+    guess = seen(1, source, attributes={"os": "Linux 2.6"})
+    assert steps(planned([asset(1)], [guess]))["facts", "srv01"].values == {"custom": {OS: "Linux 2.6"}}
+    assert planned([asset(1, custom_fields={OS: "Linux 5.x"})], [guess]).steps == ()
+
+
+@pytest.mark.parametrize("source", ["mdm", "directory", "audit", "lldp"])
+def test_who_knows_the_system_changes_it_whatever_a_scan_guesses(source: str) -> None:
+    known = seen(1, source, attributes={"os": "Debian 13"}, hours=5)
+    guess = seen(1, "nmap", attributes={"os": "Linux 2.6"})
+    old = asset(1, custom_fields={OS: "Linux 5.x"})
+    assert steps(planned([old], [known, guess]))["facts", "srv01"].values == {"custom": {OS: "Debian 13"}}
 
 
 def test_a_changed_address_and_a_new_card_follow_and_are_told() -> None:
@@ -224,10 +276,60 @@ def test_a_conflict_marks_every_asset_that_it_may_be_about() -> None:
     assert len(told(made, "conflict")[0]["sides"]) == 2
 
 
+def test_a_device_that_a_conflict_is_about_is_marked_as_it_is_made() -> None:
+    two = [seen(57, "dhcp", names=["till"]), seen(58, "dhcp", names=["till"])]
+    account = seen(59, "directory", names=["till"], macs=[], addresses=[], directory_id="7d1c2f1e-1111-4222-8333-9444")
+    made = planned([], [*two, account])
+    created = [one for one in made.steps if one.kind == "create"]
+    assert [one.values.get(names.DISCOVERY) for one in created] == ["conflict", "conflict"]
+    assert all("Discovery: conflict. " in one.journal for one in created)
+    assert [one.kind for one in made.changes] == ["new", "new"]  # the conflict is told of by itself
+
+
+def test_the_second_device_of_a_name_is_remembered_by_that_name_too() -> None:
+    made = planned([], [seen(57, "nmap", names=["till"]), seen(58, "nmap", names=["till"])])
+    assert [one["identity"].get("names") for one in told(made, "new")] == [None, ["till"]]
+
+
 def test_back_says_since_when_it_was_gone() -> None:
     before = Earlier(gone={"device:1": NOW - 90 * HOUR}, gone_since={"device:1": NOW - 80 * HOUR})
     made = planned([asset(1, custom_fields={names.DISCOVERY: "missing"})], [seen(1)], before=before)
     assert told(made, "back")[0]["gone_since"] == (NOW - 80 * HOUR).isoformat()
+
+
+@pytest.mark.parametrize("status", ["excluded", "ended"])
+@pytest.mark.parametrize("has", ["missing", "changed", "conflict"])
+def test_what_was_agreed_to_be_left_alone_loses_its_mark_and_is_not_said_to_be_back(status: str, has: str) -> None:
+    marked = asset(1, status=status, custom_fields={names.DISCOVERY: has})
+    made = planned([marked], [seen(1, hours=24 * 40)], before=Earlier(gone={"device:1": NOW - 960 * HOUR}))
+    (step,) = made.steps
+    assert step.values == {names.DISCOVERY: None}
+    assert f"{has} to fine. {status}: " in step.journal and "agreed again" not in step.journal
+    assert [(one.kind, one.detail["how"]) for one in made.changes] == [
+        ("settled", f"{status}: nothing is looked for any more")
+    ]
+
+
+def test_what_is_missing_and_then_in_conflict_is_not_back() -> None:
+    absent = asset(1, custom_fields={names.DISCOVERY: "missing"})
+    gone = Earlier(gone={"device:1": NOW - 90 * HOUR}, gone_since={"device:1": NOW - 80 * HOUR})
+    made = planned([absent, asset(2)], [seen(2, "mdm", serial="S-SRV01")], before=gone)
+    assert [one.kind for one in made.changes if one.asset == "device:1"] == ["conflict"]
+
+
+def test_what_was_missing_in_conflict_and_is_seen_is_back() -> None:
+    doubted = asset(1, custom_fields={names.DISCOVERY: "conflict"})
+    gone = Earlier(gone={"device:1": NOW - 90 * HOUR}, gone_since={"device:1": NOW - 80 * HOUR})
+    assert [one.kind for one in planned([doubted], [seen(1)], before=gone).changes] == ["back", "settled"]
+    assert [one.kind for one in planned([doubted], [seen(1, hours=90)], before=gone).changes] == ["settled"]
+
+
+def test_a_conflict_that_only_became_old_is_said_to_be_old() -> None:
+    doubted = [asset(one, custom_fields={names.DISCOVERY: "conflict"}) for one in (1, 2)]
+    made = planned(doubted, [seen(2, "mdm", serial="S-SRV01", hours=24 * 40)])
+    assert [one.values for one in made.steps] == [{names.DISCOVERY: None}] * 2
+    assert all("conflict to fine. what it was about was not seen for 30 days" in one.journal for one in made.steps)
+    assert [one.detail["how"] for one in made.changes] == ["what it was about was not seen for 30 days"] * 2
 
 
 # Ids
