@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting, kind_of
 from bench._made_world import DAY, DOCK_OUI, STOCK_NAMES, Machine, Made
 
 CONTESTED = {
@@ -353,7 +353,7 @@ def shown(sighting: Sighting) -> Shows:
     shows["mac"] = {mac for mac in macs if not int(mac[:2], 16) & 2}
     shows["private"] = {mac for mac in macs if int(mac[:2], 16) & 2}
     names = {name.partition(".")[0].lower() for name in identity.get("names", ())} - _STOCK
-    heard = sighting.source == "nmap"
+    heard = kind_of(sighting.source) == "nmap"
     shows["name"], shows["heard"] = (set(), names) if heard else (names, set())
     shows["address"] = set(identity.get("addresses", ()))
     return shows

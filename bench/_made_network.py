@@ -16,7 +16,8 @@ give one serial number to a whole batch; labels of two machines were swapped; a 
 
 What sources see, with gaps: audit (only what ssh reaches: servers, virtual machines, some workstations), mdm,
 directory, dhcp, arp, neighbours, mac-table, nmap (mostly from behind a router: an address, and a name out of reverse
-DNS that may be of an earlier machine), lldp. Each thing of a source in its newest state, under the key that the
+DNS that may be of an earlier machine), lldp. Some customers have two DHCP servers and two scanners, told apart by a
+label ("dhcp:branch"). Each thing of a source in its newest state, under the key that the
 evidence store gives.
 
 What cannot be decided. A judge who knows every kind of event, but not which of them happened, has the evidence only:
@@ -142,6 +143,8 @@ class _Network:
         self.hybrid = roll() < 0.6  # the MDM's device id is the directory's
         self.local_scan = roll() < 0.3  # nmap sees hardware addresses
         self.workstations_audited = roll() < 0.35
+        # Two sites, each with a DHCP server and a scanner of its own. Of its own dice: all else is as without.
+        self.two_sites = random.Random(customer).random() < rates.two_sites  # noqa: S311
 
     def build(self) -> Made:
         self._populate()
@@ -542,7 +545,7 @@ class _Network:
                     at = max(at, one.docked[0])  # it asks for an address when it comes
                 # Windows and macOS always send their name; printers, phones and small things not always.
                 said = name if one.kind in ("laptop", "desktop") or self._chance(0.85) else ""
-                self._wire("dhcp", one, card, at, said)
+                self._wire(self._at_site("dhcp", one, card), one, card, at, said)
             if self.has["arp"] and (self._chance(0.9) or (one.twin is not None and one.kind in SETTLED)):
                 self._wire("arp", one, card, self._ago(ago, ago + 2), "")
             if self._chance(0.25):
@@ -575,7 +578,15 @@ class _Network:
         identity: dict[str, Any] = {"addresses": [address], "names": [f"{pointer}.corp.example"] if pointer else []}
         if self.local_scan:
             identity["macs"] = [card]
-        self._see("nmap", one, at, self._since(one, at), identity, {"os": "Linux 2.6", "type": "network"})
+        scan = self._at_site("nmap", one, card)
+        self._see(scan, one, at, self._since(one, at), identity, {"os": "Linux 2.6", "type": "network"})
+
+    def _at_site(self, kind: str, one: Machine, card: str) -> str:
+        """The source of that kind which sees it: a dock stays at its site, and of the machines every other is there."""
+        if not self.two_sites:
+            return kind
+        number = int(card[-2:], 16) if card == one.dock else one.number
+        return f"{kind}:{('hq', 'branch')[number % 2]}"
 
     def _routers(self) -> None:
         """Two routers with one virtual address, which NetBox lists for both."""

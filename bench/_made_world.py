@@ -46,6 +46,7 @@ class Rates:
     remembered: float = 0.97  # of what an earlier run could see
     long_served: float = 0.85  # of customers; the others are in their first months
     stale_dns: float = 0.03
+    two_sites: float = 0.4  # of customers
 
 
 USUAL = Rates()

@@ -24,6 +24,13 @@ def test_customers_have_the_same_ranges_and_names() -> None:
     assert len(addresses[0] & addresses[1]) > 100
 
 
+def test_some_customers_have_two_dhcp_servers_and_two_scanners() -> None:
+    sources = [{one.source for one in made.sightings} for made in make(5, 3000, USUAL, customers=10)]
+    labels = {frozenset(one for one in each if ":" in one) for each in sources}
+    assert frozenset({"dhcp:hq", "dhcp:branch", "nmap:hq", "nmap:branch"}) in labels
+    assert frozenset() in labels
+
+
 def test_every_sighting_has_a_truth_and_a_word_that_is_explained() -> None:
     (made,) = make(5, 1500, ROUGH, customers=1)
     keys = {f"{one.source}:{one.thing}" for one in made.sightings}

@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.audit.placeholders import real, real_uuid
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import normal_address, normal_word
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting, kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.moving import moving_cards
@@ -68,7 +68,7 @@ IDENTIFYING = (
 )  # one value belongs to one thing, unless it is proved otherwise
 HARDWARE = (Kind.SERIAL, Kind.UUID, Kind.MAC, Kind.WEAK_MAC)  # a machine that is replaced leaves none of these behind
 
-# What these say of type and system is a guess from a distance, or the word of somebody else.
+# Kinds of source. What these say of type and system is a guess from a distance, or the word of somebody else.
 _GUESSING = frozenset({"nmap", "dhcp", "arp", "neighbours", "mac-table"})
 _HEARSAY = frozenset({"nmap"})  # whose names are not the thing's own word
 
@@ -175,9 +175,10 @@ def of_sighting(sighting: Sighting, moving: frozenset[str] = NOTHING) -> Profile
     kinds = said if isinstance(said, Mapping) else {}
     vendor = text(attributes.get("vendor"))
     cards = _cards(((one, "") for one in _many(identity, "macs", "mac")), moving, vendor, kinds)
-    trusted = sighting.source not in _GUESSING
+    kind = kind_of(sighting.source)
+    trusted = kind not in _GUESSING
     names = _names(_many(identity, "names", "name", "hostname", "fqdn"))
-    hearsay = sighting.source in _HEARSAY
+    hearsay = kind in _HEARSAY
     return Profile(
         key=profile_key(sighting),
         customer=sighting.customer,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, Kind, Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, components, union
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
@@ -273,7 +274,7 @@ class Followers:
 
 def _came_later(held: _Held, at: dt.datetime) -> bool:
     """A DHCP server knows since when; who merely looks, sees a thing some time after it came."""
-    return at < held.since if held.source == _LEASES else at + _HOUR < held.since
+    return at < held.since if kind_of(held.source) == _LEASES else at + _HOUR < held.since
 
 
 def _cards(one: Bundle) -> frozenset[str]:

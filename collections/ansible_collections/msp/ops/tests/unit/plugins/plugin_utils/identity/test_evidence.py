@@ -90,14 +90,16 @@ def test_a_bridge_of_the_audited_host_is_no_card_of_it() -> None:
 
 
 def test_a_name_out_of_reverse_dns_is_hearsay() -> None:
-    one = seen("nmap", names=["lt-1"])
-    assert not one.names
-    assert one.heard == {"lt-1"}
+    for scan in ("nmap", "nmap:hq"):
+        one = seen(scan, names=["lt-1"])
+        assert not one.names
+        assert one.heard == {"lt-1"}
 
 
 def test_what_a_scan_guesses_of_type_and_system_contradicts_nothing() -> None:
     said = {"type": "network", "os": "Cisco IOS 12"}
-    assert (seen("nmap", attributes=said).family, seen("nmap", attributes=said).system) == ("", "")
+    for scan in ("nmap", "nmap:hq"):
+        assert (seen(scan, attributes=said).family, seen(scan, attributes=said).system) == ("", "")
     assert (seen("lldp", attributes=said).family, seen("lldp", attributes=said).system) == ("network", "network")
 
 

@@ -451,6 +451,13 @@ def test_who_came_to_an_address_later_did_not_have_it_before() -> None:
     assert entity_of(result, bare).verdict is Verdict.CONFLICT
 
 
+def test_of_two_dhcp_servers_each_knows_since_when_it_gave_an_address() -> None:
+    bare = seen("nmap:hq", addresses=["10.0.0.7"], at=NOW - 3 * HOUR)
+    for server in ("dhcp", "dhcp:hq"):
+        lease = seen(server, macs=[CARD], addresses=["10.0.0.7"], since=NOW - 3 * HOUR + HOUR / 2)
+        assert entity_of(resolved([asset(macs=(CARD,))], lease, bare), bare).verdict is Verdict.CONFLICT
+
+
 def test_who_was_seen_elsewhere_since_no_longer_has_the_address() -> None:
     bare = seen("nmap", addresses=["10.0.0.7"])
     lease = seen("dhcp", macs=[CARD], addresses=["10.0.0.7"], at=NOW - 8 * HOUR)
