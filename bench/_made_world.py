@@ -145,7 +145,7 @@ class Made:
     assets: list[Asset] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     audits: dict[str, tuple[Audit | None, Audit | None]] = field(default_factory=dict)
-    remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # by asset key
     sightings: list[Sighting] = field(default_factory=list)
     history: list[Sighting] = field(default_factory=list)  # earlier states of the same things
     same_as: dict[str, str] = field(default_factory=dict)  # a machine's second entry in NetBox: the first one

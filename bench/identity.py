@@ -97,7 +97,7 @@ def ours(made: Made) -> tuple[Answers, dict[str, str]]:
         made.sightings,
         facts=made.facts,
         audits=made.audits,
-        remembered=made.remembered,
+        remembered={key: (taught,) for key, taught in made.remembered.items()},
         history=made.history,
     )
     result = resolve(made.customer, assets, sightings)

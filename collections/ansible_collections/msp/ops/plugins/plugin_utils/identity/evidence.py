@@ -202,15 +202,16 @@ def of_asset(
     asset: Asset,
     facts: Mapping[str, Any] | None = None,
     audited: dt.datetime | None = None,
-    remembered: Ids | None = None,
+    remembered: Iterable[Ids] = (),
     moving: frozenset[str] = NOTHING,
 ) -> Profile:
     """What is on record of an asset: NetBox's fields, the facts of its last audit, what earlier matches taught.
 
-    remembered has the keys of an identity, each with one value or a list. An address in it is the asset's own for as
+    remembered are identities, each with one value or a list under its keys. An address in one is the asset's own for as
     long as NetBox gives it that address.
     """
-    body, taught = facts or {}, remembered or {}
+    body = facts or {}
+    taught = _together(one for one in remembered if not outdated(one, asset))
     machine = _mapping(body.get("machine"))
     hostname = _mapping(body.get("hostname"))
     interfaces = [_mapping(one) for one in body.get("interfaces") or ()]
@@ -245,6 +246,21 @@ def of_asset(
         asset=asset.key,
         divided=_divided(asset, machine, interfaces, taught),
     )
+
+
+def outdated(taught: Ids, asset: Asset) -> bool:
+    """Was it taught of another machine than NetBox has now, by the serial number? A slip of the hand is no other."""
+    said, promised = _set(serial, _many(taught, "serial")), serial(asset.serial)
+    return bool(said) and bool(promised) and not any(one == promised or misspelt(one, promised) for one in said)
+
+
+def _together(identities: Iterable[Ids]) -> Ids:
+    """Every value of all of them."""
+    found: dict[str, list[str]] = {}
+    for one in identities:
+        for key in one:
+            found.setdefault(key, []).extend(_many(one, key))
+    return found
 
 
 def _divided(asset: Asset, machine: Mapping[str, Any], interfaces: Iterable[Mapping[str, Any]], taught: Ids) -> bool:
@@ -286,7 +302,7 @@ def gather(
     *,
     facts: Mapping[str, Mapping[str, Any]],
     audits: Mapping[str, tuple[Audit | None, Audit | None]],
-    remembered: Mapping[str, Ids],
+    remembered: Mapping[str, Sequence[Ids]],
     history: Iterable[Sighting] = (),
 ) -> tuple[tuple[Profile, ...], tuple[Profile, ...]]:
     """The profiles of one customer's assets and sightings. facts, audits and remembered are by asset key.
@@ -299,7 +315,7 @@ def gather(
     def one(asset: Asset) -> Profile:
         good = audits.get(asset.key, (None, None))[0]
         at = good.at if good is not None else None
-        return of_asset(asset, facts.get(asset.key), at, remembered.get(asset.key), moving)
+        return of_asset(asset, facts.get(asset.key), at, remembered.get(asset.key, ()), moving)
 
     with without_collector():
         return tuple(map(one, assets)), tuple(of_sighting(sighting, moving) for sighting in sightings)

@@ -68,14 +68,14 @@ def test_a_new_network_card_that_nothing_ties_to_the_asset_is_asked_about() -> N
 
 
 def test_a_reinstalled_machine_keeps_its_serial_number_and_is_the_same() -> None:
-    known = asset(serial=SERIAL, remembered={"directory_id": "old", "mdm_id": "m-old"})
+    known = asset(serial=SERIAL, remembered=[{"directory_id": "old", "mdm_id": "m-old"}])
     again = seen("mdm", serial=SERIAL, mdm_id="m-new", directory_id="new", names=["desktop-a1b2c3d"])
     account = seen("directory", directory_id="new", names=["desktop-a1b2c3d"])
     assert verdicts(resolved([known], again, account)) == [("matched", "device:1", 2)]
 
 
 def test_a_new_account_of_a_name_is_the_machine_that_was_seen_under_it_since() -> None:
-    known = asset(macs=(CARD,), remembered={"directory_id": "old"})
+    known = asset(macs=(CARD,), remembered=[{"directory_id": "old"}])
     account = seen("directory", directory_id="new", names=["lt-0042"], since=NOW - 3 * DAY)
     there = seen("dhcp", macs=[CARD], names=["lt-0042"])
     assert verdicts(resolved([known], account, there)) == [("matched", "device:1", 2)]
@@ -268,7 +268,7 @@ def test_machines_that_share_a_serial_number_are_told_apart_by_their_cards() -> 
 
 def test_a_shared_serial_number_is_less_than_an_id_that_is_on_record() -> None:
     oem = "CZC2021OEM"
-    known = asset(1, "pc-01", remembered={"mdm_id": "m1"})
+    known = asset(1, "pc-01", remembered=[{"mdm_id": "m1"}])
     one = seen("mdm", serial=oem, names=["pc-01"], mdm_id="m1")
     two = seen("mdm", serial=oem, names=["pc-02"], mdm_id="m2")
     result = resolved([known, asset(2, "pc-02", serial=oem)], one, two)
@@ -609,7 +609,7 @@ def records(draw: st.DrawFn) -> list[Profile]:
             macs=tuple(draw(st.lists(maybe(CARDS), max_size=2))),
             address=draw(maybe((None, *ADDRESSES))),
             asset_class=draw(maybe(("workstation", "server", "mobile"))),
-            remembered={"directory_id": draw(maybe((None, "d1", "d2")))},
+            remembered=[{"directory_id": draw(maybe((None, "d1", "d2")))}],
         )
         for number in range(1, draw(st.integers(0, 4)) + 1)
     ]
