@@ -23,8 +23,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence, learning
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution, Verdict
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from bench._made_network import make
 from bench._made_world import ROUGH, USUAL, YOUNG, Made, Rates
@@ -92,15 +93,7 @@ def tally(seeds: Iterable[int], rates: Rates, judges: Mapping[str, Judge], size:
 
 def ours(made: Made) -> tuple[Answers, dict[str, str]]:
     """Identity's answers, and the entity of every sighting."""
-    assets, sightings = evidence.gather(
-        made.assets,
-        made.sightings,
-        facts=made.facts,
-        audits=made.audits,
-        remembered={key: (taught,) for key, taught in made.remembered.items()},
-        history=made.history,
-    )
-    result = resolve(made.customer, assets, sightings)
+    result, _assets, _sightings = _resolved(made, _said(made))
     answers: Answers = {}
     groups: dict[str, str] = {}
     for entity in result.entities:
@@ -108,6 +101,32 @@ def ours(made: Made) -> tuple[Answers, dict[str, str]]:
         for key in entity.sightings:
             answers[key], groups[key] = answer, entity.key
     return answers, groups
+
+
+def reconciled(made: Made, owners: learning.Owners) -> tuple[Resolution, learning.Owners]:
+    """One reconciliation that remembers what those before it learnt, and what it remembers then."""
+    said = _said(made)
+    result, assets, sightings = _resolved(made, learning.taught(made.assets, said, owners))
+    profiles = {one.key: one for one in sightings}
+    return result, learning.learnt(result, {one.key: one for one in assets}, profiles, said, owners)
+
+
+def _said(made: Made) -> dict[str, tuple[evidence.Ids, ...]]:
+    return {key: (taught,) for key, taught in made.remembered.items()}
+
+
+def _resolved(
+    made: Made, remembered: Mapping[str, Sequence[evidence.Ids]]
+) -> tuple[Resolution, Sequence[Profile], Sequence[Profile]]:
+    assets, sightings = evidence.gather(
+        made.assets,
+        made.sightings,
+        facts=made.facts,
+        audits=made.audits,
+        remembered=remembered,
+        history=made.history,
+    )
+    return resolve(made.customer, assets, sightings), assets, sightings
 
 
 def _words(made: Made) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

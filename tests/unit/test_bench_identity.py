@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict
 from bench import _made_judgement, _made_network, _made_world, identity
 from bench._made_judgement import CONTESTED
 from bench._made_network import make
@@ -56,3 +57,15 @@ def test_nothing_is_merged_wrongly_and_the_baselines_do_merge() -> None:
     assert mine.recall >= 0.97
     assert mine.contested_left / mine.contested >= 0.9
     assert all(tallies[name].wrong_merges > 10 for name in ("by name", "first key"))
+
+
+def test_what_one_reconciliation_matched_the_next_matches_and_the_one_after_says_the_same() -> None:
+    learnt = 0
+    for made in make(6, 1500, ROUGH):
+        first, owners = identity.reconciled(made, {})
+        again, more = identity.reconciled(made, owners)
+        matched = {one.key: one.sightings for one in again.of(Verdict.MATCHED)}
+        assert all(set(one.sightings) <= set(matched[one.key]) for one in first.of(Verdict.MATCHED))
+        assert identity.reconciled(made, more) == (again, more)
+        learnt += len(owners)
+    assert learnt > 1000

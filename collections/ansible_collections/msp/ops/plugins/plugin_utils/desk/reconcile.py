@@ -22,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Applied, Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, identified
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
@@ -132,6 +132,7 @@ class Gathered:
     """One customer as both stores have it now."""
 
     customer: Customer
+    who: Identified
     known: Known
     space: Space
     decisions: tuple[Decision, ...]
@@ -249,26 +250,27 @@ class _Reconciliation:
         """The evidence store, for one customer."""
         slug = read.customer.slug
         looks = [one for one in read.looks if one.source != deciding.SOURCE]
+        who = identified(self.store, slug, read.assets)
         return Gathered(
             read.customer,
-            self._known(slug, read.assets, read.space, looks),
+            who,
+            self._known(read, who, looks),
             read.space,
             read.decisions,
             tuple(self.store.changes(slug)),
             tuple(self.store.plans(slug)),
         )
 
-    def _known(self, slug: str, assets: Sequence[Asset], space: Space, looks: Sequence[Coverage]) -> Known:
-        who = identified(self.store, slug, assets)
+    def _known(self, read: Read, who: Identified, looks: Sequence[Coverage]) -> Known:
         return Known(
-            customer=slug,
-            assets=assets,
+            customer=read.customer.slug,
+            assets=read.assets,
             sightings=who.sightings,
             profiles=who.profiles,
             resolution=who.resolution,
             coverages=looks,
             audits=who.audits,
-            networks=tuple(one.network for one in space.prefixes),
+            networks=tuple(one.network for one in read.space.prefixes),
             needed=self.options.needed,
             gone=who.earlier.gone,
         )
@@ -308,6 +310,7 @@ class _Reconciliation:
             self.store.record_decisions(gathered.decisions)
             self.store.record_changes(fresh)
             self.store.record_seen(finding_of.seen_assets(found))
+            self.store.remember(slug, gathered.who.learnt())
             self.store.record_coverages([deciding.look(slug, known.assets, self.netbox_now)])
             if made.steps:
                 self.store.record_plan(stored(made))

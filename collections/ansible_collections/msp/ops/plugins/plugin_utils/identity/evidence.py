@@ -248,6 +248,12 @@ def of_asset(
     )
 
 
+def of_identity(identity: Ids) -> Profile:
+    """What identifies, of an identity that is nobody's in particular."""
+    cards = _cards(((one, "") for one in _many(identity, "macs", "mac")), NOTHING, "", {})
+    return Profile(key="", customer="", source=REGISTER, **_identifiers(identity), **cards)
+
+
 def outdated(taught: Ids, asset: Asset) -> bool:
     """Was it taught of another machine than NetBox has now, by the serial number? A slip of the hand is no other."""
     said, promised = _set(serial, _many(taught, "serial")), serial(asset.serial)
