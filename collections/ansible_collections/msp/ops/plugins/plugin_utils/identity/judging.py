@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, NETWORK, PRINTER, Kind
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Token, Verdict, Why, Worth
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing, hearsay
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     CERTAIN,
     LISTED,
@@ -161,6 +161,22 @@ class Judge:
     @staticmethod
     def _sides(bundle: Bundle, options: Iterable[_Option]) -> tuple[Side, ...]:
         return tuple(Side(bundle, one.key, None, one.score.points) for one in options)
+
+    def unheard(self, things: Iterable[Thing], by_asset: Mapping[str, Thing]) -> None:
+        """What only reverse DNS calls by the name of an asset whose own hardware is there besides is not that asset."""
+        for thing in things:
+            if thing.why is not Why.SUCCESSOR:
+                continue
+            (bundle,) = thing.bundles
+            thing.sides = [
+                side
+                for side in thing.sides
+                if not hearsay(side.points)
+                or side.asset is None
+                or not by_asset[side.asset].alive_beside(bundle, self._settings.near)
+            ]
+            if not thing.sides:
+                thing.verdict, thing.why = Verdict.NEW, Why.UNKNOWN
 
     def taken_over(self, things: Iterable[Thing], by_asset: Mapping[str, Thing]) -> None:
         """What is new at the address of an asset may be that asset with a new card, where nothing says otherwise."""

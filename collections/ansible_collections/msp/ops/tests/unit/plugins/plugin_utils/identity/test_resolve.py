@@ -492,6 +492,26 @@ def test_a_name_out_of_reverse_dns_needs_the_address_to_agree() -> None:
     assert entity_of(resolved([asset(macs=(CARD,))], named, other), named).why is Why.TOO_CLOSE
 
 
+@pytest.mark.parametrize(("hours", "doubtful"), [(0, False), (20, False), (49, True)])
+@pytest.mark.parametrize("card", [{}, {"macs": [THIRD]}], ids=["an address", "another card"])
+def test_a_stale_name_out_of_reverse_dns_says_nothing_of_a_machine_that_was_seen_elsewhere_since(
+    card: dict[str, Any], hours: int, doubtful: bool
+) -> None:
+    known = asset(macs=(CARD,), serial=SERIAL)
+    lease = seen("dhcp", macs=[CARD], addresses=["10.0.0.7"], at=NOW - hours * HOUR)
+    scan = seen("nmap", names=["lt-0042.corp.example"], addresses=["10.0.0.50"], **card)
+    result = resolved([known], lease, scan)
+    assert entity_of(result, lease).asset == "device:1"
+    assert bool(result.doubtful_assets()) is doubtful
+    assert entity_of(result, scan).verdict is (Verdict.CONFLICT if doubtful else Verdict.NEW)
+
+
+def test_an_account_alone_makes_no_machine_that_a_name_out_of_reverse_dns_could_be_wrong_about() -> None:
+    scan = seen("nmap", names=["lt-0042"], addresses=["10.0.0.50"])
+    result = resolved([asset(macs=(CARD,))], seen("directory", names=["lt-0042"], directory_id="d"), scan)
+    assert entity_of(result, scan).verdict is Verdict.CONFLICT
+
+
 def test_reverse_dns_joins_nothing() -> None:
     result = resolved([], seen("nmap", names=["lt-9"], addresses=["10.0.0.7"]), seen("directory", names=["lt-9"]))
     assert [len(one.sightings) for one in result.entities] == [1, 1]
