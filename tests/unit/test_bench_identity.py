@@ -10,6 +10,7 @@ from bench import _made_judgement, _made_network, _made_world, identity
 from bench._made_judgement import CONTESTED
 from bench._made_network import make
 from bench._made_world import ROUGH, USUAL
+from bench.harness import Outcome
 
 
 def test_the_same_seed_makes_the_same_world() -> None:
@@ -56,6 +57,7 @@ def test_nothing_is_merged_wrongly_and_the_baselines_do_merge() -> None:
     assert mine.precision >= 0.999
     assert mine.recall >= 0.97
     assert mine.contested_left / mine.contested >= 0.9
+    assert mine.silent_left + mine.silent_asked == mine.silent > mine.wrongly_made > 0
     assert all(tallies[name].wrong_merges > 10 for name in ("by name", "first key"))
 
 
@@ -69,3 +71,12 @@ def test_what_one_reconciliation_matched_the_next_matches_and_the_one_after_says
         assert identity.reconciled(made, more) == (again, more)
         learnt += len(owners)
     assert learnt > 1000
+
+
+def test_what_is_left_of_all_undecidable_is_printed_beside_what_is_left_of_the_contested() -> None:
+    outcome = Outcome("identity")
+    identity._report(outcome, "small", {"": identity.tally([6], ROUGH, {"": identity.ours}, 500)[""]})
+    (all_of_them,) = [one for one in outcome.figures if "all undecidable" in one.name]
+    assert 0 < all_of_them.value < 90
+    assert "nothing seen contradicts" in all_of_them.note
+    assert any("wrongly made of silent things" in one.name for one in outcome.figures)
