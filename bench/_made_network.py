@@ -5,11 +5,13 @@ Written from how networks behave, and imports nothing of the package identity. E
 The world. A customer has machines: laptops, desktops, servers, virtual machines, network devices, printers, phones.
 Most have an asset in NetBox, with gaps and a few typing errors; some have none (bought and forgotten; visitors). All
 customers number their networks alike (10.0.x.0/24) and give their machines the same names. Most have been served for
-long: what earlier runs matched is remembered (ids, cards, serial numbers); the others are in their first months.
+long: what earlier runs matched is remembered (ids, cards, serial numbers), as the product does it (learning.py keeps
+it in the evidence store); the others are in their first months.
 
-What happens to machines since NetBox was last right (Rates): they are renamed, get a new card, are reinstalled (new
-directory and MDM ids, the old MDM record may stay behind), are replaced by another machine that takes over name and
-static address, are retired (their directory account stays); virtual machines are copied with or without a new UUID.
+What happens to machines since NetBox was last right (Rates): they are renamed, two swap names, they get a new card, are
+reinstalled (new directory and MDM ids, the old MDM record may stay behind), are replaced by another machine that takes
+over name and static address, are retired (their directory account stays, or their name goes to a new machine); virtual
+machines are copied with or without a new UUID.
 Laptops move between docks that have a card of their own; leases change and addresses go to the next machine; phones
 make up their hardware addresses; two routers share an address and a virtual card; some makers leave a placeholder or
 give one serial number to a whole batch; labels of two machines were swapped; a machine is in NetBox twice.
@@ -261,7 +263,9 @@ class _Network:
         return kind in ("laptop", "desktop") and self.workstations_audited and self._chance(0.7)
 
     def _remember(self) -> None:
-        """What earlier runs matched is on record with the asset, as it was then."""
+        """What earlier runs matched is on record with the asset, as it was then: what identity/learning.py keeps of it,
+        but for what a run missed (Rates.remembered).
+        """
         for one in self.machines:
             one.before["audited"] = self._audited(one.kind)
             if one.before["audited"]:
@@ -296,6 +300,8 @@ class _Network:
                 self._replace(one)
             else:
                 self._alter(one)
+        self._exchange()
+        self._reuse()
         self.succeeded = {id(one.twin) for one in self.machines if one.twin is not None}
         self._copies()
         self._newcomers()
@@ -326,6 +332,24 @@ class _Network:
             if self._chance(0.3):
                 self.names[one.kind] += 1
                 one.name = f"{_PREFIX[one.kind]}{self.names[one.kind]:04}"
+
+    def _exchange(self) -> None:
+        """Two living machines of a kind swap their names: two people swapped desks, and names go by desk."""
+        for kind in ("laptop", "desktop"):
+            alive = [one for one in self.machines if one.kind == kind and one.gone is None and not one.record_wrong]
+            swapping = [one for one in alive if one.asset and one.twin is None and self._chance(self.rates.exchanged)]
+            for one, other in zip(swapping[::2], swapping[1::2], strict=False):
+                one.name, other.name = other.name, one.name
+
+    def _reuse(self) -> None:
+        """The name of a retired machine goes to a new one, and its account was removed before. Nobody ordered a
+        replacement, so nothing else is taken over.
+        """
+        for one in [m for m in self.machines if m.kind in ("laptop", "desktop") and m.gone and m.asset]:
+            if self._shows_itself(one) and self._hardware_on_record(one) and self._chance(self.rates.reused):
+                heir = self._machine(one.kind)
+                heir.name, heir.born, heir.twin = one.name, one.gone, one
+                heir.before = {**one.before, "cards": [], "record": {"address": ""}}
 
     def _replace(self, one: Machine) -> None:
         """Another machine takes the desk, the name and the address; the account is made anew (joining under an old

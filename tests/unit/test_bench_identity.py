@@ -33,6 +33,23 @@ def test_some_customers_have_two_dhcp_servers_and_two_scanners() -> None:
     assert frozenset() in labels
 
 
+def test_living_machines_swap_names_and_a_new_machine_gets_the_name_of_a_retired_one() -> None:
+    (made,) = make(5, 3000, ROUGH, customers=1)
+    assets = {asset.name.lower(): asset.key for asset in made.assets}
+    accounts = {
+        f"{one.source}:{one.thing}": assets.get(name.partition(".")[0].lower())
+        for one in made.sightings
+        if one.source == "mdm"
+        for name in one.identity["names"]
+    }
+    of_another = {made.asset_of[key]: named for key, named in accounts.items() if named != made.asset_of[key]}
+    swapped = [key for key, named in of_another.items() if key and named and of_another.get(named) == key]
+    assert len(swapped) > 3
+    answers = identity.ours(made).answers
+    assert {answers[key] for key in accounts if made.asset_of[key] in swapped} & set(swapped)
+    assert len([named for key, named in of_another.items() if key is None and named]) >= 1
+
+
 def test_every_sighting_has_a_truth_and_a_word_that_is_explained() -> None:
     (made,) = make(5, 1500, ROUGH, customers=1)
     keys = {f"{one.source}:{one.thing}" for one in made.sightings}

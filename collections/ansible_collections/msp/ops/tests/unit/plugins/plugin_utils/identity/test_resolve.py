@@ -340,6 +340,13 @@ def test_a_card_under_the_name_of_an_asset_that_is_not_there_joins_nothing() -> 
     assert [(d.value, d.worth) for d in result.disputed] == [(CARD, Worth.DOUBTFUL)]
 
 
+def test_a_card_on_record_under_another_assets_name_is_no_dock_where_the_serial_number_has_that_name_now() -> None:
+    known = [asset(1, "lt-0001", serial=SERIAL, remembered=[{"macs": [CARD]}]), asset(2, "lt-0002")]
+    managed = seen("mdm", serial=SERIAL, macs=[CARD], names=["lt-0002"])
+    result = resolved(known, managed, seen("dhcp", macs=[CARD], names=["lt-0002"]), seen("arp", macs=[CARD]))
+    assert verdicts(result) == [("matched", "device:1", 3)]
+
+
 def test_a_third_laptop_in_a_dock_is_new_by_its_own_name() -> None:
     dock = "00:e0:4c:68:01:02"
     known = [asset(1, "lt-0001", macs=(dock,)), asset(2, "lt-0002", macs=(dock,))]
