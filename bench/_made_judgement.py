@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting, kind_of
 from bench._made_world import DAY, DOCK_OUI, STOCK_NAMES, Machine, Made
 
 CONTESTED = {
@@ -20,7 +20,8 @@ CONTESTED = {
     "new account": "a name with an id that is not on record, and nobody saw the machine under that name since",
     "address": "an address only, and no single machine is known to have been there then",
     "listed": "an address only, and all that speaks for anybody is NetBox's list",
-    "hearsay": "a name from reverse DNS, which may be of whoever had the address before, and nothing else to go by",
+    "hearsay": "a name from reverse DNS, which may be of whoever had the address before, and nothing else to go by "
+    "(where that machine is seen elsewhere at about that time it says nothing)",
     "copied": "a virtual machine's UUID on two cards, and this card is on no record",
     "shared serial": "a serial number that several machines have, on a card that is on no record",
     "slip": "a serial number nearly that of NetBox, with too little else: a typing error, or the next of the same box",
@@ -249,8 +250,9 @@ class Judge:
         """Assets that this bears the name of, or whose settled address it has while they are not seen; and that it is
         not proved to be another machine than.
         """
-        names = sorted(part.shows["name"] | part.shows["heard"])
-        keys = [key for name in names for key in sorted(self.named.get(name, ()))]
+        keys = [key for name in sorted(part.shows["name"]) for key in sorted(self.named.get(name, ()))]
+        for name in sorted(part.shows["heard"]):
+            keys += [key for key in sorted(self.named.get(name, ())) if not self._beside(part, key)]
         for address in sorted(part.shows["address"]):
             keys += [key for key in sorted(self.listed.get(address, ())) if self._vacant(part, key)]
         return [key for key in keys if not self._another(part, key)]
@@ -263,6 +265,12 @@ class Judge:
             return True
         since = min(s.first_seen for s in part.sightings)
         return bool(record["settled"]) and not any(s.last_seen >= since for s in self._machine(key))
+
+    def _beside(self, part: Part, who: Who) -> bool:
+        """Was the hardware of who bears a name seen at about that time, or later?"""
+        seen = self._machine(who) if isinstance(who, str) else [s for s in who.sightings if s.identity.get("macs")]
+        until = max(s.last_seen for s in part.sightings)
+        return any(s.last_seen >= until - DAY for s in seen)
 
     def _machine(self, key: str) -> list[Sighting]:
         """The sightings that show an asset's hardware, as far as evidence leads them there."""
@@ -319,6 +327,7 @@ class Judge:
 
     def _by_address(self, part: Part, at: set[Who], silent: str) -> str:
         heard = {who for name in part.shows["heard"] for who in self.bearers.get(name, ())}
+        heard = {who for who in heard if who in at or not self._beside(part, who)}
         if len(at) == 1 and "" not in at:
             (who,) = at
             if heard and not at <= heard:
@@ -353,7 +362,7 @@ def shown(sighting: Sighting) -> Shows:
     shows["mac"] = {mac for mac in macs if not int(mac[:2], 16) & 2}
     shows["private"] = {mac for mac in macs if int(mac[:2], 16) & 2}
     names = {name.partition(".")[0].lower() for name in identity.get("names", ())} - _STOCK
-    heard = sighting.source == "nmap"
+    heard = kind_of(sighting.source) == "nmap"
     shows["name"], shows["heard"] = (set(), names) if heard else (names, set())
     shows["address"] = set(identity.get("addresses", ()))
     return shows

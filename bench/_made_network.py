@@ -5,18 +5,21 @@ Written from how networks behave, and imports nothing of the package identity. E
 The world. A customer has machines: laptops, desktops, servers, virtual machines, network devices, printers, phones.
 Most have an asset in NetBox, with gaps and a few typing errors; some have none (bought and forgotten; visitors). All
 customers number their networks alike (10.0.x.0/24) and give their machines the same names. Most have been served for
-long: what earlier runs matched is remembered (ids, cards, serial numbers); the others are in their first months.
+long: what earlier runs matched is remembered (ids, cards, serial numbers), as the product does it (learning.py keeps
+it in the evidence store); the others are in their first months.
 
-What happens to machines since NetBox was last right (Rates): they are renamed, get a new card, are reinstalled (new
-directory and MDM ids, the old MDM record may stay behind), are replaced by another machine that takes over name and
-static address, are retired (their directory account stays); virtual machines are copied with or without a new UUID.
+What happens to machines since NetBox was last right (Rates): they are renamed, two swap names, they get a new card, are
+reinstalled (new directory and MDM ids, the old MDM record may stay behind), are replaced by another machine that takes
+over name and static address, are retired (their directory account stays, or their name goes to a new machine); virtual
+machines are copied with or without a new UUID.
 Laptops move between docks that have a card of their own; leases change and addresses go to the next machine; phones
 make up their hardware addresses; two routers share an address and a virtual card; some makers leave a placeholder or
 give one serial number to a whole batch; labels of two machines were swapped; a machine is in NetBox twice.
 
 What sources see, with gaps: audit (only what ssh reaches: servers, virtual machines, some workstations), mdm,
 directory, dhcp, arp, neighbours, mac-table, nmap (mostly from behind a router: an address, and a name out of reverse
-DNS that may be of an earlier machine), lldp. Each thing of a source in its newest state, under the key that the
+DNS that may be of an earlier machine), lldp. Some customers have two DHCP servers and two scanners, told apart by a
+label ("dhcp:branch"). Each thing of a source in its newest state, under the key that the
 evidence store gives.
 
 What cannot be decided. A judge who knows every kind of event, but not which of them happened, has the evidence only:
@@ -142,6 +145,8 @@ class _Network:
         self.hybrid = roll() < 0.6  # the MDM's device id is the directory's
         self.local_scan = roll() < 0.3  # nmap sees hardware addresses
         self.workstations_audited = roll() < 0.35
+        # Two sites, each with a DHCP server and a scanner of its own. Of its own dice: all else is as without.
+        self.two_sites = random.Random(customer).random() < rates.two_sites  # noqa: S311
 
     def build(self) -> Made:
         self._populate()
@@ -258,7 +263,9 @@ class _Network:
         return kind in ("laptop", "desktop") and self.workstations_audited and self._chance(0.7)
 
     def _remember(self) -> None:
-        """What earlier runs matched is on record with the asset, as it was then."""
+        """What earlier runs matched is on record with the asset, as it was then: what identity/learning.py keeps of it,
+        but for what a run missed (Rates.remembered).
+        """
         for one in self.machines:
             one.before["audited"] = self._audited(one.kind)
             if one.before["audited"]:
@@ -293,6 +300,8 @@ class _Network:
                 self._replace(one)
             else:
                 self._alter(one)
+        self._exchange()
+        self._reuse()
         self.succeeded = {id(one.twin) for one in self.machines if one.twin is not None}
         self._copies()
         self._newcomers()
@@ -323,6 +332,24 @@ class _Network:
             if self._chance(0.3):
                 self.names[one.kind] += 1
                 one.name = f"{_PREFIX[one.kind]}{self.names[one.kind]:04}"
+
+    def _exchange(self) -> None:
+        """Two living machines of a kind swap their names: two people swapped desks, and names go by desk."""
+        for kind in ("laptop", "desktop"):
+            alive = [one for one in self.machines if one.kind == kind and one.gone is None and not one.record_wrong]
+            swapping = [one for one in alive if one.asset and one.twin is None and self._chance(self.rates.exchanged)]
+            for one, other in zip(swapping[::2], swapping[1::2], strict=False):
+                one.name, other.name = other.name, one.name
+
+    def _reuse(self) -> None:
+        """The name of a retired machine goes to a new one, and its account was removed before. Nobody ordered a
+        replacement, so nothing else is taken over.
+        """
+        for one in [m for m in self.machines if m.kind in ("laptop", "desktop") and m.gone and m.asset]:
+            if self._shows_itself(one) and self._hardware_on_record(one) and self._chance(self.rates.reused):
+                heir = self._machine(one.kind)
+                heir.name, heir.born, heir.twin = one.name, one.gone, one
+                heir.before = {**one.before, "cards": [], "record": {"address": ""}}
 
     def _replace(self, one: Machine) -> None:
         """Another machine takes the desk, the name and the address; the account is made anew (joining under an old
@@ -542,7 +569,7 @@ class _Network:
                     at = max(at, one.docked[0])  # it asks for an address when it comes
                 # Windows and macOS always send their name; printers, phones and small things not always.
                 said = name if one.kind in ("laptop", "desktop") or self._chance(0.85) else ""
-                self._wire("dhcp", one, card, at, said)
+                self._wire(self._at_site("dhcp", one, card), one, card, at, said)
             if self.has["arp"] and (self._chance(0.9) or (one.twin is not None and one.kind in SETTLED)):
                 self._wire("arp", one, card, self._ago(ago, ago + 2), "")
             if self._chance(0.25):
@@ -575,7 +602,15 @@ class _Network:
         identity: dict[str, Any] = {"addresses": [address], "names": [f"{pointer}.corp.example"] if pointer else []}
         if self.local_scan:
             identity["macs"] = [card]
-        self._see("nmap", one, at, self._since(one, at), identity, {"os": "Linux 2.6", "type": "network"})
+        scan = self._at_site("nmap", one, card)
+        self._see(scan, one, at, self._since(one, at), identity, {"os": "Linux 2.6", "type": "network"})
+
+    def _at_site(self, kind: str, one: Machine, card: str) -> str:
+        """The source of that kind which sees it: a dock stays at its site, and of the machines every other is there."""
+        if not self.two_sites:
+            return kind
+        number = int(card[-2:], 16) if card == one.dock else one.number
+        return f"{kind}:{('hq', 'branch')[number % 2]}"
 
     def _routers(self) -> None:
         """Two routers with one virtual address, which NetBox lists for both."""

@@ -28,7 +28,9 @@ class Rates:
     new_card: float = 0.008
     reinstalled: float = 0.012
     replaced: float = 0.006
+    exchanged: float = 0.004  # of living machines, in pairs: one has the other's name now
     retired: float = 0.03
+    reused: float = 0.1  # of the names of what was retired: a new machine has it
     copied: float = 0.015  # of virtual machines
     copied_with_uuid: float = 0.5  # of the copies
     without_asset: float = 0.05
@@ -46,6 +48,7 @@ class Rates:
     remembered: float = 0.97  # of what an earlier run could see
     long_served: float = 0.85  # of customers; the others are in their first months
     stale_dns: float = 0.03
+    two_sites: float = 0.4  # of customers
 
 
 USUAL = Rates()
@@ -55,7 +58,9 @@ ROUGH = Rates(
     new_card=0.015,
     reinstalled=0.03,
     replaced=0.012,
+    exchanged=0.01,
     retired=0.06,
+    reused=0.2,
     copied=0.03,
     copied_with_uuid=0.7,
     without_asset=0.1,
@@ -144,7 +149,7 @@ class Made:
     assets: list[Asset] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     audits: dict[str, tuple[Audit | None, Audit | None]] = field(default_factory=dict)
-    remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    remembered: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # by asset key
     sightings: list[Sighting] = field(default_factory=list)
     history: list[Sighting] = field(default_factory=list)  # earlier states of the same things
     same_as: dict[str, str] = field(default_factory=dict)  # a machine's second entry in NetBox: the first one

@@ -11,7 +11,9 @@ were not: they are printed apart. A sighting counts once, whosever it is:
 - wrong merges: entities (for a baseline: assets) with sightings of two machines, or of a machine that is not theirs.
 - conflicts besides the undecidable: of the decidable sightings, those left to a person.
 - contested: what fits two explanations; to be left as a conflict.
-- silent: what points at nothing; to be left unmatched.
+- silent: what points at nothing; to be left unmatched. Nothing that was seen contradicts anything or speaks for any
+  asset, so there is no side to show to a person: it cannot be a conflict, and looks like any visitor's. Where it leaves
+  something lasting (a card) it becomes a device of its own, beside the asset that it is: wrongly made.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence, learning
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution, Verdict
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from bench._made_network import make
 from bench._made_world import ROUGH, USUAL, YOUNG, Made, Rates
@@ -37,7 +41,17 @@ LARGE = 50_000
 CONFLICT = "a person decides"
 
 Answers = dict[str, str | None]  # by sighting: an asset's key, None for new, CONFLICT
-Judge = Callable[[Made], tuple[Answers, dict[str, str]]]
+
+
+class Judged(NamedTuple):
+    """answers and groups (entities) by sighting; devices are the new groups of which a device would be made."""
+
+    answers: Answers
+    groups: dict[str, str]
+    devices: frozenset[str] = frozenset()
+
+
+Judge = Callable[[Made], Judged]
 
 
 @dataclass
@@ -53,6 +67,8 @@ class Tally:
     contested_left: int = 0
     silent: int = 0
     silent_left: int = 0
+    silent_asked: int = 0
+    wrongly_made: int = 0  # devices that reconciliation would make of new things that are an asset's
     wrong_merges: int = 0
     mixed: int = 0  # conflicts that hold sightings of two machines: a person is asked about both at once
 
@@ -86,28 +102,47 @@ def tally(seeds: Iterable[int], rates: Rates, judges: Mapping[str, Judge], size:
     for seed in seeds:
         for made in make(seed, size, rates):
             for name, judge in judges.items():
-                _count(tallies[name], made, *judge(made))
+                _count(tallies[name], made, judge(made))
     return tallies
 
 
-def ours(made: Made) -> tuple[Answers, dict[str, str]]:
-    """Identity's answers, and the entity of every sighting."""
-    assets, sightings = evidence.gather(
-        made.assets,
-        made.sightings,
-        facts=made.facts,
-        audits=made.audits,
-        remembered=made.remembered,
-        history=made.history,
-    )
-    result = resolve(made.customer, assets, sightings)
+def ours(made: Made) -> Judged:
+    """What identity says."""
+    result, _assets, _sightings = _resolved(made, _said(made))
     answers: Answers = {}
     groups: dict[str, str] = {}
     for entity in result.entities:
         answer = CONFLICT if entity.verdict is Verdict.CONFLICT else entity.asset
         for key in entity.sightings:
             answers[key], groups[key] = answer, entity.key
-    return answers, groups
+    devices = frozenset(one.key for one in result.of(Verdict.NEW) if one.identified)
+    return Judged(answers, groups, devices)
+
+
+def reconciled(made: Made, owners: learning.Owners) -> tuple[Resolution, learning.Owners]:
+    """One reconciliation that remembers what those before it learnt, and what it remembers then."""
+    said = _said(made)
+    result, assets, sightings = _resolved(made, learning.taught(made.assets, said, owners))
+    profiles = {one.key: one for one in sightings}
+    return result, learning.learnt(result, {one.key: one for one in assets}, profiles, said, owners)
+
+
+def _said(made: Made) -> dict[str, tuple[evidence.Ids, ...]]:
+    return {key: (taught,) for key, taught in made.remembered.items()}
+
+
+def _resolved(
+    made: Made, remembered: Mapping[str, Sequence[evidence.Ids]]
+) -> tuple[Resolution, Sequence[Profile], Sequence[Profile]]:
+    assets, sightings = evidence.gather(
+        made.assets,
+        made.sightings,
+        facts=made.facts,
+        audits=made.audits,
+        remembered=remembered,
+        history=made.history,
+    )
+    return resolve(made.customer, assets, sightings), assets, sightings
 
 
 def _words(made: Made) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -126,17 +161,17 @@ def _words(made: Made) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     return names, macs, serials
 
 
-def by_name(made: Made) -> tuple[Answers, dict[str, str]]:
+def by_name(made: Made) -> Judged:
     """The asset with that name, else new."""
     names, _macs, _serials = _words(made)
     answers: Answers = {}
     for one in made.sightings:
         found = (names.get(name.partition(".")[0].lower()) for name in one.identity.get("names", ()))
         answers[f"{one.source}:{one.thing}"] = next((key for key in found if key), None)
-    return answers, {key: answer or key for key, answer in answers.items()}
+    return Judged(answers, {key: answer or key for key, answer in answers.items()})
 
 
-def first_key(made: Made) -> tuple[Answers, dict[str, str]]:
+def first_key(made: Made) -> Judged:
     """The asset with that serial number, else with one of those hardware addresses, else with that name, else new."""
     names, macs, serials = _words(made)
     answers: Answers = {}
@@ -148,10 +183,11 @@ def first_key(made: Made) -> tuple[Answers, dict[str, str]]:
             *(names.get(name.partition(".")[0].lower()) for name in identity.get("names", ())),
         ]
         answers[f"{one.source}:{one.thing}"] = next((key for key in found if key), None)
-    return answers, {key: answer or key for key, answer in answers.items()}
+    return Judged(answers, {key: answer or key for key, answer in answers.items()})
 
 
-def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -> None:
+def _count(tally: Tally, made: Made, judged: Judged) -> None:
+    answers, groups, devices = judged
     tally.assets += len(made.assets)
     tally.sightings += len(answers)
     machines: dict[str, set[int]] = defaultdict(set)
@@ -176,11 +212,13 @@ def _count(tally: Tally, made: Made, answers: Answers, groups: dict[str, str]) -
         if key in made.silent:
             tally.silent += 1
             tally.silent_left += answer is None
+            tally.silent_asked += left
             continue
         tally.decidable += 1
         tally.right += answer == truth
         tally.needless += left
     mixed = {group for group, found in machines.items() if len(found) > 1}
+    tally.wrongly_made += len(devices & {groups[key] for key in made.silent})
     tally.wrong_merges += len(wrong | (mixed - asked))
     tally.mixed += len(mixed & asked)
 
@@ -194,6 +232,13 @@ def _report(outcome: Outcome, name: str, tallies: dict[str, Tally]) -> None:
     outcome.figures += [
         Figure("  undecidable", 100 * share, "%", f"{mine.contested:,} contested, {mine.silent:,} silent"),
         Figure("  silent, left unmatched", 100 * mine.silent_left / max(mine.silent, 1), "%"),
+        Figure(
+            "  of all undecidable (contested and silent), left as conflict",
+            100 * (mine.contested_left + mine.silent_asked) / max(mine.contested + mine.silent, 1),
+            "%",
+            "silent ones can't be conflicts: nothing seen contradicts",
+        ),
+        Figure("  devices wrongly made of silent things", mine.wrongly_made, "devices"),
         Figure("  conflicts with sightings of two machines", mine.mixed, "entities"),
     ]
     for word, found in tallies.items():
@@ -243,7 +288,7 @@ def _timed(size: int) -> tuple[float, int]:
 
 def wrong(made: Made) -> Sequence[tuple[str, str | None, str | None, str]]:
     """For whoever mends the rules: (sighting, answer, truth, what the generator says) of all that did not go right."""
-    answers, _groups = ours(made)
+    answers = ours(made).answers
     return [
         (key, answer, made.asset_of[key], made.contested.get(key) or ("silent" if key in made.silent else ""))
         for key, answer in answers.items()

@@ -2,24 +2,24 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Somebody says of things in conflict that they are the assets they may be: one by one, or all the plain ones at once.
 
-What is confirmed is kept in the evidence store with who and why; the
-next reconciliation knows it again and tells NetBox. Writes nothing to NetBox itself.
+What is confirmed is kept in the evidence store with who and why; the next reconciliation knows it again and tells
+NetBox. What it would not know again is refused. Writes nothing to NetBox itself.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, identified
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import event_key
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import event_key, normal_address
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import profile_key
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import outdated, profile_key
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.presumed import presumed
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Entity, Verdict
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import seen, words
@@ -32,18 +32,24 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A thing, and the asset that it is."""
+    """A thing, and the asset that it is. identity is what it will be known again by; recorded: that was kept before."""
 
     thing: str
     asset: Asset
     told: Seen
+    identity: Mapping[str, Any]
+    recorded: bool = False
+
+    def key(self, slug: str) -> str:
+        """The same thing with the same evidence, confirmed twice, is one event."""
+        return event_key(slug, "confirmed", self.thing, self.asset.key, sorted(self.identity.items()))
 
 
 def confirm(
     register: Register, store: Store, slug: str, things: Mapping[str, str], *, by: str, reason: str, check: bool = False
 ) -> list[Confirmed]:
     """Keep that these things (by thing: name or key of the asset) are those assets; without any, all that are presumed
-    to be one (identity/presumed.py).
+    to be one (identity/presumed.py) and would be known again.
     """
     if not by.strip() or not reason.strip():
         raise MspError(
@@ -58,12 +64,17 @@ def confirm(
     chosen = _named(who, by_key, things) if things else _plain(who)
     said = {profile_key(one): one for one in who.sightings}
     doubted = seen.disputed(who.resolution)
-    found = [
-        Confirmed(
-            entity.key, by_key[key], seen.of(entity.key, [said[s] for s in entity.sightings], who.profiles, doubted, ())
-        )
-        for entity, key in chosen
-    ]
+    recorded = {one.key for one in store.changes(slug)}
+    found = []
+    for entity, key in chosen:
+        told = seen.of(entity.key, [said[s] for s in entity.sightings], who.profiles, doubted, ())
+        identity = _known_again(entity, told, by_key[key], who)
+        if isinstance(identity, MspError):
+            if things:
+                raise identity
+            continue
+        one = Confirmed(entity.key, by_key[key], told, identity)
+        found.append(replace(one, recorded=one.key(slug) in recorded))
     if not check:
         store.record_changes(_change(slug, one, by, reason) for one in found)
     return found
@@ -95,23 +106,43 @@ def _named(who: Identified, by_key: Mapping[str, Asset], things: Mapping[str, st
 
 
 def _change(slug: str, one: Confirmed, by: str, reason: str) -> Change:
-    key = event_key(slug, "confirmed", one.thing, one.asset.key)
     detail: dict[str, Any] = {
         "name": one.asset.name,
         "how": f"{CONFIRMED}{by}",
         "reason": reason,
         "thing": one.thing,
         "evidence": words.evidence(one.told),
-        "identity": _lasting(one.told),
+        "identity": dict(one.identity),
     }
-    return Change(key, slug, dt.datetime.now(dt.UTC), "settled", one.asset.key, one.asset.key, detail)
+    return Change(one.key(slug), slug, dt.datetime.now(dt.UTC), "settled", one.asset.key, one.asset.key, detail)
 
 
-def _lasting(told: Seen) -> dict[str, Any]:
-    """What it will be known again by. Its address is that only where nothing else is."""
+def _known_again(entity: Entity, told: Seen, asset: Asset, who: Identified) -> dict[str, Any] | MspError:
+    """What it will be known again by; or what NetBox has to say first. Its address is that only where nothing else is,
+    and for as long as NetBox gives the asset that address.
+    """
     found = identity_of(told)
-    lasting = {key: values for key, values in found.items() if key != "names"}
-    return found if lasting else {**found, "addresses": list(told.addresses)}
+    record = who.on_record[asset.key]
+    called = f"{asset.name} ({asset.key})"
+    if outdated(found, asset):
+        return MspError(
+            "MSP-REC-012",
+            f"NetBox to have the serial number of {entity.key} on {called}: what has another one is another machine",
+            f"{asset.serial} in NetBox, {', '.join(found['serial'])} seen",
+            "correct the serial number in NetBox, then confirm",
+        )
+    if any(key != "names" for key in found):
+        return found
+    listed = [address for address in told.addresses if normal_address(address) in record.listed]
+    names = frozenset().union(*(who.profiles[key].names for key in entity.sightings)) - record.names
+    if not listed and not names:
+        return MspError(
+            "MSP-REC-012",
+            f"something by which {entity.key} would be known again as {called}",
+            f"nothing lasting, and no address ({', '.join(told.addresses) or 'none seen'}) that NetBox lists there",
+            "give the asset that address in NetBox, then confirm",
+        )
+    return {**found, "addresses": listed} if listed else found
 
 
 def confirmed(store: Store, register: Register, arguments: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
@@ -127,4 +158,4 @@ def confirmed(store: Store, register: Register, arguments: Mapping[str, Any], *,
     (slug,) = arguments["customers"]
     found = confirm(register, store, slug, arguments["things"], by=by, reason=reason, check=check)
     told = [{"thing": one.thing, "asset": one.asset.key, "name": one.asset.name} for one in found]
-    return {"changed": bool(told), "confirmed": told}
+    return {"changed": any(not one.recorded for one in found), "confirmed": told}

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence, learning
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
@@ -27,7 +27,7 @@ _TELLING = ("audit", "mdm", "directory", "dhcp", "lldp")
 @dataclass(frozen=True, slots=True)
 class Identified:
     """What was seen, and who it is. profiles are of sightings, by their key; on_record is what is known of each asset,
-    audits its last good audit and its last one.
+    audits its last good audit and its last one. remembered is by id the asset that earlier matches taught it of.
     """
 
     sightings: Sequence[Sighting]
@@ -36,11 +36,18 @@ class Identified:
     on_record: Mapping[str, Profile]
     profiles: Mapping[str, Profile]
     resolution: Resolution
+    remembered: learning.Owners
+
+    def learnt(self) -> dict[learning.Token, str]:
+        """What is to be remembered from now on: that of before, and what these matches teach."""
+        said = self.earlier.remembered
+        return learning.learnt(self.resolution, self.on_record, self.profiles, said, self.remembered)
 
 
 def identified(store: Store, slug: str, assets: Sequence[Asset]) -> Identified:
     """Every sighting of a customer held against its assets."""
     before = earlier(store.changes(slug))
+    remembered = store.remembered(slug)
     sightings = store.sightings(slug)
     audits = store.last_audits(slug)
     history = [state for states in store.histories(slug, _TELLING).values() for state in states]
@@ -49,12 +56,12 @@ def identified(store: Store, slug: str, assets: Sequence[Asset]) -> Identified:
         sightings,
         facts=_facts(sightings),
         audits=audits,
-        remembered=before.remembered,
+        remembered=learning.taught(assets, before.remembered, remembered),
         history=history,
     )
     by_key = {one.key: one for one in on_record}
     profiles = {one.key: one for one in seen}
-    return Identified(sightings, audits, before, by_key, profiles, resolve(slug, on_record, seen))
+    return Identified(sightings, audits, before, by_key, profiles, resolve(slug, on_record, seen), remembered)
 
 
 def _facts(sightings: Sequence[Sighting]) -> dict[str, dict[str, Any]]:

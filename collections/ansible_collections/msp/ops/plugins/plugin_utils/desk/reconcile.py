@@ -33,7 +33,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import findings as finding_of
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import news, words
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier, earlier
@@ -139,8 +138,8 @@ class Gathered:
     """One customer as both stores have it now."""
 
     customer: Customer
+    who: Identified
     known: Known
-    on_record: Mapping[str, Profile]
     space: Space
     decisions: tuple[Decision, ...]
     changes: tuple[Change, ...]
@@ -260,17 +259,17 @@ class _Reconciliation:
         who = identified(self.store, slug, read.assets)
         return Gathered(
             read.customer,
-            self._known(slug, who, read, looks),
-            who.on_record,
+            who,
+            self._known(read, who, looks),
             read.space,
             read.decisions,
             tuple(self.store.changes(slug)),
             tuple(self.store.plans(slug)),
         )
 
-    def _known(self, slug: str, who: Identified, read: Read, looks: Sequence[Coverage]) -> Known:
+    def _known(self, read: Read, who: Identified, looks: Sequence[Coverage]) -> Known:
         return Known(
-            customer=slug,
+            customer=read.customer.slug,
             assets=read.assets,
             sightings=who.sightings,
             profiles=who.profiles,
@@ -319,6 +318,7 @@ class _Reconciliation:
             self.store.record_decisions(gathered.decisions)
             self.store.record_changes(fresh)
             self.store.record_seen(finding_of.seen_assets(found))
+            self.store.remember(slug, gathered.who.learnt())
             self.store.record_coverages([deciding.look(slug, known.assets, self.netbox_now)])
             if made.steps:
                 self.store.record_plan(stored(made))
@@ -333,7 +333,7 @@ class _Reconciliation:
         after = carried_out(gathered.plans)
 
         def made(taken: Taken) -> Plan:
-            on_record = gathered.on_record
+            on_record = gathered.who.on_record
             return plan_of(
                 known, found, before, now=self.now, after=after, on_record=on_record, given=values, taken=taken
             )

@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.status import effective_status
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Known, Sighting
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence, learning
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import Compared, Evidence
@@ -76,7 +76,9 @@ def who(term: str, open_register: Callable[[], Register], open_store: Callable[[
     customers: dict[str, Customer] = {}
     if register is not None:
         there = {asset.key for asset in assets}
-        absent = {k.asset for k in known or () if k.asset and k.asset not in there}
+        remembered = _try(found, "store", lambda: _remembered(store, known or ())) if store is not None else None
+        absent = {k.asset for k in known or () if k.asset} | (remembered or set())
+        absent -= there
         more = _try(found, "netbox", lambda: _by_keys(register, sorted(absent)))
         assets += more or []
         customers = _try(found, "netbox", lambda: _customers(register, assets, known or ())) or {}
@@ -100,6 +102,17 @@ def _try(found: Found, source: str, work: Callable[[], Any]) -> Any:
     except MspError as error:
         found.silent[source] = error
         return None
+
+
+def _remembered(store: Store, known: Iterable[Known]) -> set[str]:
+    """The assets that earlier matches taught the ids of, where the things that bear the term show one of them."""
+    found: set[str] = set()
+    for one in known:
+        if one.asset is None:
+            shown = frozenset().union(*(learning.tokens(evidence.of_sighting(s)) for s in one.sightings))
+            owners = store.remembered(one.customer, values={value for _key, value in shown})
+            found |= {owners[token] for token in shown if token in owners}
+    return found
 
 
 def _from_register(term: str, open_register: Callable[[], Register]) -> tuple[Register, list[Asset]]:
@@ -173,7 +186,8 @@ def _of_asset(
     mine = next((k for k in known if k.asset == asset.key and k.customer == asset.customer), None)
     good, attempt = (mine.last_good, mine.last_attempt) if mine else _audits(store, asset, now)
     facts = store.facts(good.facts_hash) if store and good and good.facts_hash else None
-    sightings = _sightings_of(asset, facts, good, known)
+    owners = store.remembered(asset.customer, asset=asset.key) if store else {}
+    sightings = _sightings_of(asset, facts, good, known, owners)
     today = now.astimezone(zone(customer)).date() if customer else now.date()
     compared = compare.compare(asset, Evidence(good, attempt, facts, sightings), now, today, contract)
     return Answer(
@@ -192,7 +206,7 @@ def _of_asset(
 
 
 def _sightings_of(
-    asset: Asset, facts: dict[str, Any] | None, good: Audit | None, known: Sequence[Known]
+    asset: Asset, facts: dict[str, Any] | None, good: Audit | None, known: Sequence[Known], owners: learning.Owners
 ) -> tuple[Sighting, ...]:
     """What was seen of this asset, or of what may be it, as far as the store knows it by the term asked for."""
     told = {evidence.profile_key(s): s for k in known if k.customer == asset.customer for s in k.sightings}
@@ -201,7 +215,7 @@ def _sightings_of(
         list(told.values()),
         facts={asset.key: facts} if facts else {},
         audits={asset.key: (good, None)},
-        remembered={},
+        remembered=learning.taught([asset], {}, owners),
     )
     of_this = [
         one

@@ -268,6 +268,18 @@ def seen(connection: Connection, customers: Iterable[str], since: dt.datetime | 
     return found
 
 
+def remembered(
+    connection: Connection, customer: str, *, asset: str | None = None, values: Iterable[str] | None = None
+) -> dict[tuple[str, str], str]:
+    """The asset of every id (kind, value) that is remembered; those of one asset, or with one of some values."""
+    table = tables().remembered
+    query = sa.select(table).where(table.c.customer == customer)
+    if asset is not None:
+        query = query.where(table.c.asset == asset)
+    parts = [query] if values is None else [query.where(table.c.value.in_(v)) for v in batched(sorted(values), BATCH)]
+    return {(row.kind, row.value): row.asset for part in parts for row in connection.execute(part)}
+
+
 def plans(connection: Connection, *, customer: str | None = None, plan_id: str | None = None) -> list[StoredPlan]:
     """Plans of a customer, the one recorded last first; or the one with this id."""
     known = tables()

@@ -15,12 +15,17 @@ from typing import Any
 OUTCOMES = ("ok", "unreachable", "failed", "no_python")
 
 
+def kind_of(source: str) -> str:
+    """The kind of a source: "dhcp" of "dhcp:branch"."""
+    return source.partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One sighting of one thing by one source at one time."""
 
     customer: str
-    source: str  # for instance "audit", "neighbours", "nmap", "dhcp", "directory", "mdm"
+    source: str  # a kind ("audit", "neighbours", "nmap", "dhcp", "directory", "mdm") or kind:label ("dhcp:branch")
     at: dt.datetime
     # What identifies the thing: serial, uuid, asset_tag, directory_id, mdm_id, macs, names, addresses.
     identity: Mapping[str, Any]

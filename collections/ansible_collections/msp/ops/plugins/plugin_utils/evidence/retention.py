@@ -84,6 +84,7 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
             "seen": _delete(
                 connection, tables().seen, tables().seen.c.customer == customer, tables().seen.c.last_seen < cutoff
             ),
+            "remembered": _forget_ids(connection, customer),
             **{
                 table.name: _delete(connection, table, table.c.customer == customer, table.c.recorded_at < cutoff)
                 for table in (tables().coverages, tables().changes)
@@ -101,6 +102,13 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
 
 def _delete(connection: Connection, table: sa.Table, *where: Any) -> int:
     return connection.execute(sa.delete(table).where(*where)).rowcount
+
+
+def _forget_ids(connection: Connection, customer: str) -> int:
+    """The ids of assets of which it is no longer known when they were seen."""
+    ids, seen = tables().remembered, tables().seen.c
+    known = sa.select(seen.asset).where(seen.customer == customer)
+    return _delete(connection, ids, ids.c.customer == customer, ids.c.asset.not_in(known))
 
 
 def _remove_sightings(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -49,6 +49,7 @@ class Tables:
     changes: sa.Table
     digests: sa.Table
     seen: sa.Table
+    remembered: sa.Table
     plans: sa.Table
     plan_approvals: sa.Table
     plan_steps: sa.Table
@@ -278,6 +279,7 @@ def _discovered(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
     """What a source looked at as a whole, what was found to change, and how far that was told.
 
     seen is a projection, made again by every reconciliation: when each asset was seen by anything that is the asset.
+    remembered are the ids by which an asset is known again, each of one asset.
     """
     from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, UniqueConstraint
 
@@ -330,7 +332,16 @@ def _discovered(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("sources", Text, nullable=False),
         Column("place", Text, nullable=False),
     )
-    return coverages, changes, digests, seen
+    remembered = Table(
+        "remembered",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("kind", Text, primary_key=True),
+        Column("value", Text, primary_key=True),
+        Column("asset", Text, nullable=False),
+        Index("ix_remembered_customer_asset", "customer", "asset"),
+    )
+    return coverages, changes, digests, seen, remembered
 
 
 def _planned(metadata: sa.MetaData) -> tuple[sa.Table, ...]:

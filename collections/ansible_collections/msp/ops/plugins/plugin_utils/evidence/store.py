@@ -256,6 +256,30 @@ class Store:
         with self.database.read() as connection:
             return reading.seen(connection, customers, since)
 
+    def remember(self, customer: str, ids: Mapping[tuple[str, str], str]) -> None:
+        """Replace what is remembered of a customer's assets: by kind and value of an id, the asset that has it. Only
+        what is another than before is written.
+        """
+        before = self.remembered(customer)
+        wanted = {(rows.clean(kind), rows.clean(value)): rows.clean(asset) for (kind, value), asset in ids.items()}
+        gone = before.keys() - wanted.keys()
+        fresh = [
+            {"customer": rows.clean(customer), "kind": kind, "value": value, "asset": asset}
+            for (kind, value), asset in sorted(wanted.items())
+            if before.get((kind, value)) != asset
+        ]
+        if gone or fresh:
+            self.database.write(
+                functools.partial(writing.write_remembered, customer=rows.clean(customer), gone=gone, rows=fresh)
+            )
+
+    def remembered(
+        self, customer: str, *, asset: str | None = None, values: Iterable[str] | None = None
+    ) -> dict[tuple[str, str], str]:
+        """By kind and value of an id, the asset that has it; those of one asset, or with one of some values."""
+        with self.database.read() as connection:
+            return reading.remembered(connection, rows.clean(customer), asset=asset, values=values)
+
     def record_digest(self, digest: Digest) -> None:
         """Record how far a customer was told."""
         self._write_events("digests", [rows.digest_row(digest)])

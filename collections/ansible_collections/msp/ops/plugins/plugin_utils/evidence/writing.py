@@ -304,6 +304,23 @@ def write_changes(connection: Connection, rows: Sequence[Row]) -> None:
         connection.execute(insert(connection, known.changes).on_conflict_do_nothing(), stamped)
 
 
+def write_remembered(
+    connection: Connection, customer: str, gone: Iterable[tuple[str, str]], rows: Sequence[Row]
+) -> None:
+    """Ids that are an asset's from now on, after those that are nobody's any more."""
+    table = tables().remembered
+    for kind, value in sorted(gone):
+        connection.execute(
+            sa.delete(table).where(table.c.customer == customer, table.c.kind == kind, table.c.value == value)
+        )
+    statement = insert(connection, table)
+    update = statement.on_conflict_do_update(
+        index_elements=["customer", "kind", "value"], set_={"asset": statement.excluded["asset"]}
+    )
+    if rows:
+        connection.execute(update, list(rows))
+
+
 def write_seen(connection: Connection, rows: Sequence[Row]) -> None:
     """When assets were seen, as the newest reconciliation says."""
     table = tables().seen

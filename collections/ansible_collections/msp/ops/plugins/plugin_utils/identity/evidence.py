@@ -19,7 +19,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.audit.placeholders import real, real_uuid
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.hashing import normal_address, normal_word
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting, kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import macs
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.collector import without_collector
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.moving import moving_cards
@@ -68,7 +68,7 @@ IDENTIFYING = (
 )  # one value belongs to one thing, unless it is proved otherwise
 HARDWARE = (Kind.SERIAL, Kind.UUID, Kind.MAC, Kind.WEAK_MAC)  # a machine that is replaced leaves none of these behind
 
-# What these say of type and system is a guess from a distance, or the word of somebody else.
+# Kinds of source. What these say of type and system is a guess from a distance, or the word of somebody else.
 _GUESSING = frozenset({"nmap", "dhcp", "arp", "neighbours", "mac-table"})
 _HEARSAY = frozenset({"nmap"})  # whose names are not the thing's own word
 
@@ -175,9 +175,10 @@ def of_sighting(sighting: Sighting, moving: frozenset[str] = NOTHING) -> Profile
     kinds = said if isinstance(said, Mapping) else {}
     vendor = text(attributes.get("vendor"))
     cards = _cards(((one, "") for one in _many(identity, "macs", "mac")), moving, vendor, kinds)
-    trusted = sighting.source not in _GUESSING
+    kind = kind_of(sighting.source)
+    trusted = kind not in _GUESSING
     names = _names(_many(identity, "names", "name", "hostname", "fqdn"))
-    hearsay = sighting.source in _HEARSAY
+    hearsay = kind in _HEARSAY
     return Profile(
         key=profile_key(sighting),
         customer=sighting.customer,
@@ -201,15 +202,16 @@ def of_asset(
     asset: Asset,
     facts: Mapping[str, Any] | None = None,
     audited: dt.datetime | None = None,
-    remembered: Ids | None = None,
+    remembered: Iterable[Ids] = (),
     moving: frozenset[str] = NOTHING,
 ) -> Profile:
     """What is on record of an asset: NetBox's fields, the facts of its last audit, what earlier matches taught.
 
-    remembered has the keys of an identity, each with one value or a list. An address in it is the asset's own for as
+    remembered are identities, each with one value or a list under its keys. An address in one is the asset's own for as
     long as NetBox gives it that address.
     """
-    body, taught = facts or {}, remembered or {}
+    body = facts or {}
+    taught = _together(one for one in remembered if not outdated(one, asset))
     machine = _mapping(body.get("machine"))
     hostname = _mapping(body.get("hostname"))
     interfaces = [_mapping(one) for one in body.get("interfaces") or ()]
@@ -244,6 +246,27 @@ def of_asset(
         asset=asset.key,
         divided=_divided(asset, machine, interfaces, taught),
     )
+
+
+def of_identity(identity: Ids) -> Profile:
+    """What identifies, of an identity that is nobody's in particular."""
+    cards = _cards(((one, "") for one in _many(identity, "macs", "mac")), NOTHING, "", {})
+    return Profile(key="", customer="", source=REGISTER, **_identifiers(identity), **cards)
+
+
+def outdated(taught: Ids, asset: Asset) -> bool:
+    """Was it taught of another machine than NetBox has now, by the serial number? A slip of the hand is no other."""
+    said, promised = _set(serial, _many(taught, "serial")), serial(asset.serial)
+    return bool(said) and bool(promised) and not any(one == promised or misspelt(one, promised) for one in said)
+
+
+def _together(identities: Iterable[Ids]) -> Ids:
+    """Every value of all of them."""
+    found: dict[str, list[str]] = {}
+    for one in identities:
+        for key in one:
+            found.setdefault(key, []).extend(_many(one, key))
+    return found
 
 
 def _divided(asset: Asset, machine: Mapping[str, Any], interfaces: Iterable[Mapping[str, Any]], taught: Ids) -> bool:
@@ -285,7 +308,7 @@ def gather(
     *,
     facts: Mapping[str, Mapping[str, Any]],
     audits: Mapping[str, tuple[Audit | None, Audit | None]],
-    remembered: Mapping[str, Ids],
+    remembered: Mapping[str, Sequence[Ids]],
     history: Iterable[Sighting] = (),
 ) -> tuple[tuple[Profile, ...], tuple[Profile, ...]]:
     """The profiles of one customer's assets and sightings. facts, audits and remembered are by asset key.
@@ -298,7 +321,7 @@ def gather(
     def one(asset: Asset) -> Profile:
         good = audits.get(asset.key, (None, None))[0]
         at = good.at if good is not None else None
-        return of_asset(asset, facts.get(asset.key), at, remembered.get(asset.key), moving)
+        return of_asset(asset, facts.get(asset.key), at, remembered.get(asset.key, ()), moving)
 
     with without_collector():
         return tuple(map(one, assets)), tuple(of_sighting(sighting, moving) for sighting in sightings)

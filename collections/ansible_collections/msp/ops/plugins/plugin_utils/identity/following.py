@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, Kind, Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, components, union
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing, hearsay
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     LISTED,
     OTHER_ID,
@@ -145,7 +146,7 @@ class Followers:
     def _judge(self, one: Bundle) -> tuple[Thing | None, Judgement | None]:
         """The thing that this is, with why; a conflict; or nothing, when nobody bears what it shows."""
         options = self._options(one)
-        alive = [option for option in options if option.total > 0 and not (_cards(one) and _hearsay(option.points))]
+        alive = [option for option in options if option.total > 0 and not self._unfounded(one, option)]
         if not alive:
             return None, self._moving(one)
         best = alive[0]
@@ -155,6 +156,11 @@ class Followers:
             why = Why.TOO_CLOSE if close else Why.SUCCESSOR
             return None, Judgement(Verdict.CONFLICT, why, self._sides(one, (best, *close)))
         return best.thing, Judgement(Verdict.MATCHED, Why.EVIDENCE, self._sides(one, (best,)))
+
+    def _unfounded(self, one: Bundle, option: _Option) -> bool:
+        """A name from reverse DNS is no word about a hardware address, nor about a machine that was seen elsewhere."""
+        beside = bool(_cards(one)) or option.thing.alive_beside(one, self._settings.near)
+        return beside and hearsay(option.points)
 
     def _moving(self, one: Bundle) -> Judgement | None:
         """Nothing but a card that goes from machine to machine: it is one of those, and nobody knows which. One that
@@ -273,7 +279,7 @@ class Followers:
 
 def _came_later(held: _Held, at: dt.datetime) -> bool:
     """A DHCP server knows since when; who merely looks, sees a thing some time after it came."""
-    return at < held.since if held.source == _LEASES else at + _HOUR < held.since
+    return at < held.since if kind_of(held.source) == _LEASES else at + _HOUR < held.since
 
 
 def _cards(one: Bundle) -> frozenset[str]:
@@ -284,11 +290,6 @@ def _cards_of(one: Profile) -> frozenset[str]:
     if not (one.weak_macs or one.private_macs or one.moving_macs):
         return one.macs
     return one.macs | one.weak_macs | one.private_macs | one.moving_macs
-
-
-def _hearsay(points: Sequence[Point]) -> bool:
-    """Does only reverse DNS speak for it? That is a word about the address, and none about a hardware address."""
-    return all(point.kind == Kind.HEARD for point in points if point.weight > 0)
 
 
 def _names(one: Bundle) -> frozenset[str]:

@@ -407,12 +407,19 @@ class _Owners:
                 names = other.of(Kind.NAME)
                 if other is machine or not names or names & machine.of(Kind.NAME) or self._identified(other):
                     continue
+                if names & self._called_now(machine, found):
+                    continue
                 rivals = self._rivals(machine, other, names)
                 if any(one.cards - other.cards and overlap(one, other) for one in rivals):
                     return Worth.MOVING
                 if rivals or self._on_paper(machine, names):
                     worst = Worth.DOUBTFUL
         return worst
+
+    def _called_now(self, machine: Bundle, found: Iterable[Bundle]) -> frozenset[str]:
+        """The names under which an asset's machine shows this card, known by more than the card."""
+        mine = [one for one in found if self._identified(one) and machine.asset in self._records(one, one.cards)]
+        return NOTHING.union(*(one.of(Kind.NAME) for one in mine)) if machine.asset else NOTHING
 
     def _rivals(self, machine: Bundle, other: Bundle, names: frozenset[str]) -> list[Bundle]:
         """Who bears one of these names and is proved to be another machine than this one."""

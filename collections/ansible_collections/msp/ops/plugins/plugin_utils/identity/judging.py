@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, NETWORK, PRINTER, Kind
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Token, Verdict, Why, Worth
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing, hearsay
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     CERTAIN,
     LISTED,
@@ -30,6 +30,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
 
 _CONTESTED = (Worth.SHARED, Worth.DOUBTFUL)
 _IDENTIFYING = frozenset(IDENTIFYING)
+_ACCOUNTS = frozenset({Kind.DIRECTORY_ID, Kind.MDM_ID})
 # Kinds of machine whose address is given once and stays.
 _SETTLED_TYPES = frozenset({"server", "virtual_machine", "network", "printer"})
 _SETTLED_FAMILIES = frozenset({NETWORK, PRINTER})
@@ -49,6 +50,16 @@ class _Option:
     @property
     def clean(self) -> bool:
         return self.score.decisive and not self.score.contradicted
+
+
+def _renamed(best: _Option, other: _Option) -> bool:
+    """Does nothing but a name speak for the other one, which has another account on record than the best one, whose
+    account this is? Then the machines swapped names, or one took the other's.
+    """
+    if any(point.weight > 0 and point.kind != Kind.NAME for point in other.score.points):
+        return False
+    accounts = {point.kind for point in best.score.points if point.weight > 0 and point.kind in _ACCOUNTS}
+    return any(point.kind in accounts and point.weight < 0 for point in other.score.points)
 
 
 class Judge:
@@ -102,7 +113,9 @@ class Judge:
 
     def _best(self, bundle: Bundle, best: _Option, options: Sequence[_Option]) -> Judgement:
         line = best.score.total - self._settings.margin
-        close = [one for one in options if one is not best and one.score.support > max(line, 0)]
+        close = [
+            one for one in options if one is not best and one.score.support > max(line, 0) and not _renamed(best, one)
+        ]
         if not close and not best.score.named and best.score.support <= WEIGHTS[Kind.SERIAL]:
             # One label says this asset, the name says another: labels get swapped.
             close = [one for one in options if one.score.named and one.score.contradicted]
@@ -148,6 +161,22 @@ class Judge:
     @staticmethod
     def _sides(bundle: Bundle, options: Iterable[_Option]) -> tuple[Side, ...]:
         return tuple(Side(bundle, one.key, None, one.score.points) for one in options)
+
+    def unheard(self, things: Iterable[Thing], by_asset: Mapping[str, Thing]) -> None:
+        """What only reverse DNS calls by the name of an asset whose own hardware is there besides is not that asset."""
+        for thing in things:
+            if thing.why is not Why.SUCCESSOR:
+                continue
+            (bundle,) = thing.bundles
+            thing.sides = [
+                side
+                for side in thing.sides
+                if not hearsay(side.points)
+                or side.asset is None
+                or not by_asset[side.asset].alive_beside(bundle, self._settings.near)
+            ]
+            if not thing.sides:
+                thing.verdict, thing.why = Verdict.NEW, Why.UNKNOWN
 
     def taken_over(self, things: Iterable[Thing], by_asset: Mapping[str, Thing]) -> None:
         """What is new at the address of an asset may be that asset with a new card, where nothing says otherwise."""

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting, kind_of
 
 
 class Kind(StrEnum):
@@ -143,8 +143,8 @@ def kind(mac: str, *, vendor: str = "", interface: str = "") -> Kind:
 # What only one machine has. The same machine may be known to two sources by two of these, so only values of the same
 # kind contradict each other.
 STRONG = (hashing.SERIAL, hashing.UUID, hashing.DIRECTORY_ID, hashing.MDM_ID)
-# The source where a thing says its own name to whoever listens. A name that comes from an address (reverse DNS) moves
-# with the address and proves nothing.
+# The kind of source where a thing says its own name to whoever listens. A name that comes from an address (reverse
+# DNS) moves with the address and proves nothing.
 NAMING = "dhcp"
 WINDOW = dt.timedelta(days=30)
 
@@ -173,9 +173,9 @@ def travelling(sightings: Iterable[Sighting], *, window: dt.timedelta = WINDOW) 
     for sighting in sightings:
         identity = sighting.identity
         cards = hashing.words(identity, hashing.MAC)
-        said = {(kind_of, word) for kind_of in STRONG for word in hashing.words(identity, kind_of)} if cards else set()
+        said = {(what, word) for what in STRONG for word in hashing.words(identity, what)} if cards else set()
         found = strong if said else named
-        if cards and not said and sighting.source == NAMING:
+        if cards and not said and kind_of(sighting.source) == NAMING:
             said = {(hashing.NAME, word.split(".")[0]) for word in hashing.words(identity, hashing.NAME)}
         for mac in cards if said else ():
             found[sighting.customer, mac].append(_Span(set(said), sighting.first_seen, sighting.last_seen))
@@ -187,8 +187,8 @@ def travelling(sightings: Iterable[Sighting], *, window: dt.timedelta = WINDOW) 
 def _changed_hands(spans: Sequence[_Span], window: dt.timedelta) -> bool:
     """Two identities that contradict each other, the later no more than the window after the earlier."""
     identities = _identities(spans)
-    for kind_of in STRONG:
-        held = [one for one in identities if any(token[0] == kind_of for token in one.tokens)]
+    for what in STRONG:
+        held = [one for one in identities if any(token[0] == what for token in one.tokens)]
         if any(start - end <= window for end, start in _successions(held)):
             return True
     return False

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting, kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.naming import distinctive
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import mac
 
@@ -24,7 +24,7 @@ def moving_cards(sightings: Iterable[Sighting]) -> frozenset[str]:
     names_of: dict[str, set[str]] = defaultdict(set)
     cards_of: dict[str, set[str]] = defaultdict(set)
     for one in sightings:
-        if one.source in _HEARSAY:
+        if kind_of(one.source) in _HEARSAY:
             continue
         cards = {card for said in one.identity.get("macs") or () if (card := mac(str(said)))}
         for name in filter(None, map(distinctive, map(str, one.identity.get("names") or ()))):

@@ -55,6 +55,7 @@ def _resolved(customer: str, assets: Sequence[Profile], sightings: Sequence[Prof
         else:
             others.append(Thing.of(one, verdict))
     others += cross_check(by_asset.values(), ledger)
+    judge.unheard(others, by_asset)
     judge.taken_over(others, by_asset)
     things = [*by_asset.values(), *others]
     things += Followers(things, ledger, settings).place(loose)

@@ -14,6 +14,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Ve
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Point
 
 
+def hearsay(points: Iterable[Point]) -> bool:
+    """Does only reverse DNS speak for it? It says who had the address once, and maybe has it still."""
+    return all(point.kind == Kind.HEARD for point in points if point.weight > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One candidate for a bundle (mine): an asset by key, or else another bundle; what speaks for and against it."""
@@ -72,6 +77,10 @@ class Thing:
             and (moment is None or one.last_seen >= moment)
             for one in self._machines()
         )
+
+    def alive_beside(self, other: Bundle, near: dt.timedelta) -> bool:
+        """Was its own hardware seen at about the time of the other, or later?"""
+        return other.last_seen is not None and self.alive_since(other.last_seen - near)
 
     def silent_since(self, other: Bundle, near: dt.timedelta) -> bool:
         """Was its hardware last seen before all of the other began, and the other still well after?"""

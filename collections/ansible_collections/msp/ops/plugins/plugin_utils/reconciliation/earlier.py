@@ -18,15 +18,15 @@ class Earlier:
     """gone: by asset, when it was last seen before it was found gone; gone_since: when that was found.
 
     conflicts: by thing, the last conflict of a thing that is no asset, where it is not settled. settled: by thing, how
-    many of its conflicts were. remembered: by asset, what identified the thing that it was made of, and the things of
-    which a person said that they are it.
+    many of its conflicts were. remembered: by asset, what identified the thing that it was made of, and each thing of
+    which a person said that it is it.
     """
 
     gone: Mapping[str, dt.datetime | None] = field(default_factory=dict)
     gone_since: Mapping[str, dt.datetime] = field(default_factory=dict)
     conflicts: Mapping[str, Change] = field(default_factory=dict)
     settled: Mapping[str, int] = field(default_factory=dict)
-    remembered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    remembered: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
 
 
 def earlier(changes: Iterable[Change]) -> Earlier:
@@ -35,10 +35,10 @@ def earlier(changes: Iterable[Change]) -> Earlier:
     since: dict[str, dt.datetime] = {}
     conflicts: dict[str, Change] = {}
     settled: dict[str, int] = {}
-    remembered: dict[str, Mapping[str, Any]] = {}
+    remembered: dict[str, tuple[Mapping[str, Any], ...]] = {}
     for one in changes:
         if one.kind in ("new", "settled") and one.asset and isinstance(one.detail.get("identity"), Mapping):
-            remembered[one.asset] = _together(remembered.get(one.asset, {}), one.detail["identity"])
+            remembered[one.asset] = (*remembered.get(one.asset, ()), one.detail["identity"])
         if one.kind == "gone" and one.asset:
             gone[one.asset] = parse_time(one.detail.get("last_seen"))
             since[one.asset] = one.at
@@ -51,12 +51,3 @@ def earlier(changes: Iterable[Change]) -> Earlier:
             del conflicts[one.thing]
             settled[one.thing] = settled.get(one.thing, 0) + 1
     return Earlier(gone, since, conflicts, settled, remembered)
-
-
-def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Two identities of one asset: every value of both."""
-    return {key: list(dict.fromkeys([*_listed(one.get(key)), *_listed(other.get(key))])) for key in {**one, **other}}
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [] if value is None else [value]

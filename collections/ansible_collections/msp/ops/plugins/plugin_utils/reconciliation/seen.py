@@ -14,10 +14,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Sighting, kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Kind, Profile, profile_key
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.missing import kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import bare, plain, text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -100,6 +100,54 @@ def test_what_cannot_be_confirmed_is_refused_and_says_what_can(
     assert store.changes(SLUG) == [] and len(known) == 2
 
 
+def test_what_would_not_be_known_again_is_refused_and_left_out_of_all_the_plain_ones(
+    store: Store, known: list[Asset]
+) -> None:
+    known[:] = [asset(1, "gw01", address=None), asset(2, "pr01", serial="S-NEW", macs=(), address="192.0.2.9")]
+    told(store, "nmap", addresses=["192.0.2.1"], names=["gw01"])
+    told(store, "mdm", serial="S-NEX", macs=[CARD], names=["pr01"])
+    told(store, "arp", macs=[THIRD], addresses=["192.0.2.9"])
+    things = {one.key for one in identified(store, SLUG, known).resolution.of(Verdict.CONFLICT)}
+    assert "address:192.0.2.1" in things
+
+    with pytest.raises(MspError, match="MSP-REC-012") as error:
+        confirm(None, store, SLUG, {"address:192.0.2.1": "gw01"}, **SAID)  # type: ignore[arg-type]
+
+    assert "192.0.2.1" in str(error.value) and "gw01" in str(error.value)
+    plain = confirm(None, store, SLUG, {}, **SAID)  # type: ignore[arg-type]
+    assert "address:192.0.2.1" not in {one.thing for one in plain}
+    assert all(one.detail["thing"] != "address:192.0.2.1" for one in store.changes(SLUG))
+
+
+def test_a_thing_with_another_serial_number_than_netbox_has_cannot_be_confirmed(
+    store: Store, known: list[Asset]
+) -> None:
+    known[:] = [asset(2, "lt-0042", serial="S-OLD", macs=(OTHER,))]
+    told(store, "mdm", serial="S-NEW", macs=[OTHER], names=["lt-0042"])
+    with pytest.raises(MspError, match="MSP-REC-012") as error:
+        confirm(None, store, SLUG, {f"mac:{OTHER}": "lt-0042"}, **SAID)  # type: ignore[arg-type]
+    assert "S-NEW" in str(error.value) and store.changes(SLUG) == []
+
+
+def test_the_same_confirmation_again_records_nothing_and_has_changed_nothing(
+    store: Store, known: list[Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told(store, "dhcp", macs=[THIRD], names=["lt-0042"])
+    arguments = {
+        "customers": [SLUG],
+        "things": {f"mac:{THIRD}": LAPTOP.key},
+        "approved_by": "A. de Vries",
+        "reason": "seen",
+    }
+    before = identified(store, SLUG, known)
+    monkeypatch.setattr(confirming, "identified", lambda *_: before)  # another run looks at the same moment
+
+    said = [confirming.confirmed(store, None, arguments, check=check) for check in (True, False, False, True)]  # type: ignore[arg-type]
+
+    assert [one["changed"] for one in said] == [True, True, False, False]
+    assert len(store.changes(SLUG)) == 1
+
+
 def test_two_customers_at_once_are_refused() -> None:
     arguments = {"customers": ["a", "b"], "things": {}, "approved_by": "A", "reason": "seen"}
     with pytest.raises(MspError, match="MSP-REC-011"):

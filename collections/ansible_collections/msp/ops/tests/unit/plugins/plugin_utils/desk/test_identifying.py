@@ -36,6 +36,38 @@ def test_what_a_thing_was_when_its_asset_was_made_is_remembered(store: Store) ->
     assert entity.asset == known.key
 
 
+def test_what_was_confirmed_of_a_machine_that_was_exchanged_is_void_and_the_rest_stays(store: Store) -> None:
+    known = asset(name="pc-01", serial="S-NEW")
+    for key, taught in (("k1", {"serial": ["S-OLD"], "directory_id": ["d-old"]}), ("k2", {"mdm_id": ["m-1"]})):
+        store.record_changes([Change(key, SLUG, NOW, "settled", key, known.key, {"identity": taught})])
+    store.record_observations(
+        [
+            Observation(SLUG, "directory", NOW, {"directory_id": "d-old", "names": ["pc-99"]}),
+            Observation(SLUG, "mdm", NOW, {"mdm_id": "m-1", "names": ["pc-98"]}),
+        ]
+    )
+    (entity,) = identified(store, SLUG, [known]).resolution.of(Verdict.MATCHED)
+    assert entity.sightings == ("mdm:mdm_id=m-1",)
+
+
+def test_a_machine_that_was_matched_by_its_name_once_is_known_by_its_account(store: Store) -> None:
+    known = [asset(1, "lt-0001"), asset(2, "lt-0002")]
+
+    def told(days: int, **names: str) -> dict[str, str | None]:
+        at = NOW - dt.timedelta(days=days)
+        store.record_observations(
+            Observation(SLUG, "directory", at, {"directory_id": i, "names": [name]}) for i, name in names.items()
+        )
+        who = identified(store, SLUG, known)
+        store.remember(SLUG, who.learnt())
+        return {key.rpartition("=")[2]: one.asset for one in who.resolution.entities for key in one.sightings}
+
+    first = told(9, d1="lt-0001", d2="lt-0002")
+    assert first == {"d1": "device:1", "d2": "device:2"}
+    assert told(8, d1="lt-0002", d2="lt-0001") == first
+    assert told(7, d1="lt-0099") == first
+
+
 def test_a_dock_that_went_from_laptop_to_laptop_is_known_by_what_the_store_kept(store: Store) -> None:
     def told(days: int, name: str, *cards: str) -> Observation:
         identity = {"mdm_id": f"id-{name}", "macs": list(cards), "names": [name]}

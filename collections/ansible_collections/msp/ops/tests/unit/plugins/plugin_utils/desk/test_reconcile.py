@@ -77,7 +77,8 @@ def test_an_address_that_another_customer_has_is_asked_for_once_and_planned_neve
     customer: Any = mock.Mock(slug=SLUG)
     run = reconcile._Reconciliation(register, mock.Mock(), options(), NOW)
     on_record = {"device:1": of_asset(asset(1))}
-    gathered = reconcile.Gathered(customer, one, on_record, Space(1), (), (), ())
+    who: Any = mock.Mock(on_record=on_record)
+    gathered = reconcile.Gathered(customer, who, one, Space(1), (), (), ())
     assert run._plan(gathered, findings(one, NOW), Earlier()).steps == ()
     assert [call.args[0] for call in register.rows.call_args_list] == ["ipam/ip-addresses"]
 

@@ -1,18 +1,26 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is said to be wrong with a thing."""
+"""What is said to be wrong with a thing, and whose a thing is that has another name than its asset."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import Answer, wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import who as desk_who
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import Answer, who, wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Observation
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import Evidence, compare
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import (
     NOW,
+    SLUG,
     TODAY,
     asset,
     audit,
@@ -66,3 +74,34 @@ def test_a_disk_without_encryption_is_said_and_one_that_was_not_measured_is_not(
 def test_a_last_audit_that_failed_is_said_with_why() -> None:
     failed = audit(outcome="unreachable", error="timed out")
     assert wrong(answer(last_attempt=failed))[0] == "the last audit ended with unreachable: timed out"
+
+
+class NoTerm:
+    """A NetBox that knows nobody by the term."""
+
+    def rows(self, *_arguments: Any, **_filters: Any) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_renamed_machine_is_its_asset_by_what_earlier_matches_taught(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = asset(name="lt-0042")
+    for days, name in ((9, "lt-0042"), (1, "lt-0099")):
+        at = NOW - dt.timedelta(days=days)
+        store.record_observations([Observation(SLUG, "directory", at, {"directory_id": "d-1", "names": [name]})])
+        store.remember(SLUG, identified(store, SLUG, [known]).learnt())
+
+    def by_keys(_register: Any, keys: Sequence[str]) -> list[Asset]:
+        return [known] if known.key in keys else []
+
+    monkeypatch.setattr(desk_who, "_by_keys", by_keys)
+    found = who("lt-0099", NoTerm, lambda: Store.open(url), NOW)  # type: ignore[arg-type]
+
+    assert not found.silent
+    (one,) = found.answers
+    assert one.asset == known
+    assert [sighting.identity["names"] for sighting in one.sightings] == [["lt-0099"]]

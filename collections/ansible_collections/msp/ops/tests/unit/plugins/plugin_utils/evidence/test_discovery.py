@@ -77,6 +77,24 @@ def test_every_state_of_things_of_some_kinds_of_sources_comes_newest_first(store
     assert [[state.place["port"] for state in states] for states in found.values()] == [["Gi2", "Gi1"]] * 2
 
 
+def test_an_id_is_remembered_of_one_asset_and_the_same_again_writes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {("directory_id", "d1"): "device:1", ("macs", "b8:27:eb:00:00:01"): "device:1", ("mdm_id", "m1"): "device:2"}
+    store.remember("bakery", ids)
+    store.remember("dentist", {("directory_id", "d1"): "device:7"})
+    assert store.remembered("bakery") == ids
+    assert store.remembered("bakery", asset="device:2") == {("mdm_id", "m1"): "device:2"}
+    assert store.remembered("bakery", values=["d1", "other"]) == {("directory_id", "d1"): "device:1"}
+    assert store.remembered("bakery", values=[]) == {}
+
+    moved = {("directory_id", "d1"): "device:2", ("mdm_id", "m1"): "device:2"}
+    store.remember("bakery", moved)
+    monkeypatch.setattr(store.database, "write", None)
+    store.remember("bakery", moved)
+    assert store.remembered("bakery") == moved
+
+
 def test_plans_come_in_the_order_in_which_they_were_recorded_whatever_their_clock_says(store: Store) -> None:
     store.record_plan(replace(PLAN, made=AT + HOUR))
     store.record_plan(replace(PLAN, id="p2", made=AT - HOUR))

@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    Seen,
     Sheet,
     Ticket,
 )
@@ -58,6 +59,16 @@ def test_old_evidence_goes_and_recent_evidence_and_other_customers_stay(store: S
     assert len(store.who("192.0.2.2")) == 2
     assert store.facts(hashing.facts_hash(facts(2)))  # the dentist's audit still names them
     assert len(store.sightings("dentist")) == 2
+
+
+def test_the_ids_of_an_asset_go_with_what_is_known_of_when_it_was_seen(store: Store) -> None:
+    ids = {("mdm_id", f"m{number}"): f"device:{number}" for number in (1, 2)}
+    for customer in ("bakery", "dentist"):
+        store.record_seen([Seen(customer, "device:1", OLD, OLD), Seen(customer, "device:2", OLD, RECENT)])
+        store.remember(customer, ids)
+    assert retention.prune(store, "bakery", 365, apply=True)["remembered"] == 1
+    assert store.remembered("bakery") == {("mdm_id", "m2"): "device:2"}
+    assert store.remembered("dentist") == ids
 
 
 def test_the_last_good_audit_stays_while_somebody_still_tries(store: Store) -> None:

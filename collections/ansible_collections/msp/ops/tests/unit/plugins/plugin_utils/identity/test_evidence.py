@@ -26,6 +26,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.identity.made i
     SLUG,
     THIRD,
     UUID,
+    UUID_TOO,
     VIRTUAL,
     asset,
     machine,
@@ -90,14 +91,16 @@ def test_a_bridge_of_the_audited_host_is_no_card_of_it() -> None:
 
 
 def test_a_name_out_of_reverse_dns_is_hearsay() -> None:
-    one = seen("nmap", names=["lt-1"])
-    assert not one.names
-    assert one.heard == {"lt-1"}
+    for scan in ("nmap", "nmap:hq"):
+        one = seen(scan, names=["lt-1"])
+        assert not one.names
+        assert one.heard == {"lt-1"}
 
 
 def test_what_a_scan_guesses_of_type_and_system_contradicts_nothing() -> None:
     said = {"type": "network", "os": "Cisco IOS 12"}
-    assert (seen("nmap", attributes=said).family, seen("nmap", attributes=said).system) == ("", "")
+    for scan in ("nmap", "nmap:hq"):
+        assert (seen(scan, attributes=said).family, seen(scan, attributes=said).system) == ("", "")
     assert (seen("lldp", attributes=said).family, seen("lldp", attributes=said).system) == ("network", "network")
 
 
@@ -128,7 +131,7 @@ def test_an_asset_is_all_that_is_on_record_of_it() -> None:
         address="10.0.0.7",
         facts=machine(SERIAL, UUID, OTHER, name="lt-0042", addresses=["10.0.0.9/24"]),
         audited=NOW,
-        remembered={"directory_id": "d1", "mdm_id": ["m1", "m2"], "macs": [THIRD], "addresses": ["10.0.0.99"]},
+        remembered=[{"directory_id": "d1", "mdm_id": ["m1", "m2"], "macs": [THIRD], "addresses": ["10.0.0.99"]}],
     )
     assert one.known() == {
         Kind.SERIAL: {"pf2abc12"},
@@ -153,7 +156,22 @@ def test_an_audit_that_found_another_serial_number_divides_the_asset() -> None:
 def test_an_audit_that_found_not_one_known_card_divides_an_asset_without_serial_number() -> None:
     assert asset(macs=(CARD,), facts=machine(SERIAL, None, OTHER)).divided
     assert not asset(macs=(CARD,), facts=machine(SERIAL, None, (OTHER, CARD))).divided
-    assert not asset(macs=(CARD,), facts=machine(None, UUID, OTHER), remembered={"uuid": UUID}).divided
+    assert not asset(macs=(CARD,), facts=machine(None, UUID, OTHER), remembered=[{"uuid": UUID}]).divided
+
+
+def test_what_was_taught_of_a_machine_with_another_serial_number_than_netbox_has_is_void() -> None:
+    former = {"serial": [SIBLING], "uuid": UUID_TOO, "macs": [THIRD], "names": ["lt-old"]}
+    later = {"directory_id": "d1", "macs": [OTHER]}
+    one = asset(serial=SERIAL, macs=(CARD,), remembered=[former, later])
+    assert one.serials == {SERIAL.lower()}
+    assert one.macs == {CARD, OTHER}
+    assert one.names == {"lt-0042"}
+    assert one.directory_ids == {"d1"}
+    assert not one.uuids
+    assert asset(remembered=[former]).serials == {SIBLING.lower()}
+    slip = asset(serial="PF2ABC21", remembered=[{"serial": [SERIAL], "directory_id": "d1"}])
+    assert slip.directory_ids == {"d1"}
+    assert not asset(serial=SERIAL, facts=machine(SERIAL), remembered=[former]).divided
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,11 @@ def lease(name: str, first: float, last: float | None = None, **more: Any) -> Si
         pytest.param([lease("pc-1", 0), lease("pc-2", 5), lease("pc-1", 6)], True, id="A, B, A"),
         pytest.param([lease("pc-1", 0, 9), lease("pc-2", 5)], True, id="A, B, A, compacted"),
         pytest.param([lease("pc-1", 0, 5), lease("pc-2", 3, 9)], True, id="leases that overlap"),
+        pytest.param(
+            [seen(0, 9, source=f"dhcp:{label}", names=[name]) for label, name in (("hq", "pc-1"), ("branch", "pc-2"))],
+            True,
+            id="leases of two servers",
+        ),
         pytest.param([lease("pc-1", 0, 9), lease("pc-2", 0, 9)], True, id="two leases all the time"),
         pytest.param(
             [lease("pc-1", 0, 9), lease("PC-1.example.com", 5)], False, id="a name with and without its domain"

@@ -29,7 +29,8 @@ def test_a_name_that_has_no_other_card_proves_nothing() -> None:
 
 def test_stock_names_and_reverse_dns_prove_nothing() -> None:
     assert moving_cards([under("iphone", CARD, THIRD), under("lt-2", OTHER, THIRD)]) == set()
-    assert moving_cards([under("lt-1", CARD, THIRD, source="nmap"), under("lt-2", OTHER, THIRD)]) == set()
+    for scan in ("nmap", "nmap:hq"):
+        assert moving_cards([under("lt-1", CARD, THIRD, source=scan), under("lt-2", OTHER, THIRD)]) == set()
 
 
 def test_any_two_of_several_names_are_enough() -> None:

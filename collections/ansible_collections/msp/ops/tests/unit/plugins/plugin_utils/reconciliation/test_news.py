@@ -99,5 +99,6 @@ def test_what_was_gone_is_remembered_until_it_is_back() -> None:
 
 
 def test_what_identified_a_thing_is_remembered_for_the_device_made_of_it() -> None:
-    assert earlier([change("new", identity={"serial": ["S"]})]).remembered == {"device:1": {"serial": ["S"]}}
+    made, confirmed = change("new", identity={"serial": ["S"]}), change("settled", identity={"macs": ["M"]})
+    assert earlier([made, confirmed]).remembered == {"device:1": ({"serial": ["S"]}, {"macs": ["M"]})}
     assert earlier([change("new")]).remembered == {}

@@ -72,7 +72,7 @@ def test_what_a_device_was_made_of_is_known_again_by_what_identified_it() -> Non
     (new,) = told(made, "new")
     phone = asset(9, made.steps[0].name, serial="", macs=(), address=None, addresses=(), status="unlisted")
     renamed = seen(57, "mdm", mdm_id="M-1", macs=[], addresses=[], names=["other"])
-    before = Earlier(remembered={"device:9": new["identity"]})
+    before = Earlier(remembered={"device:9": (new["identity"],)})
     assert not [one for one in planned([phone], [renamed], before=before).steps if one.kind == "create"]
 
 
