@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change, StoredPlan
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import learning
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Ids
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import earlier
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import Known, findings
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.given import given_values
@@ -27,36 +28,54 @@ WORLDS = [(rates, seed) for rates in (ROUGH, USUAL) for seed in (1, 3, 5, 6, 11)
 @pytest.mark.parametrize(("rates", "seed"), WORLDS)
 def test_a_second_run_on_the_same_evidence_plans_nothing(rates: Rates, seed: int) -> None:
     for made in make(seed, 400, rates, customers=2):
-        first = planned(made, made.assets, ())
+        first, learnt = planned(made, made.assets, ())
         assert {step.kind for step in first.steps} >= {"create", "facts", "mark"}
         assets, changes = applied(made.assets, first)
-        second = planned(made, assets, changes, [stored(first)])
+        second, _learnt = planned(made, assets, changes, [stored(first)], learnt)
         assert [(one.kind, one.name, one.values) for one in second.steps] == []
 
 
-def planned(made: Made, assets: Sequence[Asset], changes: Sequence[Change], plans: Iterable[StoredPlan] = ()) -> Plan:
+def planned(
+    made: Made,
+    assets: Sequence[Asset],
+    changes: Sequence[Change],
+    plans: Iterable[StoredPlan] = (),
+    owners: learning.Owners = MappingProxyType({}),
+) -> tuple[Plan, learning.Owners]:
+    """The plan, and what the run learnt besides."""
     before = earlier(changes)
-    on_record, profiles = evidence.gather(
+    keys = {*made.remembered, *before.remembered}
+    said = {key: (*_taught(made, key), *before.remembered.get(key, ())) for key in keys}
+    who = learning.identify(
+        made.customer,
         assets,
         made.sightings,
         facts=made.facts,
         audits=made.audits,
-        remembered={**made.remembered, **before.remembered},
+        said=said,
+        owners=owners,
         history=made.history,
     )
     known = Known(
         customer=made.customer,
         assets=assets,
         sightings=made.sightings,
-        profiles={one.key: one for one in profiles},
-        resolution=resolve(made.customer, on_record, profiles),
+        profiles=who.profiles,
+        resolution=who.resolution,
         audits=made.audits,
         gone=before.gone,
     )
-    before = replace(before, remembered={**made.remembered, **before.remembered})
-    of_assets = {one.key: one for one in on_record}
+    before = replace(before, remembered=said)
+    of_assets = who.on_record
     ours = given_values(changes, plans)
-    return plan(known, findings(known, NOW), before, now=NOW, after="", on_record=of_assets, given=ours, taken=Taken())
+    made_plan = plan(
+        known, findings(known, NOW), before, now=NOW, after="", on_record=of_assets, given=ours, taken=Taken()
+    )
+    return made_plan, who.owners
+
+
+def _taught(made: Made, key: str) -> tuple[Ids, ...]:
+    return (made.remembered[key],) if key in made.remembered else ()
 
 
 def applied(assets: Sequence[Asset], done: Plan) -> tuple[list[Asset], list[Change]]:

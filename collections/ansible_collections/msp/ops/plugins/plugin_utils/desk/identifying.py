@@ -14,10 +14,9 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence, learning
+from ansible_collections.msp.ops.plugins.plugin_utils.identity import learning
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier import Earlier, earlier
 
 # Sources whose earlier states tell which network cards go from machine to machine.
@@ -26,42 +25,48 @@ _TELLING = ("audit", "mdm", "directory", "dhcp", "lldp")
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """What was seen, and who it is. profiles are of sightings, by their key; on_record is what is known of each asset,
-    audits its last good audit and its last one. remembered is by id the asset that earlier matches taught it of.
-    """
+    """What was seen, and who it is. audits are by asset: its last good audit and its last one."""
 
     sightings: Sequence[Sighting]
     audits: Mapping[str, tuple[Audit | None, Audit | None]]
     earlier: Earlier
-    on_record: Mapping[str, Profile]
-    profiles: Mapping[str, Profile]
-    resolution: Resolution
-    remembered: learning.Owners
+    known: learning.Known
 
-    def learnt(self) -> dict[learning.Token, str]:
+    @property
+    def resolution(self) -> Resolution:
+        return self.known.resolution
+
+    @property
+    def on_record(self) -> Mapping[str, Profile]:
+        """What is known of each asset, by its key."""
+        return self.known.on_record
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """What the sightings say of who they are of, by their keys."""
+        return self.known.profiles
+
+    def learnt(self) -> learning.Owners:
         """What is to be remembered from now on: that of before, and what these matches teach."""
-        said = self.earlier.remembered
-        return learning.learnt(self.resolution, self.on_record, self.profiles, said, self.remembered)
+        return self.known.owners
 
 
 def identified(store: Store, slug: str, assets: Sequence[Asset]) -> Identified:
     """Every sighting of a customer held against its assets."""
     before = earlier(store.changes(slug))
-    remembered = store.remembered(slug)
     sightings = store.sightings(slug)
     audits = store.last_audits(slug)
-    history = [state for states in store.histories(slug, _TELLING).values() for state in states]
-    on_record, seen = evidence.gather(
+    known = learning.identify(
+        slug,
         assets,
         sightings,
         facts=_facts(sightings),
         audits=audits,
-        remembered=learning.taught(assets, before.remembered, remembered),
-        history=history,
+        said=before.remembered,
+        owners=store.remembered(slug),
+        history=(state for states in store.histories(slug, _TELLING).values() for state in states),
     )
-    by_key = {one.key: one for one in on_record}
-    profiles = {one.key: one for one in seen}
-    return Identified(sightings, audits, before, by_key, profiles, resolve(slug, on_record, seen), remembered)
+    return Identified(sightings, audits, before, known)
 
 
 def _facts(sightings: Sequence[Sighting]) -> dict[str, dict[str, Any]]:

@@ -11,17 +11,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import (
     IDENTIFYING,
     Ids,
     Kind,
     Profile,
+    gather,
     of_asset,
     of_identity,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Resolution, Verdict
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
 
 Token = tuple[str, str]  # a key of an identity, and one value as it is compared
 Owners = Mapping[Token, str]  # by token the asset that it was learnt of
@@ -34,6 +39,52 @@ _LASTING = {
     Kind.MAC: "macs",
     Kind.WEAK_MAC: "macs",
 }
+
+
+# What a match teaches can settle a conflict, whose match teaches again: this often at most.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who is who. on_record and profiles are what was compared, by asset and by sighting; owners is what is remembered
+    from now on.
+    """
+
+    on_record: Mapping[str, Profile]
+    profiles: Mapping[str, Profile]
+    resolution: Resolution
+    owners: Owners
+
+
+def identify(
+    customer: str,
+    assets: Sequence[Asset],
+    sightings: Sequence[Sighting],
+    *,
+    facts: Mapping[str, Mapping[str, Any]],
+    audits: Mapping[str, tuple[Audit | None, Audit | None]],
+    said: Mapping[str, Sequence[Ids]],
+    owners: Owners,
+    history: Iterable[Sighting] = (),
+) -> Known:
+    """Hold sightings against assets, with what earlier matches taught (owners) and what these ones teach.
+
+    The next run knows what this one learns; so that it finds the same, what is learnt of an asset in conflict counts at
+    once. said: by asset, what a person or its making said of it.
+    """
+    history, remembered = tuple(history), owners
+    for _round in range(_ROUNDS):
+        told = taught(assets, said, remembered)
+        record, seen = gather(assets, sightings, facts=facts, audits=audits, remembered=told, history=history)
+        on_record, profiles = ({one.key: one for one in of} for of in (record, seen))
+        resolution = resolve(customer, record, seen)
+        more = learnt(resolution, on_record, profiles, said, remembered)
+        doubtful = resolution.doubtful_assets()
+        if not any(key in doubtful and remembered.get(token) != key for token, key in more.items()):
+            break
+        remembered = more
+    return Known(on_record, profiles, resolution, more)
 
 
 def tokens(profile: Profile) -> frozenset[Token]:

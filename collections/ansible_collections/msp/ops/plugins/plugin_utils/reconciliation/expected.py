@@ -26,7 +26,7 @@ _READ = ("name", "serial", "asset_tag", "asset_class", "address", "addresses", "
 _SETS = tuple(one.name for one in dataclasses.fields(Profile) if str(one.type) == "frozenset[str]")
 
 Values = Mapping[str, Any]
-Remembered = Mapping[str, Mapping[str, Any]]
+Remembered = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ def known(
     moving = _moving((*before.profiles.values(), *on_record.values()))
     profiles = dict(on_record)
     for key in changed & set(assets):
-        profiles[key] = _profile(after[key], assets[key], on_record[key], remembered.get(key), moving)
+        profiles[key] = _profile(after[key], assets[key], on_record[key], remembered.get(key, ()), moving)
     for one in making:
-        profiles[one.key] = of_asset(after[one.key], None, None, one.identity, moving)
+        profiles[one.key] = of_asset(after[one.key], None, None, (one.identity,), moving)
     resolution = resolve(before.customer, [profiles[key] for key in after], list(before.profiles.values()))
     return replace(before, assets=tuple(after.values()), resolution=resolution)
 
@@ -128,7 +128,7 @@ def _moving(profiles: Iterable[Profile]) -> frozenset[str]:
 
 
 def _profile(
-    asset: Asset, before: Asset, read: Profile, taught: Mapping[str, Any] | None, moving: frozenset[str]
+    asset: Asset, before: Asset, read: Profile, taught: Sequence[Mapping[str, Any]], moving: frozenset[str]
 ) -> Profile:
     """What is on record of an asset then. What its audit said of it beyond NetBox stays."""
     made, said = (of_asset(one, None, None, taught, moving) for one in (asset, before))
