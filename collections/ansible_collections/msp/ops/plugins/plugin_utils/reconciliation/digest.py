@@ -231,7 +231,8 @@ def _item(group: str, changes: Sequence[Change], minutes: Mapping[str, float]) -
     details = [change.detail for change in reversed(changes)]
     newest = changes[-1]
     asset = next((change.asset for change in reversed(changes) if change.asset), None)
-    how = _first(details, "how")
+    settled = [d for d in details if str(d.get("how")).startswith((DECIDED, CONFIRMED))]
+    how = _first(settled or details, "how")
     differences = tuple(d for change in changes for d in _differences(change.detail))
     names = (_first(details, key) for key in ("name", "serial", "addresses", "macs"))
     return Item(
