@@ -19,8 +19,7 @@ give one serial number to a whole batch; labels of two machines were swapped; a 
 What sources see, with gaps: audit (only what ssh reaches: servers, virtual machines, some workstations), mdm,
 directory, dhcp, arp, neighbours, mac-table, nmap (mostly from behind a router: an address, and a name out of reverse
 DNS that may be of an earlier machine), lldp. Some customers have two DHCP servers and two scanners, told apart by a
-label ("dhcp:branch"). Each thing of a source in its newest state, under the key that the
-evidence store gives.
+label ("dhcp:branch"). Each thing of a source in its newest state, under the key that the evidence store gives.
 
 What cannot be decided. A judge who knows every kind of event, but not which of them happened, has the evidence only:
 - contested: the evidence points at an asset and fits another ordinary event as well. The rules are in

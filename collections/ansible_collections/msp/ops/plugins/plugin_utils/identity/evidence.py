@@ -211,7 +211,7 @@ def of_asset(
     long as NetBox gives it that address.
     """
     body = facts or {}
-    taught = _together(one for one in remembered if not outdated(one, asset))
+    taught = _together([one for one in remembered if not outdated(one, asset)])
     machine = _mapping(body.get("machine"))
     hostname = _mapping(body.get("hostname"))
     interfaces = [_mapping(one) for one in body.get("interfaces") or ()]
@@ -256,12 +256,16 @@ def of_identity(identity: Ids) -> Profile:
 
 def outdated(taught: Ids, asset: Asset) -> bool:
     """Was it taught of another machine than NetBox has now, by the serial number? A slip of the hand is no other."""
+    if not asset.serial or "serial" not in taught:
+        return False
     said, promised = _set(serial, _many(taught, "serial")), serial(asset.serial)
     return bool(said) and bool(promised) and not any(one == promised or misspelt(one, promised) for one in said)
 
 
-def _together(identities: Iterable[Ids]) -> Ids:
+def _together(identities: Sequence[Ids]) -> Ids:
     """Every value of all of them."""
+    if len(identities) < 2:
+        return identities[0] if identities else {}
     found: dict[str, list[str]] = {}
     for one in identities:
         for key in one:
