@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.desired import UNKNOWN
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.digest import spent_in
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, Ticket
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -77,7 +78,8 @@ def _what(thing: Thing) -> str:
     """What the sources and NetBox say of it, the surest first."""
     told = [str(one.attributes.get(key) or "") for key in ("type", "os") for one in thing.sightings]
     held = (thing.asset.asset_class or "") if thing.asset is not None else ""
-    return ", ".join(dict.fromkeys(word for word in (held, thing.vendor, thing.model, *told) if word)) or "unknown"
+    vendor = thing.vendor if thing.vendor != UNKNOWN else ""
+    return ", ".join(dict.fromkeys(word for word in (held, vendor, thing.model, *told) if word)) or "unknown"
 
 
 def _a_call_about_it(store: Store) -> Ticket:

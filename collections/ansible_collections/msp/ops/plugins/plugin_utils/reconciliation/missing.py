@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Coverage, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Coverage, Sighting, kind_of
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import SILENT
 
 # How many complete looks in a row have to miss a thing, where nothing else was asked for.
@@ -63,11 +63,6 @@ class Answer:
     @classmethod
     def of(cls, sighting: Sighting) -> Answer:
         return cls(sighting.source, sighting.last_seen, sighting.after_look)
-
-
-def kind_of(source: str) -> str:
-    """The kind of a source: "dhcp" of "dhcp:branch"."""
-    return source.partition(":")[0]
 
 
 def looks(coverages: Iterable[Coverage]) -> dict[str, list[Look]]:
