@@ -211,7 +211,8 @@ class _SignIn(_Conversation):
 
     def _refusal(self, status: int, answer: Mapping[str, Any]) -> MspError:
         word = str(answer.get("error"))
-        numbers = [one for one in _list_of(answer.get("error_codes")) if type(one) is int]
+        codes = _list_of(answer.get("error_codes"))
+        numbers = [one for one in codes if isinstance(one, int) and not isinstance(one, bool)]
         if _NO_TENANT & set(numbers):
             return MspError(
                 "MSP-OBS-038",

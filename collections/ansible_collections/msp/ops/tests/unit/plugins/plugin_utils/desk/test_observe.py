@@ -150,7 +150,7 @@ def test_a_file_from_the_future_is_one_look_of_when_it_came_and_proves_no_absenc
     os.utime(name, (TOMORROW, TOMORROW))
     came = dt.datetime.fromtimestamp(Path(name).stat().st_ctime, dt.UTC)
 
-    looks = [look(source="dhcp", format="dnsmasq", file=name) for _ in range(3)]
+    looks = [look(source="dhcp", format="dnsmasq", file=name) for _time in range(3)]
     for each in looks:
         observe.record(store, SLUG, [each])
 
