@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.reconcile import FIELDS
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Coverage, Observation
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import assets_of, customers
 from bench import harness
@@ -36,8 +37,8 @@ TIME, REQUESTS = 1 / 200, 40
 LOOKS = 3
 HOUR = dt.timedelta(hours=1)
 
-# The assets have no class, and a bench does not wait the week after which such a thing may be missing.
-RECONCILE = {"msp.ops.reconcile": {"patience": {"other": 0}}}
+# A bench does not wait the week after which what people switch off is missing.
+RECONCILE = {"msp.ops.reconcile": {"patience": dict.fromkeys(names.ASSET_CLASSES, 0)}}
 OURS = [{"hosts": "localhost", "gather_facts": False, "tasks": [RECONCILE]}]
 
 
