@@ -14,6 +14,7 @@ import email.utils
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,7 +126,7 @@ def _check(address: str, whose: str, usual: str) -> None:
     )
 
 
-class _Conversation:
+class _Conversation(ABC):
     """Requests to one address, with as much patience as there is."""
 
     def __init__(self, graph: Graph, session: Any, address: str) -> None:
@@ -180,8 +181,9 @@ class _Conversation:
         self.waited += seconds
         time.sleep(seconds)
 
+    @abstractmethod
     def _odd(self, found: str) -> MspError:
-        raise NotImplementedError
+        """The error for an answer that is none of those there should be."""
 
 
 class _SignIn(_Conversation):
