@@ -16,13 +16,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import kind_of
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, Kind, Profile
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import IDENTIFYING, NOTHING, Kind, Profile
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, components, union
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.things import Judgement, Side, Thing, hearsay
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import (
     LISTED,
     OTHER_ID,
+    RENAMED,
     SILENT,
     WEIGHTS,
     Point,
@@ -71,6 +72,14 @@ class Followers:
         self._listed: dict[str, list[Thing]] = defaultdict(list)
         self._cards: dict[str, dict[int, Thing]] = defaultdict(dict)
         self._names_of = {thing.key: thing.asset.of(Kind.NAME) for thing in things if thing.asset is not None}
+        self._recorded: dict[str, set[str | None]] = defaultdict(set)  # the assets that have a name on record
+        for key, recorded in self._names_of.items():
+            for name in recorded:
+                self._recorded[name].add(key)
+        self._called: dict[str, set[str]] = defaultdict(set)  # what an asset's machine calls itself, or a claimant to it
+        for thing in things:
+            for key, names in thing.own_names():
+                self._called[key] |= names
         for thing in things:
             self._learn(thing, [*([thing.asset] if thing.asset is not None else []), *thing.bundles])
             for address in thing.asset.members[0].listed if thing.asset is not None else ():
@@ -215,6 +224,9 @@ class Followers:
         inherited = tuple(sorted(name for name in _names(one) if id(thing) in self._heirs.get(name, {})))
         if one.of(Kind.NAME) and not inherited and thing.silent_since(one, self._settings.near):
             points += (Point("silent", tuple(sorted(_names(one))), SILENT),)
+        own = self._others_name(one, thing)
+        if own and any(point.kind in _NAMES for point in points):
+            points += (Point("renamed", tuple(sorted(own)), RENAMED),)
         if inherited and not any(point.kind in _NAMES for point in points):
             kind = Kind.NAME if one.of(Kind.NAME) else Kind.HEARD
             points += (Point(kind, inherited, WEIGHTS[kind]),)
@@ -224,6 +236,15 @@ class Followers:
         elif before or (thing.asset is not None and one.of(Kind.ADDRESS) & thing.asset.members[0].listed):
             points += (Point(Kind.ADDRESS, addresses, LISTED),)
         return points
+
+    def _others_name(self, one: Bundle, thing: Thing) -> frozenset[str]:
+        """What the machine of an asset calls itself, where that is the name that another asset has on record and only
+        the record calls it by what this shows: those two swapped names, or one took the other's.
+        """
+        called = self._called.get(thing.key or "", set())
+        if called & _names(one):
+            return NOTHING
+        return frozenset(name for name in called if self._recorded.get(name, set()) - {thing.key})
 
     def _near(self, one: Bundle) -> tuple[list[Thing], list[Thing]]:
         """Who had its address at about its time, the nearest and whoever is not clearly further away; and, where there

@@ -49,7 +49,8 @@ class Worth(StrEnum):
 class Reason:
     """One piece of evidence for (weight above zero) or against a candidate: who said it, and when.
 
-    kind is a Kind, or "certain", "type", "system", "silent" (see weighing.py). at is None for what NetBox says.
+    kind is a Kind, or "certain", "type", "system", "silent", "renamed" (see weighing.py). at is None for what NetBox
+    says.
     """
 
     kind: str

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, Kind
+from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import HARDWARE, IDENTIFYING, Kind
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.grouping import Bundle, Ledger, apart, merged, overlap
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Verdict, Why
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.weighing import Evidence, Point
@@ -88,6 +88,18 @@ class Thing:
         if last is None or other.first_seen is None or other.last_seen is None:
             return False
         return last < other.first_seen and last + near < other.last_seen
+
+    def own_names(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """What its hardware was seen to call itself, by asset: its own, or in a conflict each that identifying evidence
+        speaks for. Nothing of what is only on record.
+        """
+        if self.asset is not None:
+            for one in self.bundles:
+                if self.key is not None and any(one.of(kind) for kind in HARDWARE):
+                    yield self.key, one.of(Kind.NAME)
+        for side in self.sides if self.asset is None else ():
+            if side.asset is not None and any(p.weight > 0 and p.kind in IDENTIFYING for p in side.points):
+                yield side.asset, side.mine.of(Kind.NAME)
 
     def _machines(self) -> Iterator[Bundle]:
         parts = [self.asset, *self.bundles] if self.asset is not None else self.bundles

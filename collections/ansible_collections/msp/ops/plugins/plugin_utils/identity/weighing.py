@@ -43,6 +43,7 @@ MISSPELT = -5  # a serial number in NetBox that is one slip of the hand from the
 OTHER_TYPE = -5  # a printer is no phone
 OTHER_SYSTEM = -3  # Windows is no Android; no word against a machine that was reinstalled
 SILENT = -3  # it began after the machine was last seen, and goes on: its successor, or a machine that works elsewhere
+RENAMED = -3  # only NetBox calls it so: its machine bears the name that another asset has on record
 OTHER_ID = -3  # another directory or MDM id, tag or card: a reinstalled or repaired machine has one
 
 

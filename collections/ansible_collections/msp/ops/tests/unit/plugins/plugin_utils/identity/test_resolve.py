@@ -537,6 +537,34 @@ def test_swapped_labels_are_asked_about() -> None:
     assert set(sides(entity_of(result, one))) == {"device:1", "device:2"}
 
 
+@pytest.mark.parametrize("card", [[], [CARD]], ids=["its serial number is asked about", "its card matches too"])
+def test_an_account_does_not_follow_the_name_on_record_of_a_machine_that_bears_another_assets_name(
+    card: list[str],
+) -> None:
+    """LT-0001 and LT-0002 swapped names, and NetBox does not know yet: what says LT-0001 now is either of them."""
+    swapped = seen("mdm", serial=SERIAL, macs=card, names=["lt-0002"])
+    account = seen("directory", directory_id="d1", names=["lt-0001"], attributes={"os": "Debian GNU/Linux"})
+    known = [asset(1, "lt-0001", serial=SERIAL, macs=card), asset(2, "lt-0002", serial=SIBLING)]
+    result = resolved(known, swapped, account)
+    assert entity_of(result, swapped).asset == ("device:1" if card else None)
+    assert entity_of(result, account).verdict is Verdict.CONFLICT
+    assert sides(entity_of(result, account)) == {"device:1": {"+name", "-renamed"}}
+
+
+def test_an_account_follows_the_name_on_record_of_a_machine_that_got_a_name_of_its_own() -> None:
+    renamed = seen("mdm", serial=SERIAL, names=["lt-0077"])
+    account = seen("directory", directory_id="d1", names=["lt-0001"])
+    result = resolved([asset(1, "lt-0001", serial=SERIAL), asset(2, "lt-0002")], renamed, account)
+    assert [entity_of(result, one).asset for one in (renamed, account)] == ["device:1", "device:1"]
+
+
+def test_an_account_follows_a_machine_that_bears_its_own_name_and_another_assets() -> None:
+    both = seen("mdm", serial=SERIAL, macs=[CARD], names=["lt-0001", "lt-0002"])
+    account = seen("directory", directory_id="d1", names=["lt-0001"])
+    result = resolved([asset(1, "lt-0001", serial=SERIAL, macs=[CARD]), asset(2, "lt-0002")], both, account)
+    assert entity_of(result, account).asset == "device:1"
+
+
 def test_two_of_one_batch_are_two_though_never_seen_at_the_same_time() -> None:
     oem = "CZC2021OEM"
     old = seen("mdm", serial=oem, names=["pc-01"], mdm_id="m1", at=NOW - 60 * DAY)
