@@ -42,9 +42,10 @@ class Update:
     """One package that has a newer version, as a host's package manager told it.
 
     security is None where the manager has no metadata that could say ("no metadata" is never "nothing to do"). held
-    says why the package does not move: "hold", "phased 30 %", "versionlock", "pinned"; empty: it moves. needs is what
-    takes effect only after it: "reboot", "restart", "nothing" or "unknown"; services are the units that would restart.
-    vendor is the vendor's own word for its severity, as printed; advisories are ids such as "DSA-5999-1".
+    says why the package does not move: "hold", "phased 30 %", "versionlock", "pinned"; empty: it moves. installs and
+    removes are the packages that come and go with it. needs is what takes effect only after it: "reboot", "restart",
+    "nothing" or "unknown"; services are the units that run with its files ("init.scope" is systemd itself). vendor is
+    the vendor's own word for its severity, as printed; advisories are ids such as "DSA-5999-1".
     """
 
     name: str
@@ -58,6 +59,8 @@ class Update:
     advisories: tuple[str, ...] = ()
     vendor: str = ""
     held: str = ""
+    installs: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
     needs: str = "unknown"
     services: tuple[str, ...] = ()
 
@@ -79,11 +82,15 @@ class Judged:
     epss: float | None = None
 
 
+# How an attempt to learn what waits on an asset ended.
+SCAN_OUTCOMES = ("ok", "no metadata", "failed", "unreachable", "no_python")
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One attempt to learn what waits on one asset. updates is None unless outcome is "ok".
 
-    outcome: "ok", "no metadata", "failed", "unreachable", "no_python". platform is the distribution and release that
+    outcome: one of SCAN_OUTCOMES. platform is the distribution and release that
     packages are built for ("debian-12", "fedora-41"). metadata_at is when its package lists were last renewed.
     """
 
