@@ -34,8 +34,11 @@ One update (the fields of plugin_utils/patching/records.py's Update):
                  when the host has nothing that could tell
     versions     list of version(...): every version above the installed one up to the candidate, oldest first
     cves         of all versions, sorted; advisories: sorted ids ("DSA-5999-1", "FEDORA-2026-0123456789")
-    vendor       the vendor's own word for the severity, as printed ("Important"); "" when it has none
-    held         why it does not move: "hold", "phased 30 %", "pinned", "versionlock", "dependencies" (they cannot be met),
+    vendor       the vendor's own word for the severity, as printed ("Important"); "" when it has none; the worst where
+                 several security advisories lie between
+    notices      list of notice(...): the advisories themselves, sorted by id; empty where the manager knows none (apt)
+    held         why it does not move: "hold", "phased 30 %", "pinned", "versionlock", "excluded" (by dnf's configuration),
+                 "dependencies" (they cannot be met),
                  "broken database" (the manager refuses to work until it is repaired); "" when it moves
     installs     names of packages that are not there yet and come with it; removes: names of packages that go with it
     needs        what takes effect only after it: "reboot", "restart", "nothing", "unknown"
@@ -50,6 +53,7 @@ SCHEMA = 1
 OK, NO_METADATA, FAILED = "ok", "no metadata", "failed"
 REBOOT, RESTART, NOTHING, UNKNOWN = "reboot", "restart", "nothing", "unknown"
 HOLD, PINNED, DEPENDENCIES, BROKEN, VERSIONLOCK = "hold", "pinned", "dependencies", "broken database", "versionlock"
+EXCLUDED = "excluded"
 
 
 class Wanted:
@@ -93,6 +97,7 @@ def update(name: str, architecture: str, installed: str, candidate: str, **value
         "cves": [],
         "advisories": [],
         "vendor": "",
+        "notices": [],
         "held": "",
         "installs": [],
         "removes": [],
@@ -108,6 +113,14 @@ def version(
     """cves are those of this version's own changelog entry; empty with changelog false means that nobody read it."""
     found = sorted(set(cves or []))
     return {"version": number, "origin": origin, "security": security, "cves": found, "changelog": changelog}
+
+
+def notice(identity: str, kind: str, severity: str, cves: list[str], *, reboot: bool = False) -> dict:
+    """One advisory of a vendor. kind is "security", "bugfix", "enhancement", "newpackage" or "unknown".
+
+    severity is the vendor's word, "" when it gave none; reboot: the vendor suggests a reboot after this package.
+    """
+    return {"id": identity, "type": kind, "severity": severity, "cves": sorted(set(cves)), "reboot": reboot}
 
 
 def change(name: str, architecture: str, number: str) -> dict:
