@@ -14,20 +14,33 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import packages
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
 from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed, native_architecture
 
-_LISTS = "/var/lib/apt/lists"
+LISTS = "/var/lib/apt/lists"
 # Written by the update timer of Debian and Ubuntu after a refresh that succeeded.
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
+# How apt marks a version that only some machines are to have yet.
+_PHASED = re.compile(r"\(phased (\d+)%\)")
 # rpm calls a package name-version-release.architecture.
 _NEVRA = re.compile(r"(?P<name>\S+)-(?:\d+:)?[^-\s]+-[^-\s]+\.(?P<architecture>[^.\s]+)$")
 
 
 class Policy:
-    """One package in the answer of `apt-cache policy NAME...`: versions newest first, each with its sources."""
+    """One package in the answer of `apt-cache policy NAME...`: versions newest first, each with its sources.
+
+    ranks are the highest priority of a version's sources, whatever a pin on the version itself says; phased the
+    percentage of machines that a version is meant for so far, where it has one.
+    """
 
     def __init__(self) -> None:
         self.installed: str | None = None
         self.candidate: str | None = None
         self.versions: list[tuple[str, list[str]]] = []
+        self.ranks: dict[str, int] = {}
+        self.phased: dict[str, int] = {}
+
+    def above(self) -> list[tuple[str, list[str]]]:
+        """Every version that is newer than the installed one, newest first."""
+        names = [version for version, _sources in self.versions]
+        return self.versions[: names.index(self.installed)] if self.installed in names else []
 
     def newer(self) -> list[tuple[str, list[str]]]:
         """The versions above the installed one, up to the candidate; empty when the candidate is not newer."""
@@ -51,9 +64,16 @@ def parse_policy(text: str) -> dict[str, Policy]:
         bare = line.strip()
         if line.startswith("       ") and current.versions:
             # A source: "500 http://... suite/component architecture Packages".
-            current.versions[-1][1].append(bare.partition(" ")[2])
+            version, sources = current.versions[-1]
+            rank, _space, source = bare.partition(" ")
+            sources.append(source)
+            current.ranks[version] = max(int(rank), current.ranks.get(version, int(rank)))
         elif line.startswith((" *** ", "     ")):
-            current.versions.append((line[5:].split(" ")[0], []))
+            version = line[5:].split(" ")[0]
+            current.versions.append((version, []))
+            share = _PHASED.search(line)
+            if share:
+                current.phased[version] = int(share.group(1))
         elif bare.startswith(("Installed: ", "Candidate: ")):
             name, _colon, value = bare.partition(": ")
             setattr(current, name.lower(), None if value == "(none)" else value)
@@ -202,7 +222,7 @@ def result(pending: list[dict] | None, why: str | None = None) -> dict:
 
 def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None:
     if manager == "dpkg":
-        host.prepare(*_policy(installed), unprivileged=True)
+        host.prepare(*policy_command(installed), unprivileged=True)
     elif manager == "rpm":
         for command in _dnf_commands(host):
             host.prepare(*command, unprivileged=True)
@@ -214,7 +234,7 @@ def _dnf_commands(host: Host) -> list[tuple[str, ...]]:
     return [(*dnf, "check-update"), (*dnf, "updateinfo", "list", "--security")]
 
 
-def _policy(installed: list[Installed]) -> tuple[str, ...]:
+def policy_command(installed: list[Installed]) -> tuple[str, ...]:
     native = native_architecture(installed)
     return ("apt-cache", "policy") + tuple(sorted(key(one, native) for one in installed))
 
@@ -233,22 +253,23 @@ def collect(host: Host, manager: str | None, installed: list[Installed]) -> tupl
 
 
 def _apt(host: Host, installed: list[Installed]) -> tuple[dict, dict]:
-    answer = host.run(*_policy(installed), unprivileged=True)
+    answer = host.run(*policy_command(installed), unprivileged=True)
     if answer.status != 0:
         return result(None, "apt-cache " + answer.reason()), {}
     policies = parse_policy(answer.out)
     sources = {source for policy in policies.values() for _version, some in policy.versions for source in some}
-    releases = {source: _release(host, source) for source in sources if source != packages.DPKG_STATUS}
+    releases = {source: release(host, source) for source in sources if source != packages.DPKG_STATUS}
     if not releases:
         return result(None, "the host has no package lists: apt update was never run, or its lists were removed"), {}
     pending, origins = apt_pending(installed, policies, releases)
     return result(pending), origins
 
 
-def _release(host: Host, source: str) -> dict[str, str]:
+def release(host: Host, source: str) -> dict[str, str]:
+    """What the release file of a source says of it, or what its name says where there is none."""
     for name in release_files(source):
-        if host.exists("%s/%s" % (_LISTS, name)):
-            return parse_release(host.text("%s/%s" % (_LISTS, name)))
+        if host.exists("%s/%s" % (LISTS, name)):
+            return parse_release(host.text("%s/%s" % (LISTS, name)))
     return guess_release(source)
 
 
@@ -270,8 +291,8 @@ def metadata_time(host: Host, manager: str | None) -> float | None:
     The directory of the lists changes when a list changed; a refresh that found nothing new leaves it.
     """
     if manager == "dpkg":
-        lists = [name for name in host.names(_LISTS) if name.endswith(("Release", "Packages", ".lz4", ".gz", ".xz"))]
-        times = [host.modified(_LISTS) if lists else None, host.modified(_STAMP)]
+        lists = [name for name in host.names(LISTS) if name.endswith(("Release", "Packages", ".lz4", ".gz", ".xz"))]
+        times = [host.modified(LISTS) if lists else None, host.modified(_STAMP)]
     else:
         places = [name for name in host.names("/var/cache/dnf") if host.exists("/var/cache/dnf/%s/repodata" % name)]
         oldest = [host.modified("/var/cache/dnf/%s/repodata" % name) for name in places]
