@@ -95,14 +95,20 @@ class ClassRule:
 class Ring:
     """Assets that go together, in the plan's order. tag is a ring tag's slug; percent of what bears no ring tag.
 
-    soak is how long the ring must have run well before the next begins; successes the fewest that are a pass.
+    soak is how long the ring must have run well before the next begins, emergency_soak the same in an emergency;
+    successes are the fewest that are a pass.
     """
 
     name: str
     tag: str | None
     percent: int | None
     soak: dt.timedelta
+    emergency_soak: dt.timedelta
     successes: int
+
+    def soak_for(self, patch_class: str) -> dt.timedelta:
+        """How long this ring soaks in a rollout of this class."""
+        return self.emergency_soak if patch_class == EMERGENCY else self.soak
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,13 +62,19 @@ RULE = {
     "maxLength": 200,
     "description": "an RRULE as FREQ=WEEKLY;BYDAY=TU",
 }
-_LIMIT = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0, "maximum": 100000},
-        {"type": "string", "pattern": _whole("(100|[1-9]?[0-9])%")},
-    ],
-    "description": "a number of hosts as 2, or a part of them as 10%",
-}
+
+
+def _limit(least: int) -> dict[str, Any]:
+    part = "(100|[1-9][0-9]?)%" if least else "(100|[1-9]?[0-9])%"
+    return {
+        "anyOf": [
+            {"type": "integer", "minimum": least, "maximum": 100000},
+            {"type": "string", "pattern": _whole(part)},
+        ],
+        "description": f"a number of hosts from {least}, or a part of them as 10%",
+    }
+
+
 _UNIT = {
     "type": "string",
     "pattern": _whole(
@@ -149,6 +155,7 @@ _RING = {
         },
         percent={"type": "integer", "minimum": 1, "maximum": 100},
         soak=DURATION,
+        emergency_soak=DURATION,
         successes={"type": "integer", "minimum": 1, "maximum": 100000},
     ),
     "anyOf": [{"required": ["tag"]}, {"required": ["percent"]}],
@@ -174,7 +181,9 @@ PLAN: Mapping[str, Any] = _table(
             **{"from": MOMENT, "until": MOMENT, "reason": _TEXT, "emergency": {"enum": list(EMERGENCIES)}},
         )
     ),
-    rates=_table(["at_once", "most_failures", "most_lost"], at_once=_LIMIT, most_failures=_LIMIT, most_lost=_LIMIT),
+    rates=_table(
+        ["at_once", "most_failures", "most_lost"], at_once=_limit(1), most_failures=_limit(0), most_lost=_limit(0)
+    ),
     apart=_list(_table(["name", "assets"], name=_SLUG, assets=_list(_TEXT, 2, unique=True))),
     checks=_table([], before=_list(_CHECK), after=_list(_CHECK)),
     reboot={"enum": list(REBOOTS)},

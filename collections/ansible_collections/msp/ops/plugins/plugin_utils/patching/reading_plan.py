@@ -355,7 +355,7 @@ def _plan(data: Mapping[str, Any]) -> Plan:
         batches={
             name: plans.Batch(name, _recurrence(entry)) for name, entry in sorted(data.get("batches", {}).items())
         },
-        freezes=tuple(sorted((_freeze(entry, zone) for entry in data.get("freezes", ())), key=lambda one: one.start)),
+        freezes=tuple(_freeze(entry, zone) for entry in data.get("freezes", ())),
         rates=plans.Rates(**{name: _limit(value) for name, value in data["rates"].items()}),
         apart=tuple(plans.Apart(entry["name"], tuple(entry["assets"])) for entry in data.get("apart", ())),
         checks=plans.Checks(
@@ -391,6 +391,7 @@ def _ring(entry: Mapping[str, Any]) -> plans.Ring:
         tag=entry.get("tag"),
         percent=None if percent is None else int(percent),
         soak=duration(entry["soak"]),
+        emergency_soak=duration(entry.get("emergency_soak", entry["soak"])),
         successes=int(entry["successes"]),
     )
 
