@@ -4,25 +4,26 @@
 
 `collect(host, wanted) -> dict` of patching/apt.py and patching/dnf.py both return answer(...):
 
-    outcome      "ok", "no metadata" (the host has no package lists, or none that tell security updates from others: it is
-                 unknown what is pending) or "failed" (a program broke, a refresh that was asked for did not work)
+    outcome      "ok", "no metadata" (the host has no package lists, or none that tell security updates from others: it
+                 is unknown what is pending) or "failed" (a program broke, a refresh that was asked for did not work)
     why          one sentence for a person; null when outcome is "ok"
     manager      "apt" or "dnf"
     metadata_at  when the package lists were last renewed, "2026-11-20T04:00:00Z"; null when nothing on the disk tells
     refreshed    true when this scan renewed the lists itself
+    changed      true when that changed a list: the only thing that a scan ever changes on a host
     updates      list of update(...), sorted by name, architecture; null unless outcome is "ok"
     installs     what a transaction of all updates would install that is not there: list of change(...); null: not known
     removes      what it would remove: list of change(...); null: not known
     broken       what is wrong with the package database, one sentence each; empty: it is sound
-    warnings     what a person should know before trusting the list, one sentence each (no security archive, a source that
-                 was never fetched, an archive that is pinned away)
+    warnings     what a person should know before trusting the list, one sentence each (no security archive, a source
+                 that was never fetched, an archive that is pinned away)
     unknown      what could not be measured: {"what", "why"}, sorted
 
 The dispatcher (patching/pending.py) adds, the same for every manager:
 
     schema       SCHEMA
     platform     distribution and release that packages are built for: "debian-12", "ubuntu-24.04", "fedora-41"
-    reboot       {"needed": true, false or null, "reasons": [...]}: of what is installed already, as the audit measures it
+    reboot       {"needed": true, false or null, "reasons": [...]}: of what is installed already, as the audit says it
     services     units that run with replaced files already, as needrestart says; null: nothing on the host can tell
     seconds      how long the scan took on the host
 
@@ -37,9 +38,9 @@ One update (the fields of plugin_utils/patching/records.py's Update):
     vendor       the vendor's own word for the severity, as printed ("Important"); "" when it has none; the worst where
                  several security advisories lie between
     notices      list of notice(...): the advisories themselves, sorted by id; empty where the manager knows none (apt)
-    held         why it does not move: "hold", "phased 30 %", "pinned", "versionlock", "excluded" (by dnf's configuration),
-                 "dependencies" (they cannot be met),
-                 "broken database" (the manager refuses to work until it is repaired); "" when it moves
+    held         why it does not move: "hold", "phased 30 %", "pinned", "versionlock", "excluded" (by dnf's
+                 configuration), "dependencies" (they cannot be met), "broken database" (the manager refuses to work
+                 until it is repaired); "" when it moves
     installs     names of packages that are not there yet and come with it; removes: names of packages that go with it
     needs        what takes effect only after it: "reboot", "restart", "nothing", "unknown"
     services     units that run with its files now, sorted; "init.scope" is systemd itself
@@ -75,6 +76,7 @@ def answer(manager: str, outcome: str, why: str | None = None, **values: Any) ->
         "manager": manager,
         "metadata_at": None,
         "refreshed": False,
+        "changed": False,
         "updates": None,
         "installs": None,
         "removes": None,
