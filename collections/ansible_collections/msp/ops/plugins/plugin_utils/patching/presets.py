@@ -43,3 +43,8 @@ PRESETS: Mapping[str, Mapping[str, Bound]] = {
         SECURITY: Bound(dt.timedelta(days=14), _E8),
     },
 }
+
+
+def bound_of(preset: str | None, patch_class: str) -> Bound | None:
+    """What a preset asks for a class; None without a preset, or where it asks nothing."""
+    return PRESETS.get(preset or "", {}).get(patch_class)

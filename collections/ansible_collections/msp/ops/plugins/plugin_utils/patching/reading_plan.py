@@ -22,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import P
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan as plans
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan_schema, recurrence
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Plan, Recurrence
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.presets import PRESETS
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.presets import PRESETS, bound_of
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
@@ -260,7 +260,7 @@ def _unknown(path: Path, name: str, known: Iterable[Any], what: str) -> MspError
 def _deadline(data: Any, name: str, path: Path, rule: Mapping[str, Any]) -> Iterator[MspError]:
     """A deadline is there, no laxer than the preset's, and after the deferral."""
     preset = _at(data, "preset")
-    bound = PRESETS[preset].get(name) if isinstance(preset, str) and preset in PRESETS else None
+    bound = bound_of(preset if isinstance(preset, str) else None, name)
     text: Any = rule.get("deadline")
     deferral: Any = rule.get("deferral", "0d")
     if "deadline" not in rule:
