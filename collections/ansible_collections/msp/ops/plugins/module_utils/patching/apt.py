@@ -159,8 +159,9 @@ def _answer(host: Host, wanted: shape.Wanted, scan: Scan, running: effects.Runni
     if small and large:
         _brings(host, pending, small, large)
     _effects(host, pending, running)
-    if wanted.changelogs and pending:
-        _changelogs(host, pending)
+    sizes = _sources(host, pending)
+    if wanted.changelogs:
+        _changelogs(host, pending, sizes)
     return shape.answer(
         MANAGER,
         shape.OK,
@@ -213,34 +214,42 @@ def _effects(host: Host, pending: dict[str, tuple[Installed, dict]], running: ef
         row["needs"], row["services"] = effects.judge(one.name, files, known)
 
 
-def _changelogs(host: Host, pending: dict[str, tuple[Installed, dict]]) -> None:
+def _sources(host: Host, pending: dict[str, tuple[Installed, dict]]) -> dict[str, int]:
+    """Note of each update what it is built from; returns the size of each in bytes, as apt calls it."""
+    if not pending:
+        return {}
     names = sorted("%s=%s" % (called, row["candidate"]) for called, (_one, row) in pending.items())
     answer = host.run("apt-cache", "show", *names, unprivileged=True, seconds=SECONDS_FOR_POLICY)
-    if answer.status != 0:
-        host.unknown("changelogs", "apt-cache show " + answer.reason())
-        return
-    told = parse_show(answer.out)
-    wanting = []
+    told = parse_show(answer.out) if answer.status == 0 else {}
+    sizes = {}
     for called, (one, row) in pending.items():
-        found = told.get((one.name, one.architecture, row["candidate"]))
-        # A package that changed from one architecture to all, or back, is told under the new one.
-        found = found or next((value for key, value in told.items() if key[::2] == (one.name, row["candidate"])), None)
-        if found is None or one.source is None:
-            host.unknown("changelog of " + one.name, "apt-cache show does not tell of %s" % row["candidate"])
+        row["source"], row["source_from"] = one.source or ("", "")
+        found = told.get((one.name, row["candidate"]))
+        if found is None:
+            host.unknown(
+                "source of " + one.name, "apt-cache show " + (answer.reason() if answer.status else "is silent")
+            )
             continue
-        wanting.append(changelogs.Wanting(called, row, one.source[1], *found))
-    changelogs.collect(host, wanting)
+        (row["source"], row["source_to"]), sizes[called] = found
+    return sizes
 
 
-def parse_show(text: str) -> dict[tuple[str, str, str], tuple[tuple[str, str], int]]:
-    """`apt-cache show`: (name, architecture, version) to the source with its version, and the size in bytes."""
+def _changelogs(host: Host, pending: dict[str, tuple[Installed, dict]], sizes: dict[str, int]) -> None:
+    for called in set(pending) - set(sizes):
+        host.unknown("changelog of " + called, "its source is not known")
+    known = [changelogs.Wanting(called, pending[called][1], size) for called, size in sizes.items()]
+    changelogs.collect(host, known)
+
+
+def parse_show(text: str) -> dict[tuple[str, str], tuple[tuple[str, str], int]]:
+    """`apt-cache show`: (name, version) to the source with its version, and the size of the package in bytes."""
     found = {}
     for paragraph in text.split("\n\n"):
         fields = dict(line.partition(": ")[::2] for line in paragraph.splitlines() if not line.startswith(" "))
         name, version = fields.get("Package", ""), fields.get("Version", "")
         source = packages.parse_source(fields.get("Source", ""), name, version)
         size = fields.get("Size", "0").strip()
-        found[name, fields.get("Architecture", ""), version] = (source, int(size) if size.isdigit() else 0)
+        found[name, version] = (source, int(size) if size.isdigit() else 0)
     return found
 
 

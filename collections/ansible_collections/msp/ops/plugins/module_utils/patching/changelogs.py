@@ -33,15 +33,13 @@ _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b", re.IGNORECASE)
 
 
 class Wanting:
-    """One update whose changelog is wanted: how apt calls it, its rows, its source before and after, and its size."""
+    """One update whose changelog is wanted: how apt calls it, its row, and the size of its package in bytes."""
 
-    __slots__ = ("before", "called", "row", "size", "source")
+    __slots__ = ("called", "row", "size")
 
-    def __init__(self, called: str, row: dict, before: str, source: tuple[str, str], size: int) -> None:
+    def __init__(self, called: str, row: dict, size: int) -> None:
         self.called = called
         self.row = row
-        self.before = before
-        self.source = source
         self.size = size
 
 
@@ -94,7 +92,7 @@ def collect(host: Host, wanted: list[Wanting]) -> None:
     """Read what can be read within the bounds, put it into the rows, and note what could not."""
     groups: dict[tuple[str, str], list[Wanting]] = {}
     for one in sorted(wanted, key=lambda one: (one.size, one.called)):
-        groups.setdefault(one.source, []).append(one)
+        groups.setdefault((one.row["source"], one.row["source_to"]), []).append(one)
     end = time.monotonic() + MOST_SECONDS
     spent = 0
     for number, (source, members) in enumerate(sorted(groups.items())):
@@ -106,7 +104,7 @@ def collect(host: Host, wanted: list[Wanting]) -> None:
             host.unknown("changelog of " + source[0], why)
             continue
         for one in members:
-            merge(one.row, parse(text, one.before), source[1])
+            merge(one.row, parse(text, one.row["source_from"]), source[1])
 
 
 def _over(number: int, spent: int, size: int, end: float) -> str | None:

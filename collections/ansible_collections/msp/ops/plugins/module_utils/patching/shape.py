@@ -44,6 +44,8 @@ One update (the fields of plugin_utils/patching/records.py's Update):
     installs     names of packages that are not there yet and come with it; removes: names of packages that go with it
     needs        what takes effect only after it: "reboot", "restart", "nothing", "unknown"
     services     units that run with its files now, sorted; "init.scope" is systemd itself
+    source       the source package that it is built from, source_from and source_to that one's versions before and
+                 after; "" where the manager does not tell
 """
 
 from __future__ import annotations
@@ -105,6 +107,9 @@ def update(name: str, architecture: str, installed: str, candidate: str, **value
         "removes": [],
         "needs": UNKNOWN,
         "services": [],
+        "source": "",
+        "source_from": "",
+        "source_to": "",
     }
     return _filled(found, values)
 

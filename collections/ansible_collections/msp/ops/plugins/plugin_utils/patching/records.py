@@ -45,7 +45,9 @@ class Update:
     says why the package does not move: "hold", "phased 30 %", "versionlock", "pinned"; empty: it moves. installs and
     removes are the packages that come and go with it. needs is what takes effect only after it: "reboot", "restart",
     "nothing" or "unknown"; services are the units that run with its files ("init.scope" is systemd itself). vendor is
-    the vendor's own word for its severity, as printed; advisories are ids such as "DSA-5999-1".
+    the vendor's own word for its severity, as printed; advisories are ids such as "DSA-5999-1". source is the source
+    package that it is built from, source_from and source_to that one's versions, which trackers count by; empty where
+    the manager does not tell.
     """
 
     name: str
@@ -63,6 +65,9 @@ class Update:
     removes: tuple[str, ...] = ()
     needs: str = "unknown"
     services: tuple[str, ...] = ()
+    source: str = ""
+    source_from: str = ""
+    source_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
