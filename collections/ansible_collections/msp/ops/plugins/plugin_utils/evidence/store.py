@@ -366,13 +366,14 @@ class Store:
             return reading.last_scans(connection, customer)
 
     def record_rollout(self, rollout: StoredRollout, fence: int) -> None:
-        """Record a rollout as it was planned, under the lease of this number; its events are appended apart.
+        """Record a rollout as it was planned, with its first events, under the lease of this number.
 
         The same again changes nothing. Another of the same id, and an older lease than that of the customer's last one,
         are refused.
         """
         row = rows.rollout_row(rollout, fence)
-        self.database.write(lambda connection: writing.write_rollout(connection, row))
+        first = [rows.event_row(rollout.id, number, event, fence) for number, event in enumerate(rollout.events, 1)]
+        self.database.write(lambda connection: writing.write_rollout(connection, row, first))
 
     def append_event(self, rollout_id: str, number: int, event: StoredEvent, fence: int) -> None:
         """Append the event of this number, under the lease of this number; the first event is 1.

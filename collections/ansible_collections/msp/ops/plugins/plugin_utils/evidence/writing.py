@@ -146,13 +146,16 @@ def _no_rollout(name: str, found: str) -> MspError:
     )
 
 
-def write_rollout(connection: Connection, row: Row) -> None:
-    """Add a rollout: row is that of rows.rollout_row. The same again changes nothing; another of its id is refused.
+def write_rollout(connection: Connection, row: Row, first: Sequence[Row]) -> None:
+    """Add a rollout with its first events: row is that of rows.rollout_row, first those of rows.event_row.
+
+    The same again changes nothing; another of its id is refused.
 
     Under a lease that is older than one a rollout of the customer was recorded under, it is refused too: two
     controllers would else plan one each.
     """
-    table = tables().rollouts
+    known = tables()
+    table = known.rollouts
     newest = sa.select(sa.func.max(table.c.fence)).where(table.c.customer == row["customer"])
     if row["fence"] < (fence := connection.execute(newest).scalar() or 0):
         raise MspError(
@@ -165,6 +168,9 @@ def write_rollout(connection: Connection, row: Row) -> None:
     stored = connection.execute(sa.select(table).where(table.c.id == row["id"])).one()
     if any(getattr(stored, name) != value for name, value in row.items() if name != "fence"):
         raise _no_rollout(row["id"], "another rollout of this id")
+    events = known.rollout_events
+    if connection.execute(sa.select(events.c.number).where(events.c.rollout == row["id"]).limit(1)).first() is None:
+        write_events(connection, events, first)
 
 
 def write_run(connection: Connection, run: Row) -> None:

@@ -22,8 +22,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import En
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Ring, Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import Opening
 
-# How long after a host was lost or refused it is asked again.
+# How long after a host was lost or refused it is asked again; each time that it is lost again, twice as long.
 RETRY = dt.timedelta(minutes=15)
+LONGEST_RETRY = dt.timedelta(hours=4)
 # A host that is still at work after this is taken for lost; a look at it goes on to say what became of it.
 LONGEST_WORK = dt.timedelta(hours=6)
 # How far a clock may be behind the last event and still be taken for right.
@@ -144,7 +145,8 @@ def verdict(
 ) -> events.GatePassed | events.GateFailed:
     """What a gate says, once the hosts that Judge named were checked. A host that was not checked must be in silent.
 
-    unwell has the hosts whose checks failed and silent those that gave no answer, each with why.
+    now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
+    the hosts whose checks failed and silent those that gave no answer, each with why.
     """
     (found,) = (one for one in rollout.rings if one.name == ring)
     counts = gate.count(rollout.of(found), unwell, silent)
@@ -468,8 +470,12 @@ def _due(moment: _Moment) -> tuple[str, ...]:
         for host in moment.rollout.hosts.values()
         if host.state == states.LOST
         and host.name in moment.world.in_scope - moment.world.running
-        and (host.since is None or not moment.now - RETRY < host.since <= moment.now + CLOCK)
+        and (host.since is None or not moment.now - _pause(host) < host.since <= moment.now + CLOCK)
     )
+
+
+def _pause(host: Host) -> dt.timedelta:
+    return min(RETRY * (1 << min(host.losses - 1, 10)), LONGEST_RETRY)
 
 
 def _time(moment: dt.datetime) -> str:

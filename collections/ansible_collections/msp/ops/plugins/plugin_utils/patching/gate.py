@@ -89,15 +89,22 @@ def _against(ring: Ring, rates: Rates, counts: Counts) -> str:
     total, well = targeted(counts), successes(counts)
     if not total:
         return "" if ring.successes == 0 else f"it has no host, and the plan wants {ring.successes} to be well"
-    if losses(counts) == total:
-        return f"none of its {total} hosts can be reached"
-    if failures(counts) > (most := rates.most_failures.of(total)):
-        return f"{failures(counts)} of {total} failed, {most} may"
-    if losses(counts) > (most := rates.most_lost.of(total)):
-        return f"{losses(counts)} of {total} are lost or not done, {most} may be"
-    if well < ring.successes:
-        return f"{well} of {total} are well, the plan wants {ring.successes}"
-    return ""
+    failed, lost = failures(counts), losses(counts)
+    most_failed, most_lost = rates.most_failures.of(total), rates.most_lost.of(total)
+    return next(
+        (
+            why
+            for met, why in (
+                (lost == total, f"none of its {total} hosts can be reached"),
+                (well == 0, f"none of its {total} hosts is well"),
+                (failed > most_failed, f"{failed} of {total} failed, {most_failed} may"),
+                (lost > most_lost, f"{lost} of {total} are lost or not done, {most_lost} may be"),
+                (well < ring.successes, f"{well} of {total} are well, the plan wants {ring.successes}"),
+            )
+            if met
+        ),
+        "",
+    )
 
 
 def _for(counts: Counts) -> str:

@@ -39,8 +39,9 @@ _CLOSED = {
 class Host:
     """One host of a rollout. since is when its state began, begun when its last batch was.
 
-    begins counts how often it was begun. idle_before: it waits again, a look having shown that nothing had reached it.
-    rolling: the work on it is the way back. unwell says what the gate found; seconds how long the work took.
+    begins counts how often it was begun, losses how often in a row it was lost. rolling: the work on it is, or was, the
+    way back; prior is its state before that, and went_back: it came to an end. unwell and silent say what the gate
+    found; seconds how long the work took.
     """
 
     target: Target
@@ -49,7 +50,9 @@ class Host:
     since: dt.datetime | None = None
     begun: dt.datetime | None = None
     begins: int = 0
+    losses: int = 0
     rolling: bool = False
+    prior: str = ""
     went_back: bool = False
     unwell: str = ""
     silent: str = ""
@@ -68,7 +71,8 @@ class Host:
     @property
     def maybe_down(self) -> bool:
         """Nobody may rely on it now: it is worked on, nothing is known of it, or it is not well."""
-        return self.state in (WORKING, LOST, FAILED) or bool(self.unwell)
+        was_lost = self.state == LEFT and self.result is not None and self.result.outcome == LOST
+        return self.state in (WORKING, LOST, FAILED) or was_lost or bool(self.unwell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +331,7 @@ def _(event: events.RollbackStarted, rollout: Rollout) -> Rollout:
 
 
 def _begun(host: Host, at: dt.datetime, *, rolling: bool) -> Host:
-    return replace(host, state=WORKING, since=at, begun=at, begins=host.begins + 1, rolling=rolling)
+    return replace(host, state=WORKING, since=at, begun=at, begins=host.begins + 1, rolling=rolling, prior=host.state)
 
 
 def _each(event: Event, names: tuple[str, ...], rollout: Rollout, among: tuple[str, ...]) -> list[Host]:
@@ -362,6 +366,7 @@ def _(event: events.HostEnded, rollout: Rollout) -> Rollout:
         host,
         state=outcome,
         since=event.at,
+        losses=host.losses + 1 if outcome == LOST else 0,
         result=event.result,
         reason=event.result.reason,
         went_back=host.rolling and outcome != LOST,
@@ -377,8 +382,8 @@ def _(event: events.HostEnded, rollout: Rollout) -> Rollout:
 def _(event: events.HostIdle, rollout: Rollout) -> Rollout:
     host = _one(event, event.host, rollout, lambda host: host.state in (WORKING, LOST))
     # What was to be rolled back is as it was before: not well, and the way back was not tried.
-    state = FAILED if host.rolling else WAITING
-    idle = replace(host, state=state, since=event.at, rolling=False)
+    state = host.prior if host.rolling else WAITING
+    idle = replace(host, state=state, since=event.at, losses=0, rolling=False)
     return replace(rollout, hosts={**rollout.hosts, host.name: idle})
 
 

@@ -239,6 +239,17 @@ def test_a_rollout_comes_back_with_its_events_in_order(store: Store) -> None:
     assert store.rollout("other") is None
 
 
+def test_a_rollout_is_recorded_with_its_first_event_and_the_same_again_changes_nothing(store: Store) -> None:
+    begun = replace(ROLLOUT, events=(replace(STARTED, kind="planned"),))
+    store.record_rollout(begun, fence=3)
+    store.append_event("ro1", 2, STARTED, fence=3)
+    store.record_rollout(begun, fence=3)
+
+    found = store.rollout("ro1")
+    assert found is not None
+    assert [(one.number, one.kind, one.fence) for one in found.events] == [(1, "planned", 3), (2, "batch started", 3)]
+
+
 def test_open_rollouts_are_told_from_those_that_are_over(store: Store) -> None:
     for name in ("new", "open", "over"):
         store.record_rollout(replace(ROLLOUT, id=name), fence=1)
