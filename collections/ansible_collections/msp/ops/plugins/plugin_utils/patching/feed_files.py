@@ -44,7 +44,7 @@ _KEYS = frozenset(("kind", "path", "url", "sha256", "date", "max_age"))
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a feed comes from: a file, or an address with the checksum of what it gives; its date, and its age in days."""
+    """Where a feed comes from: a file, or an address with the checksum of what it gives; max_age is in days."""
 
     kind: str
     path: str = ""
@@ -96,6 +96,12 @@ def _source(number: int, option: Mapping[str, Any]) -> Source:
         raise wrong(f"the date {given['date']!r}") from None
     date = dt.datetime.combine(day, dt.time(), dt.UTC) if day else None
     return Source(given["kind"], str(given.get("path", "")), str(given.get("url", "")), checksum, date, max_age)
+
+
+def check(given: Iterable[Source], now: dt.datetime) -> None:
+    """MSP-PAT-031 to 035 for the first feed that is none. What is sound is ready for select() afterwards."""
+    for source in given:
+        index(source, now)
 
 
 def select(
@@ -150,7 +156,7 @@ def read(source: Source, path: Path, now: dt.datetime) -> Entries:
             data = stream.read(MOST_BYTES + 1)
     except OSError as error:
         raise _unreadable(source, error.strerror or str(error)) from error
-    _check(source, data)
+    _check_sum(source, data)
     try:
         return feeds.parse(source.kind, documents(data), now, source.date)
     except feeds.Empty as error:
@@ -215,12 +221,12 @@ def _fetched(source: Source) -> Path:
                     data = answer.read(MOST_BYTES + 1)
             except (OSError, ValueError) as error:
                 raise _unreadable(source, str(error)) from error
-            _check(source, data)
+            _check_sum(source, data)
             _replace(path, data)
     return path
 
 
-def _check(source: Source, data: bytes) -> None:
+def _check_sum(source: Source, data: bytes) -> None:
     found = hashlib.sha256(data).hexdigest()
     if source.sha256 and found != source.sha256:
         raise MspError(
