@@ -361,6 +361,14 @@ def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[in
     return found
 
 
+def versions_seen(connection: Connection, customer: str) -> dict[tuple[str, str, str, str], dt.datetime]:
+    """Since when each version waits: by platform, package name, architecture and version."""
+    seen = tables().versions_seen.c
+    query = sa.select(seen.platform, seen.name, seen.architecture, seen.version, seen.since)
+    found = connection.execute(query.where(seen.customer == customer))
+    return {(row.platform, row.name, row.architecture, row.version): rows.time_of(row.since) for row in found}
+
+
 def scans(connection: Connection, customer: str) -> Iterator[Scan]:
     """Every scan of a customer, oldest first, a part at a time."""
     table = tables().patch_scans

@@ -16,7 +16,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import rows, writing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import reading, rows, writing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
@@ -174,8 +174,25 @@ def _remove_measured(connection: Connection, customer: str, cutoff: int) -> dict
         "audits": _delete(connection, known.audits, old_audits),
         "patch_scans": _delete(connection, known.patch_scans, old_scans),
     }
+    removed["versions_seen"] = _forget_versions(connection, customer, cutoff)
     removed |= _remove_facts(connection, sorted(named | _strays(connection)))
     return removed
+
+
+def _forget_versions(connection: Connection, customer: str, cutoff: int) -> int:
+    """Since when a version waits is kept for as long as it waits somewhere."""
+    seen = tables().versions_seen
+    names = [column.name for column in seen.primary_key.columns]
+    old = connection.execute(sa.select(seen).where(seen.c.customer == customer, seen.c.since < cutoff)).all()
+    scans = (
+        (good for good, _last in reading.last_scans(connection, customer).values() if good is not None) if old else ()
+    )
+    waiting = {tuple(row[name] for name in names) for scan in scans for row in rows.version_rows(scan)}
+    return sum(
+        _delete(connection, seen, *(seen.c[name] == getattr(row, name) for name in names))
+        for row in old
+        if tuple(getattr(row, name) for name in names) not in waiting
+    )
 
 
 def _needed_scans(customer: str, cutoff: int) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -461,6 +461,20 @@ def scan_row(scan: Scan) -> Row:
         "error": _maybe_clean(scan.error),
         "run": _maybe_clean(scan.run),
     }
+
+
+def version_rows(scan: Scan) -> Iterator[Row]:
+    """The versions that wait on an asset, those between the installed one and the candidate too."""
+    for update in (one.update for one in scan.updates or ()):
+        for version in {update.candidate, *(one.version for one in update.versions)}:
+            yield {
+                "customer": clean(scan.customer),
+                "platform": clean(scan.platform),
+                "name": clean(update.name),
+                "architecture": clean(update.architecture),
+                "version": clean(version),
+                "since": micros(scan.at),
+            }
 
 
 def scan(row: Any, updates: tuple[Judged, ...] | None) -> Scan:

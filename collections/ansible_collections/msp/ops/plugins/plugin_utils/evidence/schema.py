@@ -57,6 +57,7 @@ class Tables:
     decisions: sa.Table
     leases: sa.Table
     patch_scans: sa.Table
+    versions_seen: sa.Table
     rollouts: sa.Table
     rollout_events: sa.Table
 
@@ -406,8 +407,9 @@ def _planned(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
 
 
 def _patched(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
-    """What waited on an asset whenever somebody looked; and rollouts with their events.
+    """What waited on an asset whenever somebody looked; since when each version did; and rollouts with their events.
 
+    versions_seen is made of the scans, and outlives those that told of a version first: deadlines count from there.
     An event's number is one more than that of the last event its writer has read, so of two writers one is refused.
     closes: the rollout is over with this event, and there is none after it.
     """
@@ -432,6 +434,16 @@ def _patched(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("run", Text),
         Column("recorded_at", BigInteger, nullable=False),
         UniqueConstraint("customer", "asset", "at", "outcome"),
+    )
+    versions_seen = Table(
+        "versions_seen",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("platform", Text, primary_key=True),
+        Column("name", Text, primary_key=True),
+        Column("architecture", Text, primary_key=True),
+        Column("version", Text, primary_key=True),
+        Column("since", BigInteger, nullable=False),
     )
     rollouts = Table(
         "rollouts",
@@ -459,7 +471,7 @@ def _patched(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("fence", BigInteger, nullable=False),
         Column("recorded_at", BigInteger, nullable=False),
     )
-    return scans, rollouts, events
+    return scans, versions_seen, rollouts, events
 
 
 @cache

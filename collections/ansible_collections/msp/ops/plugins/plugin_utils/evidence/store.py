@@ -101,6 +101,11 @@ class Store:
     def close(self) -> None:
         self.database.close()
 
+    def now(self) -> dt.datetime:
+        """The database's clock, which all controllers share."""
+        with self.database.read() as connection:
+            return rows.time_of(writing.database_micros(connection))
+
     def record(self, records: Iterable[codec.Record]) -> None:
         """Record anything, in one transaction: what the spool delivers. Recorded again, it changes nothing."""
         wanted = list(records)
@@ -365,6 +370,11 @@ class Store:
         with self.database.read() as connection:
             return reading.last_scans(connection, customer)
 
+    def versions_seen(self, customer: str) -> dict[tuple[str, str, str, str], dt.datetime]:
+        """Since when each version waits: by platform, package name, architecture and version."""
+        with self.database.read() as connection:
+            return reading.versions_seen(connection, customer)
+
     def record_rollout(self, rollout: StoredRollout, fence: int) -> None:
         """Record a rollout as it was planned, with its first events, under the lease of this number.
 
@@ -457,6 +467,7 @@ def _record_all(
     ids = writing.facts_ids(connection, [name for _row, name in scans if name])
     new = [{**row, "facts_id": ids[name] if name else None} for row, name in scans]
     writing.write_events(connection, known.patch_scans, _by(new, "customer", "asset", "at", "outcome"))
+    writing.write_versions(connection, (row for scan in of(Scan) for row in rows.version_rows(scan)))
     if observations := [rows.observation_row(observation) for observation in of(Observation)]:
         writing.write_observations(connection, observations)
     writing.write_events(connection, known.effort, _by([rows.effort_row(effort) for effort in of(Effort)], "key"))

@@ -337,6 +337,25 @@ def _write_things(connection: Connection, rows: Sequence[Row], after_look: int) 
     )
 
 
+def write_versions(connection: Connection, rows: Iterable[Row]) -> None:
+    """Keep of each version the earliest time that it was seen, in whatever order scans are told."""
+    table = tables().versions_seen
+    names = [column.name for column in table.primary_key.columns]
+    first: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        if key not in first or row["since"] < first[key]["since"]:
+            first[key] = row
+    if not first:
+        return
+    statement = insert(connection, table)
+    earlier = statement.excluded.since
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=names, set_={"since": earlier}, where=table.c.since > earlier),
+        [first[key] for key in sorted(first)],
+    )
+
+
 def words(thing_id: int, identity: str) -> list[tuple[str, str, int]]:
     """The rows of tokens that one state of a thing bears."""
     found = hashing.tokens(json.loads(identity))

@@ -51,6 +51,15 @@ def _scans() -> None:
         sa.UniqueConstraint("customer", "asset", "at", "outcome"),
     )
     op.create_index("ix_patch_scans_facts_id", "patch_scans", ["facts_id"])
+    op.create_table(
+        "versions_seen",
+        sa.Column("customer", sa.Text(), primary_key=True),
+        sa.Column("platform", sa.Text(), primary_key=True),
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("architecture", sa.Text(), primary_key=True),
+        sa.Column("version", sa.Text(), primary_key=True),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+    )
 
 
 def _rollouts() -> None:

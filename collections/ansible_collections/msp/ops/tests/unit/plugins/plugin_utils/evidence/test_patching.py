@@ -103,6 +103,26 @@ def test_the_same_list_is_stored_once_and_read_as_one_object(store: Store) -> No
     assert len({id(one) for good in found for one in good.updates or ()}) == 40
 
 
+def test_it_is_known_since_when_each_version_waits_in_whatever_order_scans_are_told(store: Store) -> None:
+    later = replace(GOOD, asset="device:2", at=AT + DAY)
+    store.record_scans([later])
+    store.record_scans([GOOD, replace(GOOD, at=AT + 2 * DAY), replace(GOOD, customer="dentist", at=AT - DAY)])
+
+    assert store.versions_seen("bakery") == {
+        ("debian-12", "openssl", "amd64", "3.0.16-1"): AT,
+        ("debian-12", "openssl", "amd64", "3.0.17-1"): AT,
+        ("debian-12", "tzdata", "all", "2"): AT,
+    }
+    assert set(store.versions_seen("dentist").values()) == {AT - DAY}
+
+
+def test_since_when_a_version_waits_is_kept_for_as_long_as_it_waits_somewhere(store: Store) -> None:
+    store.record_scans([replace(GOOD, at=OLD), replace(GOOD, at=RECENT, updates=(TZDATA,))])
+
+    assert retention.prune(store, "bakery", 365, apply=True)["versions_seen"] == 2
+    assert store.versions_seen("bakery") == {("debian-12", "tzdata", "all", "2"): OLD}
+
+
 @pytest.mark.parametrize(
     "wrong", [replace(GOOD, updates=None), replace(GOOD, outcome="failed"), replace(GOOD, outcome="fine")]
 )
