@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, gate, windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target, named
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Apart, Plan, respects
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Ring as PlanRing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, HostResult, Manifest
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Ring, Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import Opening
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock, length, named
 
 # How long after a host was lost or refused it is asked again; each time that it is lost again, twice as long.
 RETRY = dt.timedelta(minutes=15)
@@ -200,7 +201,7 @@ def _begun(moment: _Moment) -> Decision | None:
         return Look(unknown, f"{named(unknown)} was begun, and nothing is known of it yet")
     for host in moment.still_at_work():
         if host.begun is not None and moment.now - host.begun >= LONGEST_WORK:
-            why = f"still at work after {_length(LONGEST_WORK)}"
+            why = f"still at work after {length(LONGEST_WORK)}"
             result = HostResult(host.name, host.target.asset, states.LOST, moment.now, reason=why)
             return Record(events.HostEnded(moment.now, result), f"{host.name}: {why}")
     return None
@@ -220,7 +221,7 @@ def _ending(moment: _Moment) -> Decision | None:
         why = f"superseded by {moment.world.superseded}"
     elif now >= rollout.deadline and (lacking or rollout.side == states.PAUSED):
         end = events.Expired(now, lacking)
-        why = f"the deadline {_time(rollout.deadline)} passed"
+        why = f"the deadline {clock(rollout.deadline, moment.plan.zone)} passed"
     else:
         return None
     return _for_those_at_work(moment) or Record(end, why)
@@ -375,7 +376,7 @@ def _opening(moment: _Moment) -> Opening | Wait:
     takes = min(host_time(moment.rollout), (found.closes - found.start) / 2)
     if now + takes <= found.closes:
         return found
-    why = f"the window closes at {_time(found.closes)}, and a host takes {_length(takes)}"
+    why = f"the window closes at {clock(found.closes, moment.plan.zone)}, and a host takes {length(takes)}"
     return _until_next(moment, WINDOW, why, found.closes)
 
 
@@ -386,8 +387,14 @@ def _closed(moment: _Moment, found: Opening | None) -> Wait:
         if one.start <= moment.now < one.end and respects(one, moment.rollout.patch_class)
     ]
     if frozen:
-        return _until_next(moment, FREEZE, f"frozen until {_time(frozen[0].end)}: {frozen[0].reason}", moment.now)
-    why = "no window is open" if found is None else f"the window takes no new host since {_time(found.closes)}"
+        return _until_next(
+            moment, FREEZE, f"frozen until {clock(frozen[0].end, moment.plan.zone)}: {frozen[0].reason}", moment.now
+        )
+    why = (
+        "no window is open"
+        if found is None
+        else f"the window takes no new host since {clock(found.closes, moment.plan.zone)}"
+    )
     return _until_next(moment, WINDOW, why, moment.now)
 
 
@@ -396,7 +403,7 @@ def _until_next(moment: _Moment, kind: str, why: str, after: dt.datetime) -> Wai
     if following is None:
         return Wait(kind, f"{why}; there is no other window")
     name = f" ({', '.join(following.windows)})" if following.windows else ""
-    return Wait(kind, f"{why}; the next opens at {_time(following.start)}{name}", following.start)
+    return Wait(kind, f"{why}; the next opens at {clock(following.start, moment.plan.zone)}{name}", following.start)
 
 
 def _room(moment: _Moment, ring: Ring) -> int:
@@ -416,8 +423,12 @@ def _apart(moment: _Moment, wanted: list[Host], room: int) -> tuple[list[str], l
             down |= {group.name: f"{host.name} is {_how(host)}" for group in _groups(moment.plan, host.target)}
     for target in moment.world.busy:
         down |= {group.name: f"{target.host} is at work in another rollout" for group in _groups(moment.plan, target)}
+    busy = {target.asset for target in moment.world.busy}
     for host in wanted:
         groups = _groups(moment.plan, host.target)
+        if host.target.asset in busy:
+            held.append(f"{host.name} is at work in another rollout")
+            continue
         if against := next((group.name for group in groups if group.name in down), ""):
             held.append(f"{host.name} must not be down together with others of {against!r}: {down[against]}")
             continue
@@ -441,10 +452,13 @@ def _soak(moment: _Moment, ring: Ring) -> Decision:
     soak = _plan_ring(moment.plan, ring.name).soak_for(moment.rollout.patch_class)
     if ring.state == states.ACTIVE:
         until = moment.now + soak
-        return Record(events.SoakStarted(moment.now, ring.name, until), f"ring {ring.name} soaks until {_time(until)}")
+        return Record(
+            events.SoakStarted(moment.now, ring.name, until),
+            f"ring {ring.name} soaks until {clock(until, moment.plan.zone)}",
+        )
     until = _soaked(moment, ring)
     if moment.now < until:
-        return Wait(SOAK, f"ring {ring.name} soaks until {_time(until)}", until)
+        return Wait(SOAK, f"ring {ring.name} soaks until {clock(until, moment.plan.zone)}", until)
     check = tuple(host.name for host in moment.rollout.of(ring) if host.done)
     return Judge(ring.name, check, f"ring {ring.name} has soaked: is it well?")
 
@@ -476,15 +490,6 @@ def _due(moment: _Moment) -> tuple[str, ...]:
 
 def _pause(host: Host) -> dt.timedelta:
     return min(RETRY * (1 << min(host.losses - 1, 10)), LONGEST_RETRY)
-
-
-def _time(moment: dt.datetime) -> str:
-    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _length(length: dt.timedelta) -> str:
-    minutes = max(1, round(length.total_seconds() / 60))
-    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
 
 
 _STEPS: tuple[Callable[[_Moment], Decision | None], ...] = (

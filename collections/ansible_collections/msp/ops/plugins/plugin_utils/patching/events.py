@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -361,10 +361,3 @@ def _moment(text: str) -> dt.datetime:
     if found.tzinfo is None:
         raise ValueError("a time without its zone")
     return found
-
-
-def named(hosts: Iterable[str], most: int = 8) -> str:
-    """Hosts in a sentence."""
-    found = list(hosts)
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more

@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import OUTCOMES, HostResult
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import named
 
 # A host: not begun; begun, and nothing known of it yet; what became of it (records.OUTCOMES); no business of ours.
 PATCHED, NOTHING, REFUSED, FAILED, LOST, ROLLED_BACK = OUTCOMES
@@ -182,7 +183,7 @@ def begin(rollout_id: str, planned: events.Planned) -> Rollout:
         raise MspError(
             "MSP-PAT-074",
             f"rings for rollout {rollout_id}, each of its own name, and each host in one of them once",
-            f"{events.named(sorted(twice))} twice" if twice else "no ring",
+            f"{named(sorted(twice))} twice" if twice else "no ring",
             "correct the rings of the patch plan (playbooks/patch_calendar.yml shows who is in which)",
         )
     rings = tuple(Ring(ring.name, tuple(target.host for target in ring.hosts)) for ring in planned.rings)
@@ -341,7 +342,7 @@ def _each(event: Event, names: tuple[str, ...], rollout: Rollout, among: tuple[s
         rollout,
         event,
         (bool(names) and len(set(names)) == len(names), "it names no host, or one twice"),
-        (not wrong, f"{events.named(wrong)} is not in it"),
+        (not wrong, f"{named(wrong)} is not in it"),
     )
     return [rollout.hosts[name] for name in names]
 
@@ -403,7 +404,7 @@ def _(event: events.SoakStarted, rollout: Rollout) -> Rollout:
         rollout,
         event,
         (ring.state == ACTIVE, f"the ring is {ring.state}"),
-        (not open_still, f"{events.named(open_still)} has no result yet"),
+        (not open_still, f"{named(open_still)} has no result yet"),
     )
     return _with_ring(rollout, ring, replace(ring, state=SOAKING, soak_until=event.until))
 
@@ -417,7 +418,7 @@ def _at_gate(event: events.GatePassed | events.GateFailed, rollout: Rollout) -> 
         event,
         (ring.state == SOAKING, f"the ring is {ring.state}"),
         (ring.soak_until is not None and ring.soak_until <= event.at, "its soak is not over"),
-        (not working, f"nothing is known of {events.named(working)}"),
+        (not working, f"nothing is known of {named(working)}"),
     )
     hosts = dict(rollout.hosts)
     for host in rollout.of(ring):
@@ -468,7 +469,7 @@ def _closed(event: Event, rollout: Rollout, *, side: str | None, why: str, undon
     _need(
         rollout,
         event,
-        (not working, f"nothing is known of {events.named(working)}"),
-        (not forgotten, f"{events.named(forgotten)} is not told of"),
+        (not working, f"nothing is known of {named(working)}"),
+        (not forgotten, f"{named(forgotten)} is not told of"),
     )
     return replace(rollout, side=side, why=why, ended=event.at, undone=undone)
