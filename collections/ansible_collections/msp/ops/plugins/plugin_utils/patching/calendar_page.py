@@ -194,7 +194,7 @@ def _tables(calendar: Calendar, t: Words, f: Formats, now: dt.datetime) -> Itera
 
 def _table(key: str, t: Words, labels: tuple[str, ...], rows: Iterable[Row]) -> Table:
     """labels: of the name first, then of the cells."""
-    return Table(key, t(f"cal.{key}"), t(f"cal.{key}.intro"), labels[0], list(labels[1:]), tuple(rows))
+    return Table(key, t(f"cal.heading.{key}"), t(f"cal.intro.{key}"), labels[0], list(labels[1:]), tuple(rows))
 
 
 def _rule(rule: ClassRule, calendar: Calendar, t: Words) -> Row:

@@ -589,8 +589,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "Na elke ronde starten wij het apparaat opnieuw op.",
         "We restart every machine after its updates.",
     ),
-    "cal.rules": ("Wat wij wanneer installeren", "What we install when"),
-    "cal.rules.intro": (
+    "cal.heading.rules": ("Wat wij wanneer installeren", "What we install when"),
+    "cal.intro.rules": (
         "De termijn telt vanaf de dag waarop een update verschijnt.",
         "The time allowed counts from the day on which an update appears.",
     ),
@@ -621,8 +621,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "cal.hours.many": ("{n} uur", "{n} hours"),
     "cal.minutes.one": ("{n} minuut", "{n} minute"),
     "cal.minutes.many": ("{n} minuten", "{n} minutes"),
-    "cal.rings": ("In deze volgorde", "In this order"),
-    "cal.rings.intro": (
+    "cal.heading.rings": ("In deze volgorde", "In this order"),
+    "cal.intro.rings": (
         "De volgende groep komt pas aan de beurt als de vorige goed werkt.",
         "The next group gets its turn only when the one before works well.",
     ),
@@ -633,16 +633,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "cal.soak": ("Daarna wachten we", "We then wait"),
     "cal.soak.emergency": ("bij spoed {time}", "in an emergency {time}"),
     "cal.soak.none": ("niet", "not at all"),
-    "cal.freezes": ("Wanneer wij niets installeren", "When we install nothing"),
-    "cal.freezes.intro": (
+    "cal.heading.freezes": ("Wanneer wij niets installeren", "When we install nothing"),
+    "cal.intro.freezes": (
         "In deze tijden wachten updates, om de reden die erbij staat.",
         "Updates wait at these times, for the reason given.",
     ),
     "cal.freeze.span": ("{start} tot {end}", "{start} to {end}"),
     "cal.freeze.emergency": ("Spoed gaat wel door.", "Emergencies go on."),
     "cal.freeze.nothing": ("Ook spoed wacht.", "Emergencies wait too."),
-    "cal.exclusions": ("Wat wij niet bijwerken", "What we leave as it is"),
-    "cal.exclusions.intro": (
+    "cal.heading.exclusions": ("Wat wij niet bijwerken", "What we leave as it is"),
+    "cal.intro.exclusions": (
         "Afgesproken uitzonderingen, met wie ze besloot en tot en met welke dag ze gelden.",
         "Agreed exceptions, with who decided on them and the last day on which they hold.",
     ),

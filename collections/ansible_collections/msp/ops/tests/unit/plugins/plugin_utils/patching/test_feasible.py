@@ -77,8 +77,8 @@ def test_soaks_that_do_not_fit_before_a_deadline_are_an_error_with_the_worst_day
     found = one(plan(**{"rings.0.soak": "12d"}))
     assert (found.level, found.why.code) == ("error", "MSP-PAT-017")
     assert found.path == "msp_patch_plan.classes.security.deadline"
-    # On Friday the next window is on Tuesday; twelve days after that is a Sunday. Of seven hosts one goes at a time, six
-    # of them on the Tuesday and the last on the Thursday.
+    # On Friday the next window is on Tuesday; twelve days after that is a Sunday. Of seven hosts one goes at a time: on
+    # the Tuesday six, on the Thursday the last.
     assert "what becomes available on 2026-01-09 is due on 2026-01-23 and done on 2026-01-29" in found.why.found
     assert "so on 365 of 365 days" in found.why.found
 
@@ -110,14 +110,14 @@ def test_a_freeze_on_which_deadlines_lie_is_a_warning_at_the_freeze() -> None:
         {"from": "2026-03-02", "until": "2026-03-04", "reason": "Stocktaking", "emergency": "refused"},
         {"from": "2026-07-13", "until": "2026-08-02", "reason": "Summer", "emergency": "allowed"},
     ]
-    found = judged(plan(freezes=freezes))
+    found = judged(plan(freezes=freezes, **{"classes.routine.deadline": "90d", "rates.at_once": "100%"}))
     # Three days without emergencies are longer than their deadline, and three weeks than that of security updates.
     assert [(finding.level, finding.why.code, finding.path) for finding in found] == [
         ("warning", "MSP-PAT-018", "msp_patch_plan.freezes[0]"),
         ("warning", "MSP-PAT-018", "msp_patch_plan.freezes[1]"),
     ]
     assert "class emergency" in found[0].why.expected and "class security" in found[1].why.expected
-    assert "2026-07-10 is due on 2026-07-24 and done on 2026-08-11" in found[1].why.found
+    assert "2026-07-08 is due on 2026-07-22 and done on 2026-08-04" in found[1].why.found
 
 
 def test_an_exclusion_that_expired_is_a_warning_from_the_day_after() -> None:

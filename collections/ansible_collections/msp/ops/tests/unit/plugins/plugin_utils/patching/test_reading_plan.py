@@ -232,7 +232,7 @@ def test_a_deadline_that_neither_plan_nor_preset_gives_is_missing() -> None:
 def test_a_deadline_that_is_laxer_than_the_presets_is_refused_with_the_rule(
     preset: str, name: str, text: str, rule: str
 ) -> None:
-    classes = {"emergency": {"windows": "any"}, "security": {"windows": ["night"]}}
+    classes: dict[str, dict[str, Any]] = {"emergency": {"windows": "any"}, "security": {"windows": ["night"]}}
     classes |= {name: {**classes[name], "deadline": text}}
     error = only(data(preset=preset, **{f"classes.{key}": value for key, value in classes.items()}))
     assert (error.code, error.found) == ("MSP-PAT-009", text)
