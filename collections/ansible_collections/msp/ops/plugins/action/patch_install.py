@@ -81,6 +81,9 @@ class Conversation:
         """Ask until it is over. In check mode the one question is what would be done."""
         what = str(self.arguments["action"])
         course = Course(dt.datetime.now(dt.UTC))
+        if what == installing.CHECK:
+            said = self.action.ask(self.arguments, self.variables)
+            return said if isinstance(said, dict) else installing.silent(said)
         ask = what if self.action.dry else installing.LOOK
         while True:
             said = self.action.ask({**self.arguments, "action": ask}, self.variables)

@@ -30,10 +30,11 @@ options:
     required: true
   action:
     description:
-      - V(start) does the work, V(look) only tells what became of it and goes on with what was cut off, V(rollback) puts
-        back the versions from before the rollout where they are still to be had.
+      - V(start) does the work, V(look) only tells what became of it and goes on with what was cut off, V(check) only
+        asks O(checks_after) once, V(rollback) puts back the versions from before the rollout where they are still to be
+        had.
     type: str
-    choices: [start, look, rollback]
+    choices: [start, look, check, rollback]
     default: start
   packages:
     description: The host's part of the manifest. What is not installed on the host is left alone, and named.
@@ -228,6 +229,16 @@ will:
   returned: always
   type: str
   sample: report
+healthy:
+  description: Whether every check passes now.
+  returned: with O(action=check), when the host answered
+  type: bool
+  sample: true
+why:
+  description: Which checks do not pass, and why.
+  returned: with O(action=check), when the host answered
+  type: str
+  sample: "unit nginx.service: it is failed (failed)"
 error:
   description: What is wrong with the arguments, with its code.
   returned: when the task failed

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A customer's rollouts, one tick at a time: the plans that NetBox has, the history that the store has, what hosts said.
+"""A customer's rollouts, one tick at a time: NetBox's plans, the store's history, and what the hosts said.
 
 A tick is up to three rounds: each takes in what the hosts answered to the last one, writes what follows from it in the
 store, and says what they are to be asked or to do next. It touches no host itself, and only reads NetBox. Nothing is
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import getpass
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,17 +23,28 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import answering, asking, deciding, events, planning
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import (
+    answering,
+    asking,
+    deciding,
+    events,
+    planning,
+    progress,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.history import History
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, Plan, plain
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, plain
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Entry, Manifest, Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import divide
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
+TICK, STATUS = "tick", "status"
+ACTIONS = (TICK, *asking.ACTIONS, STATUS)
+LONGEST_WAIT = 6 * 3600
 # A scan that is older says nothing of what waits now.
 FRESH = dt.timedelta(days=7)
 # What the rounds of a tick need besides the time that their hosts may take.
@@ -45,8 +57,8 @@ MOST_STEPS = 10_000
 class Tick:
     """What one round hands on to the next of the same run, as plain values (as_dict).
 
-    acted: rollouts whose hosts this run gave something to do; it gives them no more. running: hosts by rollout that said
-    that they are at work.
+    acted: rollouts whose hosts this run gave something to do; it gives them no more. running: hosts by rollout that
+    said that they are at work.
     """
 
     holder: str
@@ -83,19 +95,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a round says of one rollout, for people. until: when something may happen by itself, or None."""
+    """What a round says of one rollout: the steps it took (each in words), how far it is, and the same as lines."""
 
     rollout: Rollout
-    plan: str
     steps: tuple[str, ...]
-    next: str
-    kind: str
-    until: dt.datetime | None = None
+    told: Mapping[str, Any]
+    lines: tuple[str, ...]
 
-    def line(self) -> str:
-        ring = self.rollout.ring
-        where = f"ring {ring.name}, " if ring is not None and not self.rollout.over else ""
-        return f"{self.rollout.id} ({self.plan}, {self.rollout.patch_class}; {where}{self.kind}): {self.next}"
+    @property
+    def halted(self) -> bool:
+        return self.rollout.side == states.HALTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +116,20 @@ class Round:
     changed: bool
     notes: tuple[str, ...] = ()
 
+    def diff(self) -> dict[str, str]:
+        """The steps that were (or would be) taken, a line each."""
+        steps = [f"{one.rollout.id}: {step}" for one in self.said for step in one.steps]
+        return {"before": "", "after": "".join(f"{step}\n" for step in steps)}
+
     def as_dict(self) -> dict[str, Any]:
-        stopped = [one.line() for one in self.said if one.kind == deciding.HALTED]
+        """The result of msp.ops.rollout."""
         return {
             "changed": self.changed,
             "tick": self.tick.as_dict(),
             "hosts": sorted({one.host for one in self.tick.work}),
-            "rollouts": [
-                {
-                    "id": one.rollout.id,
-                    "plan": one.plan,
-                    "class": one.rollout.patch_class,
-                    "manifest": one.rollout.manifest,
-                    "side": one.rollout.side,
-                    "steps": list(one.steps),
-                    "waits_for": one.kind,
-                    "next": one.next,
-                    "until": one.until.isoformat() if one.until else None,
-                }
-                for one in self.said
-            ],
-            "summary": [*(one.line() for one in self.said), *self.notes],
-            "halted": stopped,
+            "rollouts": [{**one.told, "steps": list(one.steps)} for one in self.said],
+            "summary": [line for one in self.said for line in one.lines] + list(self.notes),
+            "halted": [one.rollout.id for one in self.said if one.halted],
         }
 
 
@@ -147,6 +148,14 @@ class Setting:
     by: str = ""
 
 
+def setting_of(customer: Customer, hosts: Mapping[str, str], arguments: Mapping[str, Any]) -> Setting:
+    """The arguments of msp.ops.rollout as a setting."""
+    wait = arguments["wait"]
+    if not 60 <= wait <= LONGEST_WAIT:
+        raise MspError("MSP-PAT-143", f"a wait of 60 to {LONGEST_WAIT} seconds", str(wait), "correct it")
+    return Setting(customer, hosts, wait, last=arguments["last"], by=arguments["by"] or getpass.getuser())
+
+
 def lease_name(customer: str) -> str:
     return f"patch:{customer}"
 
@@ -158,16 +167,20 @@ def round_of(
     tick: Tick | None,
     answers: Mapping[str, Mapping[str, Any] | None],
 ) -> Round:
-    """One round. tick and answers are of the round before; None for the first. Raises MSP-EVD-015 where another runs."""
+    """One round. tick and answers are of the round before, None for the first. MSP-EVD-015 where another run has it."""
     holder = tick.holder if tick is not None else leases.somebody()
     assignment = patch_plans.plans_of(register, setting.customer, store.now())
-    if setting.check:
-        return _Rounds(store, setting, assignment, Tick(holder), fence=0).preview()
     lease = leases.take(store, lease_name(setting.customer.slug), holder, setting.wait + MARGIN)
     found = _Rounds(store, setting, assignment, tick or Tick(holder), lease.fence).take(answers)
     if setting.last or not found.tick.work:
         leases.release(store, lease)
     return found
+
+
+def preview(store: Store, register: Register, setting: Setting, *, new: bool = True) -> Round:
+    """What a run would do next and why; new: with the rollouts that it would begin. Takes no lease, writes nothing."""
+    assignment = patch_plans.plans_of(register, setting.customer, store.now())
+    return _Rounds(store, dataclasses.replace(setting, check=True), assignment, Tick(""), fence=0).preview(new=new)
 
 
 class _Rounds:
@@ -178,8 +191,13 @@ class _Rounds:
         self.plans = {one.plan.name: one for one in assignment.plans}
         self.now = store.now()
         self.customer = setting.customer.slug
-        self.scans = {asset: good for asset, (good, _last) in store.last_scans(self.customer).items() if good}
+        self.fresh: dict[str, Scan] = {
+            asset: good
+            for asset, (good, _last) in store.last_scans(self.customer).items()
+            if good is not None and self.now - good.at <= FRESH
+        }
         self.available = store.versions_seen(self.customer)
+        self.due: dict[str, list[planning.Due]] = {}
         self.open: dict[str, _Open] = {}
         self.work: list[Work] = []
         self.acted = set(tick.acted)
@@ -200,10 +218,10 @@ class _Rounds:
         tick = Tick(self.tick.holder, tuple(self.work), tuple(sorted(self.acted)), running)
         return Round(tuple(said), tick, self.wrote, tuple(self.notes))
 
-    def preview(self) -> Round:
+    def preview(self, *, new: bool) -> Round:
         """What a run would do next and why; nothing is written anywhere."""
         said = [self._go_on(one) for one in self._in_order()]
-        said += [self._go_on(self._add(stored)) for stored in self._to_plan()]
+        said += [self._go_on(self._add(stored)) for stored in self._to_plan()] if new else []
         return Round(tuple(said), Tick(self.tick.holder), bool(self.work), tuple(self.notes))
 
     def _add(self, stored: StoredRollout) -> _Open:
@@ -237,7 +255,7 @@ class _Rounds:
 
     def _judge(self, one: _Open, checked: list[str], answers: Mapping[str, Mapping[str, Any] | None]) -> None:
         """The gate's verdict. When somebody wrote meanwhile it is void: the next tick asks the hosts again."""
-        ring, plan = one.rollout.ring, self._plan(one)
+        ring, plan = one.rollout.ring, self.plans.get(one.plan)
         if ring is None or plan is None:
             return
         found = answering.health(checked, answers)
@@ -246,36 +264,28 @@ class _Rounds:
             self.wrote = True
             one.steps.append(f"ring {ring.name}: {event.why}")
 
-    def _plan(self, one: _Open) -> Assigned | None:
-        return self.plans.get(one.plan)
-
     def _go_on(self, one: _Open) -> Said:
         """Decide again and again until hosts are to be asked, or something is waited for."""
-        assigned = self._plan(one)
+        assigned = self.plans.get(one.plan)
         if assigned is None:
             why = (
-                f"NetBox has no patch plan {one.plan} for this customer any more; a person aborts it, or brings it back"
+                f"NetBox has no patch plan {one.plan} of this customer any more; a person aborts it, or brings it back"
             )
-            return one.said(why, deciding.PAUSED)
+            return Said(one.rollout, (), {"rollout": one.rollout.id, "why": why}, (f"{one.rollout.id}: {why}",))
         for _unused in range(MOST_STEPS):
             decision = deciding.decide(one.rollout, assigned.plan, self.now, self._world(one, assigned))
-            if isinstance(decision, deciding.Wait):
-                return one.said(decision.why, decision.kind, decision.until)
             if isinstance(decision, deciding.Record):
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
                 continue
-            if self._put_off(one, decision):
-                return one.said(decision.why, _NEXT[type(decision)])
-            if isinstance(decision, deciding.Start | deciding.RollBack) and not self._write(one, decision.event):
+            # One batch a run: what follows it is the next run's. The last round only says what comes.
+            idle = isinstance(decision, deciding.Wait) or self.setting.last or one.rollout.id in self.acted
+            if not idle and not self._give(one, assigned, decision):
                 continue
-            self._give(one, assigned, decision)
-            return one.said(decision.why, _NEXT[type(decision)])
+            found = progress.progress(one.rollout, assigned.plan, self.now, decision)
+            lines = progress.lines(found, assigned.plan, self.now)
+            return Said(one.rollout, tuple(one.steps), progress.as_dict(found), tuple(lines))
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")
-
-    def _put_off(self, one: _Open, decision: deciding.Decision) -> bool:
-        """One batch a run: what follows it is the next run's. The last round only says what comes."""
-        return self.setting.last or one.rollout.id in self.acted
 
     def _write(self, one: _Open, event: events.Event) -> bool:
         if self.setting.check:
@@ -285,22 +295,26 @@ class _Rounds:
         self.wrote |= wrote
         return wrote
 
-    def _give(self, one: _Open, assigned: Assigned, decision: deciding.Decision) -> None:
-        """The work for the hosts that a decision names."""
-        rollout = one.rollout
+    def _give(self, one: _Open, assigned: Assigned, decision: deciding.Decision) -> bool:
+        """The work for the hosts that a decision names. False: somebody wrote meanwhile, so decide anew."""
+        if isinstance(decision, deciding.Start | deciding.RollBack) and not self._write(one, decision.event):
+            return False
+        more: dict[str, Any] = {}
         if isinstance(decision, deciding.Look):
-            self.work += [self._ask(one, assigned, name, answering.LOOK) for name in decision.hosts]
-            return
-        self.acted.add(rollout.id)
-        if isinstance(decision, deciding.Judge):
-            self.work += [self._ask(one, assigned, name, answering.CHECK) for name in decision.check]
+            hosts, operation = decision.hosts, answering.LOOK
+        elif isinstance(decision, deciding.Judge):
+            hosts, operation = decision.check, answering.CHECK
         elif isinstance(decision, deciding.RollBack):
-            self.work += [self._ask(one, assigned, name, answering.ROLLBACK) for name in decision.event.hosts]
+            hosts, operation = decision.event.hosts, answering.ROLLBACK
         elif isinstance(decision, deciding.Start):
-            self.work += [
-                self._ask(one, assigned, name, answering.START, deadline=decision.closes.isoformat())
-                for name in decision.event.hosts
-            ]
+            hosts, operation = decision.event.hosts, answering.START
+            more["deadline"] = decision.closes.isoformat()
+        else:
+            raise TypeError(f"{type(decision).__name__} gives no work")
+        if operation != answering.LOOK:
+            self.acted.add(one.rollout.id)
+        self.work += [self._ask(one, assigned, name, operation, **more) for name in hosts]
+        return True
 
     def _ask(self, one: _Open, assigned: Assigned, name: str, operation: str, **more: Any) -> Work:
         target = one.rollout.hosts[name].target
@@ -336,7 +350,7 @@ class _Rounds:
             running=frozenset(self.running.get(rollout.id, ())),
             busy=busy,
             left_out=deciding.nothing_left(one.manifest, assigned.plan, targets, self.now),
-            superseded=planning.superseding(one.manifest, self._due(assigned), self.scans.values()),
+            superseded=self._superseding(one, assigned),
             way_back=frozenset(
                 target.host
                 for target in targets
@@ -344,12 +358,18 @@ class _Rounds:
             ),
         )
 
-    def _due(self, assigned: Assigned) -> list[planning.Due]:
-        members = [member for member in assigned.members if member.key in self.setting.hosts]
-        return planning.due(assigned.plan, members, self._fresh(), self.available, self.now)
+    def _superseding(self, one: _Open, assigned: Assigned) -> str:
+        if one.superseded is None:
+            one.superseded = planning.superseding(one.manifest, self._due(assigned), self.fresh.values())
+        return one.superseded
 
-    def _fresh(self) -> dict[str, Scan]:
-        return {asset: scan for asset, scan in self.scans.items() if self.now - scan.at <= FRESH}
+    def _due(self, assigned: Assigned) -> list[planning.Due]:
+        """What is due does not change while a round lasts."""
+        name = assigned.plan.name
+        if name not in self.due:
+            members = [member for member in assigned.members if member.key in self.setting.hosts]
+            self.due[name] = planning.due(assigned.plan, members, self.fresh, self.available, self.now)
+        return self.due[name]
 
     def _to_plan(self) -> Iterator[StoredRollout]:
         """A new rollout for every plan and class of which something is due and no other is open."""
@@ -366,7 +386,7 @@ class _Rounds:
     def _starting(self, assigned: Assigned, found: planning.Due) -> StoredRollout:
         plan = assigned.plan
         first = planning.planned(
-            plan, found, assigned.members, self.setting.hosts, self._fresh(), now=self.now, by=self.setting.by
+            plan, found, assigned.members, self.setting.hosts, self.fresh, now=self.now, by=self.setting.by
         )
         body = {"manifest": [_plain(entry) for entry in found.manifest.entries], "plan": plan.name}
         return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
@@ -380,6 +400,7 @@ class _Open:
     manifest: Manifest
     history: History
     steps: list[str] = field(default_factory=list)
+    superseded: str | None = None
 
     @classmethod
     def of(cls, store: Store, stored: StoredRollout, fence: int, fresh: StoredRollout | None = None) -> _Open:
@@ -401,17 +422,6 @@ class _Open:
     def pretend(self, event: events.Event) -> None:
         self.history.rollout = self.rollout.after(event)
 
-    def said(self, why: str, kind: str, until: dt.datetime | None = None) -> Said:
-        return Said(self.rollout, self.plan, tuple(self.steps), why, kind, until)
-
-
-_NEXT = {
-    deciding.Look: "look",
-    deciding.Start: "start",
-    deciding.Judge: "check",
-    deciding.RollBack: "rollback",
-}
-
 
 def manifest_of(stored: StoredRollout) -> Manifest:
     """What a rollout installs, as it was frozen. MSP-PAT-141 where it is not what was approved."""
@@ -431,19 +441,42 @@ def _plain(entry: Entry) -> dict[str, Any]:
     return {**dataclasses.asdict(entry), "advisories": list(entry.advisories)}
 
 
-def ask(store: Store, customer: str, action: str, *, rollout: str, by: str, reason: str, manifest: str) -> Rollout:
-    """Record what a person asks of a rollout: approve, pause, resume, abort. The only open one where none is named."""
-    stored = _one(store, customer, rollout)
-    holder = leases.somebody()
-    lease = leases.take(store, lease_name(customer), holder)
-    try:
-        one = _Open.of(store, stored, lease.fence)
-        event = asking.ask(one.rollout, action, by=by, reason=reason, at=store.now(), manifest=manifest)
-        while not one.history.decided(event):
-            event = asking.ask(one.rollout, action, by=by, reason=reason, at=store.now(), manifest=manifest)
-        return one.rollout
-    finally:
-        leases.release(store, lease)
+def asked(store: Store, arguments: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
+    """Record what a person asks of a rollout: approve, pause, resume, abort. The only open one where none is named.
+
+    It waits for no run that is at work: what that decided on an older history the store refuses, and it decides anew.
+    """
+    stored = _one(store, arguments["customer"], arguments["rollout"])
+    fence = max((event.fence or 0 for event in stored.events), default=stored.fence or 0)
+    one = _Open.of(store, stored, fence)
+    while True:
+        event = asking.ask(
+            one.rollout,
+            arguments["action"],
+            by=arguments["by"],
+            reason=arguments["reason"],
+            at=store.now(),
+            manifest=arguments["manifest"],
+        )
+        if check or one.history.decided(event):
+            break
+    said = f"{one.rollout.id}: {arguments['action']} by {event.by}: {event.reason}"
+    return {"changed": True, "rollouts": [{"rollout": one.rollout.id, "plan": one.plan}], "summary": [said]}
+
+
+def status(store: Store, register: Register, customer: Customer) -> dict[str, Any]:
+    """What a person sees of a customer's open rollouts at any time. Writes nothing."""
+    found = [events.of(stored) for stored in store.rollouts(customer.slug, open_only=True)]
+    targets = (target for history in found for target in _targets(history))
+    setting = Setting(customer, {target.asset: target.host for target in targets}, wait=0)
+    said = preview(store, register, setting, new=False).as_dict()
+    return {name: said[name] for name in ("rollouts", "summary", "halted")} | {"changed": False}
+
+
+def _targets(history: list[events.Event]) -> Iterator[events.Target]:
+    for event in history:
+        if isinstance(event, events.Planned):
+            yield from (target for ring in event.rings for target in ring.hosts)
 
 
 def _one(store: Store, customer: str, rollout: str) -> StoredRollout:

@@ -68,7 +68,8 @@ def health(names: Iterable[str], answers: Mapping[str, Mapping[str, Any] | None]
         elif healthy is False:
             unwell[name] = str((answer or {}).get("why") or "a check failed")
         else:
-            silent[name] = " ".join(str((answer or {}).get("msg") or "no answer came back").split())
+            said = answer or {}
+            silent[name] = " ".join(str(said.get("msg") or said.get("why") or "no answer came back").split())
     return Health(frozenset(well), unwell, silent)
 
 

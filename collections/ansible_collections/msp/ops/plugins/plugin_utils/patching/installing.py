@@ -19,7 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import OU
 NONE, WORKING, REBOOTING, FINISHED, CUT_OFF = "none", "working", "rebooting", "finished", "cut off"
 LOST = "lost"
 # The actions that a caller asks for.
-BEGIN, LOOK = "start", "look"
+BEGIN, LOOK, CHECK = "start", "look", "check"
 # What to do next.
 ASK, START, OVER = "ask", "start", "over"
 
@@ -94,6 +94,12 @@ def over(
         result = not_rebooted(host, asset, course, now)
     changed = bool(said.get("changed")) if result is None else course.joined and moved(result)
     return {**found, "changed": changed, "result": None if result is None else plain(result)}
+
+
+def silent(why: str) -> dict[str, Any]:
+    """The task's result when a host that was only to be checked did not answer: it is not known to be well."""
+    said = {"state": LOST, "changed": False, "phase": None, "refusals": [], "plan": None, "result": None}
+    return {**said, "healthy": None, "why": why or "no reason given"}
 
 
 def lost(host: str, asset: str, course: Course, said: str, now: dt.datetime) -> HostResult:

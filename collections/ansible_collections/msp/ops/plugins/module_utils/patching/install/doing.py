@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the module patch_install does on the host: start, look, roll back. Each answers within moments.
+"""What the module patch_install does on the host: start, look, check, roll back. Each answers within moments.
 
 The work itself is never done here, but in a unit of systemd (work.py). What is returned, by name:
 
@@ -10,6 +10,7 @@ The work itself is never done here, but in a unit of systemd (work.py). What is 
     plan      what would be or is to be done: {"installs", "removes", "also", "there", "absent", "download"}
     result    what became of the host, once that is known: the fields of records.HostResult but host and asset
     log       where the host keeps what the programs printed
+    healthy   for "check" alone: whether every check afterwards passes now; why says which does not
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Desk:
     def act(self, action: str, request: Request) -> dict:
         if error := self._unfit():
             return refused([error])
-        do = {"start": self.start, "look": self.look, "rollback": self.rollback}[action]
+        do = {"start": self.start, "look": self.look, "check": self.well, "rollback": self.rollback}[action]
         return do(request)
 
     def _unfit(self) -> MspError | None:
@@ -141,6 +142,19 @@ class Desk:
             said = dict(result_of(outcome.FAILED, str(_beyond_repair(status or {})), phase=(status or {}).get("phase")))
         phase = (status or {}).get("phase")
         return answer(state, changed=changed, phase=phase, result=said, log=attempt.log, will=do)
+
+    def well(self, request: Request) -> dict:
+        """Is the host well now, held against what it was before the rollout first touched it? Changes nothing.
+
+        A command is not run in check mode, as before the work: nobody knows what it changes.
+        """
+        attempts = Rollout(request.rollout, self.top).attempts()
+        kept = attempts[0].read(BEFORE) if attempts else None
+        asked = [check for check in request.after if not (self.check and check["kind"] == "command")]
+        checker = checks.Checker(self.host, self.programs, kept["baseline"] if kept else None)
+        bad = ["%(kind)s %(what)s: %(why)s" % result for result in checker.all(asked) if not result["ok"]]
+        state = looking.FINISHED if attempts else looking.NONE
+        return answer(state, healthy=not bad, why="; ".join(bad))
 
     def _decide(self, status: dict | None, *, working: bool) -> tuple[str, str]:
         cut = dpkg.interrupted()

@@ -9,7 +9,7 @@ from typing import Any
 _TEXT = {"type": "str", "required": True}
 SPEC: dict[str, dict[str, Any]] = {
     "rollout": _TEXT,
-    "action": {"type": "str", "choices": ["start", "look", "rollback"], "default": "start"},
+    "action": {"type": "str", "choices": ["start", "look", "check", "rollback"], "default": "start"},
     "packages": {
         "type": "list",
         "elements": "dict",
