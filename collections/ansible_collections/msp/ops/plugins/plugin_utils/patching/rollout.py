@@ -359,10 +359,8 @@ def _(event: events.HostEnded, rollout: Rollout) -> Rollout:
     host = _one(event, event.result.host, rollout, lambda host: host.state in (WORKING, LOST))
     outcome = event.result.outcome
     _need(rollout, event, (outcome in OUTCOMES, f"{outcome!r} is no outcome"))
-    if host.rolling:
-        _need(
-            rollout, event, (outcome in (ROLLED_BACK, FAILED, LOST), f"the way back of {host.name} ends in another way")
-        )
+    if host.rolling and outcome in (REFUSED, *DONE):
+        return _with_host(rollout, _not_back(host, event))
     ended = replace(
         host,
         state=outcome,
@@ -371,12 +369,23 @@ def _(event: events.HostEnded, rollout: Rollout) -> Rollout:
         result=event.result,
         reason=event.result.reason,
         went_back=host.rolling and outcome != LOST,
-        unwell="",
+        unwell=host.unwell if host.rolling and outcome == LOST else "",
         silent="",
         seconds=event.seconds if event.seconds is not None else host.seconds,
     )
     took = () if event.seconds is None or host.rolling or outcome != PATCHED else (event.seconds,)
-    return replace(rollout, hosts={**rollout.hosts, host.name: ended}, seconds=rollout.seconds + took)
+    return replace(_with_host(rollout, ended), seconds=rollout.seconds + took)
+
+
+def _with_host(rollout: Rollout, host: Host) -> Rollout:
+    return replace(rollout, hosts={**rollout.hosts, host.name: host})
+
+
+def _not_back(host: Host, event: events.HostEnded) -> Host:
+    """The way back did not begin: it was refused, and is tried no more; or all that is there is from the way there."""
+    refused = event.result.outcome == REFUSED
+    reason = event.result.reason if refused else host.reason
+    return replace(host, state=host.prior, since=event.at, losses=0, rolling=False, went_back=refused, reason=reason)
 
 
 @_apply.register
@@ -385,14 +394,14 @@ def _(event: events.HostIdle, rollout: Rollout) -> Rollout:
     # What was to be rolled back is as it was before: not well, and the way back was not tried.
     state = host.prior if host.rolling else WAITING
     idle = replace(host, state=state, since=event.at, losses=0, rolling=False)
-    return replace(rollout, hosts={**rollout.hosts, host.name: idle})
+    return _with_host(rollout, idle)
 
 
 @_apply.register
 def _(event: events.HostLeft, rollout: Rollout) -> Rollout:
     host = _one(event, event.host, rollout, lambda host: host.state not in (WORKING, LEFT, *DONE))
     gone = replace(host, state=LEFT, since=event.at, reason=event.reason)
-    return replace(rollout, hosts={**rollout.hosts, host.name: gone})
+    return _with_host(rollout, gone)
 
 
 @_apply.register

@@ -221,8 +221,6 @@ class Sim:
     def _tell(self, controller: str, log: History, name: str, found: str | None) -> None:
         self.between(controller)
         host = log.rollout.hosts[name]
-        if found != "lost" and host.rolling and not self.hosts[name].back:
-            found = None  # the way back never reached it
         if found is None:
             log.happened(events.HostIdle(self.now(), name))
         else:
