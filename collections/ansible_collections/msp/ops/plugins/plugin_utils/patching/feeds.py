@@ -74,15 +74,15 @@ def parse(kind: str, texts: Iterable[str], now: dt.datetime, given: dt.datetime 
     and its own is taken, so that no feed is younger than it is.
     """
     documents = list(texts)
-    dates = [date for date in (given, date_of(kind, documents)) if date is not None]
-    if not dates:
-        raise Undated("it has no date of its own, and none is given")
-    if min(dates) > now + dt.timedelta(days=1):
-        raise Undated(f"it is dated {min(dates):%Y-%m-%d}, which is to come")
-    found = _PARSERS[kind](documents, f"{TITLES[kind]} {min(dates):%Y-%m-%d}")
+    date = min((told for told in (given, date_of(kind, documents)) if told is not None), default=None)
+    found = _PARSERS[kind](documents, TITLES[kind] + (f" {date:%Y-%m-%d}" if date else ""))
     if not len(found):
         raise Empty("it has no entry")
-    return replace(found, date=min(dates))
+    if date is None:
+        raise Undated("it has no date of its own, and none is given")
+    if date > now + dt.timedelta(days=1):
+        raise Undated(f"it is dated {date:%Y-%m-%d}, which is to come")
+    return replace(found, date=date)
 
 
 def date_of(kind: str, texts: Iterable[str]) -> dt.datetime | None:
