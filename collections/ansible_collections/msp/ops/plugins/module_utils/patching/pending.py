@@ -18,7 +18,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import (
 )
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import probe
-from ansible_collections.msp.ops.plugins.module_utils.patching import apt, effects, shape
+from ansible_collections.msp.ops.plugins.module_utils.patching import apt, dnf, effects, shape
 
 _NEEDRESTART = ("needrestart", "-b", "-l", "-r", "l")
 
@@ -47,6 +47,8 @@ def scan(host: Host, wanted: shape.Wanted) -> dict:
 def _ask(host: Host, wanted: shape.Wanted) -> dict:
     if apt.here(host):
         return apt.collect(host, wanted)
+    if dnf.here(host):
+        return dnf.collect(host, wanted)
     return shape.answer("", shape.FAILED, "the host has no package manager that is known (apt or dnf)")
 
 
