@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.contexts import deepmerge
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, windows
@@ -17,6 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import onboarding
 from lab import customers, plans
 from lab.inside.seed_plan import patch_plan
 
+ROOT = Path(__file__).resolve().parents[2]
 MOMENTS = [dt.datetime(2026, 11, 26, hour, 59, tzinfo=dt.UTC) for hour in (0, 8, 23)]
 
 
@@ -55,3 +58,10 @@ def test_seeded_plans_are_plans_alone_and_merged() -> None:
         for plan in chosen.sample(seeded, 4):
             merged = deepmerge(merged, plan)
         assert len(reading_plan.read(merged).windows) > 1
+
+
+def test_the_plan_on_the_documentations_page_is_the_one_in_its_examples() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "patching.md").read_text(encoding="utf-8"), re.DOTALL)
+    (shown,) = [block for block in blocks if block.startswith("msp_patch_plan:")]
+    example = (ROOT / "docs" / "examples" / "patching" / "plan.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(shown) == yaml.safe_load(example)

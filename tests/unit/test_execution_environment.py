@@ -12,7 +12,7 @@ import yaml
 
 COLLECTION = Path(__file__).resolve().parents[2] / "collections/ansible_collections/msp/ops"
 # Where a package is imported by another name than it is installed by, and what is loaded without an import.
-PACKAGES = {"yaml": "pyyaml", "ntc_templates": "ntc-templates"}
+PACKAGES = {"yaml": "pyyaml", "ntc_templates": "ntc-templates", "dateutil": "python-dateutil"}
 BY_NAME = {"psycopg", "ntc-templates", "tzdata"}
 COMES_WITH_ANSIBLE = {"ansible", "ansible_collections"}
 
