@@ -150,6 +150,14 @@ def saved_filters(today: dt.date) -> Section:
         ),
         saved("missing", "missing", "No source sees it any more", ASSETS, 60, **discovery(names.MISSING)),
         saved("conflicts", "conflicts", "The evidence contradicts itself", ASSETS, 70, **discovery(names.CONFLICT)),
+        saved(
+            "patches-late",
+            "patches late",
+            "An update is past its deadline",
+            ASSETS,
+            80,
+            **{f"cf_{names.PATCHING}": [names.LATE]},
+        ),
         saved("excluded", "excluded assets", "Agreed not to service", ASSETS, 50, **status(names.EXCLUDED)),
         saved(
             "customers",
@@ -223,6 +231,7 @@ def table_configs() -> Section:
             names.CONTRACT_STATUS,
             names.ASSET_CLASS,
             names.DISCOVERY,
+            names.PATCHING,
             names.WARRANTY_END,
             names.OPERATING_SYSTEM,
             names.OS_SUPPORT_END,
