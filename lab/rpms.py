@@ -31,7 +31,7 @@ ON_HOST = "/srv/collections"
 
 @dataclass(frozen=True)
 class Rpm:
-    """One version of one package. weight is how many bytes it installs; fails: its script after installation does."""
+    """One version of one package. weight is how many bytes it installs, fails a script of it that does: pre, post."""
 
     name: str
     version: str
@@ -42,7 +42,7 @@ class Rpm:
     provides: tuple[str, ...] = ()
     obsoletes: tuple[str, ...] = ()
     weight: int = 0
-    fails: bool = False
+    fails: str = ""
 
     @property
     def evr(self) -> str:
@@ -76,7 +76,8 @@ class Rpm:
             "%install",
             f"mkdir -p %{{buildroot}}/usr/share/{self.name}",
             f"head -c {self.weight} /dev/urandom >%{{buildroot}}{content}",
-            *(["%pre", "exit 1"] if self.fails else []),
+            # rpm's own Lua needs no shell, which no package here provides.
+            *([f"%{self.fails} -p <lua>", 'error("made to fail")'] if self.fails else []),
             "%files",
             content,
         ]
@@ -162,6 +163,15 @@ for name, text in json.load(sys.stdin).items():
 """
 
 
+_WAIT = """\
+import socket, time
+end = time.monotonic() + 60
+while socket.socket().connect_ex(("127.0.0.1", {port})):
+    assert time.monotonic() < end, "the mirror does not come up"
+    time.sleep(0.05)
+"""
+
+
 class DnfHost:
     """A running container with its repositories."""
 
@@ -235,6 +245,7 @@ def dnf_host(container: str, recipe: Recipe) -> Iterator[DnfHost]:
         host.write({"/etc/rpm/macros.lab": "%_dbpath /var/lib/rpm\n", f"{PLACE}/specs/none": ""})
         serve = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", PLACE, str(PORT)]
         podman.run("exec", "--detach", container, *serve)
+        host.run("python3", "-c", _WAIT.format(port=PORT))
         yield host
     finally:
         podman.attempt("rm", "--force", "--time", "0", "--volumes", container)

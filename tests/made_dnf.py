@@ -22,6 +22,7 @@ def then(name: str, version: str = "1.1", **values: object) -> Rpm:
 NAMES = (
     "lab-web", "lab-mail", "lab-print", "lab-clock", "lab-notes", "lab-firmware", "dbus-broker", "lab-plain",
     "lab-locked", "lab-barred", "lab-stuck", "lab-app", "lab-old", "lab-gone", "lab-current", "lab-half",
+    "lab-broken", "lab-clumsy",
 )  # fmt: skip
 DB = first("lab-db", epoch="1", architecture="x86_64", weight=4096)
 CORE = first("lab-core")
@@ -51,6 +52,8 @@ UPDATES = {
         then("lab-gone", "1.2"),
         then("lab-core"),
         then("lab-half", "1.1"),
+        then("lab-broken", fails="pre"),
+        then("lab-clumsy", fails="post"),
         then("lab-half", "1.2", requires=("lab-absent",)),
     )
 }

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which updates wait, which of them are security updates, and where packages come from.
 
-It never refreshes the package lists, takes no lock and writes no cache: apt-cache runs without root's rights and dnf
-from its cache only. What could not be measured is "known": false with the reason, never zero.
+It never refreshes the package lists, takes no lock and writes no cache: apt-cache and dnf run without root's rights,
+dnf from its cache only. What could not be measured is "known": false with the reason, never zero.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from __future__ import annotations
 import re
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import packages
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed, native_architecture
+from ansible_collections.msp.ops.plugins.module_utils.patching import dnf, shape
 
 LISTS = "/var/lib/apt/lists"
 # Written by the update timer of Debian and Ubuntu after a refresh that succeeded.
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
 # How apt marks a version that only some machines are to have yet.
 _PHASED = re.compile(r"\(phased (\d+)%\)")
-# rpm calls a package name-version-release.architecture.
-_NEVRA = re.compile(r"(?P<name>\S+)-(?:\d+:)?[^-\s]+-[^-\s]+\.(?P<architecture>[^.\s]+)$")
 
 
 class Policy:
@@ -174,49 +173,31 @@ def key(one: Installed, native: str) -> str:
     return one.name if one.architecture in (native, "all") else "%s:%s" % (one.name, one.architecture)
 
 
-def parse_dnf_updates(text: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """`dnf check-update`: (name, architecture) to (version, repository). What is obsoleted comes after, and is left."""
-    found = {}
-    for line in text.split("\nObsoleting Packages", maxsplit=1)[0].splitlines():
-        words = line.split()
-        if len(words) == 3 and "." in words[0]:
-            name, _dot, architecture = words[0].rpartition(".")
-            found[name, architecture] = (words[1], words[2])
-    return found
-
-
-def parse_dnf_security(text: str) -> set[tuple[str, str]]:
-    """`dnf updateinfo list --security`: one advisory and package a line; the package is the last word."""
-    found = set()
-    for line in text.splitlines():
-        match = _NEVRA.search(line.strip())
-        if match and len(line.split()) >= 2:
-            found.add((match.group("name").split()[-1], match.group("architecture")))
-    return found
-
-
-def dnf_pending(
-    installed: list[Installed], updates: dict[tuple[str, str], tuple[str, str]], security: set[tuple[str, str]]
-) -> list[dict]:
-    have = {(one.name, one.architecture): one.version for one in installed}
-    rows = [
-        {
-            "name": name,
-            "from": have.get((name, architecture)),
-            "to": version,
-            "origin": repository,
-            "security": (name, architecture) in security,
+def dnf_pending(updates: list[dict]) -> list[dict]:
+    """The patch scan's updates as the audit has them. security is None where no advisory could tell."""
+    rows = []
+    for one in updates:
+        row = {
+            "name": one["name"],
+            "from": one["installed"],
+            "to": one["candidate"],
+            "origin": one["origin"],
+            "security": one["security"],
         }
-        for (name, architecture), (version, repository) in updates.items()
-    ]
+        rows.append(dict(row, held=True) if one["held"] else row)
     return sorted(rows, key=lambda row: (str(row["name"]), str(row["to"])))
 
 
 def result(pending: list[dict] | None, why: str | None = None) -> dict:
-    """None for pending means that nobody knows."""
+    """None for pending means that nobody knows.
+
+    So does None for security: there is an update that may be one, and none that is one for certain.
+    """
     if pending is None:
         return {"known": False, "why": why, "total": None, "security": None, "pending": []}
-    security = sum(1 for row in pending if row["security"])
+    security: int | None = sum(1 for row in pending if row["security"])
+    if not security and any(row["security"] is None for row in pending):
+        security = None
     return {"known": True, "why": None, "total": len(pending), "security": security, "pending": pending}
 
 
@@ -224,14 +205,7 @@ def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None
     if manager == "dpkg":
         host.prepare(*policy_command(installed), unprivileged=True)
     elif manager == "rpm":
-        for command in _dnf_commands(host):
-            host.prepare(*command, unprivileged=True)
-
-
-def _dnf_commands(host: Host) -> list[tuple[str, ...]]:
-    """The updates and the security advisories, from root's cache; the log goes where nobody keeps it."""
-    dnf = ("dnf", "--quiet", "--cacheonly", "--setopt=cachedir=/var/cache/dnf", "--setopt=logdir=" + host.scratch())
-    return [(*dnf, "check-update"), (*dnf, "updateinfo", "list", "--security")]
+        dnf.prepare(host)
 
 
 def policy_command(installed: list[Installed]) -> tuple[str, ...]:
@@ -244,7 +218,7 @@ def collect(host: Host, manager: str | None, installed: list[Installed]) -> tupl
     if manager == "dpkg":
         found, origins = _apt(host, installed)
     elif manager == "rpm":
-        found, origins = _dnf(host, installed), {}
+        found, origins = _dnf(host), {}
     else:
         found, origins = result(None, "the package manager is not known"), {}
     if not found["known"]:
@@ -273,16 +247,13 @@ def release(host: Host, source: str) -> dict[str, str]:
     return guess_release(source)
 
 
-def _dnf(host: Host, installed: list[Installed]) -> dict:
-    updates, security = (host.run(*command, unprivileged=True) for command in _dnf_commands(host))
-    # check-update ends with 100 when there are updates.
-    if updates.status not in (0, 100) or security.status != 0:
-        return result(None, "dnf " + _first_bad(updates, security).reason())
-    return result(dnf_pending(installed, parse_dnf_updates(updates.out), parse_dnf_security(security.out)))
-
-
-def _first_bad(updates: Output, security: Output) -> Output:
-    return updates if updates.status not in (0, 100) else security
+def _dnf(host: Host) -> dict:
+    found = dnf.read(host)
+    if found["outcome"] != shape.OK:
+        return result(None, found["why"])
+    for warning in found["warnings"]:
+        host.unknown("updates", warning)
+    return result(dnf_pending(found["updates"]))
 
 
 def metadata_time(host: Host, manager: str | None) -> float | None:
@@ -294,7 +265,9 @@ def metadata_time(host: Host, manager: str | None) -> float | None:
         lists = [name for name in host.names(LISTS) if name.endswith(("Release", "Packages", ".lz4", ".gz", ".xz"))]
         times = [host.modified(LISTS) if lists else None, host.modified(_STAMP)]
     else:
-        places = [name for name in host.names("/var/cache/dnf") if host.exists("/var/cache/dnf/%s/repodata" % name)]
-        oldest = [host.modified("/var/cache/dnf/%s/repodata" % name) for name in places]
-        times = [min((time for time in oldest if time), default=None)]
+        # A refresh that found nothing new touches one file of a repository, and not the directory.
+        places = ["/var/cache/dnf/%s/repodata" % name for name in host.names("/var/cache/dnf")]
+        files = [["%s/%s" % (place, name) for name in host.names(place)] for place in places]
+        renewed = [max(filter(None, map(host.modified, some)), default=None) for some in files if some]
+        times = [min(filter(None, renewed), default=None)]
     return max((time for time in times if time), default=None)

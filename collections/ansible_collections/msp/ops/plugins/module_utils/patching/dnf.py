@@ -50,25 +50,35 @@ def here(host: Host) -> bool:
 
 def collect(host: Host, wanted: shape.Wanted) -> dict:
     """The answer; what it could not measure is in host.notes too, where the caller finds it."""
-    interpreter, why = find_interpreter(host)
-    if interpreter is None:
-        return shape.answer(MANAGER, shape.FAILED, why)
-    common: dict = {}
-    since = int(time.time()) if wanted.refresh else None
+    since, common = None, {}
     if wanted.refresh:
+        since = int(time.time())
         changed, failure = refresh(host, wanted.lock_timeout)
         common = {"refreshed": failure is None, "changed": changed}
         if failure is not None:
             return shape.answer(MANAGER, shape.FAILED, failure, **common)
     # Before any program of ours runs, which would be found to use what is pending.
     running = probe(host, "running services", effects.collect, None)
-    report, why = ask(host, interpreter, {"ask": "pending"})
-    if report is None:
-        return shape.answer(MANAGER, shape.FAILED, why, **common)
-    found = answer(report, since, common)
+    found = dict(read(host, since), **common)
     if found["updates"]:
         probe(host, "what updates need", _effects, None, found["updates"], running)
     return found
+
+
+def prepare(host: Host) -> None:
+    """Start to read; read() takes what was started."""
+    interpreter, _why = find_interpreter(host)
+    if interpreter is not None:
+        host.prepare(*_asking(host, interpreter, {"ask": "pending"}), unprivileged=not closed(host))
+
+
+def read(host: Host, since: int | None = None) -> dict:
+    """What is pending, without what the updates need: that is asked of the running processes."""
+    interpreter, why = find_interpreter(host)
+    report = None
+    if interpreter is not None:
+        report, why = ask(host, interpreter, {"ask": "pending"})
+    return shape.answer(MANAGER, shape.FAILED, why) if report is None else answer(report, since)
 
 
 def find_interpreter(host: Host) -> tuple[str | None, str]:
@@ -86,12 +96,8 @@ def find_interpreter(host: Host) -> tuple[str | None, str]:
 
 def ask(host: Host, interpreter: str, request: dict) -> tuple[dict | None, str]:
     """dnf's answer to a request of dnf_inside.py; or None, and why there is none."""
-    loader: Any = dnf_inside.__spec__ and dnf_inside.__spec__.loader
-    program = loader.get_source(dnf_inside.__name__)
-    asked = json.dumps(dict(request, scratch=host.scratch()), sort_keys=True)
-    answer = host.run(
-        interpreter, "-s", "-c", program, asked, unprivileged=not closed(host), cwd="/", seconds=SECONDS_TO_READ
-    )
+    argv = _asking(host, interpreter, request)
+    answer = host.run(*argv, unprivileged=not closed(host), seconds=SECONDS_TO_READ)
     if not answer.started:
         return None, "dnf's interpreter %s cannot be started" % interpreter
     if answer.status != 0:
@@ -100,6 +106,13 @@ def ask(host: Host, interpreter: str, request: dict) -> tuple[dict | None, str]:
         return json.loads(answer.out), ""
     except ValueError:
         return None, "dnf gave an answer that is no JSON: %s" % answer.out[:200]
+
+
+def _asking(host: Host, interpreter: str, request: dict) -> tuple[str, ...]:
+    """The program's text itself is given: a module that came over the wire is in no file that dnf's Python can open."""
+    loader: Any = dnf_inside.__spec__ and dnf_inside.__spec__.loader
+    asked = json.dumps(dict(request, scratch=host.scratch()), sort_keys=True)
+    return (interpreter, "-s", "-c", loader.get_source(dnf_inside.__name__), asked)
 
 
 def closed(host: Host) -> bool:
@@ -146,14 +159,14 @@ def cache_directory(configuration: str) -> str:
     return found.group(1).rstrip("/") if found else _CACHE
 
 
-def answer(report: dict, since: int | None = None, common: dict | None = None) -> dict:
+def answer(report: dict, since: int | None = None) -> dict:
     """dnf's own report in the common shape; since is when the lists were renewed, if they were.
 
     Pure: effects (needs, services) are added by who can see processes.
 
     A repository that may not be missing, by the host's own configuration, and is: nobody knows what is pending.
     """
-    values = dict(common or {})
+    values: dict = {}
     loaded = [one for one in report["repositories"] if one["loaded"]]
     lost = [one["id"] for one in report["repositories"] if not one["loaded"] and not one["optional"]]
     times = [one["renewed"] for one in loaded if one["renewed"]]

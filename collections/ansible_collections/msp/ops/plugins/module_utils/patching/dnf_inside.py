@@ -46,6 +46,8 @@ def opened(scratch: str, said: Said) -> tuple:
     scratch = tempfile.mkdtemp(dir=scratch)
     dnf.const.TMPDIR = scratch + "/"
     base = dnf.Base()
+    if not hasattr(base, "fill_sack_from_repos_in_cache"):
+        sys.exit("dnf 4.4 or later is needed, this is %s" % dnf.VERSION)
     conf = base.conf
     conf.read()
     conf.substitutions.update_from_etc(conf.installroot, varsdir=conf.varsdir)

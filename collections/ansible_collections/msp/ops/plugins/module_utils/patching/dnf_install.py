@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How dnf is told to install exact versions, what it would do, and what came of it. Pure but for simulate().
 
-dnf is never trusted with its own word: `dnf upgrade A B` ends with status 0 when it did A and never found B. So what it
-would do is asked first (simulate, beyond, refusals), and what it did is read from rpm's database (changes, not_reached).
+dnf is never taken at its word: `dnf upgrade A B` ends with status 0 when it did A and never found B. So what it would
+do is asked first (simulate, refusals), and what it did is read from rpm's database (changes, not_reached).
 
     found = dnf_install.simulate(host, targets)              # what dnf would do; nothing is fetched
     errors = dnf_install.refusals(found, targets)            # why it is not begun; empty: go
@@ -12,7 +12,7 @@ would do is asked first (simulate, beyond, refusals), and what it did is read fr
     before, after = (dnf_install.parse_installed(out) for out in ...)   # of INSTALLED, before and after
     dnf_install.not_reached(after, targets)
 
-A target is one package at one version. The way back (back=True) is a downgrade to a version that a repository still has.
+A target is one package at one version. The way back (back=True) is a downgrade to a version that is in a repository.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_]*")
 _VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_]*-[A-Za-z0-9][A-Za-z0-9.+~^_]*")
 _ERROR = re.compile(
-    r"(?:Error(?::| unpacking| in )|No match for argument: |(?:warning|error): .*scriptlet failed|.*locked by )"
+    r"(?:Error(?::| unpacking| in )|No match for argument: |.*locked by )"
 )
-_FAILED_SCRIPT = re.compile(r"^(?:warning|error): %(\w+)\(([^)]+)\) scriptlet failed, exit status (\d+)", re.MULTILINE)
+_FAILED_SCRIPT = re.compile(r"^Error in (\w+) scriptlet in rpm package (\S+)", re.MULTILINE)
 MOST_LINES = 8
 
 
@@ -89,7 +89,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What dnf would do. missing: targets that no repository has, or that are excluded or locked; problem: "" or why."""
+    """What dnf would do, or why not. missing: targets that no repository has, or that are excluded or locked."""
 
     comes: tuple[Change, ...] = ()
     goes: tuple[Change, ...] = ()
@@ -280,6 +280,9 @@ def errors(text: str) -> list[str]:
     return list(dict.fromkeys(found))[:MOST_LINES]
 
 
-def failed_scripts(text: str) -> list[tuple[str, str, int]]:
-    """(script, package, status): a package whose script after the installation failed is installed all the same."""
-    return [(script, package, int(status)) for script, package, status in _FAILED_SCRIPT.findall(text)]
+def failed_scripts(text: str) -> list[tuple[str, str]]:
+    """(script, package), as dnf prints them: ("POSTIN", "httpd").
+
+    A package whose script fails after its installation is installed all the same, and dnf ends with status 0.
+    """
+    return _FAILED_SCRIPT.findall(text)

@@ -111,7 +111,7 @@ _PENDING = object_of(
         "from": TEXT_OR_NULL,
         "to": TEXT_OR_NULL,
         "origin": TEXT_OR_NULL,
-        "security": {"type": "boolean"},
+        "security": {"type": ["boolean", "null"]},
     },
     {"held": {"type": "boolean"}},
 )
