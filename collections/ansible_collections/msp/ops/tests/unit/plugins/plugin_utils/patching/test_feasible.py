@@ -120,6 +120,15 @@ def test_a_freeze_on_which_deadlines_lie_is_a_warning_at_the_freeze() -> None:
     assert "2026-07-08 is due on 2026-07-22 and done on 2026-08-04" in found[1].why.found
 
 
+def test_of_two_freezes_only_the_one_that_holds_a_class_back_is_told() -> None:
+    freezes = [
+        {"from": "2026-03-01", "until": "2026-03-05", "reason": "Fair", "emergency": "allowed"},
+        {"from": "2026-03-02", "until": "2026-03-04", "reason": "Stocktaking", "emergency": "refused"},
+    ]
+    found = one(plan(freezes=freezes, **{"rates.at_once": "100%"}))
+    assert (found.path, "class emergency" in found.why.expected) == ("msp_patch_plan.freezes[1]", True)
+
+
 def test_an_exclusion_that_expired_is_a_warning_from_the_day_after() -> None:
     def excluded(day: str) -> list[str]:
         exclusion = {"package": "x", "reason": "r", "owner": "o", "expires": day}

@@ -29,6 +29,7 @@ AT, SINCE = dt.time(22, 0), dt.date(2026, 1, 5)
         ("FREQ=DAILY;BYHOUR=3", "BYHOUR is not for the rule: the time of day stands in start"),
         ("FREQ=DAILY;BYEASTER=0", "BYEASTER is no part"),
         ("FREQ=DAILY;INTERVAL=0", "INTERVAL has '0'"),
+        ("FREQ=DAILY;INTERVAL=-1", "INTERVAL has '-1'"),
         ("FREQ=DAILY;INTERVAL=1,2", "INTERVAL has '1,2'"),
         ("FREQ=DAILY;COUNT=-1", "COUNT has '-1'"),
         ("FREQ=DAILY;COUNT=3;UNTIL=20270101", "COUNT and UNTIL"),
