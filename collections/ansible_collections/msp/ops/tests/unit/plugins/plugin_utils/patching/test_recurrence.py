@@ -70,7 +70,7 @@ def test_a_rule_that_counts_from_a_day_needs_one(rule: str, said: str) -> None:
     assert recurrence.refusal(Recurrence(rule, AT, SINCE)) == ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.builds(
