@@ -89,7 +89,7 @@ def find_interpreter(host: Host) -> tuple[str | None, str]:
     with open(program, "rb") as handle:
         first = handle.readline(200)
     if not first.startswith(b"#!"):
-        return None, "this host has dnf 5 (%s), which this scan cannot read: it reads dnf 4" % host.real(program)
+        return None, "this host's dnf is not dnf 4 (but dnf 5, or microdnf), which is all that this scan reads"
     words = first[2:].decode("utf-8", "replace").split()
     return (words[0], "") if words else (None, "%s names no interpreter" % program)
 

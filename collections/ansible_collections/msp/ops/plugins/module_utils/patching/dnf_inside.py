@@ -140,7 +140,7 @@ def pending(request: dict) -> dict:
     notices = advisories(base, list(every.values()))
     configured = excluded(base)
     rows = [
-        told(base, {"newest": newest, "free": free.get(place), "reached": moved.get(place)}, configured, notices)
+        told(base.sack, {"newest": newest, "free": free.get(place), "reached": moved.get(place)}, configured, notices)
         for place, newest in sorted(every.items())
     ]
     hidden = sorted({place[0] for place in beyond if place not in every})
@@ -155,12 +155,11 @@ def pending(request: dict) -> dict:
     }
 
 
-def told(base: Any, found: dict, configured: set, notices: dict) -> Any:
+def told(sack: Any, found: dict, configured: set, notices: dict) -> Any:
     """One update. Its candidate is what dnf can get to, else what nothing excludes, else the newest there is.
 
     blocked says why dnf does not get to the newest: "excluded", "versionlock", "dependencies"; moves: it gets to some.
     """
-    sack = base.sack
     newest, free, reached = found["newest"], found["free"], found["reached"]
     installed = installed_of(sack, newest)
     if installed is None:
@@ -168,7 +167,6 @@ def told(base: Any, found: dict, configured: set, notices: dict) -> Any:
     target = reached or free or newest
     said = between(sack, notices, installed, target)
     beyond = between(sack, notices, target, newest)
-    installonly = sack.query().filterm(pkg=[target], provides=base.conf.installonlypkgs)
     why = "dependencies"
     if free is None or free.evr != newest.evr:
         named = (newest.name, newest.evr, newest.arch) in configured or None in configured
@@ -183,7 +181,6 @@ def told(base: Any, found: dict, configured: set, notices: dict) -> Any:
         "moves": reached is not None,
         "blocked": "" if reached and reached.evr == newest.evr else why,
         "left_open": sorted({one["id"] for one in beyond if one["type"] == "security"}),
-        "several": bool(installonly),
         "versions": versions(sack, installed, target, {one["version"] for one in said}),
         "notices": said,
     }

@@ -32,9 +32,7 @@ INSTALLED = ("rpm", "-qa", "--queryformat", "%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_]*")
 _VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_]*-[A-Za-z0-9][A-Za-z0-9.+~^_]*")
-_ERROR = re.compile(
-    r"(?:Error(?::| unpacking| in )|No match for argument: |.*locked by )"
-)
+_ERROR = re.compile(r"(?:Error(?::| unpacking| in )|No match for argument: |.*locked by )")
 _FAILED_SCRIPT = re.compile(r"^Error in (\w+) scriptlet in rpm package (\S+)", re.MULTILINE)
 MOST_LINES = 8
 
