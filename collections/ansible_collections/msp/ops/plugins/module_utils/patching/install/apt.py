@@ -61,7 +61,13 @@ def parse_simulation(status: int, out: str, err: str) -> Simulation:
 
 def errors(text: str) -> list[str]:
     """The lines in which apt and dpkg say what went wrong, the first ones, each once."""
-    found = [line.strip()[:300] for line in text.splitlines() if _ERROR.match(line)]
+    found = []
+    lines = [*text.splitlines(), ""]
+    for line, after in zip(lines, lines[1:]):  # noqa: B905 - strict is not in Python 3.9
+        if _ERROR.match(line):
+            # dpkg gives its reason on a line of its own, one space in.
+            reason = " " + after.strip() if line.rstrip().endswith(":") and after.startswith(" ") else ""
+            found.append((line.strip() + reason)[:400])
     return list(dict.fromkeys(found))[:8]
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import listening
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import units
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import timers, units
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
 
 SECONDS = 10
@@ -35,8 +35,11 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def baseline(host: Host, programs: Programs) -> dict:
-    """The host now, to be held against later: {"running", "failed", "ports", "invocations"}."""
-    found = units.services(programs)
+    """The host now, to be held against later: {"running", "failed", "ports", "invocations"}.
+
+    Without what the work itself holds back: that does not run while it is at work.
+    """
+    found = {name: unit for name, unit in units.services(programs).items() if name not in timers.UNITS}
     return {
         "running": units.running(found),
         "failed": units.failed(found),

@@ -129,8 +129,10 @@ class Desk:
             return answer(looking.WORKING if ours else looking.NONE)
         status = attempt.read(STATUS)
         ours = working == units.description(request.rollout, attempt.name)
-        state, do = self._decide(status, working=ours)
-        if working is not None and not ours:
+        if ours:
+            return answer(looking.WORKING, phase=(status or {}).get("phase"), log=attempt.log)
+        state, do = self._decide(status)
+        if working is not None:
             do = looking.REPORT
         changed = False
         if not self.check and working is None:
@@ -156,12 +158,13 @@ class Desk:
         state = looking.FINISHED if attempts else looking.NONE
         return answer(state, healthy=not bad, why="; ".join(bad))
 
-    def _decide(self, status: dict | None, *, working: bool) -> tuple[str, str]:
+    def _decide(self, status: dict | None) -> tuple[str, str]:
+        """The state of what is not at work, and what to do about it."""
         cut = dpkg.interrupted()
         unsound = cut or bool(dpkg.broken(self.apt.states()))
         ours = cut or bool((status or {}).get("unsound"))
         boot = identity.boot(self.host)
-        return looking.decide(status, working=working, boot=boot, unsound=unsound, ours=ours)
+        return looking.decide(status, boot=boot, unsound=unsound, ours=ours)
 
     def _put_back(self, attempt: Attempt) -> bool:
         """Timers that are still held although nobody works: the power went before the hook could run."""

@@ -19,12 +19,10 @@ REPORT, REPAIR, RESUME = "report", "repair", "resume"
 MOST_REPAIRS = 2
 
 
-def state_of(status: dict | None, *, working: bool, boot: dict) -> str:
-    """status: the status file of the current attempt, None without one; working: its unit is there; boot: this one."""
-    if working:
-        return WORKING
+def state_of(status: dict | None, *, boot: dict) -> str:
+    """The state of an attempt whose unit is not there. status: its file, None without one; boot: this one."""
     if status is None:
-        return NONE
+        return CUT_OFF
     if status.get("phase") == work.FINISHED:
         return FINISHED
     asked = status.get("reboot", {}).get("boot", {})
@@ -33,11 +31,12 @@ def state_of(status: dict | None, *, working: bool, boot: dict) -> str:
     return CUT_OFF
 
 
-def decide(status: dict | None, *, working: bool, boot: dict, unsound: bool, ours: bool) -> tuple[str, str]:
+def decide(status: dict | None, *, boot: dict, unsound: bool, ours: bool) -> tuple[str, str]:
     """The state, and what to do. unsound: dpkg has something unfinished; ours: it is what this attempt left so."""
-    state = state_of(status, working=working, boot=boot)
-    if status is None or state in (NONE, WORKING, REBOOTING):
+    state = state_of(status, boot=boot)
+    if state == REBOOTING:
         return state, REPORT
+    status = status or {}
     repairs = int(status.get("repairs", 0))
     if state == CUT_OFF:
         if status.get("phase") == work.REBOOTING:
