@@ -62,7 +62,7 @@ def _prepare(host: Host, installed: list[Installed]) -> None:
     """The slow programs work side by side."""
     host.prepare(*updates.policy_command(installed), unprivileged=True)
     simulation.prepare(host)
-    host.prepare(*_AUDIT, unprivileged=True)
+    host.prepare(*_AUDIT)
     host.prepare(*apt_lists.PRINT, unprivileged=True)
 
 
@@ -266,7 +266,8 @@ def parse_audit(text: str) -> list[str]:
 
 
 def _broken(host: Host) -> list[str]:
-    answer = host.run(*_AUDIT, unprivileged=True)
+    # With root's rights: without them it cannot look whether dpkg works right now, and says nothing at all.
+    answer = host.run(*_AUDIT)
     found = parse_audit(answer.out)
     if not answer.started or (answer.status != 0 and not found):
         host.unknown("package database", "dpkg --audit " + answer.reason())
