@@ -63,7 +63,8 @@ def errors(text: str) -> list[str]:
     """The lines in which apt and dpkg say what went wrong, the first ones, each once."""
     found = []
     lines = [*text.splitlines(), ""]
-    for line, after in zip(lines, lines[1:]):  # noqa: B905 - strict is not in Python 3.9
+    for place, line in enumerate(lines[:-1]):
+        after = lines[place + 1]
         if _ERROR.match(line):
             # dpkg gives its reason on a line of its own, one space in.
             reason = " " + after.strip() if line.rstrip().endswith(":") and after.startswith(" ") else ""
