@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from lab import hosts, image
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from lab import hosts, image, podman
 from lab.rpms import PLACE, DnfHost, Rpm, dnf_host
 
 _spec = importlib.util.spec_from_file_location("made_dnf", Path(__file__).with_name("made_dnf.py"))
@@ -25,6 +27,7 @@ assert _spec is not None and _spec.loader is not None
 made = sys.modules.setdefault("made_dnf", importlib.util.module_from_spec(_spec))
 _spec.loader.exec_module(made)
 
+ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.lab
 RECIPES = {"4.14.0": image.DEBIAN_12_DNF, "4.23.0": image.DEBIAN_13_DNF}
 REPOSITORIES: dict[str, dict[str, str]] = {"base": {}, "updates": {}, "extra": {}}
@@ -323,6 +326,59 @@ def test_the_audit_says_the_same_of_what_waits(host: DnfHost, rows: dict[str, di
     assert ["updates", "no updateinfo, so nobody can tell security updates: base, extra"] in notes
     now = float(host.run("date", "+%s"))
     assert now - 600 < renewed <= now
+
+
+def scan_through_ansible(host: DnfHost, place: Path) -> dict[str, Any]:
+    """The result of msp.ops.patch_scan on a host that has dpkg only as a tool, as one of the RHEL family may have."""
+    store = f"sqlite:///{place / 'evidence.db'}"
+    environment = {"MSP_STORE_URL": store, "XDG_STATE_HOME": str(place), "XDG_CACHE_HOME": str(place)}
+    environment.update({"MSP_DURABLE_PATHS": str(place), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MSP_DURABLE_PATHS", str(place))
+        Store.open(store, upgrade=True).close()
+    variables = {
+        "ansible_connection": "containers.podman.podman",
+        "ansible_host": host.container,
+        "msp": {"customer": "bakkerij-jansen", "asset": {"key": "dcim.device:1"}},
+    }
+    out = {"content": "{{ found | to_json }}", "dest": str(place / "out.json")}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+    tasks = [
+        {"msp.ops.patch_scan": {"list": True}, "register": "found"},
+        {"ansible.builtin.copy": out, "delegate_to": "localhost", "vars": local},
+    ]
+    (place / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    (place / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"srv01.bakkerij-jansen": variables}}}))
+    host.run("mv", "/var/lib/dpkg/status", "/var/lib/dpkg/status.away")
+    try:
+        done = subprocess.run(
+            ["ansible-playbook", "-i", str(place / "hosts.yml"), str(place / "play.yml")],
+            cwd=ROOT,
+            env={**os.environ, **podman.environment(), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        host.run("mv", "/var/lib/dpkg/status.away", "/var/lib/dpkg/status")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads((place / "out.json").read_text(encoding="utf-8")))
+
+
+def test_through_ansible_the_vendors_words_decide_severity_and_class(host: DnfHost, tmp_path: Path) -> None:
+    found = scan_through_ansible(host, tmp_path)
+
+    assert (found["outcome"], found["changed"], found["summary"]["manager"]) == ("ok", False, "dnf")
+    judged = {row["name"]: (row["class"], row["severity"], row["rule"]) for row in found["updates"]}
+    assert {name: judged[name] for name in ("lab-db", "lab-web", "lab-mail", "lab-print", "lab-clock")} == {
+        "lab-db": ("security", "critical", "vendor"),
+        "lab-web": ("security", "high", "vendor"),
+        "lab-mail": ("security", "medium", "vendor"),
+        "lab-print": ("security", "low", "vendor"),
+        "lab-clock": ("security", "unknown", "unknown"),
+    }
+    # Nobody can tell what the one is for; what the other is for is known.
+    assert (judged["lab-plain"][0], judged["lab-notes"][0]) == ("security", "routine")
 
 
 def test_exact_versions_are_installed_and_nothing_else_and_the_way_back_leads_where_it_began(host: DnfHost) -> None:

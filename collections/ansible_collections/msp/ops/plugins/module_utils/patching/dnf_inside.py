@@ -47,7 +47,7 @@ def opened(scratch: str, said: Said) -> tuple:
     dnf.const.TMPDIR = scratch + "/"
     base = dnf.Base()
     if not hasattr(base, "fill_sack_from_repos_in_cache"):
-        sys.exit("dnf 4.4 or later is needed, this is %s" % dnf.VERSION)
+        raise RuntimeError("dnf 4.4 or later is needed, this is %s" % dnf.VERSION)
     conf = base.conf
     conf.read()
     conf.substitutions.update_from_etc(conf.installroot, varsdir=conf.varsdir)
@@ -390,4 +390,4 @@ def cached(package: Any) -> bool:
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
-    print(json.dumps({"pending": pending, "simulate": simulate}[asked["ask"]](asked), sort_keys=True))
+    sys.stdout.write(json.dumps({"pending": pending, "simulate": simulate}[asked["ask"]](asked), sort_keys=True))

@@ -309,7 +309,7 @@ def test_the_program_is_given_to_dnfs_own_interpreter_with_the_request(tmp_path:
     finally:
         host.close()
 
-    assert (told, why) == (["# Copyright", "pending"], "")
+    assert json.dumps([told, why]) == '[["# Copyright", "pending"], ""]'
 
 
 def test_only_root_renews_the_lists(tmp_path: Path) -> None:
