@@ -122,7 +122,7 @@ def _explain(error: Any, path: Path) -> Iterator[MspError]:
             yield MspError("MSP-PAT-003", f"in {here} only the keys {', '.join(known)}", shown(key), advice)
     elif error.validator == "required":
         # jsonschema reports each missing key by itself; its message begins with the key.
-        key = next(key for key in error.validator_value if error.message.startswith(f"'{key}'"))
+        (key,) = (key for key in error.validator_value if error.message.startswith(f"'{key}'"))
         yield MspError("MSP-PAT-004", f"the key {here}.{key}", "none", f"add {key} to {here}")
     elif "propertyNames" in error.absolute_schema_path:
         wanted = f"names of {error.schema['description']} in {here}"
