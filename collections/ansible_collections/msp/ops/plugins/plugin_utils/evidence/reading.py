@@ -345,7 +345,7 @@ def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[in
     """The lists of updates that facts hold, by the facts' ids; what is on many lists is one object."""
     known, links = tables(), tables().facts_chunks.c
     found: dict[int | None, tuple[Judged, ...]] = {}
-    shared: dict[Judged, Judged] = {}
+    shared: dict[str, Judged] = {}
     for ids in batched(sorted({number for number in facts_ids if number is not None}), BATCH):
         chunks: dict[int, list[bytes]] = defaultdict(list)
         query = (
