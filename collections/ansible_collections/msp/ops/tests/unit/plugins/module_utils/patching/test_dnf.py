@@ -217,6 +217,12 @@ def test_the_vendors_worst_word_is_kept_as_it_is_printed(severities: list[str], 
     assert dnf.worst(severities) == word
 
 
+def test_the_severity_of_what_closes_no_hole_does_not_count() -> None:
+    one = row(notices=[notice("bugfix", "Critical", id="LAB-2"), notice("security", "Low")])
+
+    assert dnf.update(one, {"updates"}, solved=True, transaction=NOTHING)["vendor"] == "Low"
+
+
 WORDS = st.sampled_from(["Critical", "Important", "Moderate", "Low", "None", "", "urgent", "high", "medium", "odd"])
 
 
