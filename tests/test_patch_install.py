@@ -431,6 +431,10 @@ def test_another_rollout_of_what_is_there_finds_nothing_to_do(bed: Bed, shopped:
 def test_the_way_back_is_proved_too(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
     checks = [{"kind": "baseline", "compare": ["units"]}]
 
+    would = bed.ask(THIRTEEN, "rollback", "shop", check=True)
+    assert would["plan"]["installs"] == [{"package": "lab-shop:all", "from": "1.1", "to": "1.0"}]
+    assert bed.version(THIRTEEN, "lab-shop") == "1.1 installed"
+
     result = bed.work(THIRTEEN, "shop", action="rollback", checks_after=checks)
 
     assert result["outcome"] == "rolled back"

@@ -295,7 +295,8 @@ def _beyond_repair(status: dict) -> MspError:
     return MspError(
         "MSP-PAT-119",
         "work that was cut off to be repaired and gone on with",
-        "it was cut off while %s, and again in each of %d repairs" % (status.get("phase"), status.get("repairs", 0)),
+        "it was cut off while %s, and again in each of %d repairs (%s)"
+        % (status.get("phase"), status.get("repairs", 0), status.get("crash", "ended from outside")),
         "see on the host what ends it (memory, power, somebody), then dpkg --configure -a",
     )
 

@@ -76,6 +76,11 @@ class Work:
             # A full disk: the work goes on, and a look finds out by itself how far it came.
             print("the status cannot be written: %s" % error, file=sys.stderr)
 
+    def crashed(self, error: Exception) -> None:
+        """Write down what ended the work from inside; systemd's journal has the whole of it."""
+        self.status["crash"] = "%s: %s" % (type(error).__name__, str(error)[:300])
+        self._write()
+
     def install(self) -> None:
         self._prepare()
         if self.targets and not self._download():
@@ -267,5 +272,11 @@ def main(argv: list[str]) -> int:
     work = Work(attempt, Host(), programs)
     # systemd says that it wants an end (a shutdown, a person): what runs comes to its end, and nothing new begins.
     signal.signal(signal.SIGTERM, lambda _number, _frame: setattr(work, "stopped", True))
-    {"install": work.install, "rollback": work.install, "repair": work.repair, "resume": work.resume}[mode]()
+    do = {"install": work.install, "rollback": work.install, "repair": work.repair, "resume": work.resume}[mode]
+    try:
+        do()
+    except Exception as error:
+        # A look finds the work cut off, and says why when it cannot be gone on with.
+        work.crashed(error)
+        raise
     return 0

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import apt, dpkg
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
 
-from .made_programs import MadePrograms
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 SIMULATED = """\
 Reading package lists...

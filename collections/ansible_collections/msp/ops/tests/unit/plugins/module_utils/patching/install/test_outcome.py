@@ -120,4 +120,5 @@ def test_what_cannot_be_repaired_is_a_persons() -> None:
     error = doing._beyond_repair({"phase": "installing", "repairs": 2})
 
     assert error.code == "MSP-PAT-119"
-    assert "installing" in error.found
+    assert "installing" in error.found and "ended from outside" in error.found
+    assert "OSError: no" in doing._beyond_repair({"phase": "checking", "crash": "OSError: no"}).found

@@ -15,7 +15,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.dpkg impo
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.preflight import Readings, Todo
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
 
-from .made_programs import MadePrograms
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 REQUEST = Request("r", (Package("a", "all", "1.1"),), machine_id="m", deadline=100.0)
 GOOD = Readings(Todo(REQUEST.packages), machine_id="m", clock=-60.0, now=99.0)

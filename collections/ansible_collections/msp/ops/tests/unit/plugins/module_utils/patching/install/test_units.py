@@ -28,7 +28,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Request
 
-from .made_programs import MadePrograms
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 SHOWN = """\
 Id=a.service
