@@ -10,7 +10,6 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import apt, dpkg
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
-
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 SIMULATED = """\

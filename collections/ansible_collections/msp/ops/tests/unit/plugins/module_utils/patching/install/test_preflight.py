@@ -14,7 +14,6 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt impor
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.dpkg import State
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.preflight import Readings, Todo
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
-
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 REQUEST = Request("r", (Package("a", "all", "1.1"),), machine_id="m", deadline=100.0)

@@ -27,7 +27,6 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     units,
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Request
-
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 SHOWN = """\
