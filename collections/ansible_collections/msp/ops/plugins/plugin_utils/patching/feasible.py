@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Can a plan work: does every ring get its turn before the deadline, in the windows of the next year? Pure: no I/O.
 
-A rollout is played through for an update of each class that becomes available on each day of the year, with and without
-the freezes, so that the calendar's odd days are all in it. What is wrong is said with the worst day as its example.
+A rollout is played through for an update of each class that becomes available on each day of the year, and for those
+that come a minute too late for a window or a batch, with and without the freezes: so the calendar's odd days and the
+unluckiest moments are all in it. What is wrong is said with the worst as its example.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.findings import F
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan, respects
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.reading_plan import in_words
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import Opening
 
 YEAR = dt.timedelta(days=365)
 # A course is not followed further than this: a deadline that is later is one that nobody waits for.
@@ -29,7 +31,9 @@ BEYOND = dt.timedelta(days=120)
 
 @dataclass(frozen=True, slots=True)
 class _Late:
-    """An update that becomes available on a day of the year and misses its deadline; end None: it is never done."""
+    """An update that misses its deadline; end None: it is never done. day counts from the first that is looked at."""
+
+    day: int
 
     available: dt.datetime
     deadline: dt.datetime
@@ -123,24 +127,34 @@ def _class(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> Itera
         wanted, found = "a window that opens within a year", f"none of {', '.join(rule.windows)} does"
         yield error("MSP-PAT-015", path, wanted, found, "give it a window that opens")
         return
-    days = [now + dt.timedelta(days=day) for day in range(YEAR.days)]
-    late = list(_late(whole, name, days, estimate))
+    late = list(_late(whole, name, now, estimate))
     if late:
         yield _too_slow(plan, name, late)
         return
-    yield from _frozen(plan, name, list(_late(plan, name, days, estimate)))
+    yield from _frozen(plan, name, list(_late(plan, name, now, estimate)))
 
 
-def _late(plan: Plan, name: str, days: Sequence[dt.datetime], estimate: Estimate) -> Iterator[_Late]:
-    """Updates of a class that miss their deadline, of one that becomes available on each of these days."""
-    upto = days[-1] + min(FURTHEST, plan.classes[name].deadline)
-    found = windows.openings(plan, name, days[0], upto + BEYOND)
-    for available in days:
+def _late(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> Iterator[_Late]:
+    """Updates of a class that become available within a year and miss their deadline."""
+    upto = now + YEAR + min(FURTHEST, plan.classes[name].deadline)
+    found = windows.openings(plan, name, now, upto + BEYOND)
+    for available in _moments(plan, name, now, found):
         begin = windows.installable_from(plan, name, available)
         end = course(plan, name, begin, found, estimate).end if begin is not None else None
         deadline = windows.deadline(plan, name, available)
         if deadline <= upto and (end is None or end > deadline):
-            yield _Late(available, deadline, end)
+            yield _Late((available - now).days, available, deadline, end)
+
+
+def _moments(plan: Plan, name: str, now: dt.datetime, found: Sequence[Opening]) -> list[dt.datetime]:
+    """Once a day, and a minute too late for each window and each batch of the year."""
+    rule = plan.classes[name]
+    moments = {now + dt.timedelta(days=day) for day in range(YEAR.days)}
+    missed = [one.closes for one in found]
+    if rule.batch is not None:
+        missed += windows.batch_moments(plan.batches[rule.batch], plan.zone, now, now + YEAR + rule.deferral)
+    moments |= {moment - rule.deferral + dt.timedelta(minutes=1) for moment in missed}
+    return sorted(moment for moment in moments if now <= moment < now + YEAR)
 
 
 def _too_slow(plan: Plan, name: str, late: Sequence[_Late]) -> Finding:
@@ -149,7 +163,7 @@ def _too_slow(plan: Plan, name: str, late: Sequence[_Late]) -> Finding:
         "MSP-PAT-017",
         f"classes.{name}.deadline",
         f"every ring patched within {in_words(plan.classes[name].deadline)}, soaks and windows counted in",
-        f"{_told(plan, worst)}; so on {len(late)} of {YEAR.days} days",
+        f"{_told(plan, worst)}; so on {_days(late)} of {YEAR.days} days",
         "shorten soaks or the deferral, add windows, raise rates.at_once, or lengthen the deadline",
     )
 
@@ -166,9 +180,13 @@ def _frozen(plan: Plan, name: str, late: Sequence[_Late]) -> Iterator[Finding]:
                 "MSP-PAT-018",
                 f"freezes[{number}]",
                 f"deadlines of the class {name} that can be kept around it",
-                f"{_told(plan, worst)}; so for what comes on {len(hit)} days",
+                f"{_told(plan, worst)}; so for what comes on {_days(hit)} days",
                 "shorten the freeze, add a window beside it, or agree with the customer that it goes before",
             )
+
+
+def _days(late: Iterable[_Late]) -> int:
+    return len({one.day for one in late})
 
 
 def _told(plan: Plan, late: _Late) -> str:

@@ -78,8 +78,8 @@ def test_soaks_that_do_not_fit_before_a_deadline_are_an_error_with_the_worst_day
     assert (found.level, found.why.code) == ("error", "MSP-PAT-017")
     assert found.path == "msp_patch_plan.classes.security.deadline"
     # On Friday the next window is on Tuesday; twelve days after that is a Sunday. Of seven hosts one goes at a time: on
-    # the Tuesday six, on the Thursday the last.
-    assert "what becomes available on 2026-01-09 is due on 2026-01-23 and done on 2026-01-29" in found.why.found
+    # the Tuesday six, on the Thursday the last. So it is all year; where the clocks go back it is an hour worse.
+    assert "what becomes available on 2026-10-09 is due on 2026-10-23 and done on 2026-10-29" in found.why.found
     assert "so on 365 of 365 days" in found.why.found
 
 
@@ -87,6 +87,26 @@ def test_soaks_that_fit_on_most_days_only_are_an_error_too() -> None:
     found = one(plan(**{"rings.0.soak": "10d", "rates.at_once": "100%"}))
     assert found.why.code == "MSP-PAT-017"
     assert "so on 365" not in found.why.found
+
+
+def test_what_comes_a_minute_after_a_window_closed_is_looked_at_too() -> None:
+    weekly = {"windows.night": window(rule="FREQ=WEEKLY;BYDAY=TU", start="08:00", duration="2h", cutoff="1h")}
+    made = {**weekly, "rings.0.soak": "6d", "rates.at_once": "100%"}
+    # The pilot's window is a week after the one that was missed, and broad's another: thirteen days and 23.5 hours.
+    found = one(plan(**made, **{"classes.security.deadline": "335h"}))
+    assert "so on 52 of 365 days" in found.why.found
+    # Where the clocks go back in between it is an hour more than two weeks have by the clock.
+    found = one(plan(**made, **{"classes.security.deadline": "14d"}))
+    assert "2026-10-13 is due on 2026-10-27 and done on 2026-10-27 at the earliest; so on 2 of" in found.why.found
+    assert judged(plan(**made, **{"classes.security.deadline": "15d"})) == []
+
+
+def test_what_comes_a_minute_after_a_batch_was_taken_is_looked_at_too() -> None:
+    found = one(plan(**{"classes.routine.deadline": "49d"}))
+    assert (found.why.code, found.path) == ("MSP-PAT-017", "msp_patch_plan.classes.routine.deadline")
+    # 8 September is a minute too late for the batch of the 15th, and there are five weeks to the next.
+    assert "2026-09-08 is due on 2026-10-27 and done on 2026-10-27 at the earliest; so on 4 of" in found.why.found
+    assert judged(plan(**{"classes.routine.deadline": "50d"})) == []
 
 
 def test_a_monthly_window_does_not_keep_a_deadline_of_two_weeks() -> None:
@@ -102,7 +122,7 @@ def test_an_emergency_that_soaks_as_long_as_the_rest_misses_its_two_days() -> No
 def test_a_ring_that_is_too_large_for_its_windows_misses_its_deadline() -> None:
     short = {"windows.night": window(duration="1h", cutoff="30m"), "classes.routine.deadline": "120d"}
     assert one(plan(**short, **{"rates.at_once": 1})).why.code == "MSP-PAT-017"
-    assert judged(plan(**short, **{"rates.at_once": "50%"})) == []
+    assert judged(plan(**short, **{"rates.at_once": "100%"})) == []
 
 
 def test_a_freeze_on_which_deadlines_lie_is_a_warning_at_the_freeze() -> None:
