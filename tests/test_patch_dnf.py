@@ -229,12 +229,13 @@ def test_a_scan_leaves_the_host_as_it_was(host: DnfHost) -> None:
     assert state(host) == before
 
 
-def test_a_repository_whose_file_is_closed_to_others_is_read_all_the_same(host: DnfHost, found: dict[str, Any]) -> None:
-    host.run("chmod", "0600", "/etc/yum.repos.d/lab.repo")
+@pytest.mark.parametrize("place", ["/etc/yum.repos.d/lab.repo", "/var/cache/dnf"])
+def test_what_is_closed_to_others_is_read_all_the_same(host: DnfHost, found: dict[str, Any], place: str) -> None:
+    host.run("chmod", "-R", "go=", place)
     try:
         assert pending(host) == found
     finally:
-        host.run("chmod", "0644", "/etc/yum.repos.d/lab.repo")
+        host.run("chmod", "-R", "go=rX", place)
 
 
 def test_without_updateinfo_nobody_knows_what_is_pending(host: DnfHost) -> None:

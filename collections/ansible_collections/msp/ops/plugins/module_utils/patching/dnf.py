@@ -16,6 +16,7 @@ import datetime
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -91,6 +92,8 @@ def find_interpreter(host: Host) -> tuple[str | None, str]:
     if not first.startswith(b"#!"):
         return None, "this host's dnf is not dnf 4 (but dnf 5, or microdnf), which is all that this scan reads"
     words = first[2:].decode("utf-8", "replace").split()
+    if words and os.path.basename(words[0]) == "env":
+        words = words[1:]
     return (words[0], "") if words else (None, "%s names no interpreter" % program)
 
 
@@ -116,10 +119,22 @@ def _asking(host: Host, interpreter: str, request: dict) -> tuple[str, ...]:
 
 
 def closed(host: Host) -> bool:
-    """Is a part of dnf's configuration closed to others, as one with a password in it is? dnf would pass over it."""
-    places = [place for place in _PLACES if host.exists(place)]
-    names = [_CONFIGURATION] + places + ["%s/%s" % (place, name) for place in places for name in host.names(place)]
-    return any(not os.stat(host.path(name)).st_mode & 0o004 for name in names if host.exists(name))
+    """Is a part of what dnf reads closed to others? It would pass over that part, or find nothing.
+
+    A repository's file may have a password in it; the cache is closed where root's umask is strict.
+    """
+    names = [_CONFIGURATION]
+    for place in (*_PLACES, _cache(host)):
+        names += [place] + ["%s/%s" % (place, name) for name in host.names(place)]
+    lists = [name + "/repodata" for name in names if host.exists(name + "/repodata")]
+    names += lists + ["%s/%s" % (place, name) for place in lists for name in host.names(place)]
+    return any(not _open(os.stat(host.path(name)).st_mode) for name in names if host.exists(name))
+
+
+def _open(mode: int) -> bool:
+    """To everybody: a file to be read, a directory to be entered too."""
+    wanted = 0o005 if stat.S_ISDIR(mode) else 0o004
+    return mode & wanted == wanted
 
 
 def refresh(host: Host, lock_timeout: int) -> tuple[bool, str | None]:
@@ -149,9 +164,13 @@ def _failure(answer: Output) -> str:
 
 def _lists(host: Host) -> dict[str, bytes]:
     """The heads of all lists: each names the lists below it by their hash."""
-    place = cache_directory(host.text(_CONFIGURATION) if host.exists(_CONFIGURATION) else "")
+    place = _cache(host)
     names = ["%s/%s/repodata/repomd.xml" % (place, name) for name in host.names(place)]
     return {name: host.data(name) for name in names if host.exists(name)}
+
+
+def _cache(host: Host) -> str:
+    return cache_directory(host.text(_CONFIGURATION) if host.exists(_CONFIGURATION) else "")
 
 
 def cache_directory(configuration: str) -> str:

@@ -358,14 +358,40 @@ def test_a_lock_that_stays_is_a_failure_that_names_who_has_it(tmp_path: Path) ->
 
 def test_a_file_that_is_closed_to_others_is_found(tmp_path: Path) -> None:
     host = Host(str(tmp_path))
-    place = tmp_path / "etc/yum.repos.d"
-    place.mkdir(parents=True)
-    (place / "a.repo").write_text("[a]\n")
-    (place / "a.repo").chmod(0o644)
-    open_to_all = dnf.closed(host)
-    (place / "a.repo").chmod(stat.S_IRUSR)
+    files = [
+        tmp_path / name
+        for name in (
+            "etc/dnf/dnf.conf",
+            "etc/yum.repos.d/a.repo",
+            "var/cache/dnf/a.solv",
+            "var/cache/dnf/a-1/repodata/x",
+        )
+    ]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o644)
+    found = [dnf.closed(host)]
+    for path, mode in [*((file, 0o640) for file in files), (files[3].parent, 0o700), (files[2].parent, 0o711)]:
+        before = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode)
+        found.append(dnf.closed(host))
+        path.chmod(before)
 
-    assert (open_to_all, dnf.closed(host)) == (False, True)
+    assert found == [False, True, True, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("line", "interpreter"),
+    [
+        (b"#!/usr/libexec/platform-python -s\n", "/usr/libexec/platform-python"),
+        (b"#!/usr/bin/env python3\n", "python3"),
+        (b"#!\n", None),
+    ],
+)
+def test_the_interpreter_is_the_one_that_dnf_names(tmp_path: Path, line: bytes, interpreter: str | None) -> None:
+    install(tmp_path, "dnf", line)
+
+    assert dnf.find_interpreter(Host(str(tmp_path)))[0] == interpreter
 
 
 @pytest.mark.parametrize(
