@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OFFICE = "harbour-office"
 CANARY, EARLY, BROAD = "harbour-pc01", ("harbour-pc02", "harbour-pc03"), ("harbour-pc04", "harbour-pc05")
 FLEET = (CANARY, *EARLY, *BROAD)
-# Five hosts, five rings' worth of batches, a soak of seconds: nothing needs more ticks.
+# Five hosts, five rings' worth of batches, a soak of a minute: nothing needs more ticks.
 MOST_TICKS = 40
 CONTRACT = """
 customer: {slug: harbour-office, name: Harbour Office}
@@ -56,9 +56,9 @@ PLAN: dict[str, Any] = {
     },
     "windows": {"always": {"rule": "FREQ=DAILY", "start": "00:00", "duration": "24h", "cutoff": "1m"}},
     "rings": [
-        {"name": "canary", "tag": "msp-ring-pilot", "soak": "5s", "successes": 1},
-        {"name": "early", "tag": "msp-ring-early", "soak": "5s", "successes": 2},
-        {"name": "broad", "tag": "msp-ring-broad", "soak": "0s", "successes": 2},
+        {"name": "canary", "tag": "msp-ring-pilot", "soak": "1m", "successes": 1},
+        {"name": "early", "tag": "msp-ring-early", "soak": "0m", "successes": 2},
+        {"name": "broad", "tag": "msp-ring-broad", "soak": "0m", "successes": 2},
     ],
     "rates": {"at_once": 2, "most_failures": 0, "most_lost": 0},
     "checks": {"before": [], "after": [{"unit": "ssh.service"}, {"baseline": ["units", "ports"]}]},
@@ -143,6 +143,7 @@ class Office:
         ran: list[Ran] = []
         while not ran or not (self.rollout().over or self.rollout().side):
             ran.append(self.tick())
+            assert ran[-1].status == 0 or self.rollout().side, ran[-1].output[-4000:]
             assert len(ran) <= MOST_TICKS, ran[-1].output[-4000:]
         return ran
 

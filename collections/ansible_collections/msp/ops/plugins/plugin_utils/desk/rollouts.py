@@ -169,11 +169,16 @@ def round_of(
 ) -> Round:
     """One round. tick and answers are of the round before, None for the first. MSP-EVD-015 where another run has it."""
     holder = tick.holder if tick is not None else leases.somebody()
-    assignment = patch_plans.plans_of(register, setting.customer, store.now())
     lease = leases.take(store, lease_name(setting.customer.slug), holder, setting.wait + MARGIN)
-    found = _Rounds(store, setting, assignment, tick or Tick(holder), lease.fence).take(answers)
-    if setting.last or not found.tick.work:
-        leases.release(store, lease)
+    going_on = False
+    try:
+        assignment = patch_plans.plans_of(register, setting.customer, store.now())
+        found = _Rounds(store, setting, assignment, tick or Tick(holder), lease.fence).take(answers)
+        going_on = bool(found.tick.work) and not setting.last
+    finally:
+        # A round that failed is the run's last: the next run need not wait for the lease to run out.
+        if not going_on:
+            leases.release(store, lease)
     return found
 
 
