@@ -9,7 +9,7 @@ Every choice comes from a list of numbers, so that a world that goes wrong can b
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -123,6 +123,7 @@ class Sim:
     depth: int = 0
     ticks: int = 0
     kills: int = 0
+    keep: Callable[[int, Event, int], None] | None = None
 
     # The store and the lease
 
@@ -147,10 +148,22 @@ class Sim:
             code = "MSP-EVD-020"
         elif number != len(self.history) + 1:
             code = "MSP-EVD-018"
+        if self.keep is not None:
+            self._kept_alike(number, event, fence, code)
         if code:
             raise MspError(code, "", "", "")
         self.history.append(events.read(events.stored(event)))
         self.fences.append(fence)
+
+    def _kept_alike(self, number: int, event: Event, fence: int, code: str) -> None:
+        """A real store takes and refuses the same, for the same reason."""
+        assert self.keep is not None
+        try:
+            self.keep(number, event, fence)
+        except MspError as error:
+            assert error.code == code, error
+        else:
+            assert not code, f"the store takes what {code} should refuse"
 
     @property
     def rollout(self) -> states.Rollout:

@@ -147,6 +147,10 @@ def test_no_host_is_begun_that_would_not_be_done_before_the_window_closes(minute
         assert waits(found, "window", "2026-06-11 22:00 CEST").until == EVENING + 2 * DAY
 
 
+def test_a_window_that_takes_no_new_host_says_since_when() -> None:
+    waits(after(*PILOT[:2], now=EVENING + 181 * MINUTE), "window", "takes no new host since 2026-06-10 01:00 CEST")
+
+
 def test_how_long_a_host_takes_is_what_the_last_ones_took() -> None:
     slow = (*PILOT[:3], ended("till", seconds=80 * 60), soaking("pilot"), passed("pilot"), opened("broad"))
     assert isinstance(after(*slow, now=AFTER + 95 * MINUTE), Start)
@@ -243,11 +247,12 @@ def test_a_host_that_was_lost_is_asked_again_ever_less_often() -> None:
 
 
 def test_a_host_that_came_back_without_a_trace_of_the_work_is_begun_again_until_the_soak_is_over() -> None:
-    back = (ended("mail", "lost", at=AFTER), soaking("broad", AFTER, 2 * DAY), events.HostIdle(AFTER, "mail"))
+    """The soak ends on a Tuesday evening, in the next window."""
+    back = (ended("mail", "lost", at=AFTER), soaking("broad", AFTER, 5 * DAY), events.HostIdle(AFTER, "mail"))
     history = (*BROAD, ALL_BROAD, ended("db1", at=AFTER), ended("db2", at=AFTER), *back)
-    slow: dict[str, Any] = {"rings.1.soak": "2d"}
+    slow: dict[str, Any] = {"rings.1.soak": "5d"}
     assert begins(after(*history, now=AFTER + HOUR, **slow)) == ("mail",)
-    assert isinstance(after(*history, now=AFTER + 2 * DAY, **slow), Judge)
+    assert isinstance(after(*history, now=AFTER + 5 * DAY, **slow), Judge)
 
 
 def test_a_host_that_refused_is_offered_again_while_its_ring_soaks() -> None:
@@ -401,6 +406,13 @@ def test_a_pair_goes_back_one_after_the_other_and_it_is_over_when_both_are() -> 
         assert found.event.hosts == (name,)
         halted = (*halted, found.event, ended(name, "rolled back", at=AFTER))
     records(after(*halted, now=AFTER, world=back, **PAIR), events.RolledBack)
+
+
+def test_who_may_not_go_back_keeps_the_rollout_halted() -> None:
+    done = [ended(name, "failed", at=AFTER) for name in ("db1", "db2")]
+    halted = (*BROAD, ALL_BROAD, *done, ended("mail", at=AFTER), events.Halted(AFTER, "2 of 3 failed"))
+    rolled = (*halted, events.RollbackStarted(AFTER, ("db1",)), ended("db1", "rolled back", at=AFTER))
+    waits(after(*rolled, now=AFTER, world={"way_back": frozenset({"db1"})}), "halted", "Look at db2")
 
 
 def test_an_abort_ends_it_once_nobody_is_at_work() -> None:
