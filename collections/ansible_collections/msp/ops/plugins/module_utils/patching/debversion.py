@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 
 _PIECES = re.compile(r"(\D*)(\d*)")
 
 
+# A tracker names a few versions thousands of times.
+@lru_cache(maxsize=65536)
 def compare(one: str, other: str) -> int:
     """Negative, zero or positive, as one is older than, equal to or newer than other."""
     first, second = _split(one), _split(other)
