@@ -50,7 +50,7 @@ def event_of(host: Host, answer: Mapping[str, Any] | None, now: dt.datetime) -> 
         why = " ".join(str((answer or {}).get("msg") or "no answer came back").split())
         return HostEnded(now, HostResult(host.name, host.target.asset, LOST, now, reason=why))
     if answer.get("result") is not None:
-        result = installing.result_of(host.name, host.target.asset, answer["result"])
+        result = installing.returned(answer["result"])
         return HostEnded(now, result, _seconds(host, result))
     if answer.get("state") == installing.NONE:
         return HostIdle(now, host.name)

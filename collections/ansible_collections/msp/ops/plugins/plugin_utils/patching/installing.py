@@ -159,6 +159,12 @@ def plain(result: HostResult) -> dict[str, Any]:
     return found
 
 
+def returned(said: Mapping[str, Any]) -> HostResult:
+    """The result that a task returned (plain); what a host says itself is result_of's."""
+    at = dt.datetime.fromisoformat(str(said["at"])).timestamp()
+    return result_of(str(said["host"]), str(said["asset"]), {**said, "at": at})
+
+
 def moved(result: HostResult) -> bool:
     """Whether anything on the host changed."""
     return dict(result.before) != dict(result.after) or result.rebooted is True or bool(result.restarted)
