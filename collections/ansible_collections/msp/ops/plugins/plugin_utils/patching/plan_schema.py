@@ -156,7 +156,7 @@ _RING = {
         percent={"type": "integer", "minimum": 1, "maximum": 100},
         soak=DURATION,
         emergency_soak=DURATION,
-        successes={"type": "integer", "minimum": 1, "maximum": 100000},
+        successes={"type": "integer", "minimum": 0, "maximum": 100000},
     ),
     "anyOf": [{"required": ["tag"]}, {"required": ["percent"]}],
     "description": "a ring with tag, percent or both",

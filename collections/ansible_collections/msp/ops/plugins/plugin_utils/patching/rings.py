@@ -133,12 +133,12 @@ def _sizes(plan: Plan, division: Division) -> Iterable[Finding]:
     for number, ring in enumerate(plan.rings):
         size = len(division.rings[ring.name])
         path = f"rings[{number}]"
-        if not size:
+        if not size and not ring.successes:
             yield warning(
                 "MSP-PAT-013",
                 path,
                 f"assets in the ring {ring.name}",
-                "none; it is passed over",
+                "none; every rollout passes it and proves nothing there",
                 "give assets its tag, or take the ring out of the plan",
             )
         elif size < ring.successes:
@@ -147,7 +147,7 @@ def _sizes(plan: Plan, division: Division) -> Iterable[Finding]:
                 f"{path}.successes",
                 f"at most {size}, for so many assets are in the ring {ring.name}",
                 str(ring.successes),
-                "lower it, or give the ring more assets; as it is no rollout can pass it",
+                "lower it (0: the ring may be empty), or give the ring more assets; as it is no rollout can pass it",
             )
 
 

@@ -161,7 +161,7 @@ def test_an_unknown_key_is_named_with_the_one_that_is_meant() -> None:
         ("classes.emergency.windows", "some", "a list of windows, or the word any"),
         ("rings", [], "a list of 1 at least"),
         ("rings.0.tag", "pilot", "a tag as msp-ring-pilot"),
-        ("rings.0.successes", 0, "at least 1"),
+        ("rings.0.successes", -1, "at least 0"),
         ("rings.1.percent", 101, "at most 100"),
         ("rates.at_once", 0, "a number of hosts from 1"),
         ("rates.at_once", "0%", "a number of hosts from 1"),
