@@ -96,7 +96,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Check that these hosts of the ring are well, then append what verdict() makes of that."""
+    """Check that these hosts of the ring (one at least) are well, then append what verdict() makes of that."""
 
     ring: str
     check: tuple[str, ...]
@@ -130,7 +130,8 @@ def decide(rollout: Rollout, plan: Plan, now: dt.datetime, world: World) -> Deci
     moment = _Moment(rollout, plan, now, world)
     found = next(decision for step in _STEPS if (decision := step(moment)) is not None)
     # Nothing else is to be done: who was lost is asked again, in whatever ring it is.
-    if isinstance(found, Wait | Judge) and not rollout.over and (due := _due(moment)):
+    gate_next = isinstance(found, Record) and isinstance(found.event, events.GatePassed | events.GateFailed)
+    if (isinstance(found, Wait | Judge) or gate_next) and not rollout.over and (due := _due(moment)):
         return Look(due, f"{named(due)} gave no answer before: ask again")
     return found
 
@@ -460,6 +461,9 @@ def _soak(moment: _Moment, ring: Ring) -> Decision:
     if moment.now < until:
         return Wait(SOAK, f"ring {ring.name} soaks until {clock(until, moment.plan.zone)}", until)
     check = tuple(host.name for host in moment.rollout.of(ring) if host.done)
+    if not check:  # nobody to ask: the verdict is known
+        said = verdict(moment.rollout, moment.plan, ring.name, moment.now, unwell={}, silent={})
+        return Record(said, f"ring {ring.name}: {said.why}")
     return Judge(ring.name, check, f"ring {ring.name} has soaked: is it well?")
 
 

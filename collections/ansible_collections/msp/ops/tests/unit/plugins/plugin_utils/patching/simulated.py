@@ -282,6 +282,7 @@ class Sim:
 
     def _judge(self, controller: str, log: History, decision: deciding.Judge, now: dt.datetime) -> bool:
         unwell, silent = {}, {}
+        assert decision.check, "a gate that asks nobody"
         for name in decision.check:
             self.between(controller)
             if not self.hosts[name].reachable:

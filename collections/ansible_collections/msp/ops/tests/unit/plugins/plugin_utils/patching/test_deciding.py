@@ -305,9 +305,18 @@ def test_a_ring_without_hosts_passes_only_where_the_plan_wants_none(successes: i
     made = replace(made, rings=(replace(made.rings[0], successes=successes), made.rings[1]))
     assert isinstance(decide(found, made, NOON, EVERYBODY), Record)  # it needs no window
     at_gate = found.after(opened("pilot")).after(soaking("pilot", soak=0 * DAY))
-    said = deciding.verdict(at_gate, made, "pilot", EVENING, unwell={}, silent={})
-    assert isinstance(said, events.GatePassed) == passes
+    said = records(decide(at_gate, made, EVENING, EVERYBODY), events.GatePassed if passes else events.GateFailed)
+    assert isinstance(said, events.GatePassed | events.GateFailed)
     assert "it has no host" in said.why
+
+
+def test_a_ring_of_which_all_are_lost_is_asked_once_more_and_then_fails_its_gate() -> None:
+    history = (*PILOT[:3], ended("till", "lost"), soaking("pilot"))
+    assert isinstance(after(*history, now=EVENING + DAY), Look)
+    asked = (*history, ended("till", "lost", at=EVENING + DAY))
+    said = records(after(*asked, now=EVENING + DAY), events.GateFailed)
+    assert isinstance(said, events.GateFailed)
+    assert said.why == "none of its 1 hosts can be reached"
 
 
 def test_a_gate_counts_who_is_unwell_and_who_is_silent() -> None:
