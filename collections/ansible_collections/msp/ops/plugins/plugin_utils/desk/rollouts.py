@@ -261,7 +261,7 @@ class _Rounds:
     def _judge(self, one: _Open, checked: list[str], answers: Mapping[str, Mapping[str, Any] | None]) -> None:
         """The gate's verdict. When somebody wrote meanwhile it is void: the next tick asks the hosts again."""
         ring, plan = one.rollout.ring, self.plans.get(one.plan)
-        if ring is None or plan is None:
+        if ring is None or plan is None or one.rollout.side is not None:  # a person paused or aborted it meanwhile
             return
         found = answering.health(checked, answers)
         event = deciding.verdict(one.rollout, plan.plan, ring.name, self.now, unwell=found.unwell, silent=found.silent)
