@@ -171,7 +171,7 @@ counts:
     held: 1
     reboot: 2
 summary:
-  description: What a helpdesk asks first. RV(summary.urgent) names at most ten, the most urgent ones first.
+  description: What a helpdesk asks first. C(urgent) names at most ten, the most urgent first.
   returned: when the host answered
   type: dict
   sample:

@@ -271,10 +271,11 @@ def _write(path: Path, entries: Entries) -> None:
     """Whole or not at all: made beside it and put in its place."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.unlink(missing_ok=True)
-    with closing(sqlite3.connect(partial)) as connection, connection:
+    with closing(sqlite3.connect(partial)) as connection:
         connection.execute("CREATE TABLE entry (what TEXT, name TEXT, body TEXT)")
         connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", _rows(entries))
         connection.execute("CREATE INDEX by_name ON entry (what, name)")
+        connection.commit()
     partial.replace(path)
 
 
