@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import freezing, units
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, units
 from lab import hosts, image, paths, podman
 from lab.machines import MACHINES
 from lab.repository import MAIN, ON_HOST, SECURITY, Package, Repository
@@ -35,7 +35,8 @@ LAB = "-".join(filter(None, ("patch-test", os.environ.get("PYTEST_XDIST_WORKER")
 # Debian 12, 13 and 11.
 NAMES = TWELVE, THIRTEEN, ELEVEN = ("jansen-srv01", "harbour-srv01", "harbour-db01")
 SECONDS = 120
-STATE = "/var/lib/msp-ops/patch"
+# What the desk needs is imported here, so that it is in the program that asks.
+STATE = doing.TOP
 HELD = ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service")
 AT, GO = "/run/lab-at", "/run/lab-go"
 

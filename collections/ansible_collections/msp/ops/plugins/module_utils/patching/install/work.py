@@ -74,7 +74,7 @@ class Work:
             self.attempt.write(STATUS, self.status)
         except OSError as error:
             # A full disk: the work goes on, and a look finds out by itself how far it came.
-            print("the status cannot be written: %s" % error, file=sys.stderr)
+            sys.stderr.write("the status cannot be written: %s\n" % error)
 
     def crashed(self, error: Exception) -> None:
         """Write down what ended the work from inside; systemd's journal has the whole of it."""
@@ -267,7 +267,7 @@ def main(argv: list[str]) -> int:
     if mode == "restore":
         left = timers.restore(programs, attempt)
         for name in left:
-            print("%s is not as it was" % name, file=sys.stderr)
+            sys.stderr.write("%s is not as it was\n" % name)
         return 1 if left else 0
     work = Work(attempt, Host(), programs)
     # systemd says that it wants an end (a shutdown, a person): what runs comes to its end, and nothing new begins.
