@@ -134,9 +134,14 @@ def stream(name: str, number: str, rpms: Sequence[Rpm], *, default: bool = False
     return text
 
 
-# One specification at a time: a noarch package makes those after it in the same run noarch too.
+# One specification at a time: a noarch package makes those after it in the same run noarch too. What two runs would both
+# make at their start is there before them, so that neither gets in the other's way.
 _BUILD = """\
-cd {place}/specs && ls {specs} | xargs -n 1 -P 4 rpmbuild --quiet -bb --define "_topdir {place}/top" \
+set -e
+for place in BUILD BUILDROOT RPMS SOURCES SPECS SRPMS; do mkdir -p {place}/top/$place; done
+mkdir -p {place}/made
+rpm --initdb
+cd {place}/specs && ls {specs} | xargs -n 1 -P 2 rpmbuild --quiet -bb --define "_topdir {place}/top" \
     --define "_rpmdir {place}/made" --define "_rpmfilename %{{NAME}}-%{{VERSION}}-%{{RELEASE}}.%{{ARCH}}.rpm" \
     --define "debug_package %{{nil}}" --define "_build_id_links none" --define "__os_install_post %{{nil}}"
 """
