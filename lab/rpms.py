@@ -134,8 +134,8 @@ def stream(name: str, number: str, rpms: Sequence[Rpm], *, default: bool = False
     return text
 
 
-# One specification at a time: a noarch package makes those after it in the same run noarch too. What two runs would both
-# make at their start is there before them, so that neither gets in the other's way.
+# One specification at a time: a noarch package makes those after it in the same run noarch too. What two runs would
+# both make at their start is there before them, so that neither gets in the other's way.
 _BUILD = """\
 set -e
 for place in BUILD BUILDROOT RPMS SOURCES SPECS SRPMS; do mkdir -p {place}/top/$place; done
