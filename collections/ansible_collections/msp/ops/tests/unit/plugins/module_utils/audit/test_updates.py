@@ -308,3 +308,12 @@ def test_the_age_of_the_lists_is_never_younger_than_the_truth(tmp_path: Path) ->
 def test_a_host_that_never_fetched_lists_has_no_age(tmp_path: Path) -> None:
     assert updates.metadata_time(Host(str(tmp_path)), "dpkg") is None
     assert updates.metadata_time(Host(str(tmp_path)), "rpm") is None
+
+
+def test_a_version_keeps_the_priority_of_its_sources_and_the_share_of_machines_it_is_for() -> None:
+    found = updates.parse_policy(POLICY)
+
+    assert found["openssl"].ranks == {"3.0.4": -1, "3.0.3": 500, "3.0.2": 500, "3.0.1": 500}
+    assert found["libc6:i386"].phased == {"2.36-10": 20}
+    assert [version for version, _sources in found["openssl"].above()] == ["3.0.4", "3.0.3", "3.0.2"]
+    assert found["downgraded"].above() == []
