@@ -299,18 +299,29 @@ def _other_rings(moment: _Moment) -> Decision | None:
 
 
 def _left(moment: _Moment) -> Decision | None:
-    """A host that is not ours to touch any more, in a ring that is not complete."""
+    """A host that is not ours to touch any more, or is again, in a ring that is not complete."""
     for ring in moment.rollout.rings:
         if ring.state == states.COMPLETE:
             continue
         for host in moment.rollout.of(ring):
-            if host.state not in (states.WAITING, states.REFUSED, states.LOST):
-                continue
-            why = moment.world.left_out.get(host.name, "") if host.state != states.LOST else ""
-            why = why if host.name in moment.world.in_scope else "not in scope any more"
-            if why:
+            why = _not_ours(moment, host)
+            if host.state in (states.WAITING, states.REFUSED, states.LOST) and why:
                 return Record(events.HostLeft(moment.now, host.name, why), f"{host.name}: {why}")
+            if host.state == states.LEFT and not why and not _at_gate(moment, ring):
+                return Record(events.HostBack(moment.now, host.name), f"{host.name} is in scope again")
     return None
+
+
+def _not_ours(moment: _Moment, host: Host) -> str:
+    """Why a host is not to be touched now; empty where it is. Of a lost one we want to know what became of it."""
+    if host.name not in moment.world.in_scope:
+        return "not in scope any more"
+    lost = host.state == states.LOST or host.left_lost
+    return "" if lost else moment.world.left_out.get(host.name, "")
+
+
+def _at_gate(moment: _Moment, ring: Ring) -> bool:
+    return ring.state == states.SOAKING and moment.now >= _soaked(moment, ring)
 
 
 def _at_its_ring(moment: _Moment) -> Decision:
@@ -336,7 +347,7 @@ def _open(moment: _Moment, ring: Ring, hosts: list[Host]) -> Decision:
 
 def _begin_some(moment: _Moment, ring: Ring, hosts: list[Host]) -> Decision | None:
     """The next batch, or what it waits for. A ring that soaks waits for no host, and at the end it begins none."""
-    if ring.state == states.SOAKING and moment.now >= _soaked(moment, ring):
+    if _at_gate(moment, ring):
         return None
     wanted = [host for host in hosts if host.state == states.WAITING or _refused_before(host, moment.now)]
     if not wanted:

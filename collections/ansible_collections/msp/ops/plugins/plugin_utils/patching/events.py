@@ -162,11 +162,19 @@ class HostIdle(_Event):
 
 @dataclass(frozen=True, slots=True)
 class HostLeft(_Event):
-    """No business of the rollout any more: out of the contract, or excluded."""
+    """No business of the rollout while it is so: out of the contract, or excluded."""
 
     kind: ClassVar[str] = "host left"
     host: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostBack(_Event):
+    """A host that had left is the rollout's business again."""
+
+    kind: ClassVar[str] = "host back"
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +266,7 @@ Event = (
     | HostEnded
     | HostIdle
     | HostLeft
+    | HostBack
     | SoakStarted
     | GatePassed
     | GateFailed

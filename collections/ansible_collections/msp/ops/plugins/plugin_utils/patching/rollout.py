@@ -41,8 +41,8 @@ class Host:
     """One host of a rollout. since is when its state began, begun when its last batch was.
 
     begins counts how often it was begun, losses how often in a row it was lost. rolling: the work on it is, or was, the
-    way back; prior is its state before that, and went_back: it came to an end. unwell and silent say what the gate
-    found; seconds how long the work took.
+    way back; prior is its state before that, and went_back: it came to an end. left_as is its state before it left.
+    unwell and silent say what the gate found; seconds how long the work took.
     """
 
     target: Target
@@ -54,6 +54,7 @@ class Host:
     losses: int = 0
     rolling: bool = False
     prior: str = ""
+    left_as: str = ""
     went_back: bool = False
     unwell: str = ""
     silent: str = ""
@@ -72,8 +73,12 @@ class Host:
     @property
     def maybe_down(self) -> bool:
         """Nobody may rely on it now: it is worked on, nothing is known of it, or it is not well."""
-        was_lost = self.state == LEFT and self.result is not None and self.result.outcome == LOST
-        return self.state in (WORKING, LOST, FAILED) or was_lost or bool(self.unwell)
+        return self.state in (WORKING, LOST, FAILED) or self.left_lost or bool(self.unwell)
+
+    @property
+    def left_lost(self) -> bool:
+        """It left before anybody knew what became of the work on it."""
+        return self.state == LEFT and self.left_as == LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,8 +405,15 @@ def _(event: events.HostIdle, rollout: Rollout) -> Rollout:
 @_apply.register
 def _(event: events.HostLeft, rollout: Rollout) -> Rollout:
     host = _one(event, event.host, rollout, lambda host: host.state not in (WORKING, LEFT, *DONE))
-    gone = replace(host, state=LEFT, since=event.at, reason=event.reason)
+    gone = replace(host, state=LEFT, since=event.at, reason=event.reason, left_as=host.state)
     return _with_host(rollout, gone)
+
+
+@_apply.register
+def _(event: events.HostBack, rollout: Rollout) -> Rollout:
+    host = _one(event, event.host, rollout, lambda host: host.state == LEFT)
+    back = replace(host, state=host.left_as, since=event.at, reason="")
+    return _with_host(rollout, back)
 
 
 @_apply.register

@@ -338,7 +338,7 @@ class Sim:
         elif what == 2:
             host.sick = not host.sick
         elif what == 3:
-            self.scope.discard(host.name)
+            self.scope ^= {host.name}
         elif what == 4 and self.choices.pick(4) == 1:
             self.superseded = "openssl 3.0.18"
         elif what == 5:

@@ -191,7 +191,7 @@ PAIRS: dict[str, tuple[tuple[Event, ...], dict[str, Any], tuple[str, ...]]] = {
     "one is elsewhere at work": ((), {"busy": (TARGETS["db1"],)}, ("mail",)),
     "one was lost and left": (
         (batch("broad", "db1", at=AFTER), ended("db1", "lost", at=AFTER), events.HostLeft(AFTER, "db1", "sold")),
-        {},
+        {"in_scope": frozenset(NAMES) - {"db1"}},
         ("mail",),
     ),
 }
@@ -465,6 +465,15 @@ def test_who_is_out_of_scope_or_excluded_is_left_out() -> None:
     second = records(after(*PILOT, first, world=gone), events.HostLeft)
     assert second == events.HostLeft(EVENING, "mail", "not in scope any more")
     assert isinstance(after(*PILOT, first, second, world=gone, now=EVENING + DAY), Judge)
+
+
+def test_who_is_in_scope_again_is_the_rollouts_business_again_until_the_gate() -> None:
+    gone = events.HostLeft(EVENING, "db1", "not in scope any more")
+    event = records(after(*BROAD, gone, now=AFTER), events.HostBack)
+    assert event == events.HostBack(AFTER, "db1")
+    assert begins(after(*BROAD, gone, event, now=AFTER)) == ("db1", "db2", "mail")
+    late = (*BROAD, gone, batch("broad", "db2", "mail", at=AFTER), ended("db2", at=AFTER), ended("mail", at=AFTER))
+    assert isinstance(after(*late, soaking("broad", AFTER, 0 * DAY), now=AFTER), Judge)
 
 
 def test_it_is_complete_when_its_rings_are_and_then_nothing_follows() -> None:

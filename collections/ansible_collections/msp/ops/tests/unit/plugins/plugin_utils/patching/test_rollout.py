@@ -75,6 +75,7 @@ SEQUENCES: dict[str, tuple[tuple[Event, ...], str]] = {
     "a result that is none": ((*WORKING, ended("till", "fine")), "'fine' is no outcome"),
     "idle, but not begun": ((*PILOT[:2], events.HostIdle(NOON, "till")), "till is waiting"),
     "a host that leaves while it is at work": ((*WORKING, events.HostLeft(NOON, "till", "sold")), "till is working"),
+    "a host that is back and never left": ((*PILOT, events.HostBack(NOON, "till")), "till is patched"),
     "a host that leaves and is done": ((*PILOT, events.HostLeft(NOON, "till", "sold")), "till is patched"),
     "a soak before all were tried": ((*BROAD, batch("broad", "db1"), ended("db1"), soaking("broad")), "db2, mail"),
     "a soak twice": ((*PILOT, soaking("pilot")), "the ring is soaking"),
@@ -223,6 +224,13 @@ def test_a_host_that_was_lost_may_be_down_also_after_it_left() -> None:
     assert lost.hosts["till"].maybe_down
     assert left.hosts["till"].maybe_down
     assert not never.hosts["till"].maybe_down
+
+
+def test_a_host_that_is_back_is_what_it_was() -> None:
+    left = events.HostLeft(NOON, "till", "sold")
+    back = events.HostBack(NOON, "till")
+    assert rollout(APPROVED, left, back).hosts["till"].state == "waiting"
+    assert rollout(*WORKING, ended("till", "lost"), left, back).hosts["till"].state == "lost"
 
 
 # What people ask

@@ -49,8 +49,7 @@ def _hosts_are_what_it_says(sim: Sim, end: deciding.Wait) -> None:
         real = sim.hosts[name]
         real.settle(sim.true)
         assert real.patches <= 1 + real.backs, f"{name} was patched {real.patches} times"
-        was_lost = host.state == states.LEFT and host.result is not None and host.result.outcome == states.LOST
-        if host.state != states.LOST and not was_lost:
+        if host.state != states.LOST and not host.left_lost:
             assert real.record in may[host.state], f"{name} is {real.record}, and the rollout says {host.state}"
             assert real.record != RUNNING
         if rollout.over and not host.done and host.state != states.LEFT:
@@ -98,6 +97,9 @@ class _Reader:
 
     def on_host_left(self, event: events.HostLeft) -> None:
         self.left.add(event.host)
+
+    def on_host_back(self, event: events.HostBack) -> None:
+        self.left.remove(event.host)
 
     def on_rollback_started(self, event: events.RollbackStarted) -> None:
         assert self.stopped, "rolled back while it goes on"
