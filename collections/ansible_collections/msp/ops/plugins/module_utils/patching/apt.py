@@ -277,7 +277,7 @@ def _broken(host: Host) -> list[str]:
 
 
 def _warnings(host: Host, scan: Scan) -> list[str]:
-    found = apt_lists.never_fetched(host) + apt_lists.pinned_away(scan.policies, scan.releases)
+    found = apt_lists.never_fetched(host, scan.native) + apt_lists.pinned_away(scan.policies, scan.releases)
     if not scan.tells_security:
         found.append("no security archive is among the sources of this host: which updates close holes is not known")
     return found

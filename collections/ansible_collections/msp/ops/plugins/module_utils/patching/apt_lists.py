@@ -76,8 +76,8 @@ def has_security_archive(host: Host, known: dict[str, dict[str, str]]) -> bool:
     return any(updates.is_security(updates.parse_release(host.text("%s/%s" % (LISTS, name)))) for name in files)
 
 
-def never_fetched(host: Host) -> list[str]:
-    """The sources of which no list is on the disk: what they offer is not seen."""
+def never_fetched(host: Host, architecture: str) -> list[str]:
+    """The sources of which no list is on the disk: what they offer is not seen. apt keeps no list that is empty."""
     answer = host.run(*PRINT, unprivileged=True)
     if answer.status != 0:
         host.unknown("sources", "apt-get --print-uris update " + answer.reason())
@@ -86,10 +86,20 @@ def never_fetched(host: Host) -> list[str]:
     found = []
     for match in _PRINTED.finditer(answer.out):
         lists = [name for name in names if name.startswith(match.group("name")) and "_Packages" in name]
-        if not lists:
+        if not lists and not _empty(host, match.group("name"), architecture):
             address = without_secrets(match.group("address")).rpartition("/InRelease")[0]
             found.append("the source %s was never fetched, or its lists were removed: nothing of it counts" % address)
     return sorted(set(found))
+
+
+def _empty(host: Host, name: str, architecture: str) -> bool:
+    """Does the release file say that the archive has no package for this architecture?"""
+    entry = re.compile(r"^ [0-9a-f]{32,} +(\d+) +\S*binary-%s/Packages$" % re.escape(architecture), re.MULTILINE)
+    for ending in ("InRelease", "Release"):
+        if host.exists("%s/%s%s" % (LISTS, name, ending)):
+            sizes = entry.findall(host.text("%s/%s%s" % (LISTS, name, ending)))
+            return bool(sizes) and set(sizes) == {"0"}
+    return False
 
 
 def pinned_away(policies: dict[str, Policy], known: dict[str, dict[str, str]]) -> list[str]:

@@ -84,10 +84,23 @@ def test_a_source_without_a_list_is_named_without_its_password(tmp_path: Path) -
     host = host_with(tmp_path, f"cat <<'E'\n{printed}E\n")
     (tmp_path / LISTS.lstrip("/") / "deb.example.com_x_dists_bookworm_main_binary-amd64_Packages.lz4").touch()
 
-    assert apt_lists.never_fetched(host) == [
+    assert apt_lists.never_fetched(host, "amd64") == [
         "the source http://deb.example.com/a/dists/bookworm was never fetched, or its lists were removed: "
         "nothing of it counts"
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "architecture", "warned"), [("0", "amd64", False), ("9", "amd64", True), ("0", "arm64", True)]
+)
+def test_a_source_that_has_no_package_has_no_list_and_is_not_warned_of(
+    tmp_path: Path, size: str, architecture: str, warned: bool
+) -> None:
+    host = host_with(tmp_path, "echo \"'http://a.example.com/dists/x/InRelease' a.example.com_dists_x_InRelease 0\"\n")
+    release = f"Label: x\nSHA256:\n {'a' * 64} {size} main/binary-{architecture}/Packages\n"
+    (tmp_path / LISTS.lstrip("/") / "a.example.com_dists_x_InRelease").write_text(release)
+
+    assert bool(apt_lists.never_fetched(host, "amd64")) == warned
 
 
 def policy(candidate: str, rank: int) -> str:
