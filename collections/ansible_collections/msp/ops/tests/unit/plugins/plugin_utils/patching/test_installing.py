@@ -69,6 +69,11 @@ def test_the_next_step(action: str, state: str | None, talk: Course, step: str) 
     assert installing.next_step(action, state, talk, PATIENCE, NOW) == step
 
 
+@pytest.mark.parametrize(("action", "step"), [("start", "over"), ("rollback", "over"), ("look", "ask")])
+def test_a_host_that_never_answered_is_waited_for_only_where_its_work_has_begun(action: str, step: str) -> None:
+    assert installing.next_step(action, None, Course(NOW), PATIENCE, NOW) == step
+
+
 def test_work_that_takes_longer_than_the_wait_is_left_at_work() -> None:
     long = Course(NOW - 60 * MINUTE, NOW, asked=True, joined=True)
 

@@ -85,7 +85,7 @@ def test_a_service_was_started_anew_when_its_invocation_is_another() -> None:
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        ({"running": ["a.service"], "failed": [], "ports": [22]}, []),
+        ({"running": ["a.service"], "failed": ["old.service"], "ports": [22]}, []),
         ({"running": [], "failed": ["a.service"], "ports": [22]}, ["a.service ran before and does not now"]),
         (
             {"running": ["a.service"], "failed": ["c.service"], "ports": []},
