@@ -47,6 +47,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs 
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
 
 INSTALL, ROLLBACK = "install", "rollback"
+TAKEN = "MSP-PAT-114"
 
 
 class Desk:
@@ -134,12 +135,16 @@ class Desk:
         state, do = self._decide(status)
         if working is not None:
             do = looking.REPORT
-        changed = False
+        changed, error = False, None
         if not self.check and working is None:
             changed = self._put_back(attempt)
-            if do != looking.REPORT and self._run(attempt, do, request.rollout) is None:
-                state, changed = looking.WORKING, True
+            if do != looking.REPORT:
+                error = self._run(attempt, do, request.rollout)
+                if error is None:
+                    state, changed = looking.WORKING, True
         said = result(attempt) if state == looking.FINISHED else None
+        if error is not None and error.code != TAKEN:
+            said = result_of(outcome.FAILED, str(error))
         if state == looking.CUT_OFF and do == looking.REPORT and working is None:
             said = dict(result_of(outcome.FAILED, str(_beyond_repair(status or {})), phase=(status or {}).get("phase")))
         phase = (status or {}).get("phase")
@@ -284,7 +289,7 @@ def _held(packages: list[Package], states: dict[str, dpkg.State]) -> list[str]:
 
 def _taken(by: str) -> MspError:
     return MspError(
-        "MSP-PAT-114",
+        TAKEN,
         "no other rollout at work on the host",
         "systemd has %s, for %s" % (units.UNIT, by),
         "wait for its end; systemctl status %s on the host shows it" % units.UNIT,
