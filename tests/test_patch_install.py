@@ -518,9 +518,12 @@ def test_reasons_not_to_begin_are_all_told_at_once(bed: Bed) -> None:
     [
         (["lab-room"], {"margins": {"/var": 10_000_000}}, "MSP-PAT-112", "MiB free"),
         (["lab-greedy"], {}, "MSP-PAT-110", "lab-victim"),
+        (["lab-held"], {}, "MSP-PAT-108", "lab-held"),
     ],
 )
 def test_a_reason_not_to_begin(bed: Bed, names: list[str], arguments: dict[str, Any], code: str, said: str) -> None:
+    bed.sh(TWELVE, "apt-mark -qq hold lab-held")
+
     found = bed.ask(TWELVE, "start", "reason", packages=manifest(*names), **arguments)
 
     assert code_of(found) == [code]

@@ -125,9 +125,12 @@ class Apt:
         """Renew the package lists."""
         return self.programs.run("apt-get", "-q", "update", seconds=SECONDS_TO_REFRESH)
 
-    def download_bytes(self, targets: list[str], *, back: bool = False) -> int:
-        answer = self.programs.run("apt-get", "-qq", "--print-uris", *self._how(back), "install", "--", *targets)
-        return parse_uris(answer.out)
+    def download_bytes(self, targets: list[str], *, back: bool = False) -> int | None:
+        """The bytes to fetch; None where apt does not say."""
+        # Without the option apt says nothing at all where one is on hold; that is refused with a reason of its own.
+        asked = ("apt-get", "-qq", "--print-uris", "--allow-change-held-packages")
+        answer = self.programs.run(*asked, *self._how(back), "install", "--", *targets)
+        return parse_uris(answer.out) if answer.status == 0 else None
 
     def sizes(self, packages: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Bytes on the disk by (key, version); what apt does not know the size of is not there."""

@@ -198,12 +198,15 @@ def gather(request: Request, apt: Apt, host: Host, what: Todo, targets: list[str
     now = time.time()
     simulation = apt.simulate(targets, back=back) if targets else Simulation([], [], [], "")
     broken = [] if back else dpkg.broken(states)
-    download = 0
+    download: int | None = 0
     short: list[str] = []
     if targets and not simulation.gone and not simulation.error:
         download = apt.download_bytes(targets, back=back)
-        sizes = _space(apt, host, states, simulation, download)
-        short = space.lacking(space.reading(sorted({*request.margins, *sizes})), sizes, request.margins)
+        if download is None:
+            short = ["apt does not say how much it would fetch"]
+        else:
+            sizes = _space(apt, host, states, simulation, download)
+            short = space.lacking(space.reading(sorted({*request.margins, *sizes})), sizes, request.margins)
     return Readings(
         todo=what,
         machine_id=identity.machine_id(host),
@@ -213,7 +216,7 @@ def gather(request: Request, apt: Apt, host: Host, what: Todo, targets: list[str
         locks=tuple(_wait_for_locks(host, apt, request.lock_timeout) if targets else ()),
         simulation=simulation,
         short=tuple(short),
-        download=download,
+        download=download or 0,
     )
 
 
@@ -232,10 +235,11 @@ def _space(
 ) -> dict[str, int]:
     """What the work needs, by path."""
     sizes = apt.sizes([(key, after) for key, _before, after in simulation.installs])
-    changes = [
-        (states[key].size if key in states else 0, sizes.get((key, after), 0))
-        for key, _before, after in simulation.installs
-    ]
+    changes = []
+    for key, _before, after in simulation.installs:
+        size = states[key].size if key in states else 0
+        # Where apt does not know a size, it is taken for as large as it was.
+        changes.append((size, sizes.get((key, after), size)))
     kernels = sum(1 for key, before, _after in simulation.installs if key.startswith("linux-image-") and before is None)
     kernel = space.kernel_size("/boot", identity.boot(host)["kernel"])
     return space.needs(download=download, changes=changes, kernels=kernels, kernel=kernel, archives=apt.archives)
