@@ -13,9 +13,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Inst
 
 _NEEDRESTART = ("needrestart", "-b", "-k", "-r", "l")
 # What a running system keeps in memory until it is rebooted, by Red Hat's own advice.
-CORE = frozenset(
-    ("glibc", "systemd", "dbus", "dbus-daemon", "dbus-broker", "linux-firmware", "openssl-libs", "gnutls")
-)
+CORE = frozenset(("glibc", "systemd", "dbus", "dbus-daemon", "dbus-broker", "linux-firmware", "openssl-libs", "gnutls"))
 
 
 def version_key(text: str) -> list[tuple[int, int, str]]:
