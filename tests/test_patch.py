@@ -143,7 +143,8 @@ class Office:
         ran: list[Ran] = []
         while not ran or not (self.rollout().over or self.rollout().side):
             ran.append(self.tick())
-            assert ran[-1].status == 0 or self.rollout().side, ran[-1].output[-4000:]
+            halted = bool(self.stored()) and self.rollout().side
+            assert ran[-1].status == 0 or halted, ran[-1].output[-4000:]
             assert len(ran) <= MOST_TICKS, ran[-1].output[-4000:]
         return ran
 

@@ -45,6 +45,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Reg
 TICK, STATUS = "tick", "status"
 ACTIONS = (TICK, *asking.ACTIONS, STATUS)
 LONGEST_WAIT = 6 * 3600
+# Rollouts made in this time say what was installed since a scan, and what is not tried again.
+PAST = dt.timedelta(days=120)
 # A scan that is older says nothing of what waits now.
 FRESH = dt.timedelta(days=7)
 # What the rounds of a tick need besides the time that their hosts may take.
@@ -202,15 +204,23 @@ class _Rounds:
             if good is not None and self.now - good.at <= FRESH
         }
         self.available = store.versions_seen(self.customer)
-        self.due: dict[str, list[planning.Due]] = {}
+        self._look_back()
         self.open: dict[str, _Open] = {}
         self.work: list[Work] = []
         self.acted = set(tick.acted)
         self.running = {name: set(hosts) for name, hosts in tick.running.items()}
         self.notes: list[str] = []
         self.wrote = False
+        # However old an open one is: it is not forgotten.
         for stored in store.rollouts(self.customer, open_only=True):
             self._add(stored)
+
+    def _look_back(self) -> None:
+        """What was done so far, by all rollouts, and what is due in the light of that."""
+        self.past = self.store.rollouts(self.customer, since=self.now - PAST)
+        known = [(events.of(one), manifest_of(one)) for one in reversed(self.past)]
+        self.since = planning.installed_since(self.fresh, known)
+        self.due: dict[str, list[planning.Due]] = {}
 
     def take(self, answers: Mapping[str, Mapping[str, Any] | None]) -> Round:
         self._hear(answers)
@@ -373,11 +383,15 @@ class _Rounds:
         name = assigned.plan.name
         if name not in self.due:
             members = [member for member in assigned.members if member.key in self.setting.hosts]
-            self.due[name] = planning.due(assigned.plan, members, self.fresh, self.available, self.now)
+            self.due[name] = planning.due(
+                assigned.plan, members, self.fresh, self.available, self.now, since=self.since
+            )
         return self.due[name]
 
     def _to_plan(self) -> Iterator[StoredRollout]:
         """A new rollout for every plan and class of which something is due and no other is open."""
+        if self.wrote:
+            self._look_back()
         taken = {(one.plan, one.rollout.patch_class) for one in self.open.values() if not one.rollout.over}
         for assigned in self.plans.values():
             division = divide(assigned.plan, assigned.members)
@@ -385,8 +399,13 @@ class _Rounds:
                 self.notes.append(f"plan {assigned.plan.name}: assets without one ring; msp.ops.patch_plan says which")
                 continue
             for found in self._due(assigned):
-                if (assigned.plan.name, found.patch_class) not in taken:
-                    yield self._starting(assigned, found)
+                if (assigned.plan.name, found.patch_class) in taken:
+                    continue
+                ended = [(one.plan, events.of(one), one.id) for one in self.past]
+                if why := planning.not_again(found, assigned.plan.name, ended, self.now):
+                    self.notes.append(f"plan {assigned.plan.name}, {found.patch_class}: {why}")
+                    continue
+                yield self._starting(assigned, found)
 
     def _starting(self, assigned: Assigned, found: planning.Due) -> StoredRollout:
         plan = assigned.plan

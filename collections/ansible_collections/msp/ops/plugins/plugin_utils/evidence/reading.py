@@ -379,15 +379,24 @@ def scans(connection: Connection, customer: str) -> Iterator[Scan]:
 
 
 def rollouts(
-    connection: Connection, *, customer: str | None = None, rollout_id: str | None = None, open_only: bool = False
+    connection: Connection,
+    *,
+    customer: str | None = None,
+    rollout_id: str | None = None,
+    open_only: bool = False,
+    since: dt.datetime | None = None,
 ) -> list[StoredRollout]:
-    """Rollouts of a customer, the one recorded last first; or the one with this id. open_only: those not over."""
+    """Rollouts of a customer, the one recorded last first; or the one with this id. open_only: those not over; since:
+    those made from then on.
+    """
     table, events = tables().rollouts, tables().rollout_events
     query = sa.select(table)
     if customer is not None:
         query = query.where(table.c.customer == customer)
     if rollout_id is not None:
         query = query.where(table.c.id == rollout_id)
+    if since is not None:
+        query = query.where(table.c.made >= rows.micros(since))
     if open_only:
         theirs = sa.select(events.c.closes).where(events.c.rollout == table.c.id)
         last = theirs.order_by(events.c.number.desc()).limit(1).scalar_subquery()

@@ -400,10 +400,15 @@ class Store:
             found = reading.rollouts(connection, rollout_id=rollout_id)
         return found[0] if found else None
 
-    def rollouts(self, customer: str, *, open_only: bool = False) -> list[StoredRollout]:
-        """A customer's rollouts with their events, the one recorded last first. open_only: those that are not over."""
+    def rollouts(
+        self, customer: str, *, open_only: bool = False, since: dt.datetime | None = None
+    ) -> list[StoredRollout]:
+        """A customer's rollouts with their events, the one recorded last first.
+
+        open_only: those that are not over. since: those made from then on.
+        """
         with self.database.read() as connection:
-            return reading.rollouts(connection, customer=customer, open_only=open_only)
+            return reading.rollouts(connection, customer=customer, open_only=open_only, since=since)
 
     # Effort and tickets
 

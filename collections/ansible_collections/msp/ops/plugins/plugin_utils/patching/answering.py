@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import installing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import HostEnded, HostIdle
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import LOST, REFUSED, Host, Rollout
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import LOST, REFUSED, Host
 
 # What a host is asked: what became of the work; to begin it; whether it is well; to go back.
 LOOK, START, CHECK, ROLLBACK = OPERATIONS = ("look", "start", "check", "rollback")
@@ -71,12 +71,6 @@ def health(names: Iterable[str], answers: Mapping[str, Mapping[str, Any] | None]
             said = answer or {}
             silent[name] = " ".join(str(said.get("msg") or said.get("why") or "no answer came back").split())
     return Health(frozenset(well), unwell, silent)
-
-
-def running(rollout: Rollout, answers: Mapping[str, Mapping[str, Any] | None], now: dt.datetime) -> frozenset[str]:
-    """The hosts that said that they are still at work."""
-    asked = (rollout.hosts[name] for name in answers if name in rollout.hosts)
-    return frozenset(host.name for host in asked if event_of(host, answers[host.name], now) is None)
 
 
 def _seconds(host: Host, result: HostResult) -> float | None:

@@ -12,10 +12,20 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from ansible_collections.msp.ops.plugins.module_utils.patching import debversion
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Planned, RingTargets, Target
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
+    AbortAsked,
+    Aborted,
+    Event,
+    HostEnded,
+    Planned,
+    RingTargets,
+    RolledBack,
+    Target,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     CLASSES,
@@ -27,11 +37,18 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     Update,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member, divide
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import DONE, ROLLED_BACK
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock
 
 # When each version was seen first: by platform, package name, architecture and version.
 Available = Mapping[tuple[str, str, str, str], dt.datetime]
+# The version that a rollout left on an asset after its scan: by asset, package name and architecture.
+Since = Mapping[tuple[str, str, str], str]
+# What a rollout left undone is planned again so long after it was over.
+AGAIN = dt.timedelta(days=1)
 
 _DPKG = "apt"
+UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +75,24 @@ def available_since(platform: str, update: Update, available: Available, otherwi
 
 
 def due(
-    plan: Plan, members: Iterable[Member], scans: Mapping[str, Scan], available: Available, now: dt.datetime
+    plan: Plan,
+    members: Iterable[Member],
+    scans: Mapping[str, Scan],
+    available: Available,
+    now: dt.datetime,
+    *,
+    since: Since | None = None,
 ) -> list[Due]:
-    """What is due for the assets of a plan, most urgent class first. scans are the last good ones, by asset key."""
+    """What is due for the assets of a plan, most urgent class first. scans are the last good ones, by asset key.
+
+    since is what rollouts did after those scans (installed_since): it waits no more.
+    """
     ready: dict[str, list[_Waiting]] = defaultdict(list)
     moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
     for waiting in _waiting(plan, members, scans, available, now):
+        update = waiting.one.update
+        if (since or {}).get((waiting.scan.asset, update.name, update.architecture)) == update.candidate:
+            continue
         key = (waiting.one.patch_class, waiting.since)
         if key not in moments:
             moments[key] = windows.installable_from(plan, *key)
@@ -79,6 +108,50 @@ def due(
         for name in CLASSES
         if ready[name]
     ]
+
+
+def installed_since(
+    scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Event], Manifest]]
+) -> dict[tuple[str, str, str], str]:
+    """What rollouts (events and manifest, the oldest first) left on assets after their last scan."""
+    found: dict[tuple[str, str, str], str] = {}
+    for history, manifest in past:
+        platforms: dict[str, str] = {}
+        for event in history:
+            if isinstance(event, Planned):
+                platforms = {target.asset: target.platform for ring in event.rings for target in ring.hosts}
+            if not isinstance(event, HostEnded) or (scan := scans.get(event.result.asset)) is None:
+                continue
+            result = event.result
+            entries = manifest.for_platform(platforms.get(result.asset, ""))
+            if result.outcome == ROLLED_BACK:
+                for entry in entries:
+                    found.pop((result.asset, entry.name, entry.architecture), None)
+            elif result.outcome in DONE and result.at >= scan.at:
+                found |= {(result.asset, entry.name, entry.architecture): entry.version for entry in entries}
+    return found
+
+
+def not_again(found: Due, plan: str, past: Iterable[tuple[str, Sequence[Event], str]], now: dt.datetime) -> str:
+    """Why what is due is not planned now: a rollout (plan, events, id; the newest first) of the very same ended.
+
+    Somebody aborted it, or it was taken back: nothing is tried again by itself before something in it changes. What it
+    left undone is tried again after a day.
+    """
+    for name, history, rollout in past:
+        first, last = history[0], history[-1]
+        if name != plan or not isinstance(first, Planned) or first.patch_class != found.patch_class:
+            continue
+        if first.manifest != found.manifest.hash() or not last.closes:
+            continue
+        if isinstance(last, Aborted):
+            by = next((event.by for event in reversed(history) if isinstance(event, AbortAsked)), "a person")
+            return f"{rollout} with the same manifest was aborted by {by}; nothing of it is tried again by itself"
+        if isinstance(last, RolledBack):
+            return f"{rollout} with the same manifest was rolled back; nothing of it is tried again by itself"
+        if now - last.at < AGAIN:
+            return f"what {rollout} left undone is tried again from {clock(last.at + AGAIN, UTC)} on"
+    return ""
 
 
 def planned(
