@@ -14,7 +14,7 @@ description:
   - Reads a customer's patch plans from NetBox, and from the evidence store what waits on its hosts and the history of
     its rollouts. Plans a rollout for what is due, decides what comes next (approval, ring, batch, soak, gate, way
     back), records it, and says which hosts are to be asked or to do what.
-  - It touches no host. M(msp.ops.patch_install) does that, with the arguments that RV(tick) holds for each host.
+  - It touches no host. M(msp.ops.patch_install) does that, with the arguments that RV(tasks) holds for each host.
     C(playbooks/patch.yml) puts the two together.
   - One run of the playbook is one tick, of at most three rounds of this module. It takes one batch, and ends. A
     schedule repeats it. Soak is a time in the store; nothing waits for it.
@@ -126,17 +126,15 @@ EXAMPLES = r"""
 RETURN = r"""
 tick:
   description:
-    - What is handed on to the next round as it is. C(work) holds, for each host that is to do something, C(host),
-      C(rollout), C(operation) and C(arguments) for M(msp.ops.patch_install).
+    - What is handed on to the next round as it is.
   returned: with O(action=tick)
   type: dict
   sample: {holder: controller process 812 9f3a, work: [], acted: [], running: {}}
-hosts:
-  description: Names of the hosts in it.
+tasks:
+  description: By host that is to do something, the arguments for M(msp.ops.patch_install).
   returned: with O(action=tick)
-  type: list
-  elements: str
-  sample: [srv01.bakkerij-jansen]
+  type: dict
+  sample: {srv01.bakkerij-jansen: {rollout: bakkerij-jansen-20261126T220000-0f3cbb1c, action: start}}
 rollouts:
   description:
     - How far each rollout is. C(rollout), C(class), C(manifest), C(state), C(side), C(rings), C(hosts), C(next),

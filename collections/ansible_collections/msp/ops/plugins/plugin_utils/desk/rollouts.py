@@ -128,7 +128,7 @@ class Round:
         return {
             "changed": self.changed,
             "tick": self.tick.as_dict(),
-            "hosts": sorted({one.host for one in self.tick.work}),
+            "tasks": {one.host: dict(one.arguments) for one in self.tick.work},
             "rollouts": [{**one.told, "steps": list(one.steps)} for one in self.said],
             "summary": [line for one in self.said for line in one.lines] + list(self.notes),
             "halted": [one.rollout.id for one in self.said if one.halted],
