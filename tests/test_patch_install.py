@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, units
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, keeping, units
 from lab import hosts, image, paths, podman
 from lab.machines import MACHINES
 from lab.repository import MAIN, ON_HOST, SECURITY, Package, Repository
@@ -35,8 +35,7 @@ LAB = "-".join(filter(None, ("patch-test", os.environ.get("PYTEST_XDIST_WORKER")
 # Debian 12, 13 and 11.
 NAMES = TWELVE, THIRTEEN, ELEVEN = ("jansen-srv01", "harbour-srv01", "harbour-db01")
 SECONDS = 120
-# What the desk needs is imported here, so that it is in the program that asks.
-STATE = doing.TOP
+STATE = keeping.TOP
 HELD = ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service")
 AT, GO = "/run/lab-at", "/run/lab-go"
 
@@ -331,6 +330,7 @@ def prepare(bed: Bed, host: str) -> None:
     bed.sh(host, f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {old} >/root/prepared 2>&1")
     program = bed.place / f"ask-{host}.pyz"
     code = freezing.sources()
+    assert doing.__name__.replace(".", "/") + ".py" in code  # it is loaded here, and so in the program
     with zipfile.ZipFile(program, "w") as archive:
         archive.writestr("__main__.py", ASK)
         for name in freezing.packages(list(code)):
