@@ -1,4 +1,5 @@
-"""What holds for every test: no property is judged by the clock, on a machine that may be busy with much else.
+"""What holds for every test: no property is judged by the clock, on a machine that may be busy with much else; and where
+several processes run the tests (./msp test), one of them has the lab.
 
 recorded finds outputs of real tools that were recorded elsewhere and are not shipped; what reads them skips where they
 are not.
@@ -14,7 +15,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For ./msp test unit, which somebody waits for; ./msp test takes a hundred examples of each property.
+settings.register_profile("quick", settings.get_profile("no-clock"), max_examples=30)
 settings.load_profile("no-clock")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The lab's tests are one group, so that there is one lab; the others go file by file, for their fixtures' sake.
+
+    Not when all are collected: pytest-xdist has read the groups by then.
+    """
+    uses_lab = "session_name" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("lab" if uses_lab else item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,24 @@ import sys
 from collections.abc import Sequence
 
 from lab import packages
-from msp_cli.console import run, step
+from msp_cli.console import ROOT, run, step
 
 HELP = "all tests, or `test unit`; further arguments go to pytest"
 UNIT = ["collections/ansible_collections/msp/ops/tests/unit", "tests/unit"]
 # Unit tests share nothing but files of their own, so every core takes some.
-SIDE_BY_SIDE = ["--numprocesses", "auto", "--dist", "worksteal"]
+SIDE_BY_SIDE = ["--numprocesses", "auto", "--dist", "worksteal", "--hypothesis-profile", "quick"]
+# One process has the lab, and the other whatever needs none (conftest.py makes the groups).
+LAB_AND_REST = ["--numprocesses", "2", "--dist", "loadgroup"]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Set up what the tests use, then hand over to pytest. What can't be set up is said, and its tests skip."""
-    rest = list(arguments)
-    if rest[:1] == ["unit"]:
-        rest = [*SIDE_BY_SIDE, *UNIT, *rest[1:]]
-    else:
-        packages.ensure(step)
-    return run([sys.executable, "-m", "pytest", *rest])
+    return run([sys.executable, "-m", "pytest", *_for_pytest(list(arguments))])
+
+
+def _for_pytest(arguments: list[str]) -> list[str]:
+    if arguments[:1] == ["unit"]:
+        return [*SIDE_BY_SIDE, *UNIT, *arguments[1:]]
+    packages.ensure(step)
+    some = any((ROOT / one.partition("::")[0]).exists() for one in arguments)
+    return arguments if some else [*LAB_AND_REST, *arguments]
