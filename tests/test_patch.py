@@ -263,3 +263,55 @@ def test_what_breaks_its_service_stops_at_the_canary_and_the_other_rings_keep_wh
     again = office.tick()
     assert "halted" in again.output
     assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
+
+
+def test_a_person_aborts_it_and_nothing_of_it_is_tried_again_by_itself(office: Office) -> None:
+    ran = office.tick(
+        *("-e", "patch_action=abort", "-e", 'patch_by="A. de Vries"', "-e", 'patch_reason="The maker sends another"')
+    )
+
+    assert ran.status == 0, ran.output[-4000:]
+    assert office.rollout().side == "aborted"
+    again = office.tick()
+    assert again.status == 0, again.output[-4000:]
+    assert "was aborted by A. de Vries" in again.output
+    assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
+
+
+@pytest.mark.slow
+def test_debians_own_pending_security_updates_go_through_three_rings_to_the_end(office: Office) -> None:
+    office.offer(SECURITY, [till("1.1")])
+    for host in FLEET:
+        office.on(host, "mv", "/root/sources.list.before", "/etc/apt/sources.list")
+    office.scan()
+    with Store.open(office.store_url) as store:
+        scans = [good for good, _last in store.last_scans(OFFICE).values() if good]
+    pending = {one.update.name for scan in scans for one in scan.updates or () if one.patch_class == "security"}
+    assert len(scans) == len(FLEET)
+    assert pending
+
+    before = {one.id for one in office.stored()}
+
+    def security() -> Rollout | None:
+        """Routine updates may have a rollout of their own beside it."""
+        known = [fold(one.id, events.of(one)) for one in office.stored() if one.id not in before]
+        return next((one for one in known if one.patch_class == "security"), None)
+
+    ticks = 0
+    while (rollout := security()) is None or not rollout.over:
+        ran = office.tick()
+        ticks += 1
+        assert ran.status == 0, ran.output[-4000:]
+        assert ticks <= MOST_TICKS, ran.output[-4000:]
+
+    assert {host.state for host in rollout.hosts.values()} == {"patched"}
+    assert [ring.state for ring in rollout.rings] == ["complete"] * 3
+    office.scan()
+    with Store.open(office.store_url) as store:
+        left = [
+            one.update.name
+            for good, _last in store.last_scans(OFFICE).values()
+            for one in (good.updates if good and good.updates else ())
+            if one.patch_class == "security"
+        ]
+    assert left == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_install
 short_description: Install a host's part of a patch rollout, and prove it
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:

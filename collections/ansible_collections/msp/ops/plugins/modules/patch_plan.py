@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_plan
 short_description: Validate a customer's patch plan and show its calendar
-version_added: 0.3.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - Reads the patch plans that NetBox renders for a customer's contracted servers and workstations, which is the key

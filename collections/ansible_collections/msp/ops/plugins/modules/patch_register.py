@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: patch_register
 short_description: Record scans for updates, and tell NetBox how assets stand against their patch plans
-version_added: 0.2.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - Delivers to the evidence store what M(msp.ops.patch_scan) left in the spool.

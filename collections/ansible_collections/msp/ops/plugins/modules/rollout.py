@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: rollout
 short_description: Take a customer's patch rollouts one tick further
-version_added: 0.2.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - Reads a customer's patch plans from NetBox, and from the evidence store what waits on its hosts and the history of
