@@ -184,7 +184,12 @@ def test_who_is_still_at_work_is_left_at_it_and_asked_again_by_the_next_tick(des
 
     assert desk.rollout().hosts[ONE].state == "working"
     asked: list[str] = []
-    desk.tick(lambda host, operation: asked.append(operation) or well(host, operation))
+
+    def answer(host: str, operation: str) -> Mapping[str, Any]:
+        asked.append(operation)
+        return well(host, operation)
+
+    desk.tick(answer)
     assert asked[0] == "look"
     assert desk.rollout().hosts[ONE].state == "patched"
     assert desk.rollout().hosts[ONE].begins == 1
