@@ -1,5 +1,5 @@
-"""What holds for every test: no property is judged by the clock, on a machine that may be busy with much else; and where
-several processes run the tests (./msp test), one of them has the lab.
+"""What holds for every test: no property is judged by the clock, on a machine that may be busy with much else; and
+where several processes run the tests (./msp test), one of them has the lab.
 
 recorded finds outputs of real tools that were recorded elsewhere and are not shipped; what reads them skips where they
 are not.

@@ -62,13 +62,15 @@ PREPARE = (
 class Recipe:
     """What goes into an image: a release, and then Debian's updates, as a host gets them in its life.
 
-    So its logs tell of a day on which it was patched. `behind`: the updates are known but not applied.
+    So its logs tell of a day on which it was patched. `behind`: the updates are known but not applied. `also`: more
+    packages of Debian's.
     """
 
     name: str
     suite: str
     title: str
     behind: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -91,7 +93,7 @@ class Recipe:
             "--quiet",
             "--mode=root",
             "--variant=minbase",
-            f"--include={','.join(PACKAGES)}",
+            f"--include={','.join((*PACKAGES, *self.also))}",
             "--aptopt=Acquire::Languages none",
             # An image that was not finished is thrown away: no need to wait for the disk after each package.
             "--dpkgopt=force-unsafe-io",
@@ -105,7 +107,9 @@ class Recipe:
 
     @property
     def tag(self) -> str:
-        digest = hashlib.sha256(json.dumps([asdict(self), self.command]).encode()).hexdigest()[:12]
+        # A field that came later and says nothing is left out: an image that is the same keeps its name.
+        fields = {name: value for name, value in asdict(self).items() if value or name != "also"}
+        digest = hashlib.sha256(json.dumps([fields, self.command]).encode()).hexdigest()[:12]
         return f"localhost/msp-lab-{self.name}:{digest}"
 
     @property
@@ -119,6 +123,10 @@ DEBIAN_12 = Recipe("debian12", "bookworm", "Debian 12")
 DEBIAN_12_BEHIND = Recipe("debian12-behind", "bookworm", "Debian 12 with pending updates", behind=True)
 DEBIAN_13 = Recipe("debian13", "trixie", "Debian 13")
 RECIPES = (DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_13)
+# A real dnf 4, and what builds packages and repositories for it: 4.14 as RHEL 9 has, and 4.23. Debian has no dnf 5.
+WITH_DNF = ("dnf", "dnf-plugins-core", "rpm", "createrepo-c")
+DEBIAN_12_DNF = Recipe("debian12-dnf", "bookworm", "Debian 12 with dnf", also=WITH_DNF)
+DEBIAN_13_DNF = Recipe("debian13-dnf", "trixie", "Debian 13 with dnf", also=WITH_DNF)
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,14 @@ NEWCOMERS = (
         "jansen-ws02", BAKKERIJ_JANSEN, 22, "workstation", "Example Systems", "ES Desk 6",
         "EXW6N0042", "", DEBIAN_12, contracted=False,
     ),
+    # Five alike, as a rollout has them: installed long ago, with Debian's security updates of the time since pending.
+    *(
+        Machine(
+            f"harbour-pc{number:02}", HARBOUR_DENTAL, 30 + number, "workstation", "Example Systems", "ES Desk 3",
+            f"EXW3F{number:04}", "", DEBIAN_12_BEHIND, contracted=False,
+        )
+        for number in range(1, 6)
+    ),
 )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import gather,
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import Verification
-from lab import customers, hosts, lab
+from lab import customers, hosts, lab, plans
+from lab.api import NetBox
 from msp_cli import demo_discovery
 from msp_cli.console import ROOT, step, table
 from msp_cli.jobs import Job
@@ -90,6 +91,8 @@ def run(running: lab.Lab, build: Path) -> tuple[list[Path], list[Verification]]:
     job.play("our fields, tags and filters in NetBox", "playbooks/netbox.yml")
     for slug, contract in contracts.items():
         job.play(f"onboard {slug}", "playbooks/onboard.yml", "-e", json.dumps({"contract_file": str(contract)}))
+    with step("a patch plan for each customer"):
+        plans.load(NetBox(running))
     settings: dict[str, object] = {"report_directory": str(build / "reports"), "report_made_by": MADE_BY}
     what, audited = "every contracted host", list(contracts)
     where: tuple[str, ...] = ()

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from lab import packages
 from msp_cli.console import ROOT, run, step
 
-HELP = "all tests, or `test unit`; further arguments go to pytest"
+HELP = "all tests, or `test unit` (on SQLite alone); further arguments go to pytest"
 UNIT = ["collections/ansible_collections/msp/ops/tests/unit", "tests/unit"]
-# Unit tests share nothing but files of their own, so every core takes some.
-SIDE_BY_SIDE = ["--numprocesses", "auto", "--dist", "worksteal", "--hypothesis-profile", "quick"]
+# What somebody waits for: on every core, without a database server, and fewer examples of each property. Unit tests
+# share nothing but files of their own.
+QUICK = ["--numprocesses", "auto", "--dist", "worksteal", "--hypothesis-profile", "quick", "-m", "not postgresql"]
 # One process has the lab, and the other whatever needs none (conftest.py makes the groups).
 LAB_AND_REST = ["--numprocesses", "2", "--dist", "loadgroup"]
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _for_pytest(arguments: list[str]) -> list[str]:
     if arguments[:1] == ["unit"]:
-        return [*SIDE_BY_SIDE, *UNIT, *arguments[1:]]
+        return [*QUICK, *UNIT, *arguments[1:]]
     packages.ensure(step)
     some = any((ROOT / one.partition("::")[0]).exists() for one in arguments)
     return arguments if some else [*LAB_AND_REST, *arguments]

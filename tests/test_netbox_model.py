@@ -22,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import Outc
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers as found_customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
-from lab import customers
+from lab import customers, plans
 from lab.api import NetBox, Refused
 from msp_cli import doctor
 from msp_cli.console import ROOT
@@ -30,6 +30,7 @@ from msp_cli.console import ROOT
 pytestmark = pytest.mark.lab
 
 TODAY = dt.date(2026, 3, 1)
+PLAN = plans.of("harbour-dental", dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)).context[names.CONTEXT_PATCH_PLAN]
 MODEL = "model"
 OBJECTS = [
     "extras.customfieldchoiceset",
@@ -443,16 +444,30 @@ def test_a_report_is_a_button_on_the_customer_and_its_assets_only_when_there_is_
     assert all((f'href="{address}"' in page) == bool(address) for page in pages)
 
 
-def test_a_config_context_that_does_not_fit_its_profile_is_refused_by_netbox(modelled: NetBox) -> None:
-    (profile,) = modelled.all(f"extras/config-context-profiles/?name={names.PROFILE_STANDARD}")
-    context = {"name": "c", "profile": profile["id"], "weight": 1000}
+@pytest.mark.parametrize(
+    ("profile", "fits", "does_not"),
+    [
+        (
+            names.PROFILE_STANDARD,
+            {names.CONTEXT_STANDARD: {"name": "server", "version": 1}},
+            {names.CONTEXT_STANDARD: {"name": "server", "version": "newest"}},
+        ),
+        (
+            names.PROFILE_PATCH_PLAN,
+            {names.CONTEXT_PATCH_PLAN: PLAN},
+            {names.CONTEXT_PATCH_PLAN: {**PLAN, "rings": []}},
+        ),
+    ],
+)
+def test_a_config_context_that_does_not_fit_its_profile_is_refused_by_netbox(
+    modelled: NetBox, profile: str, fits: Any, does_not: Any
+) -> None:
+    (found,) = modelled.all(f"extras/config-context-profiles/?name={profile}")
+    context = {"profile": found["id"], "weight": 1000}
 
-    modelled.create(
-        "extras/config-contexts/", {**context, "data": {names.CONTEXT_STANDARD: {"name": "server", "version": 1}}}
-    )
+    modelled.create("extras/config-contexts/", {**context, "name": f"{profile} fits", "data": fits})
     with pytest.raises(Refused) as refused:
-        data = {names.CONTEXT_STANDARD: {"name": "server", "version": "newest"}}
-        modelled.create("extras/config-contexts/", {**context, "name": "d", "data": data})
+        modelled.create("extras/config-contexts/", {**context, "name": f"{profile} does not", "data": does_not})
 
     assert refused.value.status == 400
 

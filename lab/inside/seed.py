@@ -26,6 +26,7 @@ from django.db.models import Count, OuterRef, Subquery  # noqa: E402
 from django.db.models.functions import Coalesce  # noqa: E402
 from extras import models as extras  # noqa: E402
 from ipam import models as ipam  # noqa: E402
+from seed_plan import patch_plan  # noqa: E402 (it lies beside this file)
 from tenancy import models as tenancy  # noqa: E402
 from virtualization import models as virtualization  # noqa: E402
 
@@ -208,7 +209,7 @@ class Seed:
 
     def context_data(self, number: int) -> dict[str, Any]:
         """Overlapping keys at several depths: what merges, what is replaced, and lists, which are replaced whole."""
-        plan = {"ring": self.random.choice(("pilot", "broad", "late")), "window": {"start": f"{number % 24:02}:00"}}
+        plan = patch_plan(number, self.random.choice(("never", "if_needed", "always")))
         standard = {"name": f"standard-{number % 5}", "controls": [f"control-{number % 7}", f"control-{number % 11}"]}
         data: dict[str, Any] = {f"note_{number % 13}": {"from": number, f"only_{number}": True}}
         if self.random.random() < 0.5:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: discovery_digest
 short_description: Tell a customer what changed since they were last told
-version_added: 0.2.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - Writes what discovery found to have changed at a customer since the last digest, in the customer's language and time

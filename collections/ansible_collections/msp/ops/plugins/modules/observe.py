@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: observe
 short_description: Look at a customer's network through every source there is
-version_added: 0.2.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - Asks the discovery sources of one customer, live or from a file that a tool exported, and records in the evidence

@@ -103,21 +103,21 @@ class Host:
         search = os.pathsep.join(self.path(place) for place in SEARCH_PATH.split(":"))
         return shutil.which(name, path=search)
 
-    def prepare(self, *argv: str, **options: bool) -> None:
+    def prepare(self, *argv: str, unprivileged: bool = False, cwd: str = "/") -> None:
         """Start a program now and read it later with run(): the probes before it cost no time then."""
         program = self.program(argv[0])
         if program is None or argv in self._running:
             return
         self.starting = True
         try:
-            self._start(program, argv, options)
+            self._start(program, argv, unprivileged, cwd)
         finally:
             self.starting = False
 
-    def _start(self, program: str, argv: tuple[str, ...], options: dict[str, bool]) -> None:
+    def _start(self, program: str, argv: tuple[str, ...], unprivileged: bool, cwd: str) -> None:
         # A file, not a pipe: a pipe that nobody reads yet would stop the program when it is full.
         out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed in _close
-        other = NOBODY if self.privileged and options.get("unprivileged") else None
+        other = NOBODY if self.privileged and unprivileged else None
         try:
             # Started now, read later, each with its own time limit: run_command() of a module can do neither.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
@@ -125,7 +125,7 @@ class Host:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                cwd="/",
+                cwd=cwd,
                 env={"PATH": SEARCH_PATH, "LC_ALL": "C", "LANGUAGE": "C", "HOME": "/nonexistent"},
                 user=other,
                 group=other,
@@ -137,20 +137,21 @@ class Host:
             return
         self._running[argv] = (process, out, err)
 
-    def run(self, *argv: str, **options: bool) -> Output:
+    def run(self, *argv: str, unprivileged: bool = False, cwd: str = "/", seconds: float | None = None) -> Output:
         """Run a program (or take what was prepared). unprivileged=True: without root's rights."""
-        self.prepare(*argv, **options)
+        most = SECONDS_A_PROGRAM if seconds is None else seconds
+        self.prepare(*argv, unprivileged=unprivileged, cwd=cwd)
         if argv not in self._running:
             return Output(127, started=False)
         process, out, err = self._running[argv]
         try:
-            status = _wait(process, SECONDS_A_PROGRAM)
+            status = _wait(process, most)
         finally:
             self._end(process)
             texts = [self._close(stream) for stream in (out, err)]
             del self._running[argv]
         if status is None:
-            return Output(124, "", "no answer within %d seconds" % SECONDS_A_PROGRAM)
+            return Output(124, "", "no answer within %d seconds" % most)
         return Output(status, texts[0], texts[1])
 
     def scratch(self) -> str:

@@ -12,7 +12,7 @@ import re
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 
 DPKG_STATUS = "/var/lib/dpkg/status"
-_FIELD = re.compile(r"^(Package|Status|Architecture|Version): (.*)$", re.MULTILINE)
+_FIELD = re.compile(r"^(Package|Status|Architecture|Version|Source): (.*)$", re.MULTILINE)
 # %|EPOCH?{...}| prints only where there is an epoch.
 RPM_QUERY = (
     "rpm",
@@ -23,9 +23,12 @@ RPM_QUERY = (
 
 
 class Installed:
-    """One installed package. since is the time of installation where the package manager keeps it."""
+    """One installed package. since is the time of installation where the package manager keeps it.
 
-    __slots__ = ("architecture", "held", "name", "since", "vendor", "version")
+    source is the name and version of the source package that it was built from; dpkg only.
+    """
+
+    __slots__ = ("architecture", "held", "name", "since", "source", "vendor", "version")
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Installed:
         held: bool = False,
         vendor: str | None = None,
         since: int | None = None,
+        source: tuple[str, str] | None = None,
     ) -> None:
         self.name = name
         self.version = version
@@ -43,6 +47,7 @@ class Installed:
         self.held = held
         self.vendor = vendor
         self.since = since
+        self.source = source
 
 
 def parse_dpkg_status(text: str) -> list[Installed]:
@@ -53,8 +58,17 @@ def parse_dpkg_status(text: str) -> list[Installed]:
         states = fields.get("Status", "").split()
         if len(states) == 3 and states[2] not in ("config-files", "not-installed") and "Version" in fields:
             held = states[0] == "hold"
-            found.append(Installed(fields["Package"], fields["Version"], fields.get("Architecture", ""), held=held))
+            name, version = fields["Package"], fields["Version"]
+            source = parse_source(fields.get("Source", ""), name, version)
+            found.append(Installed(name, version, fields.get("Architecture", ""), held=held, source=source))
     return found
+
+
+def parse_source(text: str, name: str, version: str) -> tuple[str, str]:
+    """The field Source, "NAME (VERSION)": what is left out is as in the binary package, without a rebuild's "+b1"."""
+    words = text.split()
+    own = re.sub(r"\+b\d+$", "", version)
+    return (words[0] if words else name, words[1].strip("()") if len(words) > 1 else own)
 
 
 def parse_rpm(text: str) -> list[Installed]:

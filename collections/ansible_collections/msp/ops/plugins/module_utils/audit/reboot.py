@@ -13,9 +13,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Inst
 
 _NEEDRESTART = ("needrestart", "-b", "-k", "-r", "l")
 # What a running system keeps in memory until it is rebooted, by Red Hat's own advice.
-_CORE = frozenset(
-    ("glibc", "systemd", "dbus", "dbus-daemon", "dbus-broker", "linux-firmware", "openssl-libs", "gnutls")
-)
+CORE = frozenset(("glibc", "systemd", "dbus", "dbus-daemon", "dbus-broker", "linux-firmware", "openssl-libs", "gnutls"))
 
 
 def version_key(text: str) -> list[tuple[int, int, str]]:
@@ -71,7 +69,7 @@ def collect(host: Host, kind: str | None, rpms: list[Installed], booted: float |
             reasons += [why] if why else []
     if rpms and booted is not None:
         measured = True
-        late = sorted({one.name for one in rpms if one.name in _CORE and (one.since or 0) > booted})
+        late = sorted({one.name for one in rpms if one.name in CORE and (one.since or 0) > booted})
         reasons += ["%s was updated after the last boot" % name for name in late]
     if not measured and not reasons:
         host.unknown("reboot", "the host keeps no sign that a reboot is needed, and its kernel cannot be compared")

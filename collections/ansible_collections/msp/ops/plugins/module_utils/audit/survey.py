@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import datetime
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import (
     accounts,
+    boot,
     disks,
     listening,
     machine,
@@ -33,35 +29,9 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import (
     virtualisation,
 )
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.audit.probing import probe
 
 SCHEMA = 1
-SECONDS_A_PROBE = 30
-
-
-class ProbeTimeout(Exception):
-    """A probe used up its time."""
-
-
-def probe(host: Host, what: str, collect: Callable[..., Any], default: Any, *arguments: Any) -> Any:
-    """The probe's answer, or the default and a note that says why."""
-    try:
-        with _limit(host, SECONDS_A_PROBE):
-            return collect(host, *arguments)
-    except ProbeTimeout:
-        host.unknown(what, "no answer within %d seconds" % SECONDS_A_PROBE)
-    except Exception as error:
-        host.unknown(what, "%s: %s" % (type(error).__name__, str(error)[:200]))
-    return default
-
-
-def parse_boot_time(stat: str, first_process: str, hertz: int) -> float | None:
-    """The kernel's boot (/proc/stat) and the start of process 1 after it, which is later in a container."""
-    boot = next((line.split()[1] for line in stat.splitlines() if line.startswith("btime ")), None)
-    # The name in brackets may have spaces and brackets in it.
-    after_name = first_process.rpartition(")")[2].split()
-    if boot is None or len(after_name) < 20:
-        return None
-    return float(boot) + float(after_name[19]) / hertz
 
 
 def fqdn(name: str, hosts: str) -> str | None:
@@ -104,7 +74,7 @@ def _facts(host: Host, now: float) -> tuple[dict, dict]:
     facts["time"] = probe(host, "time", timesync.collect, {"synchronised": None, "service": None}, kind)
     facts["listening"], passing = probe(host, "listening", listening.collect, ([], []))
     facts["patches"] = probe(host, "patches", patches.collect, {"last": None, "history": []}, manager)
-    booted = probe(host, "uptime", _booted, None)
+    booted = probe(host, "uptime", boot.collect, None)
     seen = probe(host, "neighbours", neighbours.collect, {"neighbours": [], "lldp": []})
     nothing: tuple[dict, dict] = (updates.result(None, "the probe failed"), {})
     facts["updates"], origins = probe(host, "updates", updates.collect, nothing, manager, installed)
@@ -135,36 +105,6 @@ def _hostname(host: Host) -> dict:
     name = os.uname().nodename
     hosts = host.text("/etc/hosts") if host.exists("/etc/hosts") else ""
     return {"name": name.split(".")[0], "fqdn": fqdn(name, hosts)}
-
-
-def _booted(host: Host) -> float | None:
-    found = parse_boot_time(host.text("/proc/stat"), host.text("/proc/1/stat"), os.sysconf("SC_CLK_TCK"))
-    if found is None:
-        host.unknown("uptime", "the kernel does not say when it started")
-    return found
-
-
-@contextmanager
-def _limit(host: Host, seconds: int) -> Iterator[None]:
-    """Raise ProbeTimeout when the time is over, and again each second until the probe has let go.
-
-    Only the main thread can be interrupted so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def over(_number: int, _frame: object) -> None:
-        if not host.starting:
-            raise ProbeTimeout
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def timed(host: Host) -> dict:

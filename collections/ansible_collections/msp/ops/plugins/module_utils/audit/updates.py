@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which updates wait, which of them are security updates, and where packages come from.
 
-It never refreshes the package lists, takes no lock and writes no cache: apt-cache runs without root's rights and dnf
-from its cache only. What could not be measured is "known": false with the reason, never zero.
+It never refreshes the package lists, takes no lock and writes no cache: apt-cache and dnf run without root's rights,
+dnf from its cache only. What could not be measured is "known": false with the reason, never zero.
 """
 
 from __future__ import annotations
@@ -11,23 +11,35 @@ from __future__ import annotations
 import re
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import packages
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed, native_architecture
+from ansible_collections.msp.ops.plugins.module_utils.patching import dnf, shape
 
-_LISTS = "/var/lib/apt/lists"
+LISTS = "/var/lib/apt/lists"
 # Written by the update timer of Debian and Ubuntu after a refresh that succeeded.
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
-# rpm calls a package name-version-release.architecture.
-_NEVRA = re.compile(r"(?P<name>\S+)-(?:\d+:)?[^-\s]+-[^-\s]+\.(?P<architecture>[^.\s]+)$")
+# How apt marks a version that only some machines are to have yet.
+_PHASED = re.compile(r"\(phased (\d+)%\)")
 
 
 class Policy:
-    """One package in the answer of `apt-cache policy NAME...`: versions newest first, each with its sources."""
+    """One package in the answer of `apt-cache policy NAME...`: versions newest first, each with its sources.
+
+    ranks are the highest priority of a version's sources, whatever a pin on the version itself says; phased the
+    percentage of machines that a version is meant for so far, where it has one.
+    """
 
     def __init__(self) -> None:
         self.installed: str | None = None
         self.candidate: str | None = None
         self.versions: list[tuple[str, list[str]]] = []
+        self.ranks: dict[str, int] = {}
+        self.phased: dict[str, int] = {}
+
+    def above(self) -> list[tuple[str, list[str]]]:
+        """Every version that is newer than the installed one, newest first."""
+        names = [version for version, _sources in self.versions]
+        return self.versions[: names.index(self.installed)] if self.installed in names else []
 
     def newer(self) -> list[tuple[str, list[str]]]:
         """The versions above the installed one, up to the candidate; empty when the candidate is not newer."""
@@ -51,9 +63,16 @@ def parse_policy(text: str) -> dict[str, Policy]:
         bare = line.strip()
         if line.startswith("       ") and current.versions:
             # A source: "500 http://... suite/component architecture Packages".
-            current.versions[-1][1].append(bare.partition(" ")[2])
+            version, sources = current.versions[-1]
+            rank, _space, source = bare.partition(" ")
+            sources.append(source)
+            current.ranks[version] = max(int(rank), current.ranks.get(version, int(rank)))
         elif line.startswith((" *** ", "     ")):
-            current.versions.append((line[5:].split(" ")[0], []))
+            version = line[5:].split(" ")[0]
+            current.versions.append((version, []))
+            share = _PHASED.search(line)
+            if share:
+                current.phased[version] = int(share.group(1))
         elif bare.startswith(("Installed: ", "Candidate: ")):
             name, _colon, value = bare.partition(": ")
             setattr(current, name.lower(), None if value == "(none)" else value)
@@ -154,67 +173,42 @@ def key(one: Installed, native: str) -> str:
     return one.name if one.architecture in (native, "all") else "%s:%s" % (one.name, one.architecture)
 
 
-def parse_dnf_updates(text: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """`dnf check-update`: (name, architecture) to (version, repository). What is obsoleted comes after, and is left."""
-    found = {}
-    for line in text.split("\nObsoleting Packages", maxsplit=1)[0].splitlines():
-        words = line.split()
-        if len(words) == 3 and "." in words[0]:
-            name, _dot, architecture = words[0].rpartition(".")
-            found[name, architecture] = (words[1], words[2])
-    return found
-
-
-def parse_dnf_security(text: str) -> set[tuple[str, str]]:
-    """`dnf updateinfo list --security`: one advisory and package a line; the package is the last word."""
-    found = set()
-    for line in text.splitlines():
-        match = _NEVRA.search(line.strip())
-        if match and len(line.split()) >= 2:
-            found.add((match.group("name").split()[-1], match.group("architecture")))
-    return found
-
-
-def dnf_pending(
-    installed: list[Installed], updates: dict[tuple[str, str], tuple[str, str]], security: set[tuple[str, str]]
-) -> list[dict]:
-    have = {(one.name, one.architecture): one.version for one in installed}
-    rows = [
-        {
-            "name": name,
-            "from": have.get((name, architecture)),
-            "to": version,
-            "origin": repository,
-            "security": (name, architecture) in security,
+def dnf_pending(updates: list[dict]) -> list[dict]:
+    """The patch scan's updates as the audit has them. security is None where no advisory could tell."""
+    rows = []
+    for one in updates:
+        row = {
+            "name": one["name"],
+            "from": one["installed"],
+            "to": one["candidate"],
+            "origin": one["origin"],
+            "security": one["security"],
         }
-        for (name, architecture), (version, repository) in updates.items()
-    ]
+        rows.append(dict(row, held=True) if one["held"] else row)
     return sorted(rows, key=lambda row: (str(row["name"]), str(row["to"])))
 
 
 def result(pending: list[dict] | None, why: str | None = None) -> dict:
-    """None for pending means that nobody knows."""
+    """None for pending means that nobody knows.
+
+    So does None for security: there is an update that may be one, and none that is one for certain.
+    """
     if pending is None:
         return {"known": False, "why": why, "total": None, "security": None, "pending": []}
-    security = sum(1 for row in pending if row["security"])
+    security: int | None = sum(1 for row in pending if row["security"])
+    if not security and any(row["security"] is None for row in pending):
+        security = None
     return {"known": True, "why": None, "total": len(pending), "security": security, "pending": pending}
 
 
 def prepare(host: Host, manager: str | None, installed: list[Installed]) -> None:
     if manager == "dpkg":
-        host.prepare(*_policy(installed), unprivileged=True)
+        host.prepare(*policy_command(installed), unprivileged=True)
     elif manager == "rpm":
-        for command in _dnf_commands(host):
-            host.prepare(*command, unprivileged=True)
+        dnf.prepare(host)
 
 
-def _dnf_commands(host: Host) -> list[tuple[str, ...]]:
-    """The updates and the security advisories, from root's cache; the log goes where nobody keeps it."""
-    dnf = ("dnf", "--quiet", "--cacheonly", "--setopt=cachedir=/var/cache/dnf", "--setopt=logdir=" + host.scratch())
-    return [(*dnf, "check-update"), (*dnf, "updateinfo", "list", "--security")]
-
-
-def _policy(installed: list[Installed]) -> tuple[str, ...]:
+def policy_command(installed: list[Installed]) -> tuple[str, ...]:
     native = native_architecture(installed)
     return ("apt-cache", "policy") + tuple(sorted(key(one, native) for one in installed))
 
@@ -224,7 +218,7 @@ def collect(host: Host, manager: str | None, installed: list[Installed]) -> tupl
     if manager == "dpkg":
         found, origins = _apt(host, installed)
     elif manager == "rpm":
-        found, origins = _dnf(host, installed), {}
+        found, origins = _dnf(host), {}
     else:
         found, origins = result(None, "the package manager is not known"), {}
     if not found["known"]:
@@ -233,35 +227,33 @@ def collect(host: Host, manager: str | None, installed: list[Installed]) -> tupl
 
 
 def _apt(host: Host, installed: list[Installed]) -> tuple[dict, dict]:
-    answer = host.run(*_policy(installed), unprivileged=True)
+    answer = host.run(*policy_command(installed), unprivileged=True)
     if answer.status != 0:
         return result(None, "apt-cache " + answer.reason()), {}
     policies = parse_policy(answer.out)
     sources = {source for policy in policies.values() for _version, some in policy.versions for source in some}
-    releases = {source: _release(host, source) for source in sources if source != packages.DPKG_STATUS}
+    releases = {source: release(host, source) for source in sources if source != packages.DPKG_STATUS}
     if not releases:
         return result(None, "the host has no package lists: apt update was never run, or its lists were removed"), {}
     pending, origins = apt_pending(installed, policies, releases)
     return result(pending), origins
 
 
-def _release(host: Host, source: str) -> dict[str, str]:
+def release(host: Host, source: str) -> dict[str, str]:
+    """What the release file of a source says of it, or what its name says where there is none."""
     for name in release_files(source):
-        if host.exists("%s/%s" % (_LISTS, name)):
-            return parse_release(host.text("%s/%s" % (_LISTS, name)))
+        if host.exists("%s/%s" % (LISTS, name)):
+            return parse_release(host.text("%s/%s" % (LISTS, name)))
     return guess_release(source)
 
 
-def _dnf(host: Host, installed: list[Installed]) -> dict:
-    updates, security = (host.run(*command, unprivileged=True) for command in _dnf_commands(host))
-    # check-update ends with 100 when there are updates.
-    if updates.status not in (0, 100) or security.status != 0:
-        return result(None, "dnf " + _first_bad(updates, security).reason())
-    return result(dnf_pending(installed, parse_dnf_updates(updates.out), parse_dnf_security(security.out)))
-
-
-def _first_bad(updates: Output, security: Output) -> Output:
-    return updates if updates.status not in (0, 100) else security
+def _dnf(host: Host) -> dict:
+    found = dnf.read(host)
+    if found["outcome"] != shape.OK:
+        return result(None, found["why"])
+    for warning in found["warnings"]:
+        host.unknown("updates", warning)
+    return result(dnf_pending(found["updates"]))
 
 
 def metadata_time(host: Host, manager: str | None) -> float | None:
@@ -270,10 +262,12 @@ def metadata_time(host: Host, manager: str | None) -> float | None:
     The directory of the lists changes when a list changed; a refresh that found nothing new leaves it.
     """
     if manager == "dpkg":
-        lists = [name for name in host.names(_LISTS) if name.endswith(("Release", "Packages", ".lz4", ".gz", ".xz"))]
-        times = [host.modified(_LISTS) if lists else None, host.modified(_STAMP)]
+        lists = [name for name in host.names(LISTS) if name.endswith(("Release", "Packages", ".lz4", ".gz", ".xz"))]
+        times = [host.modified(LISTS) if lists else None, host.modified(_STAMP)]
     else:
-        places = [name for name in host.names("/var/cache/dnf") if host.exists("/var/cache/dnf/%s/repodata" % name)]
-        oldest = [host.modified("/var/cache/dnf/%s/repodata" % name) for name in places]
-        times = [min((time for time in oldest if time), default=None)]
+        # A refresh that found nothing new touches one file of a repository, and not the directory.
+        places = ["/var/cache/dnf/%s/repodata" % name for name in host.names("/var/cache/dnf")]
+        files = [["%s/%s" % (place, name) for name in host.names(place)] for place in places]
+        renewed = [max(filter(None, map(host.modified, some)), default=None) for some in files if some]
+        times = [min(filter(None, renewed), default=None)]
     return max((time for time in times if time), default=None)

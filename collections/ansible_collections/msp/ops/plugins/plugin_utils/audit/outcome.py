@@ -50,11 +50,21 @@ def read(host: str, result: Mapping[str, Any]) -> Outcome:
     """The outcome in what the module returned for a host."""
     if not result.get("failed") and isinstance(result.get("packed"), str):
         return _unpacked(host, result["packed"])
-    said = " ".join(str(result.get(key) or "") for key in ("module_stderr", "module_stdout", "msg"))
-    reason = _NO_PYTHON.search(said)
-    if reason:
-        return Outcome(NO_PYTHON, error=no_python(host, reason.group()))
+    said = words_of(result)
+    if reason := lacks_python(said):
+        return Outcome(NO_PYTHON, error=no_python(host, reason))
     return Outcome(FAILED, error=failed(host, str(result.get("msg") or said)))
+
+
+def words_of(result: Mapping[str, Any]) -> str:
+    """All that a module that broke, or what ran in its place, has printed."""
+    return " ".join(str(result.get(key) or "") for key in ("module_stderr", "module_stdout", "msg"))
+
+
+def lacks_python(said: str) -> str | None:
+    """The words that say that there is no Python that could run a module; None where there are none."""
+    reason = _NO_PYTHON.search(said)
+    return reason.group() if reason else None
 
 
 def _unpacked(host: str, text: str) -> Outcome:

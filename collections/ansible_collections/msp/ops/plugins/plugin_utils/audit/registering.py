@@ -9,20 +9,16 @@ answer, nothing that was measured is lost, and the next run derives the neighbou
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import batched
-from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import due, outcome, sightings, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
-from ansible_collections.msp.ops.plugins.plugin_utils.register.client import BATCH, Register
-from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import ENDPOINTS
+from ansible_collections.msp.ops.plugins.plugin_utils.register import asset_fields
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 MESSAGE = "msp.ops audit: facts changed"
 # Far more than a spool of thousands of audits needs, and an end for a run that waits for another one's delivery.
@@ -63,10 +59,11 @@ def register_audits(store: Store, register: Register, done: Registered, *, check
         due.done(customer)
         done.observations += len(seen)
     customers = sorted({one.subject.customer for one in done.attempts})
-    have = {asset: fields for customer in customers for asset, fields in _fields(register, customer).items()}
+    have = {asset: fields for customer in customers for asset, fields in asset_fields.read(register, customer).items()}
     done.changes = standing.changes(done.attempts, have)
     if not check:
-        refused = _write(register, done.changes)
+        wanted = {asset: wanted for asset, (_have, wanted) in done.changes.items()}
+        refused = asset_fields.write(register, wanted, MESSAGE)
         done.changes = {asset: change for asset, change in done.changes.items() if asset not in refused}
         hosts = {one.subject.asset: one.subject.host for one in done.attempts}
         done.refused = {hosts[asset]: str(error) for asset, error in refused.items()}
@@ -80,15 +77,6 @@ def _deliver(store: Store, seconds: float) -> list[str]:
     return delivered.rejected
 
 
-def _fields(register: Register, customer: str) -> dict[str, Mapping[str, Any]]:
-    """What NetBox has of each asset of a customer in the three fields."""
-    return {
-        f"{kind}:{row['id']}": plain(row.get("custom_fields") or {})
-        for kind, endpoint in ENDPOINTS.items()
-        for row in register.rows(endpoint, fields=("custom_fields",), filters={"tenant": [customer]})
-    }
-
-
 def _neighbours(register: Register, customer: str, audits: Iterable[Audit]) -> list[Observation]:
     saw = [audit for audit in audits if audit.volatile.get("neighbours") or audit.volatile.get("lldp")]
     if not saw:
@@ -96,30 +84,3 @@ def _neighbours(register: Register, customer: str, audits: Iterable[Audit]) -> l
     rows = register.rows("ipam/prefixes", fields=("prefix",), filters={"tenant": [customer]})
     prefixes = [str(row["prefix"]) for row in rows]
     return [seen for audit in saw for seen in sightings.neighbours(audit, prefixes)]
-
-
-def _write(register: Register, changes: Mapping[str, tuple[dict, dict]]) -> dict[str, MspError]:
-    """Give NetBox the changes; by asset what it refused. One that it refuses keeps no other from being written."""
-    refused: dict[str, MspError] = {}
-    for kind, endpoint in ENDPOINTS.items():
-        rows = [
-            {"id": int(asset.partition(":")[2]), "custom_fields": wanted}
-            for asset, (_have, wanted) in sorted(changes.items())
-            if asset.startswith(kind + ":")
-        ]
-        for part in batched(rows, BATCH):
-            refused |= {f"{kind}:{id}": error for id, error in _update(register, endpoint, part).items()}
-    return refused
-
-
-def _update(register: Register, endpoint: str, rows: Sequence[Mapping[str, Any]]) -> dict[int, MspError]:
-    """NetBox takes a request as a whole or not at all: refused, each row is asked on its own."""
-    try:
-        register.update(endpoint, rows, message=MESSAGE)
-    except MspError as error:
-        if error.code != "MSP-REG-007":
-            raise
-        if len(rows) == 1:
-            return {rows[0]["id"]: error}
-        return {id: why for row in rows for id, why in _update(register, endpoint, [row]).items()}
-    return {}

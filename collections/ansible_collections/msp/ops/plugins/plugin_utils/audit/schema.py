@@ -17,7 +17,7 @@ from typing import Any
 VERSION = 1
 
 
-def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def object_of(required: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {**required, **(optional or {})},
@@ -26,7 +26,7 @@ def _object(required: Mapping[str, Any], optional: Mapping[str, Any] | None = No
     }
 
 
-def _list(items: Mapping[str, Any]) -> dict[str, Any]:
+def list_of(items: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": dict(items)}
 
 
@@ -42,7 +42,7 @@ TIME_OR_NULL = {
 DATE_OR_NULL = {"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d$", "format": "date"}
 MAC_OR_NULL = {"type": ["string", "null"], "pattern": r"^[0-9a-f]{2}(:[0-9a-f]{2})+$"}
 
-_OS = _object(
+_OS = object_of(
     {
         "family": {"type": "string", "description": "debian, redhat, suse, windows, darwin, or the system's own id"},
         "id": TEXT,
@@ -55,7 +55,7 @@ _OS = _object(
         "support_end_source": TEXT_OR_NULL,
     }
 )
-_MACHINE = _object(
+_MACHINE = object_of(
     {
         "vendor": TEXT_OR_NULL,
         "model": TEXT_OR_NULL,
@@ -63,13 +63,13 @@ _MACHINE = _object(
         "uuid": TEXT_OR_NULL,
         "asset_tag": TEXT_OR_NULL,
         "chassis": TEXT_OR_NULL,
-        "cpu": _object(
+        "cpu": object_of(
             {"model": TEXT_OR_NULL, "sockets": COUNT_OR_NULL, "cores": COUNT_OR_NULL, "threads": COUNT_OR_NULL}
         ),
         "memory_bytes": COUNT_OR_NULL,
     }
 )
-_DISK = _object(
+_DISK = object_of(
     {
         "name": TEXT,
         "bytes": COUNT_OR_NULL,
@@ -78,54 +78,54 @@ _DISK = _object(
         "encrypted": FLAG_OR_NULL,
     }
 )
-_ENCRYPTION = _object(
+_ENCRYPTION = object_of(
     {
         "root": {**FLAG_OR_NULL, "description": "the system's own volume: /, C: or the startup disk"},
         "swap": FLAG_OR_NULL,
-        "volumes": _list(
-            _object(
+        "volumes": list_of(
+            object_of(
                 {
                     "name": TEXT,
                     "kind": {"type": ["string", "null"], "description": "LUKS1, LUKS2, PLAIN, BitLocker, FileVault..."},
-                    "on": _list(TEXT),
+                    "on": list_of(TEXT),
                     "open": {"type": "boolean"},
                 }
             )
         ),
-        "unencrypted": _list(TEXT),
+        "unencrypted": list_of(TEXT),
     }
 )
-_INTERFACE = _object({"name": TEXT, "mac": MAC_OR_NULL, "kind": TEXT_OR_NULL, "addresses": _list(TEXT)})
-_PACKAGE = _object({"name": TEXT, "version": TEXT, "architecture": TEXT_OR_NULL, "origin": TEXT_OR_NULL})
-_HISTORY = _object(
+_INTERFACE = object_of({"name": TEXT, "mac": MAC_OR_NULL, "kind": TEXT_OR_NULL, "addresses": list_of(TEXT)})
+_PACKAGE = object_of({"name": TEXT, "version": TEXT, "architecture": TEXT_OR_NULL, "origin": TEXT_OR_NULL})
+_HISTORY = object_of(
     {
         "at": TIME_OR_NULL,
         "action": {"enum": ["install", "upgrade", "downgrade", "reinstall", "remove", "purge"]},
-        "packages": _list(_object({"name": TEXT, "from": TEXT_OR_NULL, "to": TEXT_OR_NULL})),
+        "packages": list_of(object_of({"name": TEXT, "from": TEXT_OR_NULL, "to": TEXT_OR_NULL})),
     },
     {"error": TEXT},
 )
-_PENDING = _object(
+_PENDING = object_of(
     {
         "name": TEXT,
         "from": TEXT_OR_NULL,
         "to": TEXT_OR_NULL,
         "origin": TEXT_OR_NULL,
-        "security": {"type": "boolean"},
+        "security": {"type": ["boolean", "null"]},
     },
     {"held": {"type": "boolean"}},
 )
-_UPDATES = _object(
+_UPDATES = object_of(
     {
         "known": {"type": "boolean"},
         "why": TEXT_OR_NULL,
         "total": COUNT_OR_NULL,
         "security": COUNT_OR_NULL,
-        "pending": _list(_PENDING),
+        "pending": list_of(_PENDING),
     }
 )
-_LISTENING = _list(
-    _object(
+_LISTENING = list_of(
+    object_of(
         {
             "protocol": {"enum": ["tcp", "udp"]},
             "address": TEXT,
@@ -134,43 +134,43 @@ _LISTENING = _list(
         }
     )
 )
-_FACTS = _object(
+_FACTS = object_of(
     {
         "schema": {"const": VERSION},
         "os": {"anyOf": [_OS, {"type": "null"}]},
-        "hostname": _object({"name": TEXT_OR_NULL, "fqdn": TEXT_OR_NULL}),
+        "hostname": object_of({"name": TEXT_OR_NULL, "fqdn": TEXT_OR_NULL}),
         "machine": {"anyOf": [_MACHINE, {"type": "null"}]},
-        "disks": _list(_DISK),
+        "disks": list_of(_DISK),
         "encryption": {"anyOf": [_ENCRYPTION, {"type": "null"}]},
-        "interfaces": _list(_INTERFACE),
-        "virtualisation": _object({"role": {"enum": ["physical", "guest", None]}, "type": TEXT_OR_NULL}),
-        "packages": _list(_PACKAGE),
-        "patches": _object({"last": TIME_OR_NULL, "history": _list(_HISTORY)}),
+        "interfaces": list_of(_INTERFACE),
+        "virtualisation": object_of({"role": {"enum": ["physical", "guest", None]}, "type": TEXT_OR_NULL}),
+        "packages": list_of(_PACKAGE),
+        "patches": object_of({"last": TIME_OR_NULL, "history": list_of(_HISTORY)}),
         "updates": _UPDATES,
-        "reboot": _object({"needed": FLAG_OR_NULL, "reasons": _list(TEXT)}),
-        "administrators": _list(
-            _object({"name": TEXT, "uid": {"type": ["integer", "string", "null"]}, "via": _list(TEXT)})
+        "reboot": object_of({"needed": FLAG_OR_NULL, "reasons": list_of(TEXT)}),
+        "administrators": list_of(
+            object_of({"name": TEXT, "uid": {"type": ["integer", "string", "null"]}, "via": list_of(TEXT)})
         ),
-        "time": _object({"synchronised": FLAG_OR_NULL, "service": TEXT_OR_NULL}),
+        "time": object_of({"synchronised": FLAG_OR_NULL, "service": TEXT_OR_NULL}),
         "listening": _LISTENING,
-        "unknown": _list(_object({"what": TEXT, "why": TEXT})),
+        "unknown": list_of(object_of({"what": TEXT, "why": TEXT})),
     }
 )
-_VOLATILE = _object(
+_VOLATILE = object_of(
     {
         "at": TIME_OR_NULL,
         "uptime_seconds": COUNT_OR_NULL,
         "metadata_age_seconds": COUNT_OR_NULL,
-        "neighbours": _list(_object({"address": TEXT, "mac": TEXT, "interface": TEXT_OR_NULL, "state": TEXT})),
-        "lldp": _list(
-            _object(
+        "neighbours": list_of(object_of({"address": TEXT, "mac": TEXT, "interface": TEXT_OR_NULL, "state": TEXT})),
+        "lldp": list_of(
+            object_of(
                 {
                     "interface": TEXT_OR_NULL,
                     "name": TEXT_OR_NULL,
                     "description": TEXT_OR_NULL,
                     "chassis": TEXT_OR_NULL,
                     "port": TEXT_OR_NULL,
-                    "addresses": _list(TEXT),
+                    "addresses": list_of(TEXT),
                 }
             )
         ),
@@ -180,13 +180,13 @@ _VOLATILE = _object(
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "The result of an msp.ops audit of one host",
-    **_object({"facts": _FACTS, "volatile": _VOLATILE, "seconds": {"type": "number", "minimum": 0}}),
+    **object_of({"facts": _FACTS, "volatile": _VOLATILE, "seconds": {"type": "number", "minimum": 0}}),
 }
 
 
-def check(value: object) -> None:
+def check(value: object, schema: Mapping[str, Any] = SCHEMA) -> None:
     """ValueError when a result is not in the shape; says where."""
-    if problem := _problem(value, SCHEMA, "result"):
+    if problem := _problem(value, schema, "result"):
         raise ValueError(problem)
 
 

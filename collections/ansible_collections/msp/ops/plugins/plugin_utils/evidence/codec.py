@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, pending
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
     Change,
@@ -27,8 +27,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Sheet,
     Sighting,
     StoredPlan,
+    StoredRollout,
     Ticket,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Facts:
     body: Mapping[str, Any]
 
 
-Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket
+Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan
 
 KINDS: dict[str, type] = {
     "facts": Facts,
@@ -48,6 +50,7 @@ KINDS: dict[str, type] = {
     "run_host": RunHost,
     "effort": Effort,
     "ticket": Ticket,
+    "patch_scan": Scan,
 }
 _NAMES = {
     **{record: name for name, record in KINDS.items()},
@@ -58,16 +61,24 @@ _NAMES = {
     StoredPlan: "plan",
     Decision: "decision",
     Digest: "digest",
+    StoredRollout: "rollout",
 }
 # What is told of a customer besides, and never spooled.
-Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest
-_TIMES = frozenset({"at", "started", "ended", "opened", "closed"})
+Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout
+_TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at"})
 
 
 def encode(record: Record | Told) -> str:
     """One line, without the newline."""
-    data = {field.name: getattr(record, field.name) for field in fields(record)}
+    data = pending.plain(record) if isinstance(record, Scan) else _fields(record)
     return hashing.canonical_json({"kind": _NAMES[type(record)], "data": data})
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    if isinstance(record, StoredRollout):
+        values["events"] = [_fields(event) for event in record.events]
+    return values
 
 
 def decode(line: str) -> Record:
@@ -80,7 +91,7 @@ def decode(line: str) -> Record:
         if unknown := sorted(set(data) - known):
             raise ValueError(f"unknown fields {', '.join(unknown)}")
         values = {name: _value(name, value) for name, value in data.items()}
-        record: Record = kind(**values)
+        record: Record = pending.scan(values) if kind is Scan else kind(**values)
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return record

@@ -33,6 +33,7 @@ def customers(store: Store) -> list[str]:
     having = (
         *(known.things, known.audits, known.run_hosts, known.sheets, known.tickets, known.effort),
         *(known.coverages, known.changes, known.plans, known.decisions, known.digests),
+        *(known.patch_scans, known.rollouts),
     )
     with store.database.read() as connection:
         return sorted(
@@ -54,6 +55,8 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
         yield from _runs(connection, customer)
         yield from reading.sheets(connection, customer=customer)
         yield from reading.plans(connection, customer=customer)
+        yield from reading.scans(connection, customer)
+        yield from reading.rollouts(connection, customer=customer)
         known = tables()
         kinds: list[tuple[sa.Table, Callable[[Any], Exported]]] = [
             (known.tickets, rows.ticket),

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, packing, rows
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, packing, pending, rows
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
     Change,
@@ -27,10 +27,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Seen,
     Sheet,
     Sighting,
+    StoredEvent,
     StoredPlan,
+    StoredRollout,
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Judged, Scan
 
 with suppress(ImportError):  # engine.py says what is missing
     import sqlalchemy as sa
@@ -312,6 +315,99 @@ def last_digest(connection: Connection, customer: str) -> Digest | None:
     query = sa.select(table).where(table.c.customer == customer).order_by(table.c.until.desc()).limit(1)
     row = connection.execute(query).first()
     return rows.digest(row) if row else None
+
+
+def last_scans(connection: Connection, customer: str) -> dict[str, tuple[Scan | None, Scan | None]]:
+    """By asset: the last good scan and the last attempt. They are one and the same when the last went well."""
+    scans = tables().patch_scans.c
+    attempts = _newest_scans(connection, customer)
+    good = _newest_scans(connection, customer, scans.outcome == "ok")
+    lists = _updates(connection, (row.facts_id for row in (*attempts.values(), *good.values())))
+    made = {row.id: rows.scan(row, lists.get(row.facts_id)) for row in (*attempts.values(), *good.values())}
+    return {asset: (made[good[asset].id] if asset in good else None, made[row.id]) for asset, row in attempts.items()}
+
+
+def _newest_scans(connection: Connection, customer: str, *where: Any) -> dict[str, Any]:
+    """The newest of a customer's scans of each asset, found in the index alone, however many there were."""
+    table = tables().patch_scans
+    newest = (
+        sa.select(table.c.asset, sa.func.max(table.c.at).label("at"))
+        .where(table.c.customer == customer, *where)
+        .group_by(table.c.asset)
+        .subquery("newest")
+    )
+    same = sa.and_(table.c.customer == customer, table.c.asset == newest.c.asset, table.c.at == newest.c.at)
+    query = sa.select(table).join_from(newest, table, same).where(*where).order_by(table.c.asset, table.c.id)
+    return {row.asset: row for row in connection.execute(query)}
+
+
+def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[int | None, tuple[Judged, ...]]:
+    """The lists of updates that facts hold, by the facts' ids; what is on many lists is one object."""
+    known, links = tables(), tables().facts_chunks.c
+    found: dict[int | None, tuple[Judged, ...]] = {}
+    shared: dict[str, Judged] = {}
+    for ids in batched(sorted({number for number in facts_ids if number is not None}), BATCH):
+        chunks: dict[int, list[bytes]] = defaultdict(list)
+        query = (
+            sa.select(links.facts_id, known.chunks.c.body)
+            .join_from(known.facts_chunks, known.chunks, known.chunks.c.id == links.chunk_id)
+            .where(links.facts_id.in_(ids))
+            .order_by(links.facts_id, links.position)
+        )
+        for row in connection.execute(query):
+            chunks[row.facts_id].append(row.body)
+        for row in connection.execute(sa.select(known.facts.c.id, known.facts.c.body).where(known.facts.c.id.in_(ids))):
+            found[row.id] = pending.updates(packing.unpack(row.body, chunks[row.id]), shared)
+    return found
+
+
+def versions_seen(connection: Connection, customer: str) -> dict[tuple[str, str, str, str], dt.datetime]:
+    """Since when each version waits: by platform, package name, architecture and version."""
+    seen = tables().versions_seen.c
+    query = sa.select(seen.platform, seen.name, seen.architecture, seen.version, seen.since)
+    found = connection.execute(query.where(seen.customer == customer))
+    return {(row.platform, row.name, row.architecture, row.version): rows.time_of(row.since) for row in found}
+
+
+def scans(connection: Connection, customer: str) -> Iterator[Scan]:
+    """Every scan of a customer, oldest first, a part at a time."""
+    table = tables().patch_scans
+    query = sa.select(table).where(table.c.customer == customer).order_by(table.c.id)
+    for part in connection.execution_options(yield_per=BATCH).execute(query).partitions():
+        lists = _updates(connection, (row.facts_id for row in part))
+        yield from (rows.scan(row, lists.get(row.facts_id)) for row in part)
+
+
+def rollouts(
+    connection: Connection,
+    *,
+    customer: str | None = None,
+    rollout_id: str | None = None,
+    open_only: bool = False,
+    since: dt.datetime | None = None,
+) -> list[StoredRollout]:
+    """Rollouts of a customer, the one recorded last first; or the one with this id. open_only: those not over; since:
+    those made from then on.
+    """
+    table, events = tables().rollouts, tables().rollout_events
+    query = sa.select(table)
+    if customer is not None:
+        query = query.where(table.c.customer == customer)
+    if rollout_id is not None:
+        query = query.where(table.c.id == rollout_id)
+    if since is not None:
+        query = query.where(table.c.made >= rows.micros(since))
+    if open_only:
+        theirs = sa.select(events.c.closes).where(events.c.rollout == table.c.id)
+        last = theirs.order_by(events.c.number.desc()).limit(1).scalar_subquery()
+        query = query.where(sa.func.coalesce(last, sa.false()).is_(sa.false()))
+    found = connection.execute(query.order_by(table.c.recorded_at.desc(), table.c.made.desc(), table.c.id)).all()
+    steps: dict[str, list[StoredEvent]] = defaultdict(list)
+    for ids in batched([row.id for row in found], BATCH):
+        of_these = sa.select(events).where(events.c.rollout.in_(ids)).order_by(events.c.rollout, events.c.number)
+        for row in connection.execute(of_these):
+            steps[row.rollout].append(rows.event(row))
+    return [rows.rollout(row, tuple(steps[row.id])) for row in found]
 
 
 def who(connection: Connection, term: str) -> list[Known]:

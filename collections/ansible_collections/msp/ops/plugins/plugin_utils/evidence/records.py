@@ -281,3 +281,43 @@ class Digest:
     since: dt.datetime | None
     until: dt.datetime
     changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One step of a rollout. body is what patching.events makes of it; closes: the rollout is over with it.
+
+    number and fence are given when it is appended; recorded_at is the database's clock.
+    """
+
+    kind: str
+    at: dt.datetime
+    body: Mapping[str, Any] = field(default_factory=dict)
+    closes: bool = False
+    number: int | None = None
+    fence: int | None = None
+    recorded_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRollout:
+    """A rollout as it was planned, and every step since, oldest first. plan is the name of the customer's patch plan.
+
+    plan_hash and manifest_hash say which plan made it and what it installs; body holds both, as they were then. fence
+    is the number of the lease under which it was recorded.
+    """
+
+    id: str
+    customer: str
+    plan: str
+    plan_hash: str
+    made: dt.datetime
+    manifest_hash: str
+    body: Mapping[str, Any]
+    events: tuple[StoredEvent, ...] = ()
+    fence: int | None = None
+    recorded_at: dt.datetime | None = None
+
+    @property
+    def over(self) -> bool:
+        return bool(self.events) and self.events[-1].closes

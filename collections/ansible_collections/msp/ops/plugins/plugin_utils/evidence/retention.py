@@ -4,7 +4,7 @@
 
 Preview and removal are one code path: a preview is a removal that is rolled back. What was agreed or billed (sheets,
 plans and decisions, effort, tickets) is bookkeeping and stays. The last good audit of an asset stays as long as
-somebody still tries to audit it.
+somebody still tries to audit it, and so does its last good scan for updates. A rollout stays until it is over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import rows, writing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import reading, rows, writing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
@@ -79,7 +79,8 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
         cutoff = writing.database_micros(connection) - age // dt.timedelta(microseconds=1)
         removed = {
             **_remove_sightings(connection, customer, cutoff),
-            **_remove_audits(connection, customer, cutoff),
+            **_remove_measured(connection, customer, cutoff),
+            **_remove_rollouts(connection, customer, cutoff),
             **_remove_runs(connection, customer, cutoff),
             "seen": _delete(
                 connection, tables().seen, tables().seen.c.customer == customer, tables().seen.c.last_seen < cutoff
@@ -155,33 +156,90 @@ def _forget_words(connection: Connection, thing_ids: Iterable[int]) -> int:
     return forgotten
 
 
-def _remove_audits(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
-    """Old audits, then the facts that no audit names any more, then the chunks that no facts hold any more."""
+def _remove_measured(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    """Old audits and scans, then the facts that neither names any more, then the chunks that no facts hold any more."""
     known = tables()
-    audits, good = known.audits.c, views().last_good_audits.c
+    audits, scans = known.audits.c, known.patch_scans.c
+    good = views().last_good_audits.c
     alive = sa.select(audits.asset).where(audits.customer == customer, audits.at >= cutoff)
     needed = sa.select(good.id).where(good.customer == customer, good.asset.in_(alive))
-    old = sa.and_(audits.customer == customer, audits.at < cutoff, audits.id.not_in(needed))
-    named = set(connection.execute(sa.select(audits.facts_id).where(old, audits.facts_id.is_not(None))).scalars())
-    removed = {"audits": _delete(connection, known.audits, old)}
+    old_audits = sa.and_(audits.customer == customer, audits.at < cutoff, audits.id.not_in(needed))
+    old_scans = sa.and_(scans.customer == customer, scans.at < cutoff, scans.id.not_in(_needed_scans(customer, cutoff)))
+    named = {
+        number
+        for column, old in ((audits.facts_id, old_audits), (scans.facts_id, old_scans))
+        for number in connection.execute(sa.select(column).where(old, column.is_not(None))).scalars()
+    }
+    removed = {
+        "audits": _delete(connection, known.audits, old_audits),
+        "patch_scans": _delete(connection, known.patch_scans, old_scans),
+    }
+    removed["versions_seen"] = _forget_versions(connection, customer, cutoff)
     removed |= _remove_facts(connection, sorted(named | _strays(connection)))
     return removed
 
 
+def _forget_versions(connection: Connection, customer: str, cutoff: int) -> int:
+    """Since when a version waits is kept for as long as it waits somewhere."""
+    seen = tables().versions_seen
+    names = [column.name for column in seen.primary_key.columns]
+    old = connection.execute(sa.select(seen).where(seen.c.customer == customer, seen.c.since < cutoff)).all()
+    scans = (
+        (good for good, _last in reading.last_scans(connection, customer).values() if good is not None) if old else ()
+    )
+    waiting = {tuple(row[name] for name in names) for scan in scans for row in rows.version_rows(scan)}
+    return sum(
+        _delete(connection, seen, *(seen.c[name] == getattr(row, name) for name in names))
+        for row in old
+        if tuple(getattr(row, name) for name in names) not in waiting
+    )
+
+
+def _needed_scans(customer: str, cutoff: int) -> Any:
+    """The last good scan of every asset that somebody still tries to scan."""
+    scans = tables().patch_scans.c
+    alive = sa.select(scans.asset).where(scans.customer == customer, scans.at >= cutoff)
+    good = tables().patch_scans.alias("good")
+    newest = (
+        sa.select(good.c.id)
+        .where(good.c.customer == customer, good.c.asset == scans.asset, good.c.outcome == "ok")
+        .order_by(good.c.at.desc(), good.c.id.desc())
+        .limit(1)
+        .correlate(tables().patch_scans)
+        .scalar_subquery()
+    )
+    return sa.select(scans.id).where(scans.customer == customer, scans.asset.in_(alive), scans.id == newest)
+
+
+def _remove_rollouts(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    """Rollouts that were over before the cutoff, with all their events."""
+    known = tables()
+    events, rollouts = known.rollout_events, known.rollouts
+    ended = sa.select(events.c.rollout).where(events.c.closes, events.c.recorded_at < cutoff)
+    over = sa.select(rollouts.c.id).where(rollouts.c.customer == customer, rollouts.c.id.in_(ended))
+    names = list(connection.execute(over).scalars())
+    removed = {"rollout_events": 0, "rollouts": 0}
+    for part in batched(names, writing.BATCH):
+        removed["rollout_events"] += _delete(connection, events, events.c.rollout.in_(part))
+        removed["rollouts"] += _delete(connection, rollouts, rollouts.c.id.in_(part))
+    return removed
+
+
 def _strays(connection: Connection) -> set[int]:
-    """Facts whose audit never came. Facts are written before their audit, so a day must have passed."""
+    """Facts whose audit never came. Facts may be written before what names them, so a day must have passed."""
     facts = tables().facts.c
     aged = facts.recorded_at < writing.database_micros(connection) - DAY
     return set(connection.execute(sa.select(facts.id).where(aged, _nobodys())).scalars())
 
 
 def _nobodys() -> Any:
-    """No audit names these facts."""
-    return ~sa.exists().where(tables().audits.c.facts_id == tables().facts.c.id)
+    """No audit and no scan names these facts."""
+    facts, known = tables().facts.c, tables()
+    return sa.and_(*(~sa.exists().where(table.c.facts_id == facts.id) for table in (known.audits, known.patch_scans)))
 
 
 def _remove_facts(connection: Connection, ids: Iterable[int]) -> dict[str, int]:
-    """Those of the facts that no audit names, and their chunks that no other facts hold."""
+    """Those of the facts that nothing names, and their chunks that no other facts hold."""
     known = tables()
     chunks: set[int] = set()
     removed = {"facts": 0, "chunks": 0}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -30,9 +30,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Seen,
     Sheet,
     Sighting,
+    StoredEvent,
     StoredPlan,
+    StoredRollout,
     Ticket,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import SCAN_OUTCOMES, Judged, Scan
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -432,4 +435,113 @@ def seen(row: Any) -> Seen:
         last_seen=time_of(row.last_seen),
         sources=tuple(json.loads(row.sources)),
         place=json.loads(row.place),
+    )
+
+
+def scan_row(scan: Scan) -> Row:
+    """The row of a scan, but for the id of the facts that hold its updates."""
+    if scan.outcome not in SCAN_OUTCOMES or (scan.outcome == "ok") != (scan.updates is not None):
+        raise MspError(
+            "MSP-EVD-007",
+            f"a scan with an outcome of {', '.join(SCAN_OUTCOMES)}, and a list of updates if and only if it is ok",
+            f"outcome {scan.outcome!r} {'without' if scan.updates is None else 'with'} a list of updates for "
+            f"{scan.asset} of {scan.customer}",
+            "report this as a defect of the part that made the record",
+        )
+    return {
+        "customer": clean(scan.customer),
+        "asset": clean(scan.asset),
+        "host": clean(scan.host),
+        "at": micros(scan.at),
+        "outcome": scan.outcome,
+        "platform": clean(scan.platform),
+        "manager": clean(scan.manager),
+        "metadata_at": _maybe_micros(scan.metadata_at),
+        "warnings": hashing.canonical_json(list(scan.warnings)),
+        "error": _maybe_clean(scan.error),
+        "run": _maybe_clean(scan.run),
+    }
+
+
+def version_rows(scan: Scan) -> Iterator[Row]:
+    """The versions that wait on an asset, those between the installed one and the candidate too."""
+    for update in (one.update for one in scan.updates or ()):
+        for version in {update.candidate, *(one.version for one in update.versions)}:
+            yield {
+                "customer": clean(scan.customer),
+                "platform": clean(scan.platform),
+                "name": clean(update.name),
+                "architecture": clean(update.architecture),
+                "version": clean(version),
+                "since": micros(scan.at),
+            }
+
+
+def scan(row: Any, updates: tuple[Judged, ...] | None) -> Scan:
+    """A scan from its row and the updates that its facts hold."""
+    return Scan(
+        customer=row.customer,
+        asset=row.asset,
+        host=row.host,
+        at=time_of(row.at),
+        outcome=row.outcome,
+        platform=row.platform,
+        manager=row.manager,
+        updates=updates,
+        metadata_at=_maybe_time(row.metadata_at),
+        warnings=tuple(json.loads(row.warnings)),
+        error=row.error,
+        run=row.run,
+    )
+
+
+def rollout_row(rollout: StoredRollout, fence: int) -> Row:
+    return {
+        "id": clean(rollout.id),
+        "customer": clean(rollout.customer),
+        "plan": clean(rollout.plan),
+        "plan_hash": clean(rollout.plan_hash),
+        "made": micros(rollout.made),
+        "manifest_hash": clean(rollout.manifest_hash),
+        "body": hashing.canonical_json(dict(rollout.body)),
+        "fence": fence,
+    }
+
+
+def rollout(row: Any, events: tuple[StoredEvent, ...]) -> StoredRollout:
+    return StoredRollout(
+        id=row.id,
+        customer=row.customer,
+        plan=row.plan,
+        plan_hash=row.plan_hash,
+        made=time_of(row.made),
+        manifest_hash=row.manifest_hash,
+        body=json.loads(row.body),
+        events=events,
+        fence=row.fence,
+        recorded_at=time_of(row.recorded_at),
+    )
+
+
+def event_row(rollout_id: str, number: int, event: StoredEvent, fence: int) -> Row:
+    return {
+        "rollout": clean(rollout_id),
+        "number": number,
+        "kind": clean(event.kind),
+        "at": micros(event.at),
+        "body": hashing.canonical_json(dict(event.body)),
+        "closes": event.closes,
+        "fence": fence,
+    }
+
+
+def event(row: Any) -> StoredEvent:
+    return StoredEvent(
+        kind=row.kind,
+        at=time_of(row.at),
+        body=json.loads(row.body),
+        closes=bool(row.closes),
+        number=row.number,
+        fence=row.fence,
+        recorded_at=time_of(row.recorded_at),
     )

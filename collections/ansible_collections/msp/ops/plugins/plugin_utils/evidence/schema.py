@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
     *("facts", "chunks", "facts_chunks", "audits", "run_hosts", "sheets", "sheets_applied", "effort"),
     *("coverages", "changes", "plans", "plan_approvals", "plan_steps", "decisions", "digests"),
+    *("patch_scans", "rollouts", "rollout_events"),
 )
 
 
@@ -55,6 +56,10 @@ class Tables:
     plan_steps: sa.Table
     decisions: sa.Table
     leases: sa.Table
+    patch_scans: sa.Table
+    versions_seen: sa.Table
+    rollouts: sa.Table
+    rollout_events: sa.Table
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def tables() -> Tables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned)
+    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched)
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
 
@@ -399,6 +404,74 @@ def _planned(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("expires", BigInteger, nullable=False),
     )
     return plans, approvals, steps, decisions, leases
+
+
+def _patched(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What waited on an asset whenever somebody looked; since when each version did; and rollouts with their events.
+
+    versions_seen is made of the scans, and outlives those that told of a version first: deadlines count from there.
+    An event's number is one more than that of the last event its writer has read, so of two writers one is refused.
+    closes: the rollout is over with this event, and there is none after it.
+    """
+    from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    scans = Table(
+        "patch_scans",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("platform", Text, nullable=False),
+        Column("manager", Text, nullable=False),
+        Column("facts_id", number, ForeignKey("facts.id"), index=True),
+        Column("metadata_at", BigInteger),
+        Column("warnings", Text, nullable=False),
+        Column("error", Text),
+        Column("run", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        UniqueConstraint("customer", "asset", "at", "outcome"),
+    )
+    versions_seen = Table(
+        "versions_seen",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("platform", Text, primary_key=True),
+        Column("name", Text, primary_key=True),
+        Column("architecture", Text, primary_key=True),
+        Column("version", Text, primary_key=True),
+        Column("since", BigInteger, nullable=False),
+    )
+    rollouts = Table(
+        "rollouts",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("plan", Text, nullable=False),
+        Column("plan_hash", Text, nullable=False),
+        Column("made", BigInteger, nullable=False),
+        Column("manifest_hash", Text, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("fence", BigInteger, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_rollouts_customer_made", "customer", "made"),
+    )
+    events = Table(
+        "rollout_events",
+        metadata,
+        Column("rollout", Text, ForeignKey("rollouts.id"), primary_key=True),
+        Column("number", Integer, primary_key=True),
+        Column("kind", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("closes", Boolean, nullable=False),
+        Column("fence", BigInteger, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    return scans, versions_seen, rollouts, events
 
 
 @cache

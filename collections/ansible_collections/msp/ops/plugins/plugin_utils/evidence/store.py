@@ -23,6 +23,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     hashing,
     migrate,
     packing,
+    pending,
     reading,
     rows,
     writing,
@@ -44,10 +45,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Seen,
     Sheet,
     Sighting,
+    StoredEvent,
     StoredPlan,
+    StoredRollout,
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -56,6 +60,7 @@ T = TypeVar("T")
 
 # Short transactions: the most observations that one holds the write lock for.
 OBSERVATIONS_A_TRANSACTION = 2000
+SCANS_A_TRANSACTION = 500
 
 
 class Store:
@@ -96,11 +101,23 @@ class Store:
     def close(self) -> None:
         self.database.close()
 
+    def now(self) -> dt.datetime:
+        """The database's clock, which all controllers share."""
+        with self.database.read() as connection:
+            return rows.time_of(writing.database_micros(connection))
+
     def record(self, records: Iterable[codec.Record]) -> None:
         """Record anything, in one transaction: what the spool delivers. Recorded again, it changes nothing."""
         wanted = list(records)
-        packed = self._pack([record.body for record in wanted if isinstance(record, codec.Facts)])
-        self.database.write(lambda connection: _record_all(connection, wanted, packed))
+        bodies = [record.body for record in wanted if isinstance(record, codec.Facts)]
+        lists = {
+            id(record): pending.body(record.updates)
+            for record in wanted
+            if isinstance(record, Scan) and record.updates is not None
+        }
+        packed = self._pack([*bodies, *lists.values()])
+        named = {number: hashing.facts_hash(body) for number, body in lists.items()}
+        self.database.write(lambda connection: _record_all(connection, wanted, packed, named))
 
     def _pack(self, bodies: Iterable[Mapping[str, Any]]) -> list[_Facts]:
         """Compress, before the write lock is taken, those of the facts that are not stored yet."""
@@ -341,6 +358,58 @@ class Store:
         if found:
             self.database.write(lambda connection: writing.write_events(connection, getattr(tables(), table), found))
 
+    # Patching
+
+    def record_scans(self, scans: Iterable[Scan]) -> None:
+        """Record attempts to learn what waits on assets. One told again is not written again."""
+        for part in batched(scans, SCANS_A_TRANSACTION):
+            self.record(part)
+
+    def last_scans(self, customer: str) -> dict[str, tuple[Scan | None, Scan | None]]:
+        """By asset key: (the last scan with outcome ok, the last attempt)."""
+        with self.database.read() as connection:
+            return reading.last_scans(connection, customer)
+
+    def versions_seen(self, customer: str) -> dict[tuple[str, str, str, str], dt.datetime]:
+        """Since when each version waits: by platform, package name, architecture and version."""
+        with self.database.read() as connection:
+            return reading.versions_seen(connection, customer)
+
+    def record_rollout(self, rollout: StoredRollout, fence: int) -> None:
+        """Record a rollout as it was planned, with its first events, under the lease of this number.
+
+        The same again changes nothing. Another of the same id, and an older lease than that of the customer's last one,
+        are refused.
+        """
+        row = rows.rollout_row(rollout, fence)
+        first = [rows.event_row(rollout.id, number, event, fence) for number, event in enumerate(rollout.events, 1)]
+        self.database.write(lambda connection: writing.write_rollout(connection, row, first))
+
+    def append_event(self, rollout_id: str, number: int, event: StoredEvent, fence: int) -> None:
+        """Append the event of this number, under the lease of this number; the first event is 1.
+
+        number is one more than the last that the writer has read. Refused where another wrote meanwhile, where a newer
+        lease has written, where the rollout is over, and where there is no such rollout.
+        """
+        row = rows.event_row(rollout_id, number, event, fence)
+        self.database.write(lambda connection: writing.append_event(connection, row))
+
+    def rollout(self, rollout_id: str) -> StoredRollout | None:
+        """The rollout with this id and its events, oldest first; or None."""
+        with self.database.read() as connection:
+            found = reading.rollouts(connection, rollout_id=rollout_id)
+        return found[0] if found else None
+
+    def rollouts(
+        self, customer: str, *, open_only: bool = False, since: dt.datetime | None = None
+    ) -> list[StoredRollout]:
+        """A customer's rollouts with their events, the one recorded last first.
+
+        open_only: those that are not over. since: those made from then on.
+        """
+        with self.database.read() as connection:
+            return reading.rollouts(connection, customer=customer, open_only=open_only, since=since)
+
     # Effort and tickets
 
     def record_effort(self, effort: Iterable[Effort]) -> None:
@@ -378,8 +447,13 @@ def _write_facts(connection: Connection, wanted: Sequence[_Facts]) -> None:
             writing.write_facts(connection, facts.packed or packing.pack(facts.body))
 
 
-def _record_all(connection: Connection, records: Sequence[codec.Record], facts: Sequence[_Facts]) -> None:
-    """Facts before audits and runs before their hosts, in whatever order they came; always the same order of tables."""
+def _record_all(
+    connection: Connection, records: Sequence[codec.Record], facts: Sequence[_Facts], lists: Mapping[int, str]
+) -> None:
+    """Facts before audits and runs before their hosts, in whatever order they came; always the same order of tables.
+
+    lists has the hash of the facts that hold a scan's updates, by the scan's id().
+    """
     known = tables()
 
     def of(kind: type[T]) -> list[T]:
@@ -394,6 +468,11 @@ def _record_all(connection: Connection, records: Sequence[codec.Record], facts: 
     ids = writing.facts_ids(connection, [name for _row, name in audits if name])
     new = [{**row, "facts_id": ids[name] if name else None} for row, name in audits]
     writing.write_events(connection, known.audits, _by(new, "customer", "asset", "at", "outcome"))
+    scans = [(rows.scan_row(scan), lists.get(id(scan))) for scan in of(Scan)]
+    ids = writing.facts_ids(connection, [name for _row, name in scans if name])
+    new = [{**row, "facts_id": ids[name] if name else None} for row, name in scans]
+    writing.write_events(connection, known.patch_scans, _by(new, "customer", "asset", "at", "outcome"))
+    writing.write_versions(connection, (row for scan in of(Scan) for row in rows.version_rows(scan)))
     if observations := [rows.observation_row(observation) for observation in of(Observation)]:
         writing.write_observations(connection, observations)
     writing.write_events(connection, known.effort, _by([rows.effort_row(effort) for effort in of(Effort)], "key"))

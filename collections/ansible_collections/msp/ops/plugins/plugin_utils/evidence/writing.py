@@ -105,6 +105,74 @@ def write_events(connection: Connection, table: sa.Table, rows: Sequence[Row]) -
     connection.execute(statement.on_conflict_do_nothing(), list(rows))
 
 
+def append_event(connection: Connection, row: Row) -> None:
+    """Add the next event of a rollout: row is that of rows.event_row. Of two writers, or after an older lease, refused.
+
+    The rollout's own row is locked meanwhile, so that nobody reads the last number between our reading and writing.
+    """
+    known = tables()
+    rollout, event = known.rollouts.c, known.rollout_events.c
+    name = row["rollout"]
+    found = connection.execute(sa.select(rollout.fence).where(rollout.id == name).with_for_update()).first()
+    if found is None:
+        raise _no_rollout(name, "no such rollout")
+    newest = sa.select(event.number, event.fence, event.closes).where(event.rollout == name)
+    last = connection.execute(newest.order_by(event.number.desc()).limit(1)).first()
+    if row["fence"] < (fence := last.fence if last else found.fence):
+        raise MspError(
+            "MSP-EVD-019",
+            f"the lease that rollout {name} was last written under, number {fence}, or a later one",
+            f"the lease number {row['fence']}, which another controller took over",
+            "let go: the controller that holds the lease goes on with the rollout",
+        )
+    if last and last.closes:
+        raise _no_rollout(name, f"a rollout that is over since its event {last.number}")
+    if row["number"] != (following := last.number + 1 if last else 1):
+        raise MspError(
+            "MSP-EVD-018",
+            f"the event {following} of rollout {name}, which follows the last one recorded",
+            f"an event {row['number']}",
+            "read the rollout again: another run wrote to it meanwhile",
+        )
+    connection.execute(sa.insert(known.rollout_events), [{**row, "recorded_at": database_micros(connection)}])
+
+
+def _no_rollout(name: str, found: str) -> MspError:
+    return MspError(
+        "MSP-EVD-020",
+        f"a rollout {name} that this store keeps, as it was planned and not over",
+        found,
+        "look at the customer's rollouts (playbooks/patch_status.yml), and plan a new one where it is over",
+    )
+
+
+def write_rollout(connection: Connection, row: Row, first: Sequence[Row]) -> None:
+    """Add a rollout with its first events: row is that of rows.rollout_row, first those of rows.event_row.
+
+    The same again changes nothing; another of its id is refused.
+
+    Under a lease that is older than one a rollout of the customer was recorded under, it is refused too: two
+    controllers would else plan one each.
+    """
+    known = tables()
+    table = known.rollouts
+    newest = sa.select(sa.func.max(table.c.fence)).where(table.c.customer == row["customer"])
+    if row["fence"] < (fence := connection.execute(newest).scalar() or 0):
+        raise MspError(
+            "MSP-EVD-019",
+            f"the lease that the last rollout of {row['customer']} was planned under, number {fence}, or a later one",
+            f"the lease number {row['fence']}, which another controller took over",
+            "let go: the controller that holds the lease plans the rollout",
+        )
+    write_events(connection, table, [row])
+    stored = connection.execute(sa.select(table).where(table.c.id == row["id"])).one()
+    if any(getattr(stored, name) != value for name, value in row.items() if name != "fence"):
+        raise _no_rollout(row["id"], "another rollout of this id")
+    events = known.rollout_events
+    if connection.execute(sa.select(events.c.number).where(events.c.rollout == row["id"]).limit(1)).first() is None:
+        write_events(connection, events, first)
+
+
 def write_run(connection: Connection, run: Row) -> None:
     """Write a run's start, its end, or both. A late start does not undo an end."""
     known = tables()
@@ -266,6 +334,25 @@ def _write_things(connection: Connection, rows: Sequence[Row], after_look: int) 
             {"of_thing": row["thing_id"], "new_at": row["at"], "new_version": row["version"], "new_asset": row["asset"]}
             for row in rows
         ],
+    )
+
+
+def write_versions(connection: Connection, rows: Iterable[Row]) -> None:
+    """Keep of each version the earliest time that it was seen, in whatever order scans are told."""
+    table = tables().versions_seen
+    names = [column.name for column in table.primary_key.columns]
+    first: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        if key not in first or row["since"] < first[key]["since"]:
+            first[key] = row
+    if not first:
+        return
+    statement = insert(connection, table)
+    earlier = statement.excluded.since
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=names, set_={"since": earlier}, where=table.c.since > earlier),
+        [first[key] for key in sorted(first)],
     )
 
 

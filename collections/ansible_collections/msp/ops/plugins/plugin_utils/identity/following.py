@@ -76,7 +76,8 @@ class Followers:
         for key, recorded in self._names_of.items():
             for name in recorded:
                 self._recorded[name].add(key)
-        self._called: dict[str, set[str]] = defaultdict(set)  # what an asset's machine calls itself, or a claimant to it
+        # What an asset's machine calls itself, or a claimant to it.
+        self._called: dict[str, set[str]] = defaultdict(set)
         for thing in things:
             for key, names in thing.own_names():
                 self._called[key] |= names

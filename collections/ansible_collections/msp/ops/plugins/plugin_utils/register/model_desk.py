@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan_schema
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import (
     ASSETS,
@@ -60,27 +61,18 @@ def tags() -> Section:
     )
 
 
-def _context_schema(key: str, title: str, properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
+def _context_schema(key: str, title: str, form: Mapping[str, Any]) -> dict[str, Any]:
     """A schema that speaks of our key only: a context may hold other tools' keys beside it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,
         "type": "object",
         "required": [key],
-        "properties": {
-            key: {
-                "type": "object",
-                "properties": dict(properties),
-                "required": required,
-                "additionalProperties": False,
-            }
-        },
+        "properties": {key: dict(form)},
     }
 
 
 _SLUG = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
-_TIME = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
-_DAYS = {"type": "integer", "minimum": 0, "maximum": 365}
 
 
 def profiles() -> Section:
@@ -88,40 +80,17 @@ def profiles() -> Section:
         names.CONTEXT_STANDARD,
         "Which standard an asset is held to",
         {
-            "name": _SLUG,
-            "version": {"type": "integer", "minimum": 1},
-            "settings": {"type": "object", "description": "Values of the standard's parameters, by control"},
-        },
-        ["name", "version"],
-    )
-    weekdays = {"enum": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]}
-    window = {
-        "type": "object",
-        "required": ["days", "start", "minutes"],
-        "additionalProperties": False,
-        "properties": {
-            "days": {"type": "array", "minItems": 1, "uniqueItems": True, "items": weekdays},
-            "weeks": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 5}, "uniqueItems": True},
-            "start": _TIME,
-            "minutes": {"type": "integer", "minimum": 15, "maximum": 1440},
-        },
-    }
-    plan = _context_schema(
-        names.CONTEXT_PATCH_PLAN,
-        "When and how an asset is patched",
-        {
-            "name": _SLUG,
-            "class": {"enum": ["routine", "careful", "manual"]},
-            "windows": {"type": "array", "minItems": 1, "items": window},
-            "reboot": {"enum": ["never", "if-needed", "always"]},
-            "deadline_days": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": dict.fromkeys(("critical", "high", "medium", "low", "unknown"), _DAYS),
+            "type": "object",
+            "properties": {
+                "name": _SLUG,
+                "version": {"type": "integer", "minimum": 1},
+                "settings": {"type": "object", "description": "Values of the standard's parameters, by control"},
             },
+            "required": ["name", "version"],
+            "additionalProperties": False,
         },
-        ["name", "windows"],
     )
+    plan = _context_schema(names.CONTEXT_PATCH_PLAN, "When and how an asset is patched", plan_schema.PLAN)
     items = (
         Item(
             names.PROFILE_STANDARD,
@@ -181,6 +150,14 @@ def saved_filters(today: dt.date) -> Section:
         ),
         saved("missing", "missing", "No source sees it any more", ASSETS, 60, **discovery(names.MISSING)),
         saved("conflicts", "conflicts", "The evidence contradicts itself", ASSETS, 70, **discovery(names.CONFLICT)),
+        saved(
+            "patches-late",
+            "patches late",
+            "An update is past its deadline",
+            ASSETS,
+            80,
+            **{f"cf_{names.PATCHING}": [names.LATE]},
+        ),
         saved("excluded", "excluded assets", "Agreed not to service", ASSETS, 50, **status(names.EXCLUDED)),
         saved(
             "customers",
@@ -254,6 +231,7 @@ def table_configs() -> Section:
             names.CONTRACT_STATUS,
             names.ASSET_CLASS,
             names.DISCOVERY,
+            names.PATCHING,
             names.WARRANTY_END,
             names.OPERATING_SYSTEM,
             names.OS_SUPPORT_END,

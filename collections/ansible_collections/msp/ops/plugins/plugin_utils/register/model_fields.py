@@ -45,6 +45,20 @@ def choice_sets() -> Section:
         names.CONFLICT: "Conflict (the evidence contradicts itself)",
         names.CHANGED: "Changed (not as it was promised)",
     }
+    patching_labels = {
+        names.UP_TO_DATE: "Up to date",
+        names.WAITING: "Waiting (updates, none of them late)",
+        names.WAIVED: "Waived (late or waiting, by an exclusion of the plan)",
+        names.LATE: "Late (an update is past its deadline)",
+        names.UNKNOWN: "Unknown (no scan that proves anything)",
+    }
+    patching_colors = {
+        names.UP_TO_DATE: "green",
+        names.WAITING: "blue",
+        names.WAIVED: "gray",
+        names.LATE: "red",
+        names.UNKNOWN: "orange",
+    }
     class_labels = {name: name.capitalize() for name in names.ASSET_CLASSES}
     items = (
         choices(
@@ -64,6 +78,12 @@ def choice_sets() -> Section:
             "What the last reconciliation found wrong with an asset",
             [(value, discovery_labels[value]) for value in names.DISCOVERIES],
             {names.MISSING: "red", names.CONFLICT: "purple", names.CHANGED: "yellow"},
+        ),
+        choices(
+            "msp_patchings",
+            "How an asset stands against its patch plan",
+            [(value, patching_labels[value]) for value in names.PATCHINGS],
+            patching_colors,
         ),
         choices("msp_languages", "Languages of reports", [("nl", "Nederlands"), ("en", "English")], {}),
     )
@@ -204,6 +224,13 @@ def _asset_fields() -> list[Item]:
             "Discovery",
             "What the last reconciliation found wrong; empty is fine",
             measured | {"choice_set": "msp_discoveries"},
+        ),
+        (
+            names.PATCHING,
+            "select",
+            "Patching",
+            "How it stands against its patch plan, by its last scan and what was installed since",
+            measured | {"choice_set": "msp_patchings"},
         ),
         (
             names.CONNECTION,

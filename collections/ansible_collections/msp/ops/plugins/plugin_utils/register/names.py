@@ -29,6 +29,7 @@ WARRANTY_END = "msp_warranty_end"
 WARRANTY_SOURCES = "msp_warranty_sources"
 FACTS_HASH = "msp_facts_hash"
 DISCOVERY = "msp_discovery"
+PATCHING = "msp_patching"
 OPERATING_SYSTEM = "msp_operating_system"
 OS_SUPPORT_END = "msp_os_support_end"
 CONNECTION = "msp_connection"
@@ -72,6 +73,9 @@ CONTRACT_STATUSES = (CONTRACTED, UNLISTED, TRACKED, EXCLUDED, ENDED)
 
 # What the last reconciliation found wrong with an asset; empty is fine.
 MISSING, CONFLICT, CHANGED = DISCOVERIES = ("missing", "conflict", "changed")
+
+# How an asset stands against its patch plan, by its last scan and what was installed since.
+UP_TO_DATE, WAITING, WAIVED, LATE, UNKNOWN = PATCHINGS = ("up-to-date", "waiting", "waived", "late", "unknown")
 
 # Asset classes: what a scope rule speaks of.
 ASSET_CLASSES = ("server", "workstation", "network", "mobile", "printer", "private", "other")

@@ -59,6 +59,18 @@ class Formats:
         """23 Nov 2026 16:05, in the customer's time zone."""
         return str(format_datetime(value, format="d MMM y HH:mm", tzinfo=self.zone, locale=self.locale))
 
+    def weekday(self, value: dt.date) -> str:
+        """Tuesday 1 December."""
+        return str(format_date(value, format="EEEE d MMMM", locale=self.locale))
+
+    def time(self, value: dt.datetime) -> str:
+        """16:05, in the customer's time zone."""
+        return str(format_datetime(value, format="HH:mm", tzinfo=self.zone, locale=self.locale))
+
+    def long_month(self, value: dt.date) -> str:
+        """December 2026."""
+        return str(format_date(value, format="MMMM y", locale=self.locale))
+
     def month(self, value: dt.date) -> str:
         """Nov 2026."""
         return str(format_date(value, format="MMM y", locale=self.locale))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import host as host_of
-from ansible_collections.msp.ops.plugins.module_utils.audit import survey
+from ansible_collections.msp.ops.plugins.module_utils.audit import probing
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 
 
@@ -98,8 +98,8 @@ def test_however_the_time_limit_strikes_no_program_and_no_audit_stays_behind(mon
     began = time.monotonic()
     for number in range(20):
         host = Host()
-        monkeypatch.setattr(survey, "SECONDS_A_PROBE", 0.001 + number * 0.0005)
-        answer = survey.probe(host, "probe", lambda given: given.run("sleep", "63.63").status, "cut off")
+        monkeypatch.setattr(probing, "SECONDS_A_PROBE", 0.001 + number * 0.0005)
+        answer = probing.probe(host, "probe", lambda given: given.run("sleep", "63.63").status, "cut off")
         host.close()
         assert answer == "cut off"
 

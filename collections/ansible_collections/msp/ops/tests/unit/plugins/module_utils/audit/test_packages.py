@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.msp.ops.plugins.module_utils.audit import packages
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 
@@ -105,3 +107,17 @@ def test_the_names_of_a_recorded_ubuntu_host_are_kept_whole(recorded: Callable[[
 
     assert len(found) == len(rows) > 100
     assert {one.version for one in found} == {words[2] for words in rows}
+
+
+@pytest.mark.parametrize(
+    ("field", "source"),
+    [
+        ("", ("libssl3", "3.0.17-1")),
+        ("openssl", ("openssl", "3.0.17-1")),
+        ("openssl (3.0.17-2)", ("openssl", "3.0.17-2")),
+    ],
+)
+def test_a_package_is_built_from_a_source_whose_version_a_rebuild_does_not_change(
+    field: str, source: tuple[str, str]
+) -> None:
+    assert packages.parse_source(field, "libssl3", "3.0.17-1+b2") == source

@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.audit import network, packages, survey
+from ansible_collections.msp.ops.plugins.module_utils.audit import boot, network, packages, probing, survey
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 
@@ -55,7 +55,7 @@ def test_a_probe_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch, tmp_path
         time.sleep(60)
 
     monkeypatch.setattr(packages, "collect", endless)
-    monkeypatch.setattr(survey, "SECONDS_A_PROBE", 0.05)
+    monkeypatch.setattr(probing, "SECONDS_A_PROBE", 0.05)
     began = time.monotonic()
 
     facts, _volatile = survey.audit(Host(str(tmp_path)), 1000.0)
@@ -82,8 +82,8 @@ def test_the_full_name_comes_from_the_hosts_file_and_no_name_server(
 def test_a_container_runs_since_its_first_process_began() -> None:
     first_process = "1 (a (b) c) S " + " ".join(["0"] * 18) + " 500 0"
 
-    assert survey.parse_boot_time("cpu 1\nbtime 1000\n", first_process, 100) == 1005.0
-    assert survey.parse_boot_time("cpu 1\n", first_process, 100) is None
+    assert boot.parse_boot_time("cpu 1\nbtime 1000\n", first_process, 100) == 1005.0
+    assert boot.parse_boot_time("cpu 1\n", first_process, 100) is None
 
 
 def test_the_probes_run_on_python_3_9() -> None:

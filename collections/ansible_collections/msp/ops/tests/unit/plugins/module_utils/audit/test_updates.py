@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -222,42 +223,76 @@ def test_a_repository_whose_release_file_is_gone_is_named_by_its_host(tmp_path: 
     assert origins[("openssl", "amd64")] == "deb.example.com/bookworm"
 
 
-DNF = """
-bash.x86_64                       5.1.8-10.el9                baseos
-kernel-core.x86_64                5.14.0-500.el9              baseos
-Obsoleting Packages
-old.noarch                        1.0-1                       baseos
-"""
-ADVISORIES = """EXSA-2026:0001 Important/Sec. kernel-core-5.14.0-499.el9.x86_64
-EXSA-2026:0002 Moderate/Sec.  python3-foo-bar-1:1.0-1.el9.noarch
-Last metadata expiration check: 0:10:00 ago
-"""
+def dnf_host(root: Path, answer: dict[str, Any]) -> Host:
+    """A host whose dnf gives this answer of the patch scan's program."""
+    interpreter = root / "python"
+    interpreter.write_text("#!/bin/sh\ncat <<'END'\n%s\nEND\n" % json.dumps(answer))
+    program = root / "usr/bin/dnf"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!{interpreter}\n")
+    for file in (interpreter, program):
+        file.chmod(0o755)
+    host = Host(str(root))
+    host.privileged = False
+    return host
 
 
-def test_dnfs_updates_are_joined_with_its_security_advisories() -> None:
-    installed = [Installed("bash", "5.1.8-9.el9", "x86_64"), Installed("kernel-core", "5.14.0-1.el9", "x86_64")]
-
-    found = updates.dnf_pending(installed, updates.parse_dnf_updates(DNF), updates.parse_dnf_security(ADVISORIES))
-
-    assert [(row["name"], row["from"], row["to"], row["security"]) for row in found] == [
-        ("bash", "5.1.8-9.el9", "5.1.8-10.el9", False),
-        ("kernel-core", "5.14.0-1.el9", "5.14.0-500.el9", True),
-    ]
+def dnf_report(**values: Any) -> dict[str, Any]:
+    report = Path(__file__).parents[1] / "patching" / "recorded" / "dnf_pending.json"
+    return {**json.loads(report.read_text(encoding="utf-8")), **values}
 
 
-def test_a_package_name_with_hyphens_is_cut_at_its_version() -> None:
-    assert updates.parse_dnf_security(ADVISORIES) == {("kernel-core", "x86_64"), ("python3-foo-bar", "noarch")}
+def test_dnfs_updates_have_their_security_and_what_holds_them(tmp_path: Path) -> None:
+    host = dnf_host(tmp_path, dnf_report())
+    updates.prepare(host, "rpm", [])
+
+    found, _origins = updates.collect(host, "rpm", [])
+    host.close()
+    rows = {row["name"]: row for row in found["pending"]}
+
+    assert (found["known"], found["total"], found["security"]) == (True, len(rows), 10)
+    assert rows["lab-gone"] == {
+        "name": "lab-gone",
+        "from": "1.0-1",
+        "to": "1.2-1",
+        "origin": "updates",
+        "security": True,
+    }
+    assert (rows["lab-notes"]["security"], rows["lab-plain"]["security"]) == (False, None)
+    assert rows["lab-locked"]["held"] is True
+    assert ("updates", "no updateinfo, so nobody can tell security updates: base, extra") in host.notes
 
 
-def test_recorded_advisories_of_a_real_host_are_all_read(recorded: Callable[[str], Path]) -> None:
-    text = recorded("patching/dnf_updateinfo_fedora32.txt").read_text()
-    lines = [line for line in text.splitlines() if line.startswith("FEDORA-")]
+def test_without_updateinfo_dnfs_security_updates_are_not_known_and_not_none(tmp_path: Path) -> None:
+    repositories = [dict(one, updateinfo="none") for one in dnf_report()["repositories"]]
+    host = dnf_host(tmp_path, dnf_report(repositories=repositories))
 
-    names = {name for name, _architecture in updates.parse_dnf_security(text)}
+    found, _origins = updates.collect(host, "rpm", [])
+    host.close()
 
-    assert len(names) >= 1
-    for line in lines:
-        assert any(line.split()[-1].startswith(name + "-") for name in names)
+    assert (found["known"], found["total"], found["security"]) == (False, None, None)
+    assert ("updates", "no repository says what its updates are for (updateinfo): base, extra, updates") in host.notes
+
+
+def test_no_security_update_for_certain_and_one_that_may_be_is_not_none() -> None:
+    maybe = {"name": "a", "from": "1", "to": "2", "origin": "extra", "security": None}
+
+    assert updates.result([maybe])["security"] is None
+    assert updates.result([maybe, dict(maybe, security=True)])["security"] == 1
+    assert updates.result([dict(maybe, security=False)])["security"] == 0
+
+
+def test_a_refresh_of_dnf_that_found_nothing_new_counts(tmp_path: Path) -> None:
+    for name, renewed in (("base-1", 3000), ("updates-1", 2000)):
+        place = tmp_path / "var/cache/dnf" / name / "repodata"
+        place.mkdir(parents=True)
+        (place / "primary.xml.gz").touch()
+        (place / "repomd.xml").touch()
+        os.utime(place / "primary.xml.gz", (renewed, renewed))
+        os.utime(place / "repomd.xml", (1000, 1000))
+        os.utime(place, (1000, 1000))
+
+    assert updates.metadata_time(Host(str(tmp_path)), "rpm") == 2000
 
 
 def test_the_age_of_the_lists_is_never_younger_than_the_truth(tmp_path: Path) -> None:
@@ -273,3 +308,12 @@ def test_the_age_of_the_lists_is_never_younger_than_the_truth(tmp_path: Path) ->
 def test_a_host_that_never_fetched_lists_has_no_age(tmp_path: Path) -> None:
     assert updates.metadata_time(Host(str(tmp_path)), "dpkg") is None
     assert updates.metadata_time(Host(str(tmp_path)), "rpm") is None
+
+
+def test_a_version_keeps_the_priority_of_its_sources_and_the_share_of_machines_it_is_for() -> None:
+    found = updates.parse_policy(POLICY)
+
+    assert found["openssl"].ranks == {"3.0.4": -1, "3.0.3": 500, "3.0.2": 500, "3.0.1": 500}
+    assert found["libc6:i386"].phased == {"2.36-10": 20}
+    assert [version for version, _sources in found["openssl"].above()] == ["3.0.4", "3.0.3", "3.0.2"]
+    assert found["downgraded"].above() == []

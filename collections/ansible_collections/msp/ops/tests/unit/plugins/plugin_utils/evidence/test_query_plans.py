@@ -12,15 +12,22 @@ import pytest
 import sqlalchemy as sa
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    Audit,
+    Observation,
+    StoredEvent,
+    StoredRollout,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 FACTS = {"packages": [{"name": f"p{i}"} for i in range(100)]}
 RECORDS: list[codec.Record] = [
     codec.Facts(FACTS),
     Audit("bakery", "device:1", "srv01", AT, "ok", hashing.facts_hash(FACTS)),
+    Scan("bakery", "device:1", "srv01", AT, "ok", updates=()),
     *(Observation("bakery", "nmap", AT, {"serial": f"s{i}", "addresses": [f"192.0.2.{i}"]}) for i in range(5)),
 ]
 WORK: dict[str, Callable[[Store], object]] = {
@@ -31,6 +38,9 @@ WORK: dict[str, Callable[[Store], object]] = {
     "states": lambda store: store.states("bakery", "nmap", "serial=s1"),
     "last audits": lambda store: store.last_audits("bakery"),
     "audits of an asset": lambda store: store.audits("bakery", "device:1"),
+    "last scans": lambda store: store.last_scans("bakery"),
+    "open rollouts": lambda store: store.rollouts("bakery", open_only=True),
+    "an event": lambda store: store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1),
     "effort": lambda store: store.effort_minutes("bakery", AT, AT),
 }
 
@@ -39,6 +49,7 @@ WORK: dict[str, Callable[[Store], object]] = {
 def test_no_statement_of_it_reads_a_whole_table(new_sqlite_store: Callable[[], Store], name: str) -> None:
     with new_sqlite_store() as store:
         store.record(RECORDS)
+        store.record_rollout(StoredRollout("ro1", "bakery", "standard", "p", AT, "m", {}), fence=1)
         said: list[tuple[str, Any]] = []
 
         def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:

@@ -35,10 +35,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Run,
     RunHost,
     Sheet,
+    StoredEvent,
     StoredPlan,
+    StoredRollout,
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 
 AT = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -152,6 +155,9 @@ def fill(store: Store) -> None:
     store.record_steps("p1", ["one"])
     store.record_decisions([Decision("bakery", "device:1", "unlisted", "tracked", "Anna", AT, "netbox")])
     store.record_digest(Digest("bakery", None, AT, 1))
+    store.record_scans([Scan("bakery", "device:1", "till", AT, "ok", updates=())])
+    store.record_rollout(StoredRollout("ro1", "bakery", "standard", "p", AT, "m", {}), fence=1)
+    store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1)
 
 
 # Facts

@@ -678,7 +678,7 @@ def records(draw: st.DrawFn) -> list[Profile]:
     ]
 
 
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(deadline=None)
 
 
 @MANY

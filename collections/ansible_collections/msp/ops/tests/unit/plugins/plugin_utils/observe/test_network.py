@@ -879,7 +879,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(deadline=None)
 @given(st.sampled_from(EVERY), texts)
 def test_any_text_is_a_reading_or_an_error_that_says_what_to_do(where: tuple[str, str], content: bytes) -> None:
     platform, command = where

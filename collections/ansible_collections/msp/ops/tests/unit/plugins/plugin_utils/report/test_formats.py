@@ -40,3 +40,13 @@ def test_money_is_written_as_in_the_customers_language() -> None:
 @pytest.mark.parametrize(("minutes", "shown"), [(0, "0:00"), (22, "0:22"), (95, "1:35"), (59.6, "1:00")])
 def test_time_spent_is_hours_and_minutes(minutes: float, shown: str) -> None:
     assert NL.duration(minutes) == shown
+
+
+def test_a_day_and_a_time_stand_by_themselves_in_a_calendar() -> None:
+    moment = dt.datetime(2026, 11, 30, 23, 30, tzinfo=dt.UTC)
+    assert (NL.time(moment), EN.time(moment)) == ("00:30", "23:30")
+    assert (NL.weekday(dt.date(2026, 12, 1)), EN.weekday(dt.date(2026, 12, 1))) == (
+        "dinsdag 1 december",
+        "Tuesday 1 December",
+    )
+    assert (NL.long_month(dt.date(2026, 3, 1)), EN.long_month(dt.date(2026, 3, 1))) == ("maart 2026", "March 2026")

@@ -1,0 +1,56 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""msp.ops.patch_register: arguments, one call, diff, result. The work is in plugin_utils/desk/patch_states.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_states
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
+from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
+
+SPEC: dict[str, dict[str, Any]] = {
+    **NETBOX_SPEC,
+    "customers": {"type": "list", "elements": "str", "default": []},
+    "store_url": {"type": "str", "no_log": True},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller; needs no connection to a host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        check = self._task.check_mode
+        try:
+            with Store.open(arguments["store_url"]) as store:
+                rejected = patch_states.delivered(store, check=check)
+                with register_of(arguments) as register:
+                    found = [
+                        patch_states.states(store, register, customer, check=check)
+                        for customer in customers(register, arguments["customers"])
+                    ]
+        except MspError as error:
+            return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
+        changes = {asset: change for one in found for asset, change in one.changes.items()}
+        if self._task.diff and changes:
+            result["diff"] = {
+                "before": {asset: before for asset, (before, _after) in sorted(changes.items())},
+                "after": {asset: after for asset, (_before, after) in sorted(changes.items())},
+            }
+        return result | {
+            "changed": bool(changes),
+            "customers": {one.customer: one.as_dict() for one in found},
+            "rejected": rejected,
+            "summary": [line for one in found for line in one.lines()],
+        }

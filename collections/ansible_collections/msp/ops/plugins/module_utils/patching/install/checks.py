@@ -1,0 +1,150 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Is the host well: units, ports, addresses, commands, and whether all that ran before runs again. It repairs nothing.
+
+A check is a mapping as plan.plain() writes it. Its result: {"kind", "what", "ok", "why"}. After the work the checks
+are asked again until they all pass, or their time is over; and once more a moment later, for a service that starts and
+dies.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from ansible_collections.msp.ops.plugins.module_utils.audit import listening
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import timers, units
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
+
+SECONDS = 10
+PAUSE = 0.5
+STEADY = 2.0
+_MOST_BYTES = 1024 * 1024
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An address is judged by its own answer."""
+
+    def redirect_request(self, *_arguments: object, **_named: object) -> None:
+        return None
+
+
+def baseline(host: Host, programs: Programs) -> dict:
+    """The host now, to be held against later: {"running", "failed", "ports", "invocations"}.
+
+    Without what the work itself holds back: that does not run while it is at work.
+    """
+    found = {name: unit for name, unit in units.services(programs).items() if name not in timers.UNITS}
+    return {
+        "running": units.running(found),
+        "failed": units.failed(found),
+        "ports": ports(host),
+        "invocations": units.invocations(found),
+    }
+
+
+def ports(host: Host) -> list[int]:
+    """The TCP ports that wait for connections, without those that the kernel deals out."""
+    low, high = listening.parse_port_range(host.line("/proc/sys/net/ipv4/ip_local_port_range") or "")
+    found = set()
+    for table in ("tcp", "tcp6"):
+        name = "/proc/net/" + table
+        if host.exists(name):
+            found |= {row[2] for row in listening.parse_table("tcp", "0A", host.text(name))}
+    return sorted(port for port in found if not low <= port <= high)
+
+
+def gone(before: dict, now: dict, compare: list[str]) -> list[str]:
+    """What was there before and is not now, one sentence each. compare: "units", "ports"."""
+    found = []
+    if "units" in compare:
+        stopped = sorted(set(before["running"]) - set(now["running"]))
+        found += ["%s ran before and does not now" % name for name in stopped]
+        found += ["%s has failed" % name for name in sorted(set(now["failed"]) - set(before["failed"]) - set(stopped))]
+    if "ports" in compare:
+        missing = sorted(set(before["ports"]) - set(now["ports"]))
+        found += ["nothing listens on port %d any more" % port for port in missing]
+    return found
+
+
+class Checker:
+    """Runs checks on this host. before: the baseline that they are held against; None where there is none yet."""
+
+    def __init__(self, host: Host, programs: Programs, before: dict | None) -> None:
+        self.host = host
+        self.programs = programs
+        self.before = before
+
+    def one(self, check: dict) -> dict:
+        run: Callable[[dict], tuple[str, str]] = getattr(self, "_" + str(check["kind"]))
+        what, why = run(check)
+        return {"kind": check["kind"], "what": what, "ok": not why, "why": why}
+
+    def all(self, checks: list[dict]) -> list[dict]:
+        return [self.one(check) for check in checks]
+
+    def until_well(self, checks: list[dict], seconds: float) -> list[dict]:
+        """Ask until all pass twice in a row, a moment apart; the last results when the time is over."""
+        end = time.monotonic() + seconds
+        results = self.all(checks)
+        while checks:
+            if all(result["ok"] for result in results):
+                time.sleep(STEADY)
+                results = self.all(checks)
+                if all(result["ok"] for result in results):
+                    break
+            if time.monotonic() >= end:
+                break
+            time.sleep(PAUSE)
+            results = self.all(checks)
+        return results
+
+    def _unit(self, check: dict) -> tuple[str, str]:
+        name = str(check["unit"])
+        answer = self.programs.run("systemctl", "show", "--property=ActiveState", "--property=SubState", "--", name)
+        fields = (units.parse_show(answer.out) or [{}])[0]
+        state = fields.get("ActiveState", "unknown")
+        return name, "" if state == "active" else "it is %s (%s)" % (state, fields.get("SubState", ""))
+
+    def _tcp(self, check: dict) -> tuple[str, str]:
+        place = (str(check.get("host") or "127.0.0.1"), int(check["port"]))
+        try:
+            with socket.create_connection(place, timeout=float(check.get("timeout") or SECONDS)):
+                why = ""
+        except OSError as error:
+            why = str(error)
+        return "%s:%d" % place, why
+
+    def _http(self, check: dict) -> tuple[str, str]:
+        # No proxy: it is this host's own way to the address that counts.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+        url = str(check["url"])
+        try:
+            with opener.open(url, timeout=float(check.get("timeout") or SECONDS)) as answer:
+                status, text = answer.status, answer.read(_MOST_BYTES).decode("utf-8", "replace")
+        except urllib.error.HTTPError as error:
+            with error:
+                status, text = error.code, error.read(_MOST_BYTES).decode("utf-8", "replace")
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return url, str(error)
+        if status != int(check["status"]):
+            return url, "status %d" % status
+        return url, "" if str(check.get("contains") or "") in text else "the text is not in the answer"
+
+    def _command(self, check: dict) -> tuple[str, str]:
+        argv = [str(word) for word in check["command"]]
+        answer = self.programs.run(*argv, seconds=float(check.get("timeout") or SECONDS))
+        return " ".join(argv), "" if answer.status == 0 else answer.reason()
+
+    def _baseline(self, check: dict) -> tuple[str, str]:
+        compare = [str(name) for name in check["compare"]]
+        if self.before is None:
+            return "as before: " + ", ".join(compare), ""
+        return "as before: " + ", ".join(compare), "; ".join(
+            gone(self.before, baseline(self.host, self.programs), compare)
+        )

@@ -1,0 +1,394 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the module patch_install does on the host: start, look, check, roll back. Each answers within moments.
+
+The work itself is never done here, but in a unit of systemd (work.py). What is returned, by name:
+
+    state     of the rollout on this host, as looking.py has them
+    phase     how far the work is; null when there is none
+    refusals  why nothing was begun: list of errors with their four sentences
+    plan      what would be or is to be done: {"installs", "removes", "also", "there", "absent", "download"}
+    result    what became of the host, once that is known: the fields of records.HostResult but host and asset
+    log       where the host keeps what the programs printed
+    healthy   for "check" alone: whether every check afterwards passes now; why says which does not
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
+    checks,
+    dpkg,
+    freezing,
+    identity,
+    looking,
+    outcome,
+    preflight,
+    timers,
+    units,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import Apt, Simulation, cached
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
+    BEFORE,
+    REQUEST,
+    STATUS,
+    TIMERS,
+    TOP,
+    Attempt,
+    Rollout,
+    make_current,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs, privileged
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
+
+INSTALL, ROLLBACK = "install", "rollback"
+TAKEN = "MSP-PAT-114"
+
+
+class Desk:
+    """One call of the module on one host. check: nothing is changed, and what would be is told."""
+
+    def __init__(self, host: Host, programs: Programs, *, check: bool = False, top: str = TOP) -> None:
+        self.host = host
+        self.programs = programs
+        self.check = check
+        self.top = top
+        self.apt = Apt(programs)
+
+    def act(self, action: str, request: Request) -> dict:
+        if error := self._unfit():
+            return refused([error])
+        do = {"start": self.start, "look": self.look, "check": self.well, "rollback": self.rollback}[action]
+        return do(request)
+
+    def _unfit(self) -> MspError | None:
+        for lacking, there in (
+            ("root's rights", privileged()),
+            ("systemd as process 1", self.host.exists("/run/systemd/system")),
+            ("the package manager apt", self.programs.find("apt-get") is not None),
+        ):
+            if not there:
+                return MspError(
+                    "MSP-PAT-102",
+                    "root's rights, systemd and apt on the host",
+                    "no %s" % lacking,
+                    "run it with become; a host without systemd or apt is patched by hand, or excluded in the plan",
+                )
+        return None
+
+    def start(self, request: Request) -> dict:
+        rollout = Rollout(request.rollout, self.top)
+        if busy := self._busy(request):
+            return busy
+        states = self.apt.states()
+        what = preflight.todo(request.packages, states, self.apt)
+        last = rollout.current()
+        if not what.needed and not _owed(last):
+            return self._nothing(what, last)
+        targets = preflight.targets_of(what.needed)
+        found = preflight.gather(request, self.apt, self.host, what, targets)
+        if found.simulation.gone and not self.check and self.apt.refresh().started:
+            found = preflight.gather(request, self.apt, self.host, what, targets)
+        errors = preflight.refusals(request, self._with_checks(found, request))
+        plan = _plan(what, found.simulation, found.download)
+        if errors:
+            return refused(errors, plan)
+        if self.check:
+            return answer(looking.NONE, changed=True, plan=plan)
+        return self._begin(rollout, request, INSTALL, targets, plan)
+
+    def rollback(self, request: Request) -> dict:
+        rollout = Rollout(request.rollout, self.top)
+        if busy := self._busy(request):
+            return busy
+        packages = self._way_back(rollout)
+        what = preflight.Todo(tuple(packages), held=tuple(_held(packages, self.apt.states())))
+        if not packages:
+            return answer(looking.NONE, result=result_of(outcome.NOTHING, "nothing of this rollout is on the host"))
+        targets, missing = self._sources(packages)
+        found = preflight.gather(request, self.apt, self.host, what, targets, back=True)
+        errors = [_no_way_back(missing)] if missing else preflight.refusals(request, found)
+        plan = _plan(what, found.simulation, found.download)
+        if errors:
+            return refused(errors, plan)
+        if self.check:
+            return answer(looking.NONE, changed=True, plan=plan)
+        back = Request(**dict(vars(request), packages=tuple(packages)))
+        return self._begin(rollout, back, ROLLBACK, targets, plan)
+
+    def look(self, request: Request) -> dict:
+        """What became of it; and what was cut off is taken up again, unless this is check mode."""
+        attempt = Rollout(request.rollout, self.top).current()
+        working = units.working(self.programs)
+        if attempt is None:
+            ours = working is not None and working.startswith(request.rollout + " ")
+            return answer(looking.WORKING if ours else looking.NONE)
+        status = attempt.read(STATUS)
+        ours = working == units.description(request.rollout, attempt.name)
+        if ours:
+            return answer(looking.WORKING, phase=(status or {}).get("phase"), log=attempt.log)
+        state, do = self._decide(status)
+        if working is not None:
+            do = looking.REPORT
+        changed, error = False, None
+        if not self.check and working is None:
+            changed = self._put_back(attempt)
+            if do != looking.REPORT:
+                error = self._run(attempt, do, request.rollout)
+                if error is None:
+                    state, changed = looking.WORKING, True
+        said = result(attempt) if state == looking.FINISHED else None
+        if error is not None and error.code != TAKEN:
+            said = result_of(outcome.FAILED, str(error))
+        if state == looking.CUT_OFF and do == looking.REPORT and working is None:
+            said = dict(result_of(outcome.FAILED, str(_beyond_repair(status or {})), phase=(status or {}).get("phase")))
+        phase = (status or {}).get("phase")
+        return answer(state, changed=changed, phase=phase, result=said, log=attempt.log, will=do)
+
+    def well(self, request: Request) -> dict:
+        """Is the host well now, held against what it was before the rollout first touched it? Changes nothing.
+
+        A command is not run in check mode, as before the work: nobody knows what it changes.
+        """
+        attempts = Rollout(request.rollout, self.top).attempts()
+        kept = attempts[0].read(BEFORE) if attempts else None
+        asked = [check for check in request.after if not (self.check and check["kind"] == "command")]
+        checker = checks.Checker(self.host, self.programs, kept["baseline"] if kept else None)
+        bad = ["%(kind)s %(what)s: %(why)s" % result for result in checker.all(asked) if not result["ok"]]
+        state = looking.FINISHED if attempts else looking.NONE
+        return answer(state, healthy=not bad, why="; ".join(bad))
+
+    def _decide(self, status: dict | None) -> tuple[str, str]:
+        """The state of what is not at work, and what to do about it."""
+        cut = dpkg.interrupted()
+        unsound = cut or bool(dpkg.broken(self.apt.states()))
+        ours = cut or bool((status or {}).get("unsound"))
+        boot = identity.boot(self.host)
+        return looking.decide(status, boot=boot, unsound=unsound, ours=ours)
+
+    def _put_back(self, attempt: Attempt) -> bool:
+        """Timers that are still held although nobody works: the power went before the hook could run."""
+        kept = attempt.read(TIMERS)
+        if kept is None or kept["restored"]:
+            return False
+        timers.restore(self.programs, attempt)
+        return True
+
+    def _busy(self, request: Request) -> dict | None:
+        working = units.working(self.programs)
+        if working is None:
+            return None
+        if working.startswith(request.rollout + " "):
+            return self.look(request)
+        return refused([_taken(working)])
+
+    def _nothing(self, what: preflight.Todo, last: Attempt | None) -> dict:
+        """Everything is there. Where this rollout itself did it, it says so again, from its record."""
+        plan = _plan(what, Simulation([], [], [], ""), 0)
+        status = last.read(STATUS) if last else None
+        if last and status and status.get("outcome") == outcome.PATCHED:
+            return answer(looking.FINISHED, plan=plan, phase=status["phase"], result=result(last), log=last.log)
+        why = "every package is at its version already, or newer"
+        if what.absent:
+            why += "; not installed: " + ", ".join(what.absent)
+        return answer(looking.FINISHED, plan=plan, result=result_of(outcome.NOTHING, why))
+
+    def _with_checks(self, found: preflight.Readings, request: Request) -> preflight.Readings:
+        """With the checks before the work. A command is not run in check mode: nobody knows what it changes."""
+        asked = [check for check in request.before if not (self.check and check["kind"] == "command")]
+        results = checks.Checker(self.host, self.programs, None).all(asked)
+        unwell = tuple("%(kind)s %(what)s: %(why)s" % result for result in results if not result["ok"])
+        return preflight.Readings(**dict(vars(found), unwell=unwell))
+
+    def _begin(self, rollout: Rollout, request: Request, mode: str, targets: list[str], plan: dict) -> dict:
+        """Write down the host as it is and what is to be done, and give it to systemd."""
+        now = time.time()
+        name = "%s-%06d-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)), now % 1 * 1e6, os.getpid())
+        attempt = rollout.begin(name)
+        attempt.write(REQUEST, {"request": request.as_dict(), "mode": mode, "targets": targets, "plan": plan})
+        attempt.write(
+            BEFORE,
+            {
+                "at": now,
+                "packages": {state.key: state.version for state in self.apt.states().values()},
+                "boot": identity.boot(self.host),
+                "baseline": checks.baseline(self.host, self.programs),
+            },
+        )
+        freezing.write(attempt.program)
+        error = self._run(attempt, mode, request.rollout)
+        if error is not None:
+            rollout.forget(attempt)
+            return refused([error], plan)
+        make_current(attempt)
+        return answer(looking.WORKING, changed=True, plan=plan, log=attempt.log)
+
+    def _run(self, attempt: Attempt, mode: str, rollout: str) -> MspError | None:
+        what = units.description(rollout, attempt.name)
+        arguments = units.start_arguments(sys.executable, attempt.program, mode, attempt.place, what)
+        said = units.start(self.programs, arguments)
+        if said.status == 0:
+            return None
+        if units.refused_by_systemd(said):
+            return _taken("another rollout")
+        return MspError(
+            "MSP-PAT-115",
+            "systemd to take on the work",
+            said.reason(),
+            "see on the host why systemd-run fails (systemctl status, journalctl)",
+        )
+
+    def _way_back(self, rollout: Rollout) -> list[Package]:
+        """What this rollout moved, at the versions before it, as far as it is not there again."""
+        before: dict[str, str] = {}
+        touched: set[str] = set()
+        for attempt in rollout.attempts():
+            kept, was, status = attempt.read(REQUEST), attempt.read(BEFORE), attempt.read(STATUS)
+            if not kept or not was or not status or kept["mode"] != INSTALL:
+                continue
+            before = before or was["packages"]
+            after = status.get("after", {})
+            touched |= {row["name"] + ":" + row["architecture"] for row in kept["request"]["packages"]}
+            touched |= {key for key, version in was["packages"].items() if after.get(key, version) != version}
+        states = self.apt.states()
+        return [
+            Package(key.rpartition(":")[0], key.rpartition(":")[2], before[key])
+            for key in sorted(touched & set(before) & set(states))
+            if states[key].version != before[key] or not states[key].sound
+        ]
+
+    def _sources(self, packages: list[Package]) -> tuple[list[str], list[str]]:
+        """What apt is to be told for each package (its version, or a file that apt kept), and those it cannot have."""
+        names = {package: preflight.targets_of((package,))[0] for package in packages}
+        gone = set(self.apt.simulate(list(names.values()), back=True).gone)
+        targets, missing = [], []
+        for package, name in names.items():
+            # apt names what it lacks without its architecture where that is the machine's own.
+            lacks = not gone.isdisjoint({name, "%s=%s" % (package.name, package.version), package.name})
+            file = cached(package, self.apt.archives) if lacks else None
+            if lacks and file is None:
+                missing.append("%s %s" % (package.key, package.version))
+            targets.append(file or name)
+        return targets, missing
+
+
+def _owed(last: Attempt | None) -> bool:
+    """The last attempt left something open: a check that failed, a reboot that is not proved."""
+    status = last.read(STATUS) if last else None
+    return status is not None and status.get("outcome") == outcome.FAILED
+
+
+def _held(packages: list[Package], states: dict[str, dpkg.State]) -> list[str]:
+    return [package.key for package in packages if states[package.key].held]
+
+
+def _taken(by: str) -> MspError:
+    return MspError(
+        TAKEN,
+        "no other rollout at work on the host",
+        "systemd has %s, for %s" % (units.UNIT, by),
+        "wait for its end; systemctl status %s on the host shows it" % units.UNIT,
+    )
+
+
+def _beyond_repair(status: dict) -> MspError:
+    return MspError(
+        "MSP-PAT-119",
+        "work that was cut off to be repaired and gone on with",
+        "it was cut off while %s, and again in each of %d repairs (%s)"
+        % (status.get("phase"), status.get("repairs", 0), status.get("crash", "ended from outside")),
+        "see on the host what ends it (memory, power, somebody), then dpkg --configure -a",
+    )
+
+
+def _no_way_back(missing: list[str]) -> MspError:
+    return MspError(
+        "MSP-PAT-116",
+        "the versions before the rollout at a mirror, or among the files that apt kept",
+        "not to be had: " + ", ".join(missing),
+        "get these packages elsewhere (snapshot.debian.org, a backup) and install them on the host with dpkg -i, or "
+        "restore the host from its backup; nothing was rolled back",
+    )
+
+
+def _plan(what: preflight.Todo, simulation: Simulation, download: int) -> dict:
+    asked = {package.key for package in what.needed}
+    rows = [{"package": key, "from": before, "to": after} for key, before, after in simulation.installs]
+    return {
+        "installs": rows,
+        "also": [row["package"] for row in rows if row["package"] not in asked],
+        "removes": simulation.removes,
+        "there": list(what.there),
+        "absent": list(what.absent),
+        "download": download,
+    }
+
+
+def answer(state: str, *, changed: bool = False, **values: object) -> dict:
+    found: dict = {"state": state, "changed": changed, "phase": None, "refusals": [], "plan": None, "result": None}
+    found.update(log=None, will=looking.REPORT)
+    found.update(values)
+    return found
+
+
+def refused(errors: list[MspError], plan: dict | None = None) -> dict:
+    why = "; ".join(str(error) for error in errors)
+    said = [error.as_dict() for error in errors]
+    return answer(looking.FINISHED, refusals=said, plan=plan, result=result_of(outcome.REFUSED, why, refusals=said))
+
+
+def result_of(what: str, why: str, **detail: object) -> dict:
+    """A result where nothing was touched."""
+    return {
+        "outcome": what,
+        "at": time.time(),
+        "before": {},
+        "after": {},
+        "rebooted": None,
+        "healthy": None,
+        "kept_files": [],
+        "restarted": [],
+        "reason": why,
+        "detail": detail,
+    }
+
+
+def result(attempt: Attempt) -> dict:
+    """What became of the host, out of what this attempt wrote down."""
+    kept, was, status = attempt.read(REQUEST) or {}, attempt.read(BEFORE) or {}, attempt.read(STATUS) or {}
+    before, after = was.get("packages", {}), status.get("after", {})
+    asked = {row["name"] + ":" + row["architecture"] for row in kept["request"]["packages"]}
+    moved = {key for key in set(before) | set(after) if before.get(key) != after.get(key)}
+    keys = sorted(moved | asked & set(before))
+    reboot = status.get("reboot", {})
+    return {
+        "outcome": status["outcome"],
+        "at": status["at"],
+        "before": {key: before[key] for key in keys if key in before},
+        "after": {key: after[key] for key in keys if key in after},
+        "rebooted": reboot.get("proved") if reboot.get("wanted") else None,
+        "healthy": status.get("healthy"),
+        "kept_files": status.get("kept_files", []),
+        "restarted": status.get("restarted", []),
+        "reason": status.get("reason", ""),
+        "detail": {
+            "attempt": attempt.name,
+            "log": attempt.log,
+            "program": status.get("program"),
+            "errors": status.get("errors", []),
+            "unsound": status.get("unsound", []),
+            "checks": status.get("checks", []),
+            "restarts": status.get("restarts", {}),
+            "reboot": reboot,
+            "repairs": status.get("repairs", 0),
+            "held": status.get("held", []),
+            "steps": status.get("steps", []),
+            "also": kept.get("plan", {}).get("also", []),
+            "absent": kept.get("plan", {}).get("absent", []),
+        },
+    }

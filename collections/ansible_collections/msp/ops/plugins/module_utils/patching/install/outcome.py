@@ -1,0 +1,56 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What became of the work, out of what was read back from the host. Pure: no I/O.
+
+"patched" needs everything at once: each package of the manifest sound and at its version, every check passed, every
+restart done, and a reboot that was wanted proved. What lacks one of them is "failed", and says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PATCHED, REFUSED, FAILED, ROLLED_BACK, NOTHING = "patched", "refused", "failed", "rolled back", "nothing"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read back. lacking: packages of the manifest that are not sound at their version, a sentence each.
+
+    program is the package manager's own last status, None where it did not run; errors its own words. rebooted: None
+    where none was wanted, True with the proof.
+    """
+
+    lacking: tuple[str, ...] = ()
+    program: int | None = None
+    errors: tuple[str, ...] = ()
+    checks: tuple[dict, ...] = ()
+    restarts_failed: tuple[str, ...] = ()
+    rebooted: bool | None = None
+    reboot_why: str = ""
+    back: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+def healthy(found: Found) -> bool | None:
+    """None where nothing was checked and nothing restarted badly: then nobody knows."""
+    if found.restarts_failed or any(not check["ok"] for check in found.checks):
+        return False
+    return True if found.checks else None
+
+
+def decide(found: Found) -> tuple[str, str]:
+    """The outcome, and its reason in one sentence for each thing that lacks."""
+    reasons = []
+    if found.program not in (0, None) and found.lacking:
+        reasons.append(
+            "the package manager ended with status %d: %s" % (found.program, "; ".join(found.errors) or "no word")
+        )
+    reasons += list(found.lacking)
+    reasons += ["check %s %s: %s" % (one["kind"], one["what"], one["why"]) for one in found.checks if not one["ok"]]
+    reasons += ["the restart of %s failed" % one for one in found.restarts_failed]
+    if found.rebooted is False:
+        reasons.append(found.reboot_why or "the reboot is not proved")
+    if reasons:
+        return FAILED, "; ".join(reasons + list(found.notes))
+    return (ROLLED_BACK if found.back else PATCHED), "; ".join(found.notes)

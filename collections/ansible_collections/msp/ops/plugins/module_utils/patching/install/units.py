@@ -1,0 +1,154 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""systemd's units: which are active, which were started anew; and the one transient unit in which the work is done.
+
+Its name is fixed, so that systemd itself refuses a second one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
+
+UNIT = "msp-patch.service"
+# A shutdown and a person who stops the unit wait this long for a package manager to come to an end.
+SECONDS_TO_STOP = 1800
+_WORKING = ("active", "activating", "deactivating", "reloading")
+# What comes and goes with people and connections: login sessions, and one unit for each connection to a socket.
+_PASSING = re.compile(r"(user@|user-runtime-dir@|session-|run-)|.*@\d+-")
+
+
+class Unit:
+    """One unit of systemd. invocation changes each time it is started."""
+
+    __slots__ = ("active", "invocation", "name", "sub", "transient")
+
+    def __init__(self, name: str, active: str, sub: str, invocation: str, *, transient: bool) -> None:
+        self.name = name
+        self.active = active
+        self.sub = sub
+        self.invocation = invocation
+        self.transient = transient
+
+    @property
+    def lasting(self) -> bool:
+        return not self.transient and not _PASSING.match(self.name)
+
+
+def parse_show(text: str) -> list[dict[str, str]]:
+    """`systemctl show` of several units: properties by name, for each."""
+    found = []
+    for paragraph in text.strip().split("\n\n"):
+        fields = {
+            name: value for name, equals, value in (line.partition("=") for line in paragraph.split("\n")) if equals
+        }
+        if fields:
+            found.append(fields)
+    return found
+
+
+def parse_units(text: str) -> dict[str, Unit]:
+    found = {}
+    for fields in parse_show(text):
+        name = fields.get("Id", "")
+        found[name] = Unit(
+            name,
+            fields.get("ActiveState", ""),
+            fields.get("SubState", ""),
+            fields.get("InvocationID", ""),
+            transient=fields.get("Transient") == "yes",
+        )
+    return found
+
+
+def services(programs: Programs) -> dict[str, Unit]:
+    """Every service and socket that systemd knows."""
+    asked = ("Id", "ActiveState", "SubState", "InvocationID", "Transient")
+    answer = programs.run("systemctl", "show", *("--property=" + name for name in asked), "*.service", "*.socket")
+    if answer.status != 0:
+        raise OSError("systemctl show %s" % answer.reason())
+    return parse_units(answer.out)
+
+
+def running(found: dict[str, Unit]) -> list[str]:
+    """The lasting ones that do their work: services that run, sockets that listen."""
+    return sorted(
+        unit.name
+        for unit in found.values()
+        if unit.lasting and unit.active == "active" and unit.sub in ("running", "listening")
+    )
+
+
+def failed(found: dict[str, Unit]) -> list[str]:
+    return sorted(unit.name for unit in found.values() if unit.lasting and unit.active == "failed")
+
+
+def started_anew(before: dict[str, str], found: dict[str, Unit]) -> list[str]:
+    """The services that ran before and have been started again since. before: invocations by name."""
+    return sorted(
+        name
+        for name, invocation in before.items()
+        if name.endswith(".service") and name in found and found[name].invocation not in ("", invocation)
+    )
+
+
+def invocations(found: dict[str, Unit]) -> dict[str, str]:
+    names = running(found)
+    return {name: found[name].invocation for name in names if found[name].invocation}
+
+
+def working(programs: Programs) -> str | None:
+    """What the unit of the work says of itself while it is there: "ROLLOUT ATTEMPT"; None when it is not."""
+    answer = programs.run(
+        "systemctl", "show", "--property=ActiveState", "--property=Description", "--property=LoadState", UNIT
+    )
+    if answer.status != 0:
+        raise OSError("systemctl show %s" % answer.reason())
+    fields = parse_show(answer.out)[0]
+    return fields.get("Description", "") if fields.get("ActiveState") in _WORKING else None
+
+
+def description(rollout: str, attempt: str) -> str:
+    return "%s %s" % (rollout, attempt)
+
+
+def start_arguments(interpreter: str, program: str, mode: str, place: str, what: str) -> list[str]:
+    """systemd-run's arguments. The hook runs however the unit ends, and puts back what was held."""
+    hook = " ".join(_quoted(word) for word in (interpreter, program, "restore", place))
+    return [
+        "systemd-run",
+        "--unit=" + UNIT,
+        "--collect",
+        "--quiet",
+        "--no-ask-password",
+        "--description=" + what,
+        "--property=Type=exec",
+        # Only the program itself is told to stop: it lets a package manager that runs come to its end.
+        "--property=KillMode=mixed",
+        "--property=TimeoutStopSec=%d" % SECONDS_TO_STOP,
+        "--property=ExecStopPost=" + hook,
+        "--",
+        interpreter,
+        program,
+        mode,
+        place,
+    ]
+
+
+def start(programs: Programs, arguments: list[str]) -> Output:
+    return programs.run(*arguments)
+
+
+def refused_by_systemd(answer: Output) -> bool:
+    """A unit of that name is there already."""
+    return answer.status != 0 and any(
+        said in answer.err for said in ("already loaded", "already exists", "fragment file")
+    )
+
+
+def _quoted(word: str) -> str:
+    """One word of a command line in systemd's own notation."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return '"%s"' % plain

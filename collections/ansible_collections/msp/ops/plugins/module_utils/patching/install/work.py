@@ -1,0 +1,282 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The work itself, as it runs on the host in a unit of systemd: nobody has to be connected.
+
+    install   download, install, restart services or reboot, check
+    rollback  the same with older versions
+    repair    what an earlier attempt was cut off in, and on from there
+    resume    what is left after the reboot: the proof and the checks
+    restore   the hook of the unit: put back what was held, whatever happened
+
+Each phase is on the disk before it begins, so that a look always knows how far it came. It never kills a package
+manager, and begins nothing after the deadline but to repair what was cut off.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
+    apt,
+    checks,
+    dpkg,
+    identity,
+    outcome,
+    preflight,
+    stale,
+    timers,
+    units,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import request as requests
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
+    BEFORE,
+    REQUEST,
+    STATUS,
+    Attempt,
+    make_current,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
+
+PREPARING, DOWNLOADING, INSTALLING, REPAIRING = "preparing", "downloading", "installing", "repairing"
+RESTARTING, REBOOTING, CHECKING, FINISHED = "restarting", "rebooting", "checking", "finished"
+MODES = ("install", "rollback", "repair", "resume", "restore")
+
+
+class Work:
+    """One attempt that is being worked on."""
+
+    def __init__(self, attempt: Attempt, host: Host, programs: Programs) -> None:
+        self.attempt = attempt
+        self.host = host
+        self.programs = programs
+        self.apt = apt.Apt(programs)
+        kept = attempt.read(REQUEST) or {}
+        self.request = requests.restore(kept["request"])
+        self.targets = [str(target) for target in kept["targets"]]
+        self.back = kept["mode"] == "rollback"
+        self.before = attempt.read(BEFORE) or {}
+        self.status = attempt.read(STATUS) or {}
+        self.stopped = False
+
+    def phase(self, name: str, **values: object) -> None:
+        """Write down what is going to be done now, before it is."""
+        now = time.time()
+        self.status.update(values, phase=name, at=now)
+        self.status.setdefault("steps", []).append({"phase": name, "at": now})
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            self.attempt.write(STATUS, self.status)
+        except OSError as error:
+            # A full disk: the work goes on, and a look finds out by itself how far it came.
+            sys.stderr.write("the status cannot be written: %s\n" % error)
+
+    def crashed(self, error: Exception) -> None:
+        """Write down what ended the work from inside; systemd's journal has the whole of it."""
+        self.status["crash"] = "%s: %s" % (type(error).__name__, str(error)[:300])
+        self._write()
+
+    def install(self) -> None:
+        self._prepare()
+        if self.targets and not self._download():
+            return
+        self._install_and_go_on()
+
+    def repair(self) -> None:
+        """Mend the database first; then install what is still missing, if there is time left."""
+        self.status["repairs"] = int(self.status.get("repairs", 0)) + 1
+        self._prepare()
+        self.phase(REPAIRING)
+        allowed = {package.key for package in self.request.packages}
+        self.apt.configure(self.attempt.log)
+        self.apt.mend(allowed, self.attempt.log, self.request.lock_timeout)
+        if not self._missing():
+            self._after_install(None)
+        elif self.request.over(time.time()):
+            self._after_install(None, notes=("the window ended before the rest could be installed",))
+        elif self._download():
+            self._install_and_go_on()
+
+    def resume(self) -> None:
+        """After the reboot: is it proved, and is the host well."""
+        self._prepare()
+        asked = self.status.get("reboot", {})
+        now = identity.boot(self.host)
+        why = ""
+        if not identity.another_boot(asked.get("boot", {}), now):
+            why = "the host has not been started anew"
+        elif asked.get("kernel") and asked["kernel"] != now["kernel"]:
+            why = "kernel %s runs, and %s was expected" % (now["kernel"], asked["kernel"])
+        self.status["reboot"] = dict(asked, proved=not why, why=why, after=now)
+        self._check_and_finish()
+
+    def _prepare(self) -> None:
+        make_current(self.attempt)
+        self.phase(PREPARING, pid=os.getpid(), rollout=self.request.rollout, attempt=self.attempt.name)
+        self.status["held"] = timers.hold(self.programs, self.attempt)
+
+    def _download(self) -> bool:
+        """Fetch everything before anything is changed; False when the work ended there."""
+        self.phase(DOWNLOADING)
+        timeout = self.request.lock_timeout
+        status = self.apt.download(self.targets, self.attempt.log, timeout, back=self.back)
+        if status != 0:
+            # The mirror may have moved on since the lists were fetched.
+            self.apt.refresh()
+            status = self.apt.download(self.targets, self.attempt.log, timeout, back=self.back)
+        if status != 0:
+            said = "; ".join(apt.errors(self._said())) or "no word"
+            return self._end(
+                outcome.FAILED, "nothing was installed: the download ended with status %d: %s" % (status, said)
+            )
+        if self.stopped:
+            return self._end(outcome.FAILED, "somebody stopped the work before anything was installed")
+        if self.request.over(time.time()):
+            return self._end(outcome.REFUSED, "nothing was installed: %s" % preflight.window_ended(self.request))
+        return True
+
+    def _end(self, what: str, why: str) -> bool:
+        self._read_back()
+        self.phase(FINISHED, outcome=what, reason=why, healthy=None)
+        return False
+
+    def _install_and_go_on(self) -> None:
+        program = None
+        if self.targets:
+            self.phase(INSTALLING)
+            timeout = self.request.lock_timeout
+            program = self.apt.install(self.targets, self.attempt.log, timeout, back=self.back)
+        self._after_install(program)
+
+    def _after_install(self, program: int | None, notes: tuple[str, ...] = ()) -> None:
+        self.status["program"] = program
+        self.status["errors"] = apt.errors(self._said()) if program else []
+        self.status["notes"] = list(notes)
+        self.status["kept_files"] = self._kept_files()
+        if self._missing():
+            self._check_and_finish()
+            return
+        wanted, why = self._reboot()
+        self.status["reboot"] = {"wanted": wanted, "reasons": why, "proved": None}
+        if not wanted:
+            self._restart_services()
+            self._check_and_finish()
+        elif self.stopped or self.request.over(time.time()):
+            hindered = "somebody stopped the work" if self.stopped else "the window ended before it"
+            why_not = "a reboot is wanted (%s), and %s" % ("; ".join(why), hindered)
+            self.status["reboot"].update(proved=False, why=why_not)
+            self._check_and_finish()
+        else:
+            self._ask_for_reboot()
+
+    def _reboot(self) -> tuple[bool, list[str]]:
+        """Whether this rollout reboots the host, and why it should be."""
+        reasons = identity.reboot_reasons(self.host, identity.boot(self.host))
+        if self.request.reboot == requests.ALWAYS:
+            return True, reasons or ["the plan wants it always"]
+        return self.request.reboot == requests.IF_NEEDED and bool(reasons), reasons
+
+    def _ask_for_reboot(self) -> None:
+        now = identity.boot(self.host)
+        self.status["reboot"].update(boot=now, kernel=identity.expected_kernel(self.host, now))
+        self.phase(REBOOTING)
+        answer = self.programs.run("systemctl", "reboot")
+        if answer.status != 0:
+            self.status["reboot"].update(proved=False, why="systemd refused to reboot: %s" % answer.reason())
+            self._check_and_finish()
+
+    def _restart_services(self) -> None:
+        if not self.request.restart_services:
+            return
+        self.phase(RESTARTING)
+        method, names, lacks = stale.services(self.host, self.programs)
+        result = stale.restart(self.programs, names)
+        self.status["restarts"] = dict(result, method=method, needed=names, lacks=lacks)
+
+    def _check_and_finish(self) -> None:
+        self.phase(CHECKING)
+        known = self.before.get("baseline")
+        checker = checks.Checker(self.host, self.programs, known)
+        results = checker.until_well(list(self.request.after), self.request.check_seconds)
+        self._read_back()
+        reboot, restarts = self.status.get("reboot", {}), self.status.get("restarts", {})
+        found = outcome.Found(
+            lacking=tuple(self._missing()),
+            program=self.status.get("program"),
+            errors=tuple(self.status.get("errors", ())),
+            checks=tuple(results),
+            restarts_failed=tuple("%(unit)s: %(why)s" % one for one in restarts.get("failed", ())),
+            rebooted=reboot.get("proved") if reboot.get("wanted") else None,
+            reboot_why=reboot.get("why", ""),
+            back=self.back,
+            notes=tuple(self.status.get("notes", ())),
+        )
+        what, why = outcome.decide(found)
+        self.phase(FINISHED, outcome=what, reason=why, healthy=outcome.healthy(found), checks=results)
+
+    def _read_back(self) -> None:
+        """What dpkg has now, and which services were started anew since before."""
+        states = self.apt.states()
+        self.status["after"] = {state.key: state.version for state in states.values()}
+        self.status["unsound"] = dpkg.broken(states)
+        known = self.before.get("baseline", {}).get("invocations", {})
+        self.status["restarted"] = units.started_anew(known, units.services(self.programs))
+
+    def _missing(self) -> list[str]:
+        """What of the manifest is not there as it should be; on the way back the version must be the very one."""
+        states = self.apt.states()
+        found = []
+        for package in self.request.packages:
+            state = states.get(package.key)
+            if state is None:
+                if not self.back and package.key not in self.before.get("packages", {}):
+                    continue
+                found.append("%s is not installed any more" % package.key)
+            elif not state.sound:
+                found.append("%s %s is %s" % (package.key, state.version, state.status))
+            elif state.version != package.version and (
+                self.back or not dpkg.not_older(self.programs, state.version, package.version)
+            ):
+                found.append("%s is at %s, not at %s" % (package.key, state.version, package.version))
+        return found
+
+    def _said(self) -> str:
+        try:
+            with open(self.attempt.log, encoding="utf-8", errors="replace") as stream:
+                return stream.read()
+        except FileNotFoundError:
+            return ""
+
+    def _kept_files(self) -> list[str]:
+        since = float(self.before.get("at", time.time()))
+        beside = dpkg.leftovers("/etc", since)
+        plain = {name[: -len(end)] for name in beside for end in dpkg.LEFTOVERS if name.endswith(end)}
+        return sorted(plain | set(dpkg.kept_in_log(self._said())))
+
+
+def main(argv: list[str]) -> int:
+    mode, place = argv
+    attempt, programs = Attempt(place), Programs()
+    if mode not in MODES:
+        raise ValueError("no such mode: %s" % mode)
+    if mode == "restore":
+        left = timers.restore(programs, attempt)
+        for name in left:
+            sys.stderr.write("%s is not as it was\n" % name)
+        return 1 if left else 0
+    work = Work(attempt, Host(), programs)
+    # systemd says that it wants an end (a shutdown, a person): what runs comes to its end, and nothing new begins.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: setattr(work, "stopped", True))
+    do = {"install": work.install, "rollback": work.install, "repair": work.repair, "resume": work.resume}[mode]
+    try:
+        do()
+    except Exception as error:
+        # A look finds the work cut off, and says why when it cannot be gone on with.
+        work.crashed(error)
+        raise
+    return 0

@@ -1,0 +1,519 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The next thing that a rollout does, out of its history, the plan, the time and the world. Pure: it does nothing.
+
+A tick asks again after each Record and each Look, with what that brought, and ends with the first Start, Judge,
+RollBack or Wait. What was begun is looked at before anything else is done. now is the evidence store's clock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, gate, windows
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Apart, Plan, respects
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Ring as PlanRing
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, HostResult, Manifest
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Ring, Rollout
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import Opening
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock, length, named
+
+# How long after a host was lost or refused it is asked again; each time that it is lost again, twice as long.
+RETRY = dt.timedelta(minutes=15)
+LONGEST_RETRY = dt.timedelta(hours=4)
+# A host that is still at work after this is taken for lost; a look at it goes on to say what became of it.
+LONGEST_WORK = dt.timedelta(hours=6)
+# How far a clock may be behind the last event and still be taken for right.
+CLOCK = dt.timedelta(minutes=2)
+# Of so many of the last hosts the slow ones (the slowest in ten aside) say how long a host takes.
+LAST_HOSTS = 50
+
+# What a rollout waits for: Wait.kind.
+OVER, RUNNING, CLOCK_BACK, HALTED, PAUSED, APPROVAL = "over", "running", "clock", "halted", "paused", "approval"
+WINDOW, FREEZE, SOAK, AT_ONCE, APART = "window", "freeze", "soak", "at once", "apart"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is so now, outside of the rollout. Hosts by name.
+
+    in_scope: those that may be touched today. running: those that a look of this very tick found at work on this
+    rollout. busy: those that another rollout of the customer works on. left_out: those that have nothing left to
+    install, each with why (see nothing_left). superseded: the security fix that came, in words. way_back: those whose
+    plan allows a rollback, and that have nothing stateful.
+    """
+
+    in_scope: frozenset[str]
+    running: frozenset[str] = frozenset()
+    busy: tuple[Target, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    superseded: str = ""
+    way_back: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before until; None: before a person or a host does something. kind is one of the words above."""
+
+    kind: str
+    why: str
+    until: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Append this event; nothing else is to be done for it."""
+
+    event: Event
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask these hosts what became of the work, and begin none there.
+
+    Append HostEnded for what is known (outcome "lost" for who does not answer), HostIdle for who has no trace of this
+    rollout's work and none going on; those at work are World.running for the rest of the tick.
+    """
+
+    hosts: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Append the event, then begin these hosts. From closes on nothing may reboot any more."""
+
+    event: events.BatchStarted
+    closes: dt.datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Check that these hosts of the ring (one at least) are well, then append what verdict() makes of that."""
+
+    ring: str
+    check: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Append the event, then take these hosts back to the versions that they had."""
+
+    event: events.RollbackStarted
+    why: str
+
+
+Decision = Wait | Record | Look | Start | Judge | RollBack
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    rollout: Rollout
+    plan: Plan
+    now: dt.datetime
+    world: World
+
+    def still_at_work(self) -> list[Host]:
+        return self.rollout.working()
+
+
+def decide(rollout: Rollout, plan: Plan, now: dt.datetime, world: World) -> Decision:
+    """The one thing to do next. plan is the customer's plan of today: a freeze that was added holds at once."""
+    moment = _Moment(rollout, plan, now, world)
+    found = next(decision for step in _STEPS if (decision := step(moment)) is not None)
+    # Nothing else is to be done: who was lost is asked again, in whatever ring it is.
+    gate_next = isinstance(found, Record) and isinstance(found.event, events.GatePassed | events.GateFailed)
+    if (isinstance(found, Wait | Judge) or gate_next) and not rollout.over and (due := _due(moment)):
+        return Look(due, f"{named(due)} gave no answer before: ask again")
+    return found
+
+
+def verdict(
+    rollout: Rollout,
+    plan: Plan,
+    ring: str,
+    now: dt.datetime,
+    *,
+    unwell: Mapping[str, str],
+    silent: Mapping[str, str],
+) -> events.GatePassed | events.GateFailed:
+    """What a gate says, once the hosts that Judge named were checked. A host that was not checked must be in silent.
+
+    now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
+    the hosts whose checks failed and silent those that gave no answer, each with why.
+    """
+    (found,) = (one for one in rollout.rings if one.name == ring)
+    counts = gate.count(rollout.of(found), unwell, silent)
+    said = gate.judge(_plan_ring(plan, ring), plan.rates, counts)
+    kind = events.GatePassed if said.passed else events.GateFailed
+    return kind(now, ring, said.counts, said.why, dict(unwell), dict(silent))
+
+
+def installs(manifest: Manifest, plan: Plan, target: Target, now: dt.datetime) -> tuple[Entry, ...]:
+    """What is installed on a host: the manifest's packages for its platform, without what is excluded today."""
+    return tuple(
+        entry
+        for entry in manifest.for_platform(target.platform)
+        if plan.excluded(entry.name, target.names, now) is None
+    )
+
+
+def nothing_left(manifest: Manifest, plan: Plan, targets: Iterable[Target], now: dt.datetime) -> dict[str, str]:
+    """The hosts of which everything is excluded today, each with why: World.left_out."""
+    found = {}
+    for target in targets:
+        entries = manifest.for_platform(target.platform)
+        shut_out = [plan.excluded(entry.name, target.names, now) for entry in entries]
+        if not entries:
+            found[target.host] = "the manifest has nothing for its platform"
+        elif all(shut_out) and shut_out[0] is not None:
+            found[target.host] = f"all of it is excluded: {shut_out[0].reason} ({shut_out[0].owner})"
+    return found
+
+
+def host_time(rollout: Rollout) -> dt.timedelta:
+    """How long a host takes: what nine in ten of the last ones took, or what the plan's calendar reckons with."""
+    last = sorted(rollout.seconds[-LAST_HOSTS:])
+    return dt.timedelta(seconds=last[len(last) * 9 // 10]) if last else HOST_TIME
+
+
+# The steps, in order: the first that has something to say decides.
+
+
+def _over(moment: _Moment) -> Decision | None:
+    rollout = moment.rollout
+    if rollout.ended is None:
+        return None
+    return Wait(OVER, f"the rollout is over: {rollout.side or states.COMPLETE}")
+
+
+def _begun(moment: _Moment) -> Decision | None:
+    """What was begun and has no result comes first, whatever else there is: nobody acts before looking."""
+    unknown = tuple(host.name for host in moment.still_at_work() if host.name not in moment.world.running)
+    if unknown:
+        return Look(unknown, f"{named(unknown)} was begun, and nothing is known of it yet")
+    for host in moment.still_at_work():
+        if host.begun is not None and moment.now - host.begun >= LONGEST_WORK:
+            why = f"still at work after {length(LONGEST_WORK)}"
+            result = HostResult(host.name, host.target.asset, states.LOST, moment.now, reason=why)
+            return Record(events.HostEnded(moment.now, result), f"{host.name}: {why}")
+    return None
+
+
+def _ending(moment: _Moment) -> Decision | None:
+    """Ends that somebody asked for, or that time or a newer fix brings; what is at work is waited for."""
+    rollout, now = moment.rollout, moment.now
+    lacking = rollout.lacking()
+    if rollout.side == states.ABORTING:
+        end: Event = events.Aborted(now, lacking)
+        why = rollout.why
+    elif now < rollout.last - CLOCK:
+        return Wait(CLOCK_BACK, "the clock is behind the last event: was it turned back?", rollout.last)
+    elif moment.world.superseded:
+        end = events.Superseded(now, moment.world.superseded, lacking)
+        why = f"superseded by {moment.world.superseded}"
+    elif now >= rollout.deadline and (lacking or rollout.side == states.PAUSED):
+        end = events.Expired(now, lacking)
+        why = f"the deadline {clock(rollout.deadline, moment.plan.zone)} passed"
+    else:
+        return None
+    return _for_those_at_work(moment) or Record(end, why)
+
+
+def _for_those_at_work(moment: _Moment) -> Wait | None:
+    working = [host.name for host in moment.still_at_work()]
+    return Wait(RUNNING, f"{named(working)} is at work") if working else None
+
+
+def _stopped(moment: _Moment) -> Decision | None:
+    rollout = moment.rollout
+    if rollout.side == states.HALTED:
+        return _for_those_at_work(moment) or _way_back(moment) or Wait(HALTED, _what_to_do(rollout))
+    if rollout.side == states.PAUSED:
+        return Wait(PAUSED, f"{rollout.why}; a person resumes or aborts it")
+    return None
+
+
+def _what_to_do(rollout: Rollout) -> str:
+    ring = rollout.ring
+    bad = [host.name for host in rollout.of(ring) if host.state == states.FAILED or host.unwell] if ring else []
+    look = f" Look at {named(bad)}, which nothing takes back by itself." if bad else ""
+    return f"{rollout.why}.{look} A person resumes or aborts it"
+
+
+def _way_back(moment: _Moment) -> Decision | None:
+    """After a halt: back to the versions before, where that is allowed; over once no host of the ring is unwell."""
+    rollout = moment.rollout
+    ring = rollout.ring
+    if ring is None:
+        return None
+    hosts = rollout.of(ring)
+    bad = [host for host in hosts if host.state == states.FAILED or host.unwell]
+    may = [host for host in bad if not host.went_back and host.name in moment.world.way_back]
+    if to_do := _one_of_each(moment.plan, may, _room(moment, ring)):
+        why = f"{rollout.why}: {named(to_do)} goes back to the versions it had"
+        return RollBack(events.RollbackStarted(moment.now, to_do), why)
+    back = tuple(host.name for host in hosts if host.went_back and host.state == states.ROLLED_BACK)
+    if back and not bad and not any(host.rolling and host.state == states.LOST for host in hosts):
+        return Record(events.RolledBack(moment.now, back, rollout.lacking()), f"{named(back)} was rolled back")
+    return None
+
+
+def _one_of_each(plan: Plan, hosts: Iterable[Host], room: int) -> tuple[str, ...]:
+    """As many hosts as there is room for, and of what must stay apart one: these are not well, whatever we do."""
+    taken: set[str] = set()
+    chosen: list[str] = []
+    for host in hosts:
+        groups = {group.name for group in _groups(plan, host.target)}
+        if len(chosen) < room and taken.isdisjoint(groups):
+            chosen.append(host.name)
+            taken |= groups
+    return tuple(chosen)
+
+
+def _unapproved(moment: _Moment) -> Decision | None:
+    rollout, plan = moment.rollout, moment.plan
+    if rollout.approval is not None:
+        return None
+    if plan.without_approval(rollout.patch_class):
+        reason = f"automatic: {str(plan.automatic).lower()}"
+        return Record(events.Approved(moment.now, rollout.manifest, events.THE_PLAN, reason), reason)
+    return Wait(APPROVAL, f"a person approves manifest {rollout.manifest}")
+
+
+def _other_rings(moment: _Moment) -> Decision | None:
+    """A plan whose rings are others by now would prove nothing to anybody."""
+    ours, theirs = [ring.name for ring in moment.rollout.rings], [ring.name for ring in moment.plan.rings]
+    if ours == theirs:
+        return None
+    why = f"it was planned for the rings {', '.join(ours)}, and the plan has {', '.join(theirs)} now"
+    return Record(events.Halted(moment.now, why), why)
+
+
+def _left(moment: _Moment) -> Decision | None:
+    """A host that is not ours to touch any more, or is again, in a ring that is not complete."""
+    for ring in moment.rollout.rings:
+        if ring.state == states.COMPLETE:
+            continue
+        for host in moment.rollout.of(ring):
+            why = _not_ours(moment, host)
+            if host.state in (states.WAITING, states.REFUSED, states.LOST) and why:
+                return Record(events.HostLeft(moment.now, host.name, why), f"{host.name}: {why}")
+            if host.state == states.LEFT and not why and not _at_gate(moment, ring):
+                return Record(events.HostBack(moment.now, host.name), f"{host.name} is in scope again")
+    return None
+
+
+def _not_ours(moment: _Moment, host: Host) -> str:
+    """Why a host is not to be touched now; empty where it is. Of a lost one we want to know what became of it."""
+    if host.name not in moment.world.in_scope:
+        return "not in scope any more"
+    lost = host.state == states.LOST or host.left_lost
+    return "" if lost else moment.world.left_out.get(host.name, "")
+
+
+def _at_gate(moment: _Moment, ring: Ring) -> bool:
+    return ring.state == states.SOAKING and moment.now >= _soaked(moment, ring)
+
+
+def _at_its_ring(moment: _Moment) -> Decision:
+    rollout, ring = moment.rollout, moment.rollout.ring
+    if ring is None:
+        return Record(events.Completed(moment.now), "all rings are complete")
+    hosts = rollout.of(ring)
+    if ring.state == states.WAITING:
+        return _open(moment, ring, hosts)
+    counts = gate.count(hosts, {}, {})
+    if why := gate.over_limit(moment.plan.rates, counts):
+        return Record(events.Halted(moment.now, f"ring {ring.name}: {why}"), why)
+    return _begin_some(moment, ring, hosts) or _for_those_at_work(moment) or _soak(moment, ring)
+
+
+def _open(moment: _Moment, ring: Ring, hosts: list[Host]) -> Decision:
+    opened = Record(events.RingOpened(moment.now, ring.name), f"ring {ring.name} begins")
+    if not any(host.state == states.WAITING for host in hosts):
+        return opened
+    found = _opening(moment)
+    return found if isinstance(found, Wait) else opened
+
+
+def _begin_some(moment: _Moment, ring: Ring, hosts: list[Host]) -> Decision | None:
+    """The next batch, or what it waits for. A ring that soaks waits for no host, and at the end it begins none."""
+    if _at_gate(moment, ring):
+        return None
+    wanted = [host for host in hosts if host.state == states.WAITING or _refused_before(host, moment.now)]
+    if not wanted:
+        return None
+    found = _batch(moment, ring, wanted)
+    if isinstance(found, Start):
+        return found
+    must = ring.state == states.ACTIVE and any(host.state == states.WAITING for host in wanted)
+    return found if must else None
+
+
+def _refused_before(host: Host, now: dt.datetime) -> bool:
+    return host.state == states.REFUSED and host.since is not None and host.since + RETRY <= now
+
+
+def _batch(moment: _Moment, ring: Ring, wanted: list[Host]) -> Start | Wait:
+    """As many of the wanted hosts as the window, the limit and the pairs allow now."""
+    found = _opening(moment)
+    if isinstance(found, Wait):
+        return found
+    room = _room(moment, ring)
+    if room <= 0:
+        return Wait(AT_ONCE, f"as many hosts are at work as ring {ring.name} may have at once")
+    chosen, held = _apart(moment, wanted, room)
+    if not chosen:
+        return Wait(APART, "; ".join(held))
+    why = f"{len(chosen)} of {len(wanted)} waiting hosts of ring {ring.name}: {named(chosen)}"
+    return Start(events.BatchStarted(moment.now, ring.name, tuple(chosen)), found.closes, why)
+
+
+def _opening(moment: _Moment) -> Opening | Wait:
+    """The opening that has room for a host now, or what is waited for."""
+    plan, patch_class, now = moment.plan, moment.rollout.patch_class, moment.now
+    found = windows.open_at(plan, patch_class, now)
+    if found is None or not found.accepts(now):
+        return _closed(moment, found)
+    # A host that takes longer than half of an opening is begun in its first half, or it never would be.
+    takes = min(host_time(moment.rollout), (found.closes - found.start) / 2)
+    if now + takes <= found.closes:
+        return found
+    why = f"the window closes at {clock(found.closes, moment.plan.zone)}, and a host takes {length(takes)}"
+    return _until_next(moment, WINDOW, why, found.closes)
+
+
+def _closed(moment: _Moment, found: Opening | None) -> Wait:
+    frozen = [
+        one
+        for one in moment.plan.freezes
+        if one.start <= moment.now < one.end and respects(one, moment.rollout.patch_class)
+    ]
+    if frozen:
+        return _until_next(
+            moment, FREEZE, f"frozen until {clock(frozen[0].end, moment.plan.zone)}: {frozen[0].reason}", moment.now
+        )
+    why = (
+        "no window is open"
+        if found is None
+        else f"the window takes no new host since {clock(found.closes, moment.plan.zone)}"
+    )
+    return _until_next(moment, WINDOW, why, moment.now)
+
+
+def _until_next(moment: _Moment, kind: str, why: str, after: dt.datetime) -> Wait:
+    following = windows.next_opening(moment.plan, moment.rollout.patch_class, after)
+    if following is None:
+        return Wait(kind, f"{why}; there is no other window")
+    name = f" ({', '.join(following.windows)})" if following.windows else ""
+    return Wait(kind, f"{why}; the next opens at {clock(following.start, moment.plan.zone)}{name}", following.start)
+
+
+def _room(moment: _Moment, ring: Ring) -> int:
+    """How many more hosts may be at work at once, those of the customer's other rollouts counted in."""
+    ours = sum(host.state != states.LEFT for host in moment.rollout.of(ring))
+    at_work = moment.world.running.union(host.name for host in moment.still_at_work())
+    return moment.plan.rates.at_once.at_least_one(ours) - len(at_work) - len(moment.world.busy)
+
+
+def _apart(moment: _Moment, wanted: list[Host], room: int) -> tuple[list[str], list[str]]:
+    """Hosts of which no two are in one group that must stay apart, nor is one whose other half may be down."""
+    chosen: list[str] = []
+    held: list[str] = []
+    down: dict[str, str] = {}
+    for host in moment.rollout.hosts.values():
+        if host.maybe_down:
+            down |= {group.name: f"{host.name} is {_how(host)}" for group in _groups(moment.plan, host.target)}
+    for target in moment.world.busy:
+        down |= {group.name: f"{target.host} is at work in another rollout" for group in _groups(moment.plan, target)}
+    busy = {target.asset for target in moment.world.busy}
+    for host in wanted:
+        groups = _groups(moment.plan, host.target)
+        if host.target.asset in busy:
+            held.append(f"{host.name} is at work in another rollout")
+            continue
+        if against := next((group.name for group in groups if group.name in down), ""):
+            held.append(f"{host.name} must not be down together with others of {against!r}: {down[against]}")
+            continue
+        chosen.append(host.name)
+        down |= {group.name: f"{host.name} is at work" for group in groups}
+        if len(chosen) == room:
+            break
+    return chosen, held
+
+
+def _how(host: Host) -> str:
+    return "at work" if host.state == states.WORKING else "not well" if host.done else host.state
+
+
+def _groups(plan: Plan, target: Target) -> list[Apart]:
+    return [group for group in plan.apart if not target.names.isdisjoint(group.assets)]
+
+
+def _soak(moment: _Moment, ring: Ring) -> Decision:
+    """All of the ring was tried: let it soak, then judge it."""
+    soak = _plan_ring(moment.plan, ring.name).soak_for(moment.rollout.patch_class)
+    if ring.state == states.ACTIVE:
+        until = moment.now + soak
+        return Record(
+            events.SoakStarted(moment.now, ring.name, until),
+            f"ring {ring.name} soaks until {clock(until, moment.plan.zone)}",
+        )
+    until = _soaked(moment, ring)
+    if moment.now < until:
+        return Wait(SOAK, f"ring {ring.name} soaks until {clock(until, moment.plan.zone)}", until)
+    check = tuple(host.name for host in moment.rollout.of(ring) if host.done)
+    if not check:  # nobody to ask: the verdict is known
+        said = verdict(moment.rollout, moment.plan, ring.name, moment.now, unwell={}, silent={})
+        return Record(said, f"ring {ring.name}: {said.why}")
+    return Judge(ring.name, check, f"ring {ring.name} has soaked: is it well?")
+
+
+def _soaked(moment: _Moment, ring: Ring) -> dt.datetime:
+    """When the ring has soaked: the soak itself, and as long for as many hosts as the plan wants to be well."""
+    rule = _plan_ring(moment.plan, ring.name)
+    ends = [moment.now if ring.soak_until is None else ring.soak_until]
+    well = sorted(host.since for host in moment.rollout.of(ring) if host.done and host.since is not None)
+    if 0 < rule.successes <= len(well):
+        ends.append(well[rule.successes - 1] + rule.soak_for(moment.rollout.patch_class))
+    return max(ends)
+
+
+def _plan_ring(plan: Plan, name: str) -> PlanRing:
+    return next(ring for ring in plan.rings if ring.name == name)
+
+
+def _due(moment: _Moment) -> tuple[str, ...]:
+    """The hosts that were lost long enough ago to be asked again."""
+    return tuple(
+        host.name
+        for host in moment.rollout.hosts.values()
+        if host.state == states.LOST
+        and host.name in moment.world.in_scope - moment.world.running
+        and (host.since is None or not moment.now - _pause(host) < host.since <= moment.now + CLOCK)
+    )
+
+
+def _pause(host: Host) -> dt.timedelta:
+    return min(RETRY * (1 << min(host.losses - 1, 10)), LONGEST_RETRY)
+
+
+_STEPS: tuple[Callable[[_Moment], Decision | None], ...] = (
+    _over,
+    _begun,
+    _ending,
+    _stopped,
+    _unapproved,
+    _other_rings,
+    _left,
+    _at_its_ring,
+)

@@ -1,0 +1,119 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a ring's results are worth: counted, held against the plan's limits, passed or not, with the reason. Pure.
+
+Every host that was targeted counts. What was lost or never done counts against it as what failed does; nobody who is
+silent is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Counts
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Rates, Ring
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host
+
+_FIELDS = {
+    states.PATCHED: "patched",
+    states.NOTHING: "nothing",
+    states.REFUSED: "refused",
+    states.FAILED: "failed",
+    states.ROLLED_BACK: "rolled_back",
+    states.LOST: "lost",
+    states.WAITING: "undone",
+    states.WORKING: "undone",
+    states.LEFT: "left",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a ring passes, and why, in words."""
+
+    passed: bool
+    why: str
+    counts: Counts
+
+
+def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str, str]) -> Counts:
+    """What became of a ring's hosts, and how those that are done answered at the gate."""
+    numbers = dict.fromkeys((*_FIELDS.values(), "unwell", "silent"), 0)
+    for host in hosts:
+        numbers[_FIELDS[host.state]] += 1
+        if host.done and host.name in unwell:
+            numbers["unwell"] += 1
+        elif host.done and host.name in silent:
+            numbers["silent"] += 1
+    return Counts(**numbers)
+
+
+def targeted(counts: Counts) -> int:
+    """Of how many hosts the limits are reckoned: all that are still the rollout's business."""
+    done = counts.patched + counts.nothing
+    return done + counts.refused + counts.failed + counts.rolled_back + counts.lost + counts.undone
+
+
+def successes(counts: Counts) -> int:
+    """The hosts that have what was to be installed, and are well."""
+    return counts.patched + counts.nothing - counts.unwell - counts.silent
+
+
+def failures(counts: Counts) -> int:
+    return counts.failed + counts.rolled_back + counts.refused + counts.unwell
+
+
+def losses(counts: Counts) -> int:
+    return counts.lost + counts.undone + counts.silent
+
+
+def over_limit(rates: Rates, counts: Counts) -> str:
+    """Why the ring must stop before all of it was tried; empty: it goes on. What may still come is not counted."""
+    total = targeted(counts)
+    failed, lost = counts.failed + counts.rolled_back, counts.lost
+    if failed > (most := rates.most_failures.of(total)):
+        return f"{failed} of {total} failed, {most} may"
+    if lost > (most := rates.most_lost.of(total)):
+        return f"{lost} of {total} gave no answer, {most} may"
+    return ""
+
+
+def judge(ring: Ring, rates: Rates, counts: Counts) -> Verdict:
+    """Whether a ring passes its gate."""
+    return Verdict(not (against := _against(ring, rates, counts)), against or _for(counts), counts)
+
+
+def _against(ring: Ring, rates: Rates, counts: Counts) -> str:
+    total, well = targeted(counts), successes(counts)
+    if not total:
+        return "" if ring.successes == 0 else f"it has no host, and the plan wants {ring.successes} to be well"
+    failed, lost = failures(counts), losses(counts)
+    most_failed, most_lost = rates.most_failures.of(total), rates.most_lost.of(total)
+    return next(
+        (
+            why
+            for met, why in (
+                (lost == total, f"none of its {total} hosts can be reached"),
+                (well == 0, f"none of its {total} hosts is well"),
+                (failed > most_failed, f"{failed} of {total} failed, {most_failed} may"),
+                (lost > most_lost, f"{lost} of {total} are lost or not done, {most_lost} may be"),
+                (well < ring.successes, f"{well} of {total} are well, the plan wants {ring.successes}"),
+            )
+            if met
+        ),
+        "",
+    )
+
+
+def _for(counts: Counts) -> str:
+    total = targeted(counts)
+    if not total:
+        return "it has no host, and the plan lets it pass"
+    rest = [
+        f"{number} {word}"
+        for number, word in ((failures(counts), "failed"), (losses(counts), "lost"), (counts.left, "left"))
+        if number
+    ]
+    return ", ".join((f"{successes(counts)} of {total} are well", *rest))

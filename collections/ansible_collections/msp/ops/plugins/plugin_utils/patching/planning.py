@@ -1,0 +1,265 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which of what waits is due for a rollout, and that rollout as it begins. Pure: no I/O.
+
+An update is due when its class's deferral has passed since any version of it above the installed one became available,
+and its batch has come. What the package manager holds back, or the plan excludes, is nobody's to install.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from ansible_collections.msp.ops.plugins.module_utils.patching import debversion
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
+    AbortAsked,
+    Aborted,
+    Event,
+    HostEnded,
+    Planned,
+    RingTargets,
+    RolledBack,
+    Target,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    CLASSES,
+    ROUTINE,
+    Entry,
+    Judged,
+    Manifest,
+    Scan,
+    Update,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member, divide
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import DONE, ROLLED_BACK
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock
+
+# When each version was seen first: by platform, package name, architecture and version.
+Available = Mapping[tuple[str, str, str, str], dt.datetime]
+# The version that a rollout left on an asset after its scan: by asset, package name and architecture.
+Since = Mapping[tuple[str, str, str], str]
+# What a rollout left undone is planned again so long after it was over.
+AGAIN = dt.timedelta(days=1)
+
+_DPKG = "apt"
+UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What of one class is to be installed now. deadline is that of the update that has waited longest."""
+
+    patch_class: str
+    manifest: Manifest
+    deadline: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    scan: Scan
+    one: Judged
+    since: dt.datetime
+
+
+def available_since(platform: str, update: Update, available: Available, otherwise: dt.datetime) -> dt.datetime:
+    """Since when there is something newer than what is installed: a version that came later restarts no deadline."""
+    versions = {update.candidate, *(version.version for version in update.versions)}
+    keys = ((platform, update.name, update.architecture, version) for version in versions)
+    return min((available[key] for key in keys if key in available), default=otherwise)
+
+
+def due(
+    plan: Plan,
+    members: Iterable[Member],
+    scans: Mapping[str, Scan],
+    available: Available,
+    now: dt.datetime,
+    *,
+    since: Since | None = None,
+) -> list[Due]:
+    """What is due for the assets of a plan, most urgent class first. scans are the last good ones, by asset key.
+
+    since is what rollouts did after those scans (installed_since): it waits no more.
+    """
+    ready: dict[str, list[_Waiting]] = defaultdict(list)
+    moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
+    for waiting in _waiting(plan, members, scans, available, now):
+        update = waiting.one.update
+        if (since or {}).get((waiting.scan.asset, update.name, update.architecture)) == update.candidate:
+            continue
+        key = (waiting.one.patch_class, waiting.since)
+        if key not in moments:
+            moments[key] = windows.installable_from(plan, *key)
+        begin = moments[key]
+        if begin is not None and begin <= now:
+            ready[waiting.one.patch_class].append(waiting)
+    return [
+        Due(
+            name,
+            _manifest(ready[name]),
+            min(windows.deadline(plan, name, waiting.since) for waiting in ready[name]),
+        )
+        for name in CLASSES
+        if ready[name]
+    ]
+
+
+def installed_since(
+    scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Event], Manifest]]
+) -> dict[tuple[str, str, str], str]:
+    """What rollouts (events and manifest, the oldest first) left on assets after their last scan."""
+    found: dict[tuple[str, str, str], str] = {}
+    for history, manifest in past:
+        platforms: dict[str, str] = {}
+        for event in history:
+            if isinstance(event, Planned):
+                platforms = {target.asset: target.platform for ring in event.rings for target in ring.hosts}
+            if not isinstance(event, HostEnded) or (scan := scans.get(event.result.asset)) is None:
+                continue
+            result = event.result
+            entries = manifest.for_platform(platforms.get(result.asset, ""))
+            if result.outcome == ROLLED_BACK:
+                for entry in entries:
+                    found.pop((result.asset, entry.name, entry.architecture), None)
+            elif result.outcome in DONE and result.at >= scan.at:
+                found |= {(result.asset, entry.name, entry.architecture): entry.version for entry in entries}
+    return found
+
+
+def not_again(found: Due, plan: str, past: Iterable[tuple[str, Sequence[Event], str]], now: dt.datetime) -> str:
+    """Why what is due is not planned now: a rollout (plan, events, id; the newest first) of the very same ended.
+
+    Somebody aborted it, or it was taken back: nothing is tried again by itself before something in it changes. What it
+    left undone is tried again after a day.
+    """
+    for name, history, rollout in past:
+        first, last = history[0], history[-1]
+        if name != plan or not isinstance(first, Planned) or first.patch_class != found.patch_class:
+            continue
+        if first.manifest != found.manifest.hash() or not last.closes:
+            continue
+        if isinstance(last, Aborted):
+            by = next((event.by for event in reversed(history) if isinstance(event, AbortAsked)), "a person")
+            return f"{rollout} with the same manifest was aborted by {by}; nothing of it is tried again by itself"
+        if isinstance(last, RolledBack):
+            return f"{rollout} with the same manifest was rolled back; nothing of it is tried again by itself"
+        if now - last.at < AGAIN:
+            return f"what {rollout} left undone is tried again from {clock(last.at + AGAIN, UTC)} on"
+    return ""
+
+
+def planned(
+    plan: Plan,
+    found: Due,
+    members: Iterable[Member],
+    hosts: Mapping[str, str],
+    scans: Mapping[str, Scan],
+    *,
+    now: dt.datetime,
+    by: str,
+) -> Planned:
+    """The first event of a rollout. hosts are inventory names, by asset key: those that may be touched.
+
+    Every such asset of a platform that the manifest has something for is in it, also where nothing of it waits: a ring
+    counts what was proved on its hosts. What is late already has as long as its class allows, once more.
+    """
+    platforms = {entry.platform for entry in found.manifest.entries}
+    rings = tuple(
+        RingTargets(
+            name,
+            tuple(
+                Target(hosts[member.key], member.key, member.name, scans[member.key].platform)
+                for member in ring
+                if member.key in hosts and member.key in scans and scans[member.key].platform in platforms
+            ),
+        )
+        for name, ring in divide(plan, members).rings.items()
+    )
+    late = found.deadline <= now
+    deadline = windows.deadline(plan, found.patch_class, now) if late else found.deadline
+    return Planned(now, found.patch_class, found.manifest.hash(), deadline, rings, by)
+
+
+def superseding(manifest: Manifest, found: Iterable[Due], scans: Iterable[Scan]) -> str:
+    """The security fixes that are due and newer than what a rollout installs, in words; empty where there is none.
+
+    One that is not due yet ends no rollout: what came last week would wait with it.
+    """
+    installs = {_key(entry): entry.version for entry in manifest.entries}
+    fixes = {
+        _key(entry): entry.version for one in found if one.patch_class != ROUTINE for entry in one.manifest.entries
+    }
+    newer: dict[tuple[str, str], tuple[str, ...]] = {}
+    for scan in scans:
+        for update in (one.update for one in scan.updates or ()):
+            key = (scan.platform, update.name, update.architecture)
+            if key not in installs or fixes.get(key) != update.candidate:
+                continue
+            if _newer(scan.manager, update, installs[key]):
+                newer[update.name, update.candidate] = update.advisories
+    said = [
+        f"{name} {version}" + (f" ({', '.join(advisories)})" if advisories else "")
+        for (name, version), advisories in sorted(newer.items())
+    ]
+    return ", ".join(said)
+
+
+def _key(entry: Entry) -> tuple[str, str, str]:
+    return entry.platform, entry.name, entry.architecture
+
+
+def _newer(manager: str, update: Update, version: str) -> bool:
+    """Whether a host's candidate is newer than a version: its own order of versions says so, or Debian's rules do."""
+    if update.candidate == version:
+        return False
+    older = {update.installed, *(one.version for one in update.versions)} - {update.candidate}
+    return version in older or (manager == _DPKG and debversion.compare(update.candidate, version) > 0)
+
+
+def _waiting(
+    plan: Plan, members: Iterable[Member], scans: Mapping[str, Scan], available: Available, now: dt.datetime
+) -> Iterable[_Waiting]:
+    for member in members:
+        scan = scans.get(member.key)
+        if scan is None:
+            continue
+        names = frozenset((member.key, member.name, scan.host))
+        for one in scan.updates or ():
+            update = one.update
+            if update.held or plan.excluded(update.name, names, now) is not None:
+                continue
+            yield _Waiting(scan, one, available_since(scan.platform, update, available, scan.at))
+
+
+def _manifest(found: Sequence[_Waiting]) -> Manifest:
+    """One version for each package of a platform: where hosts were offered different ones, that of the newest lists."""
+    chosen: dict[tuple[str, str, str], _Waiting] = {}
+    for waiting in found:
+        update = waiting.one.update
+        key = (waiting.scan.platform, update.name, update.architecture)
+        other = chosen.get(key)
+        if other is None or _rank(waiting) > _rank(other):
+            chosen[key] = waiting
+    return Manifest.of(
+        Entry(
+            platform,
+            name,
+            architecture,
+            one.one.update.candidate,
+            one.one.update.origin,
+            one.one.update.advisories,
+            one.one.patch_class,
+        )
+        for (platform, name, architecture), one in chosen.items()
+    )
+
+
+def _rank(waiting: _Waiting) -> tuple[dt.datetime, dt.datetime, str, str]:
+    scan = waiting.scan
+    return (scan.metadata_at or scan.at, scan.at, waiting.one.update.candidate, scan.asset)

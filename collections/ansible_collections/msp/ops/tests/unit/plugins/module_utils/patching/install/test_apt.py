@@ -1,0 +1,166 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What apt and dpkg print, recorded from Debian 12, and what it is taken for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import apt, dpkg
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
+
+SIMULATED = """\
+Reading package lists...
+Inst lab-shop [1.0] (1.1 Lab-Security:lab-security [all])
+Inst libc6 [2.36-9+deb12u9] (2.36-9+deb12u10 Debian:12.10/stable [amd64]) []
+Inst libc6:i386 [2.36-9+deb12u9] (2.36-9+deb12u10 Debian:12.10/stable, Debian-Security:12/stable-security [i386])
+Inst linux-image-6.1.0-32-amd64 (6.1.129-1 Debian:12.10/stable [amd64])
+Remv lab-victim [1.0]
+Conf lab-shop (1.1 Lab-Security:lab-security [all])
+"""
+
+
+def test_a_simulation_is_read_line_for_line() -> None:
+    found = apt.parse_simulation(0, SIMULATED, "")
+
+    assert found.installs == [
+        ("lab-shop:all", "1.0", "1.1"),
+        ("libc6:amd64", "2.36-9+deb12u9", "2.36-9+deb12u10"),
+        ("libc6:i386", "2.36-9+deb12u9", "2.36-9+deb12u10"),
+        ("linux-image-6.1.0-32-amd64:amd64", None, "6.1.129-1"),
+    ]
+    assert found.removes == ["lab-victim"]
+    assert (found.gone, found.error) == ([], "")
+
+
+def test_versions_that_a_mirror_lacks_are_named() -> None:
+    said = "E: Version '9.9' for 'lab-shop' was not found\nE: Unable to locate package lab-none\n"
+
+    found = apt.parse_simulation(100, "", said)
+
+    assert found.gone == ["lab-none", "lab-shop=9.9"]
+    assert found.error == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("E: Unable to correct problems, you have held broken packages.\n", "held broken packages"),
+        ("", "status 100"),
+    ],
+)
+def test_a_simulation_that_fails_otherwise_never_reads_as_nothing_to_do(said: str, error: str) -> None:
+    assert error in apt.parse_simulation(100, "", said).error
+
+
+def test_errors_are_told_with_their_reason_and_once() -> None:
+    said = (
+        "Unpacking lab-full (1.1) over (1.0) ...\n"
+        "dpkg: error processing archive /x/lab-full_1.1_all.deb (--unpack):\n"
+        " cannot copy extracted data: failed to write (No space left on device)\n"
+        "Errors were encountered while processing:\n /x/lab-full_1.1_all.deb\n"
+        "E: Sub-process /usr/bin/dpkg returned an error code (1)\n"
+        "E: Sub-process /usr/bin/dpkg returned an error code (1)\n"
+    )
+
+    first, second = apt.errors(said)
+
+    assert first.endswith("(--unpack): cannot copy extracted data: failed to write (No space left on device)")
+    assert second == "E: Sub-process /usr/bin/dpkg returned an error code (1)"
+
+
+def test_sizes_are_bytes() -> None:
+    uris = "'http://deb.example.com/pool/a.deb' a_1_all.deb 1350 SHA256:00\n'file:/x/b.deb' b_1_all.deb 10 \n"
+    shown = (
+        "Package: a\nArchitecture: all\nVersion: 1\nInstalled-Size: 12\nDescription: x\n Package: no\n\nPackage: b\n"
+    )
+
+    assert apt.parse_uris(uris) == 1360
+    assert apt.parse_sizes(shown) == {("a:all", "1"): 12 * 1024}
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        (Package("a", "all", "1:1.0"), "a=1:1.0"),
+        (Package("a", "amd64", "1.0"), "a:amd64=1.0"),
+    ],
+)
+def test_a_package_is_named_with_its_version_in_full(package: Package, name: str) -> None:
+    assert apt.wanted(package) == name
+
+
+def test_a_kept_file_is_found_by_its_whole_version(tmp_path: Path) -> None:
+    (tmp_path / "a_1%3a1.0_all.deb").touch()
+
+    assert apt.cached(Package("a", "all", "1:1.0"), str(tmp_path)) == str(tmp_path / "a_1%3a1.0_all.deb")
+    assert apt.cached(Package("a", "all", "1.0"), str(tmp_path)) is None
+
+
+def test_dependencies_are_mended_only_where_nothing_else_moves() -> None:
+    plan = "Inst lab-shop [1.0] (1.1 Lab:lab [all])\n"
+    programs = MadePrograms({"apt-get": (0, "", ""), "apt-get --simulate": (0, plan, "")})
+
+    assert apt.Apt(programs).mend({"other:all"}, "/dev/null", 0) == 1
+    assert not [line for line in programs.asked if "--simulate" not in line]
+    assert apt.Apt(programs).mend({"lab-shop:all"}, "/dev/null", 0) == 0
+    assert len([line for line in programs.asked if "--simulate" not in line]) == 1
+
+
+def test_work_is_told_versions_and_no_questions() -> None:
+    programs = MadePrograms({"apt-get": (0, "", "")})
+
+    apt.Apt(programs).install(["a=1"], "/dev/null", 7)
+
+    (line,) = programs.asked
+    for word in ("--only-upgrade", "--no-remove", "Dpkg::Options::=--force-confold", "DPkg::Lock::Timeout=7", "-- a=1"):
+        assert word in line
+    assert "--allow-downgrades" not in line
+
+
+STATES = (
+    "a\tall\t1.0\tinstall\tinstalled\tok\t12\n"
+    "b\tamd64\t2:1.0\thold\tinstalled\tok\t\n"
+    "c\tall\t1.1\tinstall\thalf-configured\tok\t1\n"
+    "d\tall\t1.1\tinstall\thalf-installed\treinstreq\t1\n"
+    "e\tall\t1.1\tdeinstall\tconfig-files\tok\t1\n"
+)
+
+
+def test_states_are_read_and_what_is_unfinished_is_named() -> None:
+    found = dpkg.parse_states(STATES)
+
+    assert sorted(found) == ["a:all", "b:amd64", "c:all", "d:all"]
+    assert (found["a:all"].size, found["a:all"].sound, found["a:all"].held) == (12 * 1024, True, False)
+    assert found["b:amd64"].held
+    assert dpkg.broken(found) == ["c:all is half-configured", "d:all is half-installed, reinstreq"]
+
+
+def test_a_database_that_was_cut_off_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "tmp.i").touch()
+    assert not dpkg.interrupted(str(tmp_path))
+    (tmp_path / "0001").touch()
+    assert dpkg.interrupted(str(tmp_path))
+
+
+def test_configuration_files_that_were_kept_are_named_and_others_are_not() -> None:
+    said = (
+        "Configuration file '/etc/a.conf'\n ==> Modified (by you or by a script) since installation.\n"
+        " ==> Package distributor has shipped an updated version.\n ==> Keeping old config file as default.\n"
+        "Configuration file '/etc/b.conf'\n ==> Using new config file as default.\n"
+    )
+
+    assert dpkg.kept_in_log(said) == ["/etc/a.conf"]
+
+
+def test_what_lay_beside_a_file_before_is_not_of_this_work(tmp_path: Path) -> None:
+    new = tmp_path / "deep" / "a.conf.dpkg-dist"
+    new.parent.mkdir()
+    new.touch()
+    since = new.stat().st_ctime
+
+    assert dpkg.leftovers(str(tmp_path), since) == [str(new)]
+    assert dpkg.leftovers(str(tmp_path), since + 1) == []

@@ -1,0 +1,248 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Compliance: every update against its deadline, and nothing compliant because nobody looked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import (
+    FRESH,
+    IN_TIME,
+    LATE,
+    STATES,
+    UNKNOWN,
+    WAIVED,
+    Compliance,
+    OfAsset,
+    Past,
+    compliance,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Available
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    SCAN_OUTCOMES,
+    Entry,
+    Judged,
+    Manifest,
+    Scan,
+    Update,
+    Version,
+)
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import member
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import (
+    APPROVED,
+    DAY,
+    HOUR,
+    PILOT,
+    PLANNED,
+    TARGETS,
+    ended,
+    plan,
+)
+
+# The plan's deadlines: 48 hours in an emergency, 14 days for security, 60 days for routine.
+NOW = dt.datetime(2026, 6, 20, 12, tzinfo=dt.UTC)
+TILL = replace(member(0), name="till")
+EXCLUDED = {"package": "ngin*", "assets": ["till"], "reason": "the till's maker", "owner": "anna"}
+
+
+def judged(name: str = "openssl", patch_class: str = "security", **more: Any) -> Judged:
+    return Judged(Update(name, "amd64", "1", "2", None, True, **more), patch_class, "high", "cvss", "OSV")
+
+
+def scan(*updates: Judged, at: dt.datetime = NOW - HOUR, **more: Any) -> Scan:
+    made = {"metadata_at": at - HOUR, "updates": updates, **more}
+    return Scan("bakkerij-jansen", TILL.key, "till", at, made.pop("outcome", "ok"), "debian-12", "apt", **made)
+
+
+def seen(days: float, version: str = "2", name: str = "openssl") -> Available:
+    return {("debian-12", name, "amd64", version): NOW - days * DAY}
+
+
+def held(
+    good: Scan | None,
+    last: Scan | None = None,
+    available: Available | None = None,
+    past: Iterable[Past] = (),
+    **changed: Any,
+) -> Compliance:
+    scans = {TILL.key: (good, last if last is not None else good)} if good or last else {}
+    return compliance(plan(**changed), [TILL], scans, available or {}, past, since=NOW - 30 * DAY, now=NOW)
+
+
+def only(found: Compliance) -> OfAsset:
+    (one,) = found.of_assets
+    assert found.assets == {state: int(state == one.state) for state in STATES}
+    return one
+
+
+def test_an_asset_on_which_nothing_waits_is_in_time() -> None:
+    assert only(held(scan())).state == IN_TIME
+
+
+@pytest.mark.parametrize(
+    ("patch_class", "days", "state"),
+    [
+        ("security", 14, IN_TIME),
+        ("security", 14.01, LATE),
+        ("emergency", 2, IN_TIME),
+        ("emergency", 2.01, LATE),
+        ("routine", 60, IN_TIME),
+        ("routine", 60.01, LATE),
+    ],
+)
+def test_an_update_is_late_from_its_deadline_on(patch_class: str, days: float, state: str) -> None:
+    one = only(held(scan(judged(patch_class=patch_class)), available=seen(days)))
+    assert one.state == state
+    assert one.waiting[0].since == NOW - days * DAY
+    assert one.waiting[0].deadline is not None
+    assert (one.waiting[0].deadline < NOW) == (state == LATE)
+
+
+def test_a_newer_version_restarts_no_deadline() -> None:
+    both = judged(versions=(Version("1.5", None, True), Version("2", None, True)))
+    assert only(held(scan(both), available={**seen(1), **seen(20, "1.5")})).state == LATE
+
+
+def test_what_the_package_manager_holds_back_is_late_all_the_same() -> None:
+    one = only(held(scan(judged(held="hold")), available=seen(20)))
+    assert (one.state, one.waiting[0].why) == (LATE, "held back: hold")
+
+
+@pytest.mark.parametrize(("expires", "state"), [("2026-06-20", WAIVED), ("2026-06-19", LATE)])
+def test_an_exclusion_waives_an_update_until_it_expires(expires: str, state: str) -> None:
+    one = only(
+        held(scan(judged("nginx")), available=seen(20, name="nginx"), exclusions=[{**EXCLUDED, "expires": expires}])
+    )
+    assert one.state == state
+    assert (one.waiting[0].why == "the till's maker (anna, until 2026-06-20)") == (state == WAIVED)
+
+
+def test_an_asset_is_as_bad_as_its_worst_update() -> None:
+    exclusions = [{**EXCLUDED, "expires": "2026-07-01"}]
+    late = {**seen(20), **seen(20, name="nginx")}
+    assert only(held(scan(judged("nginx"), judged()), available=late, exclusions=exclusions)).state == LATE
+    assert only(held(scan(judged("nginx"), judged()), available=late)).state == LATE
+    fine = {**seen(1), **seen(20, name="nginx")}
+    assert only(held(scan(judged("nginx"), judged()), available=fine, exclusions=exclusions)).state == WAIVED
+
+
+UNKNOWNS: dict[str, tuple[Scan | None, Scan | None, str]] = {
+    "never scanned": (None, None, "never scanned"),
+    "never well": (None, scan(outcome="failed", updates=None, error="apt is broken"), "'failed': apt is broken"),
+    "not any more": (scan(), scan(outcome="unreachable", updates=None), "'unreachable'"),
+    "without metadata": (scan(), scan(outcome="no metadata", updates=None), "'no metadata'"),
+    "without Python": (scan(), scan(outcome="no_python", updates=None), "'no_python'"),
+    "long ago": (scan(at=NOW - FRESH - HOUR), None, "the last scan is older than 7 days"),
+    "of old lists": (scan(metadata_at=NOW - FRESH - 2 * HOUR), None, "package lists are older than 7 days"),
+    "of lists of any age": (scan(metadata_at=None), None, "how old its package lists are"),
+}
+
+
+@pytest.mark.parametrize("name", list(UNKNOWNS))
+def test_an_asset_of_which_nobody_knows_today_is_unknown(name: str) -> None:
+    good, last, why = UNKNOWNS[name]
+    one = only(held(good, last))
+    assert one.state == UNKNOWN
+    assert why in one.why
+
+
+def test_what_the_last_good_scan_found_is_shown_beside_the_unknown() -> None:
+    one = only(held(scan(judged()), scan(outcome="failed", updates=None), available=seen(20)))
+    assert (one.state, [item.state for item in one.waiting]) == (UNKNOWN, [LATE])
+
+
+# What was done
+
+
+def done(at: dt.datetime, before: str = "1", after: str = "2", *more: events.Event) -> Past:
+    versions: dict[str, Any] = {
+        "before": {"openssl:amd64": before, "zlib1g:amd64": "7"},
+        "after": {"openssl:amd64": after, "zlib1g:amd64": "7"},
+    }
+    told = ended("till", at=at, **versions)
+    manifest = Manifest.of([Entry("debian-12", "openssl", "amd64", after, patch_class="security")])
+    return Past("r1", (PLANNED, APPROVED, *PILOT[1:3], told, *more), manifest)
+
+
+@pytest.mark.parametrize(("days", "state"), [(14, IN_TIME), (15, LATE)])
+def test_what_was_installed_is_held_against_its_deadline_too(days: int, state: str) -> None:
+    found = held(scan(), available=seen(days + 2), past=[done(NOW - 2 * DAY)])
+    one = only(found)
+    assert one.state == IN_TIME
+    (item,) = one.history
+    assert (item.package, item.before, item.after, item.rollout, item.state) == ("openssl", "1", "2", "r1", state)
+    assert found.speed["security"].mean == days * DAY
+    assert (found.speed["security"].measured, found.speed["emergency"].mean) == (1, None)
+
+
+def test_what_was_installed_since_the_scan_waits_no_more() -> None:
+    old, new = scan(judged(), at=NOW - 3 * DAY), scan(judged(), at=NOW - DAY)
+    assert only(held(old, available=seen(20), past=[done(NOW - 2 * DAY)])).waiting == ()
+    assert only(held(old, available=seen(20), past=[done(NOW - 2 * DAY, after="1.5")])).state == LATE
+    assert only(held(new, available=seen(20), past=[done(NOW - 2 * DAY)])).state == LATE  # the scan saw it after that
+
+
+def test_what_was_rolled_back_was_not_installed() -> None:
+    back = ended("till", "rolled back", at=NOW - DAY)
+    one = only(held(scan(judged(), at=NOW - 3 * DAY), available=seen(20), past=[done(NOW - 2 * DAY, "1", "2", back)]))
+    assert (one.state, one.history) == (LATE, ())
+
+
+def test_the_time_to_patch_counts_from_the_first_version_that_could_be_had() -> None:
+    available = {**seen(10), **seen(20, "1.5"), **seen(40, "1"), **seen(1, "3"), **seen(50, "0.9")}
+    assert held(scan(), available=available, past=[done(NOW)]).speed["security"].mean == 20 * DAY
+
+
+def test_nobody_knows_how_long_what_was_never_seen_waited() -> None:
+    found = held(scan(), past=[done(NOW - DAY)])
+    (item,) = only(found).history
+    assert (item.state, item.since, item.deadline) == (UNKNOWN, None, None)
+    assert (found.speed["security"].mean, found.speed["security"].unknown) == (None, 1)
+
+
+def test_only_what_was_done_in_the_period_counts() -> None:
+    found = held(scan(), available=seen(50), past=[done(NOW - 31 * DAY)])
+    assert only(found).history == ()
+    assert found.speed["security"].measured == 0
+
+
+def test_a_result_is_its_own_assets_and_a_failure_is_none() -> None:
+    failure = events.HostEnded(NOW, replace(ended("till", "failed").result, after={"openssl:amd64": "2"}))
+    past = Past("r1", (PLANNED, failure), Manifest(()))
+    assert only(held(scan(), past=[past])).history == ()
+    assert TARGETS["till"].asset == TILL.key
+    other = compliance(plan(), [member(9)], {}, {}, [done(NOW)], since=NOW - DAY, now=NOW)
+    assert other.of_assets[0].history == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(SCAN_OUTCOMES),
+    st.booleans(),
+    st.integers(0, 20),
+    st.integers(0, 20),
+    st.lists(st.integers(0, 30), max_size=3),
+)
+def test_nothing_is_compliant_that_was_not_looked_at_today(
+    outcome: str, ever: bool, age: int, lists: int, waiting: list[int]
+) -> None:
+    """In time or waived only with a good last scan, of this week, with lists of its week."""
+    updates = [judged(f"p{i}") for i in range(len(waiting))]
+    available = {key: at for i, days in enumerate(waiting) for key, at in seen(days, name=f"p{i}").items()}
+    at = NOW - age * DAY
+    good = scan(*updates, at=at, metadata_at=at - lists * DAY)
+    last = good if outcome == "ok" else scan(outcome=outcome, updates=None)
+    one = only(held(good if ever or outcome == "ok" else None, last, available))
+    known = outcome == "ok" and age <= 7 and lists <= 7
+    assert (one.state == UNKNOWN) == (not known)
+    if known:
+        assert (one.state == LATE) == any(days > 14 for days in waiting)

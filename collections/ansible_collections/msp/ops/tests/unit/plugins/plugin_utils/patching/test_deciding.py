@@ -1,0 +1,517 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a rollout does next, by tables: one thing, with the reason a person reads; and what a gate makes of its ring."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import deciding, events, gate
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import (
+    Decision,
+    Judge,
+    Look,
+    Record,
+    RollBack,
+    Start,
+    Wait,
+    World,
+    decide,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Counts, Event
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Rates, Ring
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, HostResult, Manifest
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import fold
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import (
+    APPROVED,
+    BROAD,
+    DAY,
+    EVENING,
+    EVERYBODY,
+    HOUR,
+    MINUTE,
+    NAMES,
+    NOON,
+    PILOT,
+    PLANNED,
+    TARGETS,
+    batch,
+    ended,
+    failed,
+    opened,
+    passed,
+    plan,
+    rollout,
+    soaking,
+)
+
+AFTER = EVENING + 2 * DAY  # Thursday evening, in the window
+PAUSED = events.Paused(NOON, "anna", "stocktaking")
+ABORT = events.AbortAsked(NOON, "anna", "wrong day")
+ALL_BROAD = batch("broad", "db1", "db2", "mail", at=AFTER)
+STOCKTAKING = {"from": "2026-06-08", "until": "2026-06-20", "reason": "stocktaking", "emergency": "refused"}
+FREEZE: dict[str, Any] = {"freezes": [STOCKTAKING]}
+PAIR: dict[str, Any] = {"apart": [{"name": "database", "assets": ["db1", "db2"]}]}
+
+
+def after(*history: Event, now: dt.datetime = EVENING, world: dict[str, Any] | None = None, **changed: Any) -> Decision:
+    """What comes next after a history; changed is what the plan says otherwise."""
+    return decide(rollout(*history), plan(**changed), now, replace(EVERYBODY, **(world or {})))
+
+
+def at_most(hosts: object) -> dict[str, Any]:
+    return {"rates.at_once": hosts}
+
+
+def waits(found: Decision, kind: str, *words: str) -> Wait:
+    assert isinstance(found, Wait), found
+    assert found.kind == kind
+    for word in words:
+        assert word in found.why
+    return found
+
+
+def records(found: Decision, kind: type[Event]) -> Event:
+    assert isinstance(found, Record), found
+    assert isinstance(found.event, kind)
+    return found.event
+
+
+def begins(found: Decision) -> tuple[str, ...]:
+    assert isinstance(found, Start), found
+    return found.event.hosts
+
+
+# Before it begins
+
+
+@pytest.mark.parametrize(("automatic", "asks"), [(False, True), (True, False), ("security", False)])
+def test_a_person_approves_or_the_plan_does(automatic: object, asks: bool) -> None:
+    found = after(automatic=automatic)
+    if asks:
+        waits(found, "approval", "manifest hash")
+    else:
+        event = records(found, events.Approved)
+        assert event == events.Approved(EVENING, "hash", "the plan", f"automatic: {str(automatic).lower()}")
+
+
+def test_a_plan_that_lets_security_through_asks_for_the_rest() -> None:
+    found = replace(rollout(), patch_class="routine")
+    waits(decide(found, plan(), EVENING, EVERYBODY), "approval")
+
+
+def test_a_ring_begins_in_a_window_and_not_before() -> None:
+    found = waits(after(APPROVED, now=NOON), "window", "no window is open", "2026-06-09 22:00 CEST", "night")
+    assert found.until == EVENING
+    assert records(after(APPROVED), events.RingOpened) == opened("pilot")
+
+
+def test_in_a_freeze_nothing_begins_and_the_reason_is_told() -> None:
+    found = waits(after(APPROVED, **FREEZE), "freeze", "stocktaking")
+    assert found.until is not None
+    assert found.until > EVENING + 10 * DAY
+    waits(after(*PILOT[:2], **FREEZE), "freeze", "stocktaking")
+
+
+def test_an_emergency_waits_for_no_window_and_for_a_freeze_only_where_it_must() -> None:
+    urgent = replace(rollout(APPROVED), patch_class="emergency")
+    for emergency in (True, False):
+        freezes = [{**STOCKTAKING, "emergency": "allowed" if emergency else "refused"}]
+        found = decide(urgent, plan(freezes=freezes), NOON, EVERYBODY)
+        assert isinstance(found, Record) == emergency
+    assert isinstance(decide(urgent, plan(), NOON, EVERYBODY), Record)
+
+
+# Batches
+
+
+def test_a_batch_is_begun_with_the_moment_from_which_nothing_reboots() -> None:
+    found = after(*PILOT[:2])
+    assert begins(found) == ("till",)
+    assert isinstance(found, Start)
+    assert found.closes == EVENING + 3 * HOUR
+
+
+@pytest.mark.parametrize(("minutes", "starts"), [(149, True), (150, True), (151, False), (181, False), (230, False)])
+def test_no_host_is_begun_that_would_not_be_done_before_the_window_closes(minutes: int, starts: bool) -> None:
+    """Nothing was measured yet: a host takes half an hour. The window closes after three hours and ends after four."""
+    found = after(*PILOT[:2], now=EVENING + minutes * MINUTE)
+    assert isinstance(found, Start) == starts
+    if not starts:
+        assert waits(found, "window", "2026-06-11 22:00 CEST").until == EVENING + 2 * DAY
+
+
+def test_a_window_that_takes_no_new_host_says_since_when() -> None:
+    waits(after(*PILOT[:2], now=EVENING + 181 * MINUTE), "window", "takes no new host since 2026-06-10 01:00 CEST")
+
+
+def test_how_long_a_host_takes_is_what_the_last_ones_took() -> None:
+    slow = (*PILOT[:3], ended("till", seconds=80 * 60), soaking("pilot"), passed("pilot"), opened("broad"))
+    assert isinstance(after(*slow, now=AFTER + 95 * MINUTE), Start)
+    waits(after(*slow, now=AFTER + 105 * MINUTE), "window", "a host takes 80 min")
+
+
+def test_a_host_that_takes_longer_than_the_window_is_begun_in_its_first_half() -> None:
+    slow = (*PILOT[:3], ended("till", seconds=9 * 3600), soaking("pilot"), passed("pilot"), opened("broad"))
+    assert isinstance(after(*slow, now=AFTER + 89 * MINUTE), Start)
+    waits(after(*slow, now=AFTER + 91 * MINUTE), "window")
+
+
+@pytest.mark.parametrize(("at_once", "hosts"), [(1, 1), (2, 2), (5, 3), ("34%", 1), ("67%", 2)])
+def test_no_more_hosts_than_the_plan_allows_at_once(at_once: object, hosts: int) -> None:
+    assert len(begins(after(*BROAD, now=AFTER, **at_most(at_once)))) == hosts
+
+
+def test_who_is_at_work_still_and_who_another_rollout_works_on_counts() -> None:
+    working = (*BROAD, batch("broad", "db1", at=AFTER))
+    world: dict[str, Any] = {"running": frozenset({"db1"})}
+    assert begins(after(*working, now=AFTER, world=world, **at_most(2))) == ("db2",)
+    waits(after(*working, now=AFTER, world=world, **at_most(1)), "at once", "ring broad")
+    other: dict[str, Any] = {"busy": (events.Target("x", "device:77", "x"),)}
+    assert begins(after(*BROAD, now=AFTER, world=other, **at_most(2))) == ("db1",)
+
+
+def test_a_host_that_another_rollout_works_on_is_left_alone() -> None:
+    busy = {"busy": (TARGETS["db1"],)}
+    assert begins(after(*BROAD, now=AFTER, world=busy)) == ("db2", "mail")
+
+
+PAIRS: dict[str, tuple[tuple[Event, ...], dict[str, Any], tuple[str, ...]]] = {
+    "both wait": ((), {}, ("db1", "mail")),
+    "one is at work": ((batch("broad", "db1", at=AFTER),), {"running": frozenset({"db1"})}, ("mail",)),
+    "one is lost": ((batch("broad", "db1", at=AFTER), ended("db1", "lost", at=AFTER)), {}, ("mail",)),
+    "one failed": ((batch("broad", "db1", at=AFTER), ended("db1", "failed", at=AFTER)), {}, ("mail",)),
+    "one is done": ((batch("broad", "db1", at=AFTER), ended("db1", at=AFTER)), {}, ("db2", "mail")),
+    "one is elsewhere at work": ((), {"busy": (TARGETS["db1"],)}, ("mail",)),
+    "one was lost and left": (
+        (batch("broad", "db1", at=AFTER), ended("db1", "lost", at=AFTER), events.HostLeft(AFTER, "db1", "sold")),
+        {"in_scope": frozenset(NAMES) - {"db1"}},
+        ("mail",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(PAIRS))
+def test_of_a_pair_never_both_may_be_down(name: str) -> None:
+    history, world, hosts = PAIRS[name]
+    assert begins(after(*BROAD, *history, now=AFTER, world=world, **PAIR)) == hosts
+
+
+def test_a_host_that_waits_for_its_other_half_says_so() -> None:
+    history = (batch("broad", "db1", "mail", at=AFTER), ended("db1", "failed", at=AFTER), ended("mail", at=AFTER))
+    waits(after(*BROAD, *history, now=AFTER, **PAIR), "apart", "db2", "'database'", "db1 is failed")
+
+
+def test_a_pair_also_holds_between_rings() -> None:
+    unwell = (*PILOT, passed("pilot", till="broken"), opened("broad", AFTER))
+    pair: dict[str, Any] = {"apart": [{"name": "p", "assets": ["device:0", "db1"]}]}
+    assert begins(after(*unwell, now=AFTER, **pair)) == ("db2", "mail")
+
+
+# Looks
+
+
+def test_what_was_begun_is_looked_at_before_anything_else() -> None:
+    for stopped in ((), (PAUSED,), (ABORT,), (events.Halted(NOON, "x"),)):
+        found = after(*BROAD, ALL_BROAD, ended("db1", at=AFTER), *stopped, now=AFTER + 20 * DAY)
+        assert isinstance(found, Look)
+        assert found.hosts == ("db2", "mail")
+
+
+def test_a_host_that_is_at_work_too_long_is_called_lost() -> None:
+    world: dict[str, Any] = {"running": frozenset({"till"})}
+    waits(after(*PILOT[:3], now=EVENING + 5 * HOUR, world=world), "running", "till is at work")
+    event = records(after(*PILOT[:3], now=EVENING + 6 * HOUR, world=world), events.HostEnded)
+    assert isinstance(event, events.HostEnded)
+    assert event.result.outcome == "lost"
+
+
+def test_a_host_that_was_lost_is_asked_again_ever_less_often() -> None:
+    """With nothing else to do: here the ring soaks."""
+    history = (*BROAD, ALL_BROAD, ended("db1", at=AFTER), ended("db2", at=AFTER))
+    lost: tuple[Event, ...] = ()
+    for minutes in (15, 30, 60, 120, 240, 240):
+        at = lost[-1].at + MINUTE if lost else AFTER
+        lost = (*lost, ended("mail", "lost", at=at))
+        found = rollout(*history, *lost[:1], soaking("broad", AFTER, 2 * DAY), *lost[1:])
+        for early, looks in ((1, False), (0, True)):
+            now = at + (minutes - early) * MINUTE
+            decision = decide(found, plan(**{"rings.1.soak": "2d"}), now, EVERYBODY)
+            assert isinstance(decision, Look) == looks, (minutes, decision)
+
+
+def test_a_host_that_came_back_without_a_trace_of_the_work_is_begun_again_until_the_soak_is_over() -> None:
+    """The soak ends on a Tuesday evening, in the next window."""
+    back = (ended("mail", "lost", at=AFTER), soaking("broad", AFTER, 5 * DAY), events.HostIdle(AFTER, "mail"))
+    history = (*BROAD, ALL_BROAD, ended("db1", at=AFTER), ended("db2", at=AFTER), *back)
+    slow: dict[str, Any] = {"rings.1.soak": "5d"}
+    assert begins(after(*history, now=AFTER + HOUR, **slow)) == ("mail",)
+    assert isinstance(after(*history, now=AFTER + 5 * DAY, **slow), Judge)
+
+
+def test_a_host_that_refused_is_offered_again_while_its_ring_soaks() -> None:
+    history = (*PILOT[:3], ended("till", "refused"), soaking("pilot"))
+    waits(after(*history, now=EVENING + 14 * MINUTE), "soak")
+    assert begins(after(*history, now=EVENING + 15 * MINUTE)) == ("till",)
+
+
+# Soak and gate
+
+
+def test_a_ring_soaks_once_all_of_it_was_tried() -> None:
+    found = records(after(*PILOT[:4]), events.SoakStarted)
+    assert found == soaking("pilot")
+    urgent = replace(rollout(*PILOT[:4]), patch_class="emergency")
+    assert decide(urgent, plan(), EVENING, EVERYBODY) == Record(
+        soaking("pilot", soak=2 * HOUR), "ring pilot soaks until 2026-06-10 00:00 CEST"
+    )
+
+
+def test_a_ring_is_judged_when_it_has_soaked() -> None:
+    found = waits(after(*PILOT, now=EVENING + DAY - MINUTE), "soak", "ring pilot soaks until 2026-06-10 22:00 CEST")
+    assert found.until == EVENING + DAY
+    judged = after(*PILOT, now=EVENING + DAY)
+    assert isinstance(judged, Judge)
+    assert (judged.ring, judged.check) == ("pilot", ("till",))
+
+
+def test_a_host_that_was_done_late_soaks_as_long_where_the_gate_needs_it() -> None:
+    late = (ended("till", "lost"), soaking("pilot"), events.HostIdle(EVENING, "till"))
+    history = (*PILOT[:3], *late, batch("pilot", "till", at=EVENING + HOUR), ended("till", at=EVENING + 2 * HOUR))
+    assert waits(after(*history, now=EVENING + DAY), "soak").until == EVENING + DAY + 2 * HOUR
+    assert isinstance(after(*history, now=EVENING + DAY + 2 * HOUR), Judge)
+
+
+@pytest.mark.parametrize(("outcome", "words"), [("failed", "failed"), ("lost", "gave no answer")])
+def test_too_many_failures_or_losses_stop_a_ring_half_way(outcome: str, words: str) -> None:
+    one = (batch("broad", "db1", "db2", at=AFTER), ended("db1", outcome, at=AFTER), ended("db2", at=AFTER))
+    assert begins(after(*BROAD, *one, now=AFTER)) == ("mail",)
+    two = (*one[:2], ended("db2", outcome, at=AFTER))
+    event = records(after(*BROAD, *two, now=AFTER), events.Halted)
+    assert isinstance(event, events.Halted)
+    assert event.why == f"ring broad: 2 of 3 {words}, 1 may"
+
+
+@pytest.mark.parametrize(("successes", "passes"), [(0, True), (1, False)])
+def test_a_ring_without_hosts_passes_only_where_the_plan_wants_none(successes: int, passes: bool) -> None:
+    found = rollout(APPROVED, events.HostLeft(NOON, "till", "sold"))
+    made = plan()
+    made = replace(made, rings=(replace(made.rings[0], successes=successes), made.rings[1]))
+    assert isinstance(decide(found, made, NOON, EVERYBODY), Record)  # it needs no window
+    at_gate = found.after(opened("pilot")).after(soaking("pilot", soak=0 * DAY))
+    said = records(decide(at_gate, made, EVENING, EVERYBODY), events.GatePassed if passes else events.GateFailed)
+    assert isinstance(said, events.GatePassed | events.GateFailed)
+    assert "it has no host" in said.why
+
+
+def test_a_ring_of_which_all_are_lost_is_asked_once_more_and_then_fails_its_gate() -> None:
+    history = (*PILOT[:3], ended("till", "lost"), soaking("pilot"))
+    assert isinstance(after(*history, now=EVENING + DAY), Look)
+    asked = (*history, ended("till", "lost", at=EVENING + DAY))
+    said = records(after(*asked, now=EVENING + DAY), events.GateFailed)
+    assert isinstance(said, events.GateFailed)
+    assert said.why == "none of its 1 hosts can be reached"
+
+
+def test_a_gate_counts_who_is_unwell_and_who_is_silent() -> None:
+    history = (*BROAD, ALL_BROAD, *(ended(name, at=AFTER) for name in ("db1", "db2", "mail")))
+    found = rollout(*history, soaking("broad", AFTER, 0 * DAY))
+    said = deciding.verdict(found, plan(), "broad", AFTER, unwell={"db1": "down", "db2": "down"}, silent={})
+    assert isinstance(said, events.GateFailed)
+    assert said.why == "2 of 3 failed, 1 may"
+    assert found.after(said).why == "ring broad did not pass: 2 of 3 failed, 1 may"
+    said = deciding.verdict(found, plan(), "broad", AFTER, unwell={"db1": "down"}, silent={"db2": "no answer"})
+    assert isinstance(said, events.GatePassed)
+    assert (said.counts.unwell, said.counts.silent) == (1, 1)
+    assert said.why == "1 of 3 are well, 1 failed, 1 lost"
+
+
+RING = Ring("pilot", None, 100, soak=DAY, emergency_soak=HOUR, successes=2)
+RATES = Rates(Limit(1), Limit(1), Limit(1))
+GATES: dict[str, tuple[Counts, str]] = {
+    "all well": (Counts(patched=2, nothing=1), ""),
+    "as many failed as may": (Counts(patched=2, failed=1), ""),
+    "as many lost as may": (Counts(patched=2, lost=1), ""),
+    "one of each": (Counts(patched=2, failed=1, lost=1), ""),
+    "left ones do not count": (Counts(patched=2, left=7), ""),
+    "too many failed": (Counts(patched=9, failed=1, refused=1), "2 of 11 failed, 1 may"),
+    "rolled back is failed": (Counts(patched=9, failed=1, rolled_back=1), "2 of 11 failed, 1 may"),
+    "unwell is failed": (Counts(patched=9, failed=1, unwell=1), "2 of 10 failed, 1 may"),
+    "too many lost": (Counts(patched=9, lost=2), "2 of 11 are lost or not done, 1 may be"),
+    "not done is lost": (Counts(patched=9, lost=1, undone=1), "2 of 11 are lost or not done, 1 may be"),
+    "silent is lost": (Counts(patched=9, lost=1, silent=1), "2 of 10 are lost or not done, 1 may be"),
+    "too few are well": (Counts(patched=1, failed=1), "1 of 2 are well, the plan wants 2"),
+    "who is unwell is not well": (Counts(patched=2, unwell=1), "1 of 2 are well, the plan wants 2"),
+    "all are offline": (Counts(lost=1), "none of its 1 hosts can be reached"),
+    "all are silent": (Counts(patched=2, silent=2), "none of its 2 hosts can be reached"),
+    "none is well": (Counts(failed=1), "none of its 1 hosts is well"),
+    "nobody": (Counts(), "it has no host, and the plan wants 2 to be well"),
+    "all left": (Counts(left=3), "it has no host, and the plan wants 2 to be well"),
+}
+
+
+@pytest.mark.parametrize("name", list(GATES))
+def test_a_gate(name: str) -> None:
+    counts, why = GATES[name]
+    said = gate.judge(RING, RATES, counts)
+    assert said.passed == (not why)
+    assert not why or said.why == why
+
+
+@pytest.mark.parametrize("counts", [Counts(lost=3), Counts(failed=2), Counts(patched=2, silent=2), Counts(undone=1)])
+def test_a_ring_of_which_nobody_is_well_passes_no_plan(counts: Counts) -> None:
+    everything = Rates(Limit(1), Limit(100, percent=True), Limit(100, percent=True))
+    assert not gate.judge(replace(RING, successes=0), everything, counts).passed
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.builds(Counts, *[st.integers(0, 4)] * 8), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+def test_a_gate_never_passes_because_something_went_wrong(counts: Counts, few: int, failures: int, lost: int) -> None:
+    """One host that failed or was lost instead of being patched never helps."""
+    ring, rates = replace(RING, successes=few), Rates(Limit(1), Limit(failures), Limit(lost))
+    if counts.patched == 0 or gate.judge(ring, rates, counts).passed:
+        return
+    for name in ("failed", "lost", "refused", "rolled_back", "undone"):
+        worse = replace(counts, patched=counts.patched - 1, **{name: getattr(counts, name) + 1})
+        assert not gate.judge(ring, rates, worse).passed
+
+
+# What stops it
+
+
+def test_what_is_paused_or_halted_waits_for_a_person() -> None:
+    waits(after(*PILOT, PAUSED, now=EVENING + 2 * DAY), "paused", "anna: stocktaking", "resumes or aborts")
+    found = after(*PILOT, failed("pilot", till="nginx is down"), now=AFTER)
+    waits(found, "halted", "ring pilot did not pass", "till", "resumes or aborts")
+
+
+def test_what_is_halted_goes_back_where_that_is_allowed() -> None:
+    halted = (*PILOT, failed("pilot", till="nginx is down"))
+    back: dict[str, Any] = {"way_back": frozenset(NAMES)}
+    found = after(*halted, now=AFTER, world=back)
+    assert isinstance(found, RollBack)
+    assert found.event.hosts == ("till",)
+    rolled = (*halted, events.RollbackStarted(AFTER, ("till",)), ended("till", "rolled back", at=AFTER))
+    event = records(after(*rolled, now=AFTER, world=back), events.RolledBack)
+    assert event == events.RolledBack(AFTER, ("till",), NAMES)
+    for outcome in ("failed", "refused"):
+        not_back = (*halted, events.RollbackStarted(AFTER, ("till",)), ended("till", outcome, at=AFTER))
+        waits(after(*not_back, now=AFTER, world=back), "halted", "till")
+
+
+def test_a_pair_goes_back_one_after_the_other_and_it_is_over_when_both_are() -> None:
+    done = [ended(name, "failed", at=AFTER) for name in ("db1", "db2")]
+    halted = (*BROAD, ALL_BROAD, *done, ended("mail", at=AFTER), events.Halted(AFTER, "2 of 3 failed"))
+    back: dict[str, Any] = {"way_back": frozenset(NAMES)}
+    for name in ("db1", "db2"):
+        found = after(*halted, now=AFTER, world=back, **PAIR)
+        assert isinstance(found, RollBack), found
+        assert found.event.hosts == (name,)
+        halted = (*halted, found.event, ended(name, "rolled back", at=AFTER))
+    records(after(*halted, now=AFTER, world=back, **PAIR), events.RolledBack)
+
+
+def test_who_may_not_go_back_keeps_the_rollout_halted() -> None:
+    done = [ended(name, "failed", at=AFTER) for name in ("db1", "db2")]
+    halted = (*BROAD, ALL_BROAD, *done, ended("mail", at=AFTER), events.Halted(AFTER, "2 of 3 failed"))
+    rolled = (*halted, events.RollbackStarted(AFTER, ("db1",)), ended("db1", "rolled back", at=AFTER))
+    waits(after(*rolled, now=AFTER, world={"way_back": frozenset({"db1"})}), "halted", "Look at db2")
+
+
+def test_an_abort_ends_it_once_nobody_is_at_work() -> None:
+    world: dict[str, Any] = {"running": frozenset({"till"})}
+    waits(after(*PILOT[:3], ABORT, world=world), "running", "till")
+    event = records(after(*PILOT[:3], ABORT, ended("till", "lost")), events.Aborted)
+    assert event == events.Aborted(EVENING, NAMES)
+
+
+def test_a_newer_fix_and_the_deadline_end_it_with_what_is_not_done() -> None:
+    newer: dict[str, Any] = {"superseded": "openssl 3.0.18"}
+    event = records(after(*PILOT, world=newer), events.Superseded)
+    assert event == events.Superseded(EVENING, "openssl 3.0.18", NAMES[1:])
+    event = records(after(*PILOT, now=NOON + 14 * DAY), events.Expired)
+    assert event == events.Expired(NOON + 14 * DAY, NAMES[1:])
+    working = {"superseded": "openssl", "running": frozenset({"till"})}
+    waits(after(*PILOT[:3], world=working), "running")
+
+
+def test_what_is_done_does_not_expire_while_its_last_ring_soaks() -> None:
+    done = (*BROAD, ALL_BROAD, *(ended(name, at=AFTER) for name in ("db1", "db2", "mail")))
+    assert isinstance(after(*done, soaking("broad", AFTER), now=NOON + 14 * DAY), Judge)
+
+
+def test_a_clock_that_was_turned_back_is_waited_for() -> None:
+    assert isinstance(after(*PILOT[:2], now=EVENING - MINUTE), Wait)  # a little is nothing: no window is open yet
+    found = waits(after(*PILOT, now=EVENING - 3 * MINUTE), "clock")
+    assert found.until == EVENING
+
+
+def test_a_plan_with_other_rings_halts_what_was_planned_for_these() -> None:
+    event = records(decide(rollout(*PILOT), plan(**{"rings.1.name": "rest"}), EVENING, EVERYBODY), events.Halted)
+    assert isinstance(event, events.Halted)
+    assert "pilot, rest" in event.why
+
+
+def test_who_is_out_of_scope_or_excluded_is_left_out() -> None:
+    gone: dict[str, Any] = {"in_scope": frozenset(NAMES) - {"mail"}, "left_out": {"db1": "all of it is excluded"}}
+    first = records(after(*PILOT, world=gone), events.HostLeft)
+    assert first == events.HostLeft(EVENING, "db1", "all of it is excluded")
+    second = records(after(*PILOT, first, world=gone), events.HostLeft)
+    assert second == events.HostLeft(EVENING, "mail", "not in scope any more")
+    assert isinstance(after(*PILOT, first, second, world=gone, now=EVENING + DAY), Judge)
+
+
+def test_who_is_in_scope_again_is_the_rollouts_business_again_until_the_gate() -> None:
+    gone = events.HostLeft(EVENING, "db1", "not in scope any more")
+    event = records(after(*BROAD, gone, now=AFTER), events.HostBack)
+    assert event == events.HostBack(AFTER, "db1")
+    assert begins(after(*BROAD, gone, event, now=AFTER)) == ("db1", "db2", "mail")
+    late = (*BROAD, gone, batch("broad", "db2", "mail", at=AFTER), ended("db2", at=AFTER), ended("mail", at=AFTER))
+    assert isinstance(after(*late, soaking("broad", AFTER, 0 * DAY), now=AFTER), Judge)
+
+
+def test_it_is_complete_when_its_rings_are_and_then_nothing_follows() -> None:
+    done = (*BROAD, ALL_BROAD, *(ended(name, at=AFTER) for name in ("db1", "db2", "mail")))
+    end = (*done, soaking("broad", AFTER, 0 * DAY), passed("broad", AFTER))
+    event = records(after(*end, now=AFTER), events.Completed)
+    waits(after(*end, event, now=AFTER), "over", "complete")
+
+
+# What is installed
+
+
+def test_what_is_excluded_is_not_installed_and_who_has_nothing_left_is_told() -> None:
+    manifest = Manifest.of([Entry("debian-12", name, "amd64", "2") for name in ("openssl", "nginx")])
+    rule = {"assets": ["till"], "reason": "the till's maker", "owner": "anna", "expires": "2026-07-01"}
+    some = plan(exclusions=[{"package": "ngin*", **rule}])
+    everything = plan(exclusions=[{"package": "*", **rule}])
+    found = [entry.name for entry in deciding.installs(manifest, some, TARGETS["till"], NOON)]
+    assert found == ["openssl"]
+    assert len(deciding.installs(manifest, some, TARGETS["db1"], NOON)) == 2
+    assert deciding.nothing_left(manifest, some, TARGETS.values(), NOON) == {}
+    left = deciding.nothing_left(manifest, everything, TARGETS.values(), NOON)
+    assert left == {"till": "all of it is excluded: the till's maker (anna)"}
+    other = replace(TARGETS["till"], platform="fedora-41")
+    assert list(deciding.nothing_left(manifest, some, [other], NOON)) == ["till"]
+    assert deciding.nothing_left(manifest, everything, TARGETS.values(), NOON + 60 * DAY) == {}
+
+
+def test_ten_thousand_hosts_are_decided_on_batch_by_batch() -> None:
+    names = [f"h{number}" for number in range(10_000)]
+    targets = tuple(events.Target(name, f"device:{name}", name) for name in names)
+    rings = (events.RingTargets("pilot", targets), events.RingTargets("broad", ()))
+    found = fold("r1", [replace(PLANNED, rings=rings), APPROVED, opened("pilot")])
+    world, made = World(frozenset(names)), plan(**{"rates.at_once": 500})
+    for number in range(3):
+        decision = decide(found, made, EVENING, world)
+        assert begins(decision) == tuple(names[number * 500 : (number + 1) * 500])
+        assert isinstance(decision, Start)
+        found = found.after(decision.event)
+        for name in decision.event.hosts:
+            found = found.after(events.HostEnded(EVENING, HostResult(name, "x", "patched", EVENING), 60))

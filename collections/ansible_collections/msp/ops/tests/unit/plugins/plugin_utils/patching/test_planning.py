@@ -1,0 +1,233 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What of all that waits is due, which version of it is frozen, and the rollout that begins with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import planning, windows
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Due
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    CLASSES,
+    Entry,
+    Judged,
+    Manifest,
+    Scan,
+    Update,
+    Version,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import plan
+
+# The third Tuesday of November, the day of the batch, at noon in Amsterdam; and the evening after.
+BATCH = dt.datetime(2026, 11, 17, 11, 0, tzinfo=dt.UTC)
+NOW = BATCH + dt.timedelta(hours=9)
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+PLAN = plan()
+PILOT = Member("device:1", "ws01", frozenset({"msp-ring-pilot"}))
+BROAD = Member("device:2", "srv01", frozenset())
+MEMBERS = (PILOT, BROAD)
+HOSTS = {"device:1": "ws01.bakkerij-jansen", "device:2": "srv01.bakkerij-jansen"}
+
+
+def waits(name: str = "openssl", candidate: str = "3.0.17", patch_class: str = "security", **more: Any) -> Judged:
+    update = Update(name, "amd64", more.pop("installed", "3.0.14"), candidate, "Lab/main", True, **more)
+    return Judged(update, patch_class, "high", "vendor", "")
+
+
+def scan(member: Member, *updates: Judged, at: dt.datetime = NOW, **more: Any) -> Scan:
+    values = {"platform": "debian-12", "manager": "apt", "updates": updates, "metadata_at": at, **more}
+    return Scan("bakkerij-jansen", member.key, HOSTS[member.key], at, "ok", **values)
+
+
+def due(*scans: Scan, since: dt.datetime = NOW - DAY, now: dt.datetime = NOW, using: Plan = PLAN) -> list[Due]:
+    """What is due, of versions that have all been there since a moment."""
+    seen = {
+        (one.platform, u.name, u.architecture, version): since
+        for one in scans
+        for u in (judged.update for judged in one.updates or ())
+        for version in (u.candidate, *(between.version for between in u.versions))
+    }
+    return planning.due(using, MEMBERS, {one.asset: one for one in scans}, seen, now)
+
+
+def test_what_is_not_deferred_is_due_at_once_and_its_deadline_counts_from_when_it_came() -> None:
+    (found,) = due(scan(BROAD, waits()))
+
+    assert found.patch_class == "security"
+    assert found.manifest.entries == (Entry("debian-12", "openssl", "amd64", "3.0.17"),)
+    assert found.deadline == NOW - DAY + 14 * DAY
+
+
+@pytest.mark.parametrize(
+    ("since", "now", "is_due"),
+    [
+        (BATCH - 8 * DAY, BATCH - HOUR, False),  # deferred enough, and its batch has not come
+        (BATCH - 8 * DAY, BATCH, True),
+        (BATCH - 6 * DAY, BATCH + DAY, False),  # the batch came before it was deferred enough
+        (BATCH - 6 * DAY, dt.datetime(2026, 12, 15, 11, 0, tzinfo=dt.UTC), True),
+    ],
+)
+def test_what_is_deferred_is_due_with_the_first_batch_after_that(
+    since: dt.datetime, now: dt.datetime, is_due: bool
+) -> None:
+    assert bool(due(scan(BROAD, waits(patch_class="routine")), since=since, now=now)) is is_due
+
+
+def test_a_version_that_came_later_restarts_no_deadline() -> None:
+    newest = waits(candidate="3.0.18", versions=(Version("3.0.17", None, True), Version("3.0.18", None, True)))
+    one = scan(BROAD, newest)
+    seen = {
+        ("debian-12", "openssl", "amd64", "3.0.17"): NOW - 5 * DAY,
+        ("debian-12", "openssl", "amd64", "3.0.18"): NOW - DAY,
+    }
+
+    (found,) = planning.due(PLAN, MEMBERS, {one.asset: one}, seen, NOW)
+
+    assert found.deadline == NOW - 5 * DAY + 14 * DAY
+
+
+def test_what_nobody_saw_before_counts_from_the_scan_that_saw_it() -> None:
+    one = scan(BROAD, waits())
+
+    (found,) = planning.due(PLAN, MEMBERS, {one.asset: one}, {}, NOW + HOUR)
+
+    assert found.deadline == NOW + 14 * DAY
+
+
+def test_what_is_held_back_or_excluded_is_nobodys_to_install() -> None:
+    excluding = plan(
+        exclusions=[
+            {"package": "nginx*", "assets": ["srv01"], "reason": "old", "owner": "A. de Vries", "expires": "2026-12-31"}
+        ]
+    )
+    held, excluded = waits("postgresql-15", held="hold"), waits("nginx-core")
+
+    assert due(scan(BROAD, held, excluded), using=excluding) == []
+    (found,) = due(scan(BROAD, excluded), scan(PILOT, excluded), using=excluding)
+    assert [entry.name for entry in found.manifest.entries] == ["nginx-core"]
+    late = excluding.exclusions[0].expires + DAY
+    assert due(scan(BROAD, excluded), using=excluding, now=dt.datetime.combine(late, NOW.timetz()))
+
+
+def test_of_two_versions_that_hosts_were_offered_that_of_the_newest_lists_is_frozen() -> None:
+    stale = scan(PILOT, waits(candidate="3.0.17"), metadata_at=NOW - 3 * DAY)
+    fresh = scan(BROAD, waits(candidate="3.0.18"), metadata_at=NOW - HOUR)
+    other = replace(fresh, platform="debian-13", asset="device:1")
+
+    assert [e.version for e in due(stale, fresh)[0].manifest.entries] == ["3.0.18"]
+    assert [(e.platform, e.version) for e in due(other, fresh)[0].manifest.entries] == [
+        ("debian-12", "3.0.18"),
+        ("debian-13", "3.0.18"),
+    ]
+
+
+def test_every_asset_of_the_platform_is_in_the_rollout_also_where_nothing_waits() -> None:
+    scans = {one.asset: one for one in (scan(BROAD, waits()), scan(PILOT))}
+    (found,) = due(*scans.values())
+
+    first = planning.planned(PLAN, found, MEMBERS, HOSTS, scans, now=NOW, by="timer")
+
+    rings = {ring.name: [target.host for target in ring.hosts] for ring in first.rings}
+    assert rings == {"pilot": ["ws01.bakkerij-jansen"], "broad": ["srv01.bakkerij-jansen"]}
+    assert first.manifest == found.manifest.hash()
+    assert first.deadline == found.deadline
+
+
+def test_what_may_not_be_touched_was_not_scanned_or_is_of_another_platform_is_not_in_it() -> None:
+    scans = {"device:2": scan(BROAD, waits())}
+    (found,) = due(*scans.values())
+
+    def hosts(some: dict[str, str], all_scans: dict[str, Scan]) -> list[str]:
+        first = planning.planned(PLAN, found, MEMBERS, some, all_scans, now=NOW, by="timer")
+        return [target.asset for ring in first.rings for target in ring.hosts]
+
+    assert hosts(HOSTS, scans) == ["device:2"]
+    assert hosts({"device:1": HOSTS["device:1"]}, scans) == []
+    assert hosts(HOSTS, {**scans, "device:1": scan(PILOT, platform="debian-13")}) == ["device:2"]
+
+
+def test_what_is_late_already_has_as_long_as_its_class_allows_once_more() -> None:
+    scans = {"device:2": scan(BROAD, waits())}
+    (found,) = due(*scans.values(), since=NOW - 30 * DAY)
+
+    first = planning.planned(PLAN, found, MEMBERS, HOSTS, scans, now=NOW, by="timer")
+
+    assert found.deadline < NOW
+    assert first.deadline == NOW + 14 * DAY
+
+
+MANIFEST = Manifest.of([Entry("debian-12", "openssl", "amd64", "3.0.17")])
+
+
+@pytest.mark.parametrize(
+    ("update", "newer"),
+    [
+        (waits(candidate="3.0.17"), False),
+        (waits(candidate="3.0.18"), True),
+        (waits(candidate="3.0.16"), False),  # a host whose lists are older
+        (waits(candidate="3.0.18", installed="3.0.17"), True),
+        (waits(candidate="3.0.18", patch_class="routine"), False),
+        (waits("libssl3", candidate="3.0.18"), False),
+    ],
+)
+def test_a_security_fix_that_is_due_and_newer_supersedes(update: Judged, newer: bool) -> None:
+    one = scan(BROAD, update)
+
+    found = planning.superseding(MANIFEST, due(one, since=BATCH - 30 * DAY), [one])
+
+    assert bool(found) is newer
+    assert not newer or found == "openssl 3.0.18"
+
+
+def test_a_fix_that_is_not_due_yet_ends_no_rollout() -> None:
+    one = scan(BROAD, waits(candidate="3.0.18", advisories=("DSA-1-1",)))
+    deferred = plan(**{"classes.security.deferral": "3d"})
+
+    assert planning.superseding(MANIFEST, due(one, using=deferred), [one]) == ""
+    later = due(one, using=deferred, now=NOW + 3 * DAY)
+    assert planning.superseding(MANIFEST, later, [one]) == "openssl 3.0.18 (DSA-1-1)"
+
+
+UPDATES = st.lists(
+    st.builds(
+        lambda name, version, name_of_class, held: waits(name, version, name_of_class, held=held),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["3.0.15", "3.0.16", "3.0.17"]),
+        st.sampled_from(CLASSES),
+        st.sampled_from(["", "hold"]),
+    ),
+    max_size=6,
+    unique_by=lambda one: one.update.name,
+)
+
+
+@settings(max_examples=40)
+@given(UPDATES, UPDATES, st.integers(0, 90), st.integers(0, 40))
+def test_all_that_is_due_and_nothing_else_is_in_one_manifest_of_its_class_and_order_means_nothing(
+    first: list[Judged], second: list[Judged], days: int, ahead: int
+) -> None:
+    since, now = NOW - days * DAY, NOW + ahead * DAY
+    scans = [scan(PILOT, *first), scan(BROAD, *second)]
+
+    found = due(*scans, since=since, now=now)
+
+    ready = {
+        name: (moment := windows.installable_from(PLAN, name, since)) is not None and moment <= now for name in CLASSES
+    }
+    wanted = {
+        (one.patch_class, one.update.name)
+        for one in (*first, *second)
+        if not one.update.held and ready[one.patch_class]
+    }
+    assert {(one.patch_class, entry.name) for one in found for entry in one.manifest.entries} == wanted
+    assert [one.patch_class for one in found] == [name for name in CLASSES if any(name == c for c, _n in wanted)]
+    assert due(scan(BROAD, *reversed(second)), scan(PILOT, *reversed(first)), since=since, now=now) == found

@@ -1,0 +1,215 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a host's answer to a scan: what is told of it, and what is refused because it is none."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
+from ansible_collections.msp.ops.plugins.module_utils.patching import shape
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import feeds, scanning
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import Entries
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+
+AT = dt.datetime(2026, 11, 26, 10, tzinfo=dt.UTC)
+SUBJECT = Subject("srv01.bakkerij-jansen", "bakkerij-jansen", "device:7")
+HOLE = "CVE-2026-0001"
+
+
+def answer(outcome: str = "ok", why: str | None = None, **values: Any) -> dict[str, Any]:
+    """What a host sends: two updates, unless it is told otherwise."""
+    updates = [
+        shape.update(
+            "openssl",
+            "amd64",
+            "3.0.16-1",
+            "3.0.17-1",
+            origin="Debian-Security/bookworm-security",
+            security=True,
+            versions=[shape.version("3.0.17-1", "Debian-Security/bookworm-security", True, [HOLE], changelog=True)],
+            cves=[HOLE],
+            needs="reboot",
+        ),
+        shape.update("tzdata", "all", "1", "2", security=False, held="hold", needs="nothing"),
+    ]
+    usual = {"updates": updates if outcome == "ok" else None, "metadata_at": "2026-11-26T04:00:00Z"}
+    found = shape.answer("apt", outcome, why, **{**usual, **values})
+    found.update(schema=1, platform="debian-12", reboot={"needed": None, "reasons": []}, services=None, seconds=1.5)
+    return found
+
+
+def scan(found: dict[str, Any], *parts: Entries, exposed: bool = False, metadata_age: int = 7) -> Scan:
+    read = scanning.read("srv01", {"packed": pack(found)})
+    known = feeds.together(parts)
+    return scanning.scan(SUBJECT, read, known, AT, exposed=exposed, metadata_age=metadata_age, run="run-1")
+
+
+def test_an_answer_becomes_a_scan_with_every_update_judged() -> None:
+    found = scan(answer(), Entries("kev", AT, exploited=(HOLE,)))
+
+    assert (found.customer, found.asset, found.host, found.at) == ("bakkerij-jansen", "device:7", SUBJECT.host, AT)
+    assert (found.outcome, found.platform, found.manager, found.run) == ("ok", "debian-12", "apt", "run-1")
+    assert found.metadata_at == dt.datetime(2026, 11, 26, 4, tzinfo=dt.UTC)
+    assert found.updates is not None
+    assert [(one.update.name, one.patch_class) for one in found.updates] == [
+        ("openssl", "emergency"),
+        ("tzdata", "routine"),
+    ]
+    assert found.updates[0].update.versions[0].cves == (HOLE,)
+    assert found.warnings == ()
+
+
+def test_counts_tell_classes_and_what_stays_or_needs_a_reboot() -> None:
+    updates = scan(answer(), Entries("kev", AT, exploited=(HOLE,))).updates
+    assert updates is not None
+
+    assert scanning.counts(updates) == {
+        "total": 2,
+        "emergency": 1,
+        "security": 0,
+        "routine": 1,
+        "exploited": 1,
+        "held": 1,
+        "reboot": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "code"),
+    [
+        (answer("no metadata", "the host has no package lists"), "no metadata", "MSP-PAT-039"),
+        (answer("failed", "apt-get update: E: Failed to fetch it"), "failed", "MSP-PAT-037"),
+    ],
+)
+def test_a_host_that_cannot_tell_has_a_scan_without_a_list(found: dict[str, Any], outcome: str, code: str) -> None:
+    done = scan(found)
+
+    assert (done.outcome, done.updates) == (outcome, None)
+    assert str(done.error).startswith(f"{code}: ")
+    assert str(found["why"]) in str(done.error)
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "code"),
+    [
+        ({"failed": True, "msg": "Timeout waiting for privilege escalation"}, "failed", "MSP-PAT-037"),
+        ({"failed": True, "module_stderr": "/bin/sh: 1: python3: not found"}, "no_python", "MSP-AUD-001"),
+        ({}, "failed", "MSP-PAT-037"),
+        ({"packed": "not packed"}, "failed", "MSP-PAT-036"),
+        ({"packed": pack({})}, "failed", "MSP-PAT-036"),
+        ({"packed": pack(answer(updates=None))}, "failed", "MSP-PAT-036"),
+        ({"packed": pack(answer("no metadata", "why", updates=[]))}, "failed", "MSP-PAT-036"),
+    ],
+)
+def test_what_is_no_answer_is_a_failed_scan_with_a_code(result: dict[str, Any], outcome: str, code: str) -> None:
+    found = scanning.read("srv01", result)
+
+    assert (found.outcome, found.found) == (outcome, {})
+    assert found.error is not None
+    assert found.error.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", "-o"),
+        ("name", "openssl; reboot"),
+        ("candidate", "1 2"),
+        ("candidate", "--force"),
+        ("architecture", "amd64\n"),
+        ("cves", ["<script>"]),
+        ("needs", "nothing at all"),
+        ("installs", ["../../x"]),
+        ("more", 1),
+    ],
+)
+def test_what_a_host_sends_is_held_against_the_shape(name: str, value: object) -> None:
+    found = copy.deepcopy(answer())
+    found["updates"][0][name] = value
+
+    read = scanning.read("srv01", {"packed": pack(found)})
+
+    assert read.error is not None
+    assert (read.outcome, read.error.code) == ("failed", "MSP-PAT-036")
+
+
+@pytest.mark.parametrize(
+    ("metadata_at", "metadata_age", "warning"),
+    [
+        ("2026-11-14T09:00:00Z", 7, "the package lists are 12 days old: what was published since is missing"),
+        ("2026-11-14T09:00:00Z", 13, None),
+        ("2026-11-26T04:00:00Z", 0, "the package lists are 0 days old: what was published since is missing"),
+        (None, 7, "nothing on the host tells how old its package lists are"),
+    ],
+)
+def test_old_package_lists_are_warned_of_with_their_age(
+    metadata_at: str | None, metadata_age: int, warning: str | None
+) -> None:
+    found = scan(answer(metadata_at=metadata_at), metadata_age=metadata_age)
+
+    assert found.warnings == (() if warning is None else (warning,))
+
+
+def test_what_a_person_should_know_is_kept_once_and_what_does_not_bear_on_the_list_is_left() -> None:
+    unknown = [{"what": "reboot", "why": "x"}, {"what": "changelog of openssl", "why": "the time is over"}]
+    found = scan(answer(broken=["dpkg was interrupted"], warnings=["w", "w"], unknown=unknown))
+
+    assert found.warnings == ("dpkg was interrupted", "w", "changelog of openssl: the time is over")
+
+
+def told(found: dict[str, Any], before: dict[str, str] | None = None, **options: bool) -> dict[str, Any]:
+    read = scanning.read("srv01", {"packed": pack(found)})
+    done = scanning.scan(SUBJECT, read, feeds.together([]), AT, exposed=False, metadata_age=7)
+    return scanning.told(done, read, before, **{"whole": False, "diff": False, **options})
+
+
+def test_the_task_returns_counts_and_a_summary_and_the_list_only_when_asked() -> None:
+    short, long = told(answer()), told(answer(), whole=True)
+
+    assert "updates" not in short
+    assert "openssl" in short["summary"]["urgent"]
+    assert (short["outcome"], short["changed"], short["new"]) == ("ok", False, None)
+    assert [(row["name"], row["class"], row["rule"]) for row in long["updates"]] == [
+        ("openssl", "security", "unknown"),
+        ("tzdata", "routine", "unknown"),
+    ]
+
+
+def test_what_was_not_pending_last_time_is_new_and_a_diff_shows_both() -> None:
+    before = {"tzdata:all": "1 -> 2, routine", "gone:all": "1 -> 2, routine"}
+    found = told(answer(), before, diff=True)
+
+    assert found["new"] == ["openssl:amd64"]
+    assert found["diff"] == {
+        "before": before,
+        "after": {"openssl:amd64": "3.0.16-1 -> 3.0.17-1, security", "tzdata:all": "1 -> 2, routine"},
+    }
+    assert "diff" not in told(answer(), found["diff"]["after"], diff=True)
+
+
+def test_a_host_that_changed_its_lists_says_so() -> None:
+    assert told(answer(changed=True, refreshed=True))["changed"] is True
+
+
+def test_a_scan_that_has_no_list_has_no_counts() -> None:
+    found = told(answer("no metadata", "no lists"), whole=True)
+
+    assert not {"counts", "updates", "new"} & set(found)
+    assert found["error"]["code"] == "MSP-PAT-039"
+
+
+def test_feeds_are_asked_for_holes_advisories_and_source_packages() -> None:
+    found = answer()
+    found["updates"][0].update(source="openssl", advisories=["DSA-5999-1"])
+    updates = scanning.updates_of(found)
+
+    names, packages = scanning.asked(updates, "debian-12")
+
+    assert names == {HOLE, "DSA-5999-1"}
+    assert ("debian-12", "openssl") in packages

@@ -1,0 +1,323 @@
+"""Rollouts from NetBox's plan to the last host: playbooks patch_scan and patch on five real hosts in three rings.
+
+A tick is one run of the playbook, as a schedule would start it. What the hosts install comes out of a repository of
+made packages, or out of Debian's own security archive.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout, fold
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from lab import hosts as lab_hosts
+from lab import podman
+from lab.api import NetBox
+from lab.lab import Lab
+from lab.progress import step
+from lab.repository import MAIN, SECURITY, Package, Repository
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parent.parent
+OFFICE = "harbour-office"
+CANARY, EARLY, BROAD = "harbour-pc01", ("harbour-pc02", "harbour-pc03"), ("harbour-pc04", "harbour-pc05")
+FLEET = (CANARY, *EARLY, *BROAD)
+# Five hosts, three rings of them, a soak of a minute at most: nothing needs more ticks.
+MOST_TICKS = 40
+CONTRACT = """
+customer: {slug: harbour-office, name: Harbour Office}
+contract:
+  {id: HO-1, start: 2026-01-01, monthly_fee: "100", included_hours: 1, hourly_rate: "90", currency: EUR, language: en,
+   timezone: Europe/Amsterdam, report_contact: office@harbour-office.example.com}
+sites: [{slug: office, name: Office}]
+scope: {workstation: {covered: true}}
+assets: [{file: assets.csv, source: list}]
+"""
+PLAN: dict[str, Any] = {
+    "name": "office",
+    "timezone": "Europe/Amsterdam",
+    "automatic": True,
+    "classes": {
+        "emergency": {"deadline": "48h", "windows": "any"},
+        "security": {"deadline": "14d", "windows": ["always"]},
+        "routine": {"deadline": "30d", "windows": ["always"]},
+    },
+    "windows": {"always": {"rule": "FREQ=DAILY", "start": "00:00", "duration": "24h", "cutoff": "1m"}},
+    "rings": [
+        {"name": "canary", "tag": "msp-ring-pilot", "soak": "0m", "successes": 1},
+        {"name": "early", "tag": "msp-ring-early", "soak": "0m", "successes": 2},
+        {"name": "broad", "tag": "msp-ring-broad", "soak": "0m", "successes": 2},
+    ],
+    "rates": {"at_once": 2, "most_failures": 0, "most_lost": 0},
+    "checks": {"before": [], "after": [{"unit": "ssh.service"}, {"baseline": ["units", "ports"]}]},
+    "reboot": "never",
+    "rollback": "none",
+}
+RESTART = "#!/bin/sh\nset -e\nsystemctl daemon-reload\nsystemctl enable --quiet {0}\nsystemctl restart {0}\n"
+
+
+def till(version: str, *, works: bool = True) -> Package:
+    """A service that its own script restarts."""
+    unit = "[Service]\nExecStart=/bin/sh /usr/lib/lab-till/run\n[Install]\nWantedBy=multi-user.target\n"
+    return Package(
+        "lab-till",
+        version,
+        files={
+            "/usr/lib/lab-till/run": "exec sleep infinity\n" if works else "exit 3\n",
+            "/lib/systemd/system/lab-till.service": unit,
+        },
+        scripts={"postinst": RESTART.format("lab-till.service")},
+    )
+
+
+@dataclass
+class Ran:
+    status: int
+    output: str
+
+
+@dataclass
+class Office:
+    """The customer with its five hosts, and a controller with a state of its own."""
+
+    netbox: NetBox
+    lab: Lab
+    rows: Mapping[str, Mapping[str, Any]]
+    place: Path
+
+    @property
+    def store_url(self) -> str:
+        return f"sqlite:///{self.place / 'evidence.db'}"
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.netbox.env(),
+            **lab_hosts.ssh_environment(self.lab.paths.hosts),
+            "MSP_STORE_URL": self.store_url,
+            "XDG_STATE_HOME": str(self.place / "state"),
+            "XDG_CACHE_HOME": str(self.place / "cache"),
+            "MSP_DURABLE_PATHS": str(self.place),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "NO_COLOR": "1",
+        }
+
+    def play(self, name: str, *arguments: str) -> Ran:
+        command = ["ansible-playbook", f"playbooks/{name}.yml", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False, timeout=600
+        )
+        return Ran(done.returncode, done.stdout + done.stderr)
+
+    def scan(self, *arguments: str) -> Ran:
+        ran = self.play("patch_scan", *arguments)
+        assert ran.status == 0, ran.output[-4000:]
+        return ran
+
+    def tick(self, *arguments: str) -> Ran:
+        return self.play("patch", "-e", f"customer={OFFICE}", *arguments)
+
+    def stored(self) -> list[StoredRollout]:
+        """The newest first."""
+        with Store.open(self.store_url) as store:
+            return store.rollouts(OFFICE)
+
+    def rollout(self, number: int = 0) -> Rollout:
+        found = self.stored()[number]
+        return fold(found.id, events.of(found))
+
+    def until_over(self) -> list[Ran]:
+        """Ticks, as a schedule gives them, until the newest rollout is over or stopped by itself."""
+        ran: list[Ran] = []
+        while not ran or not (self.rollout().over or self.rollout().side):
+            ran.append(self.tick())
+            halted = bool(self.stored()) and self.rollout().side
+            assert ran[-1].status == 0 or halted, ran[-1].output[-4000:]
+            assert len(ran) <= MOST_TICKS, ran[-1].output[-4000:]
+        return ran
+
+    def on(self, host: str, *command: str) -> str:
+        return podman.run("exec", str(self.rows[host]["container"]), *command)
+
+    def version(self, host: str, package: str) -> str:
+        return self.on(host, "dpkg-query", "--show", "--showformat=${Version}", package)
+
+    def state(self, host: str) -> str | None:
+        (device,) = self.netbox.all(f"dcim/devices/?name={host}")
+        found = device["custom_fields"][names.PATCHING]
+        return str(found["value"]) if found else None
+
+    def offer(self, suite: str, packages: Sequence[Package]) -> None:
+        """What the hosts' only source has from now on."""
+        repository = Repository(self.place / "repository")
+        repository.publish(suite, packages)
+        for host in FLEET:
+            repository.copy_to(str(self.rows[host]["container"]))
+
+
+@pytest.fixture(scope="module")
+def office(
+    fresh_netbox: NetBox, lab: Lab, hosts: Sequence[Mapping[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Office]:
+    """Onboarded, with its plan; the hosts have no source but the made one, and the first version of what it has."""
+    place = tmp_path_factory.mktemp("patching")
+    every = lab_hosts.up(lab.name, lab.paths.hosts, step, also=FLEET)
+    rows = {str(row["name"]): row for row in every if row["name"] in FLEET}
+    made = Office(fresh_netbox, lab, rows, place)
+    try:
+        _onboard(made)
+        for host in FLEET:
+            made.on(host, "mv", "/etc/apt/sources.list", "/root/sources.list.before")
+            made.on(host, "sh", "-c", "echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/lab")
+        made.offer(MAIN, [till("1.0")])
+        for host in FLEET:
+            made.on(host, "sh", "-c", "apt-get -qq update && apt-get -qq install -y lab-till >/dev/null 2>&1")
+        yield made
+    finally:
+        podman.run("rm", "--force", "--time", "0", "--volumes", *(str(row["container"]) for row in rows.values()))
+        lab_hosts.up(lab.name, lab.paths.hosts, step)
+
+
+def _onboard(made: Office) -> None:
+    os.environ["MSP_DURABLE_PATHS"] = str(made.place)
+    Store.open(made.store_url, upgrade=True).close()
+    assert made.play("netbox").status == 0
+    contract = made.place / "contract.yml"
+    contract.write_text(CONTRACT)
+    with (made.place / "assets.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Name", "Class", "Vendor", "Model", "Serial", "Site", "Address"])
+        for name, row in made.rows.items():
+            machine = row["machine"]
+            writer.writerow(
+                [name, "workstation", machine["vendor"], machine["model"], machine["serial"], "office", row["address"]]
+            )
+    ran = made.play("onboard", "-e", f"contract_file={contract}")
+    assert ran.status == 0, ran.output[-4000:]
+    (tenant,) = made.netbox.all(f"tenancy/tenants/?slug={OFFICE}")
+    (profile,) = made.netbox.all(f"extras/config-context-profiles/?name={names.PROFILE_PATCH_PLAN}")
+    body = {"name": "office", "profile": profile["id"], "tenants": [tenant["id"]]}
+    made.netbox.create("extras/config-contexts/", {**body, "data": {names.CONTEXT_PATCH_PLAN: PLAN}})
+    for ring, some in (("pilot", [CANARY]), ("early", EARLY), ("broad", BROAD)):
+        for name in some:
+            (device,) = made.netbox.all(f"dcim/devices/?name={name}")
+            made.netbox.change(f"dcim/devices/{device['id']}/", {"tags": [{"slug": names.TAG_RING_PREFIX + ring}]})
+
+
+def test_a_rollout_goes_through_its_rings_one_batch_a_tick_and_netbox_says_so(office: Office) -> None:
+    office.offer(SECURITY, [till("1.1")])
+    office.scan()
+    assert {office.state(host) for host in FLEET} == {"waiting"}
+    preview = office.tick("--check", "--diff")
+    assert preview.status == 0, preview.output[-4000:]
+    assert office.stored() == []
+    assert "1 of 1 waiting hosts of ring canary" in preview.output
+
+    ran = office.until_over()
+
+    assert [one.status for one in ran] == [0] * len(ran), ran[-1].output[-4000:]
+    assert {office.version(host, "lab-till") for host in FLEET} == {"1.1"}
+    assert {office.state(host) for host in FLEET} == {"up-to-date"}
+    history = events.of(office.stored()[0])
+    order = [event.ring for event in history if isinstance(event, events.BatchStarted)]
+    assert order == ["canary", "early", "broad"]
+    assert [event.ring for event in history if isinstance(event, events.GatePassed)] == ["canary", "early", "broad"]
+    assert isinstance(history[-1], events.Completed)
+
+
+def test_after_it_nothing_is_due_and_a_tick_writes_nothing(office: Office) -> None:
+    before = office.stored()
+
+    office.scan()
+    ran = office.tick()
+
+    assert ran.status == 0, ran.output[-4000:]
+    assert office.stored() == before
+    assert re.search(r"localhost .*changed=0", ran.output)
+
+
+def test_what_breaks_its_service_stops_at_the_canary_and_the_other_rings_keep_what_they_have(office: Office) -> None:
+    office.offer(SECURITY, [till("1.2", works=False)])
+    office.scan()
+
+    ran = office.until_over()
+
+    assert ran[-1].status != 0
+    stopped = office.rollout()
+    assert stopped.side == "halted"
+    assert stopped.hosts[f"{CANARY}.{OFFICE}"].state == "failed"
+    assert office.version(CANARY, "lab-till") == "1.2"
+    assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
+    again = office.tick()
+    assert "halted" in again.output
+    assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
+
+
+def test_a_person_aborts_it_and_nothing_of_it_is_tried_again_by_itself(office: Office) -> None:
+    ran = office.tick(
+        *("-e", "patch_action=abort", "-e", 'patch_by="A. de Vries"', "-e", 'patch_reason="The maker sends another"')
+    )
+
+    assert ran.status == 0, ran.output[-4000:]
+    assert office.rollout().side == "aborted"
+    again = office.tick()
+    assert again.status == 0, again.output[-4000:]
+    assert "was aborted by A. de Vries" in again.output
+    assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
+
+
+@pytest.mark.slow
+def test_debians_own_pending_security_updates_go_through_three_rings_to_the_end(office: Office) -> None:
+    (context,) = office.netbox.all("extras/config-contexts/")
+    canary, *others = PLAN["rings"]
+    soaking = {**PLAN, "rings": [{**canary, "soak": "1m"}, *others]}
+    office.netbox.change(f"extras/config-contexts/{context['id']}/", {"data": {names.CONTEXT_PATCH_PLAN: soaking}})
+    office.offer(SECURITY, [till("1.1")])
+    for host in FLEET:
+        office.on(host, "mv", "/root/sources.list.before", "/etc/apt/sources.list")
+    office.scan()
+    with Store.open(office.store_url) as store:
+        scans = [good for good, _last in store.last_scans(OFFICE).values() if good]
+    pending = {one.update.name for scan in scans for one in scan.updates or () if one.patch_class == "security"}
+    assert len(scans) == len(FLEET)
+    assert pending
+
+    before = {one.id for one in office.stored()}
+
+    def security() -> Rollout | None:
+        """Routine updates may have a rollout of their own beside it."""
+        known = [fold(one.id, events.of(one)) for one in office.stored() if one.id not in before]
+        return next((one for one in known if one.patch_class == "security"), None)
+
+    ticks = 0
+    while (rollout := security()) is None or not rollout.over:
+        ran = office.tick()
+        ticks += 1
+        assert ran.status == 0, ran.output[-4000:]
+        assert ticks <= MOST_TICKS, ran.output[-4000:]
+
+    assert {host.state for host in rollout.hosts.values()} == {"patched"}
+    assert [ring.state for ring in rollout.rings] == ["complete"] * 3
+    first, second, _third = rollout.rings
+    assert first.soak_until is not None and second.opened is not None and second.opened >= first.soak_until
+    office.scan()
+    with Store.open(office.store_url) as store:
+        left = [
+            one.update.name
+            for good, _last in store.last_scans(OFFICE).values()
+            for one in (good.updates if good and good.updates else ())
+            if one.patch_class == "security"
+        ]
+    assert left == []

@@ -1,0 +1,760 @@
+"""msp.ops.patch_install on real hosts with systemd: what it installs, and what it does when everything goes wrong.
+
+The hosts are the lab's, without NetBox; what they install comes out of a repository of made packages. Where a test has
+to act in the middle of the work, a package waits in its script until the test lets it go on: no test waits for a time.
+Most tests ask the host through the module's own desk, the rest with ansible-playbook over ssh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, keeping, units
+from lab import hosts, image, paths, podman
+from lab.machines import MACHINES
+from lab.repository import MAIN, ON_HOST, SECURITY, Package, Repository
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parent.parent
+LAB = "-".join(filter(None, ("patch-test", os.environ.get("PYTEST_XDIST_WORKER"))))
+# Debian 12, 13 and 11.
+NAMES = TWELVE, THIRTEEN, ELEVEN = ("jansen-srv01", "harbour-srv01", "harbour-db01")
+SECONDS = 120
+STATE = keeping.TOP
+HELD = ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service")
+AT, GO = "/run/lab-at", "/run/lab-go"
+
+TIMERS = f"systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState {' '.join(HELD)}"
+# Waits for the unit's end; then what is still masked, which is nothing; then the timers.
+SETTLED = (
+    "while systemctl list-units --all --plain --no-legend 'msp-patch*' | grep -q msp-patch; do sleep 0.1; done\n"
+    f"rm -f {AT} {GO}\n"
+    "echo nothing left: $(ls /run/systemd/system | grep -e apt-daily -e unattended)\n"
+    f"{TIMERS}\n"
+)
+
+# The module's desk as a program of its own: what Ansible sends, without Ansible's second and a half.
+ASK = """
+import json, sys
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, request
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
+asked = json.load(sys.stdin)
+desk = doing.Desk(Host(), Programs(), check=asked.pop("check"))
+print(json.dumps(desk.act(asked.pop("action"), request.parse(asked))))
+"""
+# A host as customers have them: with the timers of apt, which do nothing here but run.
+PREPARE = r"""
+set -e
+mv /etc/apt/sources.list /root/sources.list.before
+printf 'force-unsafe-io\n' > /etc/dpkg/dpkg.cfg.d/lab
+for name in apt-daily apt-daily-upgrade; do
+    mkdir -p /etc/systemd/system/$name.service.d
+    printf '[Service]\nExecStartPre=\nExecStart=\nExecStart=/bin/true\nExecStartPost=\n' \
+        > /etc/systemd/system/$name.service.d/lab.conf
+done
+printf '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' \
+    > /lib/systemd/system/unattended-upgrades.service
+systemctl unmask --quiet apt-daily.timer apt-daily-upgrade.timer
+systemctl daemon-reload
+systemctl enable --quiet unattended-upgrades.service
+systemctl start apt-daily.timer unattended-upgrades.service
+systemctl stop apt-daily-upgrade.timer
+apt-get -qq update
+"""
+RESTART = "#!/bin/sh\nset -e\nsystemctl daemon-reload\nsystemctl enable --quiet {0}\nsystemctl restart {0}\n"
+WAIT = f"touch {AT}\nwhile [ ! -e {GO} ]; do sleep 0.05; done\n"
+
+
+HOLDER = f"""
+import fcntl, os, time
+lock = open('/var/lib/dpkg/lock-frontend', 'w')
+fcntl.lockf(lock, fcntl.LOCK_EX)
+open('{AT}', 'w').close()
+while not os.path.exists('{GO}'):
+    time.sleep(0.05)
+"""
+
+
+def unit(program: str) -> str:
+    return f"[Service]\nExecStart={program}\n[Install]\nWantedBy=multi-user.target\n"
+
+
+def shop(name: str, version: str, *, works: bool = True) -> Package:
+    """A service with a configuration file, which its own script restarts."""
+    end = "exec sleep infinity" if works else "exit 3"
+    return Package(
+        name,
+        version,
+        files={
+            f"/usr/lib/{name}/run": f"#!/bin/sh\n{end}\n",
+            f"/lib/systemd/system/{name}.service": unit(f"/bin/sh /usr/lib/{name}/run"),
+            f"/etc/{name}.conf": f"version = {version}\n",
+        },
+        conffiles=(f"/etc/{name}.conf",),
+        scripts={"postinst": RESTART.format(f"{name}.service")},
+    )
+
+
+def waiting(name: str, script: str = "postinst") -> Package:
+    """A package whose script waits for the test."""
+    return Package(name, "1.1", scripts={script: f"#!/bin/sh\nset -e\n{WAIT}"}, files={f"/usr/lib/{name}": "1.1\n"})
+
+
+# A daemon whose program is replaced under it, and that nobody restarts.
+DAEMON = (
+    "#!/bin/sh\nset -e\nmkdir -p /usr/lib/lab-daemon\ncp /bin/sleep /usr/lib/lab-daemon/new\n"
+    "mv -f /usr/lib/lab-daemon/new /usr/lib/lab-daemon/daemon\n"
+    "systemctl daemon-reload\nsystemctl enable --quiet --now lab-daemon.service\n"
+)
+DAEMON_UNIT = {"/lib/systemd/system/lab-daemon.service": unit("/usr/lib/lab-daemon/daemon 1d")}
+CUT = ("lab-cut-post", "lab-cut-pre", "lab-power", "lab-line", "lab-killed", "lab-twice", "lab-late")
+SMALL = ("lab-lock", "lab-room", "lab-held", "lab-gone", "lab-window", "lab-reboot", "lab-down", "lab-lost-file")
+OLD = [
+    shop("lab-shop", "1.0"),
+    shop("lab-broken", "1.0"),
+    Package("lab-daemon", "1.0", files=DAEMON_UNIT, scripts={"postinst": DAEMON}),
+    Package("lab-script", "1.0"),
+    Package("lab-full", "1.0", files={"/opt/lab-full/data": "small\n"}),
+    Package("lab-victim", "1.0"),
+    Package("lab-greedy", "1.0"),
+    *(Package(name, "1.0", files={f"/usr/lib/{name}": "1.0\n"}) for name in (*CUT, *SMALL)),
+]  # fmt: skip
+NEW = [
+    shop("lab-shop", "1.1"),
+    shop("lab-broken", "1.1", works=False),
+    Package("lab-daemon", "1.1", files=DAEMON_UNIT, scripts={"postinst": DAEMON}),
+    Package("lab-script", "1.1", scripts={"postinst": "#!/bin/sh\necho this never works >&2\nexit 7\n"}),
+    Package("lab-full", "1.1", files={"/opt/lab-full/data": "x" * 4_000_000, "/opt/lab-full/more": "y" * 4_000_000}),
+    Package("lab-greedy", "1.1", fields={"Conflicts": "lab-victim"}),
+    waiting("lab-cut-pre", "preinst"),
+    *(waiting(name) for name in CUT if name != "lab-cut-pre"),
+    *(Package(name, "1.1", files={f"/usr/lib/{name}": "1.1\n"}) for name in SMALL),
+]  # fmt: skip
+
+
+def silent(title: str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+    """Wait for a condition, and fail when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen in time: {what}"
+        time.sleep(0.1)
+
+
+def manifest(*names: str, version: str = "1.1") -> list[dict[str, str]]:
+    return [{"name": name, "architecture": "all", "version": version} for name in names]
+
+
+@dataclass
+class Played:
+    """One ansible-playbook that runs; its results by host once it has ended."""
+
+    process: subprocess.Popen[str]
+    place: Path
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        out, _none = self.process.communicate(timeout=SECONDS)
+        files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in self.place.glob("*.json")}
+        assert self.process.returncode == 0 and files, out
+        return files
+
+
+@dataclass
+class Bed:
+    """The hosts, and the ways to speak to them."""
+
+    rows: Mapping[str, Mapping[str, Any]]
+    place: Path
+    state_dir: Path
+    repository: Repository
+    number: int = field(default=0)
+
+    def on(self, host: str, *command: str) -> str:
+        return podman.run("exec", str(self.rows[host]["container"]), *command)
+
+    def sh(self, host: str, script: str) -> str:
+        return self.on(host, "sh", "-c", script).strip()
+
+    def there(self, host: str, path: str) -> bool:
+        return podman.attempt("exec", str(self.rows[host]["container"]), "test", "-e", path).returncode == 0
+
+    def version(self, host: str, name: str) -> str:
+        return self.sh(host, f"dpkg-query -W -f '${{Version}} ${{db:Status-Status}}' {name}")
+
+    def ask(self, host: str, action: str, rollout: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        """What the module answers on the host."""
+        asked = {
+            "action": action,
+            "check": check,
+            "rollout": rollout,
+            "lock_timeout": 0,
+            "check_seconds": 1,
+            **arguments,
+        }
+        container = str(self.rows[host]["container"])
+        done = podman.attempt("exec", "-i", container, "python3", "/root/ask.pyz", stdin=json.dumps(asked))
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def finish(self, host: str, rollout: str) -> dict[str, Any]:
+        """Look until it is over; the last answer."""
+        answers: list[dict[str, Any]] = []
+
+        def over() -> bool:
+            answers.append(self.ask(host, "look", rollout))
+            return answers[-1]["state"] not in ("working", "rebooting", "cut off")
+
+        until(over, f"the end of {rollout}")
+        return answers[-1]
+
+    def work(self, host: str, rollout: str, *names: str, action: str = "start", **arguments: Any) -> dict[str, Any]:
+        """Start it, wait for its end, and return what became of the host."""
+        begun = self.ask(host, action, rollout, packages=manifest(*names), **arguments)
+        assert begun["state"] == "working", begun
+        return dict(self.finish(host, rollout)["result"])
+
+    def play(self, targets: Sequence[str], *, check: bool = False, **arguments: Any) -> Played:
+        """Start ansible-playbook over ssh, in a session of its own."""
+        self.number += 1
+        place = self.place / f"run{self.number}"
+        place.mkdir()
+        inventory = {
+            name: {
+                "ansible_host": self.rows[name]["address"],
+                "ansible_port": self.rows[name]["port"],
+                "msp": {"customer": self.rows[name]["customer"], "asset": {"key": f"device:{number}"}},
+            }
+            for number, name in enumerate(targets, start=1)
+        }
+        (place / "inventory.yml").write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
+        tasks = [
+            {
+                "msp.ops.patch_install": {"poll": 0.2, "check_seconds": 1, **arguments},
+                "become": True,
+                "register": "found",
+            },
+            {
+                "ansible.builtin.copy": {
+                    "content": "{{ found | to_json }}",
+                    "dest": f"{place}/{{{{ inventory_hostname }}}}.json",
+                    "mode": "0600",
+                },
+                "delegate_to": "localhost",
+                "check_mode": False,
+            },
+        ]
+        play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+        (place / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+        command = ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml")]
+        process = subprocess.Popen(
+            [*command, *(["--check"] if check else [])],
+            env={
+                **os.environ,
+                **hosts.ssh_environment(self.state_dir),
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(place / "c"),
+            },
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return Played(process, place)
+
+    def timers(self, host: str) -> list[str]:
+        """How the competing units are: what must be the same after everything."""
+        return self.sh(host, TIMERS).split("\n\n")
+
+    def boot_again(self, host: str) -> None:
+        """What a hypervisor or a person does with a machine that is down."""
+        row = self.rows[host]
+        podman.run("start", str(row["container"]))
+        hosts.wait_for_sshd(str(row["container"]), str(row["address"]))
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    if reason := hosts.available():
+        pytest.skip(reason)
+    place = tmp_path_factory.mktemp("patch")
+    state_dir = place / "state"
+    machines = [machine for machine in MACHINES if machine.name in NAMES]
+    recipes = [machine.recipe for machine in machines if machine.recipe]
+    try:
+        image.ensure(recipes, silent)
+        paths.make_dir(state_dir, 0o700)
+        ground = hosts.Ground(LAB, state_dir, hosts.ensure_key(state_dir), hosts.ensure_networks(LAB))
+        with ThreadPoolExecutor(len(machines)) as pool:
+            keys = list(pool.map(lambda machine: hosts.start(ground, machine, {}), machines))
+        rows = [hosts.describe(ground, machine, found) for machine, found in zip(machines, keys, strict=True)]
+        named = {machine.name: found for machine, found in zip(machines, keys, strict=True)}
+        hosts.write_ssh_files(state_dir, rows, named)
+        repository = Repository(place / "repository")
+        repository.publish(MAIN, OLD)
+        repository.publish(SECURITY, NEW)
+        made = Bed({row["name"]: row for row in rows}, place, state_dir, repository)
+        with ThreadPoolExecutor(len(machines)) as pool:
+            list(pool.map(lambda name: prepare(made, name), NAMES))
+        yield made
+    finally:
+        hosts.down(LAB, state_dir)
+
+
+def prepare(bed: Bed, host: str) -> None:
+    """The old versions of all packages on a host, and the desk."""
+    container = str(bed.rows[host]["container"])
+    bed.repository.copy_to(container)
+    bed.sh(host, PREPARE)
+    old = " ".join(f"{package.name}={package.version}" for package in OLD)
+    bed.sh(host, f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {old} >/root/prepared 2>&1")
+    program = bed.place / f"ask-{host}.pyz"
+    code = freezing.sources()
+    assert doing.__name__.replace(".", "/") + ".py" in code  # it is loaded here, and so in the program
+    with zipfile.ZipFile(program, "w") as archive:
+        archive.writestr("__main__.py", ASK)
+        for name in freezing.packages(list(code)):
+            archive.writestr(name, "")
+        for name, text in code.items():
+            archive.writestr(name, text)
+    podman.run("cp", str(program), f"{container}:/root/ask.pyz")
+
+
+@pytest.fixture(scope="module")
+def before(bed: Bed) -> dict[str, list[str]]:
+    return {host: bed.timers(host) for host in NAMES}
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(bed: Bed, before: dict[str, list[str]]) -> Iterator[None]:
+    """Whatever happened: nothing is at work any more, and the timers are exactly as they were."""
+    yield
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        found = dict(zip(NAMES, pool.map(lambda host: bed.sh(host, SETTLED).split("\n", 1), NAMES), strict=True))
+    assert {host: timers.split("\n\n") for host, (_left, timers) in found.items()} == before
+    assert {left for left, _timers in found.values()} == {"nothing left:"}
+
+
+def test_check_mode_tells_what_it_would_do_and_changes_nothing(bed: Bed) -> None:
+    was = bed.sh(TWELVE, "ls -l --full-time /var/lib/dpkg/status; find /var/lib/msp-ops 2>/dev/null || true")
+
+    found = bed.play([TWELVE], check=True, rollout="shop", packages=manifest("lab-shop")).results()[TWELVE]
+
+    assert found["changed"]
+    assert found["result"] is None
+    assert found["plan"]["installs"] == [{"package": "lab-shop:all", "from": "1.0", "to": "1.1"}]
+    assert bed.sh(TWELVE, "ls -l --full-time /var/lib/dpkg/status; find /var/lib/msp-ops 2>/dev/null || true") == was
+
+
+@pytest.fixture(scope="module")
+def shopped(bed: Bed) -> dict[str, dict[str, Any]]:
+    """The plain good run, on three releases at once; somebody had edited the configuration on one of them."""
+    bed.sh(TWELVE, "echo edited = yes >> /etc/lab-shop.conf")
+    checks = [{"kind": "unit", "unit": "lab-shop.service"}, {"kind": "baseline", "compare": ["units", "ports"]}]
+    checks += [{"kind": "tcp", "port": 22}, {"kind": "command", "command": ["test", "-e", "/etc/lab-shop.conf"]}]
+    return bed.play(NAMES, rollout="shop", packages=manifest("lab-shop"), checks_after=checks).results()
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_a_good_run_is_proved_on_the_host(bed: Bed, shopped: dict[str, dict[str, Any]], host: str) -> None:
+    found = shopped[host]
+    result = found["result"]
+
+    assert found["changed"]
+    assert result["outcome"] == "patched", result["reason"]
+    assert (result["before"], result["after"]) == ({"lab-shop:all": "1.0"}, {"lab-shop:all": "1.1"})
+    assert result["healthy"] is True
+    assert result["rebooted"] is None
+    assert result["restarted"] == ["lab-shop.service"]
+    assert result["kept_files"] == (["/etc/lab-shop.conf"] if host == TWELVE else [])
+    assert bed.version(host, "lab-shop") == "1.1 installed"
+    assert result["detail"]["held"] == sorted(HELD)
+
+
+def test_a_file_that_was_edited_stays_and_the_new_one_lies_beside_it(
+    bed: Bed, shopped: dict[str, dict[str, Any]]
+) -> None:
+    assert bed.sh(TWELVE, "cat /etc/lab-shop.conf") == "version = 1.0\nedited = yes"
+    assert bed.sh(TWELVE, "cat /etc/lab-shop.conf.dpkg-dist") == "version = 1.1"
+    assert bed.sh(ELEVEN, "cat /etc/lab-shop.conf") == "version = 1.1"
+
+
+def test_what_a_host_keeps_is_for_root_only(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
+    assert bed.sh(TWELVE, f"stat -c '%a %U' {STATE} {STATE}/shop {STATE}/shop/*/") == "700 root\n700 root\n700 root"
+    assert bed.sh(TWELVE, f"find {STATE} -type f -perm /077 ! -name log") == ""
+    program = bed.sh(TWELVE, f"ls {STATE}/shop/*/before.json")
+    kept = json.loads(bed.sh(TWELVE, f"cat {program}"))
+    assert kept["packages"]["lab-shop:all"] == "1.0"
+    assert "lab-shop.service" in kept["baseline"]["running"]
+    assert 22 in kept["baseline"]["ports"]
+
+
+def test_a_second_run_changes_nothing_and_says_the_same(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
+    was = {host: bed.sh(host, f"ls -l --full-time /var/lib/dpkg/status; find {STATE} | sort") for host in NAMES}
+
+    again = bed.play(NAMES, rollout="shop", packages=manifest("lab-shop")).results()
+
+    for host in NAMES:
+        assert not again[host]["changed"]
+        assert again[host]["result"]["outcome"] == "patched"
+        assert again[host]["result"]["at"] == shopped[host]["result"]["at"]
+        assert bed.sh(host, f"ls -l --full-time /var/lib/dpkg/status; find {STATE} | sort") == was[host]
+
+
+def test_another_rollout_of_what_is_there_finds_nothing_to_do(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
+    found = bed.ask(TWELVE, "start", "other", packages=manifest("lab-shop", "lab-not-there"))
+
+    assert (found["state"], found["result"]["outcome"]) == ("finished", "nothing")
+    assert "lab-not-there:all" in found["result"]["reason"]
+    assert bed.ask(TWELVE, "look", "other")["state"] == "none"
+
+
+def test_the_way_back_is_proved_too(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
+    checks = [{"kind": "baseline", "compare": ["units"]}]
+
+    would = bed.ask(THIRTEEN, "rollback", "shop", check=True)
+    assert would["plan"]["installs"] == [{"package": "lab-shop:all", "from": "1.1", "to": "1.0"}]
+    assert bed.version(THIRTEEN, "lab-shop") == "1.1 installed"
+
+    result = bed.work(THIRTEEN, "shop", action="rollback", checks_after=checks)
+
+    assert result["outcome"] == "rolled back"
+    assert (result["before"], result["after"]) == ({"lab-shop:all": "1.1"}, {"lab-shop:all": "1.0"})
+    assert result["healthy"] is True
+    assert bed.version(THIRTEEN, "lab-shop") == "1.0 installed"
+    assert bed.ask(THIRTEEN, "rollback", "shop")["result"]["outcome"] == "nothing"
+
+
+def test_where_the_old_version_is_not_to_be_had_a_person_is_told_what_to_do(
+    bed: Bed, shopped: dict[str, dict[str, Any]]
+) -> None:
+    lists = f"{ON_HOST}/dists/main/main/binary-amd64/Packages"
+    bed.sh(ELEVEN, f"cp -a {ON_HOST}/dists /root/dists; sed -i 's/^Package: lab-shop$/Package: lab-moved/' {lists}")
+    bed.sh(ELEVEN, f"rm {ON_HOST}/dists/main/Release && apt-get -qq update --allow-insecure-repositories")
+    try:
+        found = bed.ask(ELEVEN, "rollback", "shop")
+    finally:
+        bed.sh(ELEVEN, f"rm -rf {ON_HOST}/dists && mv /root/dists {ON_HOST}/dists && apt-get -qq update")
+
+    assert [error["code"] for error in found["refusals"]] == ["MSP-PAT-116"]
+    assert "lab-shop:all 1.0" in found["result"]["reason"]
+    assert bed.version(ELEVEN, "lab-shop") == "1.1 installed"
+
+
+def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_named(bed: Bed) -> None:
+    old = bed.sh(TWELVE, "systemctl show -p MainPID --value lab-daemon.service")
+
+    result = bed.work(TWELVE, "daemon", "lab-daemon")
+
+    assert result["outcome"] == "patched"
+    assert result["restarted"] == ["lab-daemon.service"]
+    assert result["detail"]["restarts"]["done"] == ["lab-daemon.service"]
+    assert result["detail"]["restarts"]["method"] == "deleted files in /proc/*/maps"
+    assert "needrestart is not installed" in result["detail"]["restarts"]["lacks"]
+    assert bed.sh(TWELVE, "systemctl show -p MainPID --value lab-daemon.service") != old
+
+
+def code_of(found: Mapping[str, Any]) -> list[str]:
+    assert (found["state"], found["result"]["outcome"]) == ("finished", "refused"), found
+    return [str(error["code"]) for error in found["refusals"]]
+
+
+def test_who_holds_the_lock_is_named(bed: Bed) -> None:
+    container = str(bed.rows[TWELVE]["container"])
+    bed.sh(TWELVE, f'printf %s "{HOLDER}" > /root/holder.py')
+    podman.run("exec", "--detach", container, "python3", "/root/holder.py", "somebody")
+    until(lambda: bed.there(TWELVE, AT), "the lock is held")
+
+    found = bed.ask(TWELVE, "start", "lock", packages=manifest("lab-lock"))
+    bed.sh(TWELVE, f"touch {GO}")
+
+    assert code_of(found) == ["MSP-PAT-107"]
+    assert "/var/lib/dpkg/lock-frontend by python3 /root/holder.py somebody (process" in found["result"]["reason"]
+    assert bed.version(TWELVE, "lab-lock") == "1.0 installed"
+
+
+def test_reasons_not_to_begin_are_all_told_at_once(bed: Bed) -> None:
+    bed.sh(TWELVE, "apt-mark -qq hold lab-held")
+    an_hour_ago = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).isoformat()
+
+    found = bed.ask(
+        TWELVE,
+        "start",
+        "many",
+        packages=[*manifest("lab-held", "lab-greedy"), *manifest("lab-gone", version="9.9")],
+        machine_id="0" * 32,
+        controller_time=an_hour_ago,
+        deadline=an_hour_ago,
+        checks_before=[{"kind": "unit", "unit": "lab-nowhere.service"}],
+    )
+
+    assert code_of(found) == [f"MSP-PAT-{number}" for number in (103, 104, 105, 108, 109, 113)]
+    assert "lab-gone=9.9" in found["result"]["reason"]
+    assert bed.ask(TWELVE, "look", "many")["state"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("names", "arguments", "code", "said"),
+    [
+        (["lab-room"], {"margins": {"/var": 10_000_000}}, "MSP-PAT-112", "MiB free"),
+        (["lab-greedy"], {}, "MSP-PAT-110", "lab-victim"),
+        (["lab-held"], {}, "MSP-PAT-108", "lab-held"),
+    ],
+)
+def test_a_reason_not_to_begin(bed: Bed, names: list[str], arguments: dict[str, Any], code: str, said: str) -> None:
+    bed.sh(TWELVE, "apt-mark -qq hold lab-held")
+
+    found = bed.ask(TWELVE, "start", "reason", packages=manifest(*names), **arguments)
+
+    assert code_of(found) == [code]
+    assert said in found["result"]["reason"]
+    assert [bed.version(TWELVE, name) for name in names] == ["1.0 installed"] * len(names)
+
+
+def test_a_file_that_is_gone_from_the_mirror_leaves_the_host_as_it_was(bed: Bed) -> None:
+    bed.sh(TWELVE, f"rm {ON_HOST}/pool/security/lab-lost-file_1.1_all.deb")
+
+    result = bed.work(TWELVE, "mirror", "lab-lost-file")
+
+    assert result["outcome"] == "failed"
+    assert "nothing was installed" in result["reason"] and "lab-lost-file" in result["reason"]
+    assert result["before"] == result["after"] == {"lab-lost-file:all": "1.0"}
+    assert bed.version(TWELVE, "lab-lost-file") == "1.0 installed"
+
+
+def test_a_disk_that_is_full_in_the_middle_is_told_and_leaves_the_old_version(bed: Bed) -> None:
+    inside = podman.run("inspect", "--format", "{{.State.Pid}}", str(bed.rows[TWELVE]["container"])).strip()
+    small = ["nsenter", "--target", inside, "--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "lab", "/opt/lab-full"]
+    subprocess.run(small, check=True)
+    try:
+        result = bed.work(TWELVE, "full", "lab-full")
+    finally:
+        subprocess.run(["nsenter", "--target", inside, "--mount", "umount", "/opt/lab-full"], check=True)
+
+    assert result["outcome"] == "failed"
+    assert "No space left on device" in result["reason"]
+    assert bed.version(TWELVE, "lab-full") == "1.0 installed"
+    assert result["detail"]["unsound"] == []
+
+
+def test_a_script_that_fails_leaves_a_half_and_says_so_and_the_way_back_heals_it(bed: Bed) -> None:
+    result = bed.work(TWELVE, "script", "lab-script")
+
+    assert result["outcome"] == "failed"
+    assert "lab-script:all 1.1 is half-configured" in result["reason"]
+    assert result["detail"]["repairs"] == 1  # looked into once, and left to a person
+    assert result["after"] == {"lab-script:all": "1.1"}
+    assert code_of(bed.ask(TWELVE, "start", "next", packages=manifest("lab-room"))) == ["MSP-PAT-106"]
+
+    back = bed.work(TWELVE, "script", action="rollback")
+
+    assert back["outcome"] == "rolled back", back
+    assert bed.version(TWELVE, "lab-script") == "1.0 installed"
+    assert bed.sh(TWELVE, "dpkg --audit") == ""
+
+
+def test_a_package_that_breaks_its_service_is_no_success_and_can_be_taken_back(bed: Bed) -> None:
+    checks = [{"kind": "baseline", "compare": ["units"]}]
+
+    result = bed.work(TWELVE, "broken", "lab-broken", checks_after=checks)
+
+    assert (result["outcome"], result["healthy"]) == ("failed", False)
+    assert "lab-broken.service ran before and does not now" in result["reason"]
+    assert result["after"] == {"lab-broken:all": "1.1"}
+
+    again = bed.work(TWELVE, "broken", "lab-broken", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
+    assert (again["outcome"], again["healthy"]) == ("failed", False)  # everything is at its version, and it is no pass
+
+    back = bed.work(TWELVE, "broken", action="rollback", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
+    assert (back["outcome"], back["healthy"]) == ("rolled back", True)
+
+
+@pytest.mark.parametrize(("host", "name"), [(TWELVE, "lab-cut-post"), (THIRTEEN, "lab-cut-pre")])
+def test_dpkg_that_was_killed_is_repaired_by_the_next_look(bed: Bed, host: str, name: str) -> None:
+    assert bed.ask(host, "start", name, packages=manifest(name))["state"] == "working"
+    until(lambda: bed.there(host, AT), "dpkg runs the script")
+
+    bed.sh(host, f"kill -9 $(pidof dpkg); touch {GO}")
+    result = bed.finish(host, name)["result"]
+
+    assert result["outcome"] == "patched", result["reason"]
+    assert result["detail"]["repairs"] == 1
+    assert bed.version(host, name) == "1.1 installed"
+
+
+def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_is_gone_on_with(
+    bed: Bed, before: dict[str, list[str]]
+) -> None:
+    assert bed.ask(ELEVEN, "start", "killed", packages=manifest("lab-killed"))["state"] == "working"
+    until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
+    assert bed.timers(ELEVEN) != before[ELEVEN]
+
+    bed.sh(ELEVEN, f"systemctl kill --signal=KILL {units.UNIT}")
+    until(lambda: bed.timers(ELEVEN) == before[ELEVEN], "the hook puts the timers back")
+    bed.sh(ELEVEN, f"touch {GO}")
+
+    assert bed.ask(ELEVEN, "look", "killed", check=True)["state"] == "cut off"
+    result = bed.finish(ELEVEN, "killed")["result"]
+    assert (result["outcome"], result["detail"]["repairs"]) == ("patched", 1)
+
+
+def test_power_that_is_lost_in_the_middle_is_survived(bed: Bed, before: dict[str, list[str]]) -> None:
+    assert bed.ask(ELEVEN, "start", "power", packages=manifest("lab-power"))["state"] == "working"
+    until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
+
+    podman.run("kill", str(bed.rows[ELEVEN]["container"]))
+    bed.boot_again(ELEVEN)
+
+    until(
+        lambda: bed.sh(ELEVEN, "systemctl is-active apt-daily.timer || true") == "active", "the boot starts the timer"
+    )
+    assert bed.version(ELEVEN, "lab-power") != "1.1 installed"
+    bed.sh(ELEVEN, f"touch {GO}")
+    result = bed.finish(ELEVEN, "power")["result"]
+    assert (result["outcome"], result["detail"]["repairs"]) == ("patched", 1)
+
+
+def test_of_two_that_start_at_once_systemd_refuses_one(bed: Bed) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        both = list(
+            pool.map(lambda name: bed.ask(TWELVE, "start", name, packages=manifest("lab-twice")), ("first", "second"))
+        )
+    until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
+    arguments = units.start_arguments("/bin/true", "x", "install", "/x", "third one")
+    third = podman.attempt("exec", str(bed.rows[TWELVE]["container"]), *arguments)
+    late = bed.ask(TWELVE, "start", "late", packages=manifest("lab-room"))
+    bed.sh(TWELVE, f"touch {GO}")
+
+    assert sorted(found["state"] for found in both) == ["finished", "working"]
+    (loser,) = [found for found in both if found["state"] == "finished"]
+    assert code_of(loser) == code_of(late) == ["MSP-PAT-114"]
+    assert third.returncode != 0 and "already" in third.stderr
+    name = "first" if both[0]["state"] == "working" else "second"
+    other = "second" if name == "first" else "first"
+    assert bed.finish(TWELVE, name)["result"]["outcome"] == "patched"
+    assert bed.ask(TWELVE, "look", other)["state"] == "none"
+    assert bed.sh(TWELVE, f"ls {STATE}/{other} 2>/dev/null || true") == ""
+
+
+def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) -> None:
+    deadline = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=6)
+    begun = bed.ask(
+        TWELVE, "start", "late", packages=manifest("lab-late"), deadline=deadline.isoformat(), reboot="always"
+    )
+    assert begun["state"] == "working", begun
+    until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
+    until(lambda: dt.datetime.now(dt.UTC) > deadline, "the window ends")
+    bed.sh(TWELVE, f"touch {GO}")
+
+    result = bed.finish(TWELVE, "late")["result"]
+
+    assert (result["outcome"], result["rebooted"]) == ("failed", False)
+    assert "the window ended before it" in result["reason"]
+    assert result["after"] == {"lab-late:all": "1.1"}
+
+
+def test_a_line_that_is_cut_changes_nothing_on_the_host(bed: Bed) -> None:
+    played = bed.play([THIRTEEN], rollout="line", packages=manifest("lab-line"), lost_after=60)
+    until(lambda: bed.there(THIRTEEN, AT), "dpkg runs the script")
+
+    masters = subprocess.run(
+        ["pgrep", "-f", f"ssh.*{played.place}/c"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    for number in masters:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(number), signal.SIGKILL)
+    bed.sh(THIRTEEN, f"touch {GO}")
+    found = played.results()[THIRTEEN]
+
+    assert found["result"]["outcome"] == "patched", found
+    assert [step["phase"] for step in found["result"]["detail"]["steps"]].count("installing") == 1
+
+
+def test_a_controller_that_is_killed_leaves_the_work_to_the_host(bed: Bed) -> None:
+    played = bed.play([TWELVE], rollout="controller", packages=manifest("lab-window"))
+    until(lambda: bed.there(TWELVE, f"{STATE}/controller/current"), "the host has begun")
+    os.killpg(played.process.pid, signal.SIGKILL)
+    played.process.communicate(timeout=SECONDS)
+
+    until(lambda: bed.version(TWELVE, "lab-window") == "1.1 installed", "the host goes on alone")
+    found = bed.play([TWELVE], rollout="controller", action="look").results()[TWELVE]
+
+    assert (found["state"], found["result"]["outcome"]) == ("finished", "patched")
+
+
+def restarter(bed: Bed, host: str) -> threading.Thread:
+    """Starts the host's container once more when it has gone down."""
+
+    def wait_and_start() -> None:
+        podman.run("wait", str(bed.rows[host]["container"]))
+        bed.boot_again(host)
+
+    thread = threading.Thread(target=wait_and_start, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_reboot_counts_with_a_new_start_of_process_1(bed: Bed) -> None:
+    again = restarter(bed, THIRTEEN)
+    checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
+
+    found = bed.play(
+        [THIRTEEN],
+        rollout="reboot",
+        packages=manifest("lab-reboot"),
+        reboot="always",
+        checks_after=checks,
+        check_seconds=30,
+    ).results()[THIRTEEN]
+    again.join(SECONDS)
+
+    result = found["result"]
+    assert result["outcome"] == "patched", result["reason"]
+    assert result["rebooted"] is True and result["healthy"] is True
+    proof = result["detail"]["reboot"]
+    assert proof["boot"]["first_process"] != proof["after"]["first_process"]
+
+
+def test_a_host_that_stays_down_is_lost_and_the_next_look_tells_the_truth(bed: Bed) -> None:
+    found = bed.play([TWELVE], rollout="down", packages=manifest("lab-down"), reboot="always", lost_after=3).results()[
+        TWELVE
+    ]
+
+    assert (found["state"], found["result"]["outcome"]) == ("lost", "lost")
+    assert "MSP-PAT-120" in found["result"]["reason"]
+    assert found["result"]["rebooted"] is None
+
+    bed.boot_again(TWELVE)
+    result = bed.finish(TWELVE, "down")["result"]
+    assert (result["outcome"], result["rebooted"]) == ("patched", True)
+
+
+def test_a_host_that_never_answered_is_lost_at_once(bed: Bed) -> None:
+    row = bed.rows[ELEVEN]
+    deaf = Bed({ELEVEN: {**row, "port": 9}}, bed.place / "deaf", bed.state_dir, bed.repository)
+    deaf.place.mkdir()
+
+    found = deaf.play([ELEVEN], rollout="silent", packages=manifest("lab-room"), lost_after=3600).results()[ELEVEN]
+
+    assert (found["state"], found["result"]["outcome"]) == ("lost", "lost")
+    assert "MSP-PAT-120" in found["result"]["reason"]
