@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import getpass
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,7 +156,15 @@ def setting_of(customer: Customer, hosts: Mapping[str, str], arguments: Mapping[
     wait = arguments["wait"]
     if not 60 <= wait <= LONGEST_WAIT:
         raise MspError("MSP-PAT-143", f"a wait of 60 to {LONGEST_WAIT} seconds", str(wait), "correct it")
-    return Setting(customer, hosts, wait, last=arguments["last"], by=arguments["by"] or getpass.getuser())
+    return Setting(customer, hosts, wait, last=arguments["last"], by=arguments["by"] or _login())
+
+
+def _login() -> str:
+    """Who runs this; a container may have no name for its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def lease_name(customer: str) -> str:
