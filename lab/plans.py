@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.reading_plan import read_context
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import SECURITY
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import open_at
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from lab.api import NetBox
 from lab.customers import HERE, SLUGS
@@ -48,11 +51,17 @@ def load(netbox: NetBox, now: dt.datetime | None = None) -> None:
         body = {"profile": profile["id"], "tenants": [tenant["id"]], "data": planned.context}
         name = f"Patch plan of {tenant['name']}"
         there = [context for context in netbox.all("extras/config-contexts/") if context["name"] == name]
-        if there:
-            netbox.change(f"extras/config-contexts/{there[0]['id']}/", body)
-        else:
+        if not there:
             netbox.create("extras/config-contexts/", {"name": name, **body})
+        elif not _open(there[0]["data"], now):
+            netbox.change(f"extras/config-contexts/{there[0]['id']}/", body)
         _tag(netbox, slug, {asset: ring for ring, assets in planned.rings.items() for asset in assets})
+
+
+def _open(context: Mapping[str, Any], now: dt.datetime) -> bool:
+    """Whether the window that was made for an earlier run of the demo still takes hosts: then the plan stays."""
+    opening = open_at(read_context(context), SECURITY, now)
+    return opening is not None and opening.accepts(now)
 
 
 def _tag(netbox: NetBox, slug: str, ring_of: Mapping[str, str]) -> None:

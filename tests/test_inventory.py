@@ -400,7 +400,7 @@ def test_after_any_writes_a_warm_read_gives_what_a_cold_one_gives(seeded: NetBox
     dice = random.Random(1000 + number)  # noqa: S311 (test data)
     writes = Writes(seeded, dice)
     how = []
-    for step in range(15):
+    for step in range(10):
         done = [writes.one() for _ in range(dice.randint(1, 3))]
 
         loaded = cached.load()

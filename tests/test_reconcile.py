@@ -706,7 +706,9 @@ def test_killed_before_every_single_write_the_next_run_completes_it_and_makes_no
             again.run()
 
             assert result_of(again) == wanted, f"killed before write {at}"
-            again.quiet()
+            # What is the same has nothing left to be written; three times that is looked at.
+            if at in (0, writes // 2, writes - 1):
+                again.quiet()
 
 
 def _lease_runs_out(store: Store) -> None:

@@ -40,7 +40,7 @@ class Verdict:
 
 def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str, str]) -> Counts:
     """What became of a ring's hosts, and how those that are done answered at the gate."""
-    numbers = dict.fromkeys((*_FIELDS.values(), "unwell", "silent"), 0)
+    numbers = dict.fromkeys({*_FIELDS.values(), "unwell", "silent"}, 0)
     for host in hosts:
         numbers[_FIELDS[host.state]] += 1
         if host.done and host.name in unwell:

@@ -228,7 +228,7 @@ def _apply(event: Event, rollout: Rollout) -> Rollout:
 
 
 @_apply.register
-def _(event: events.Approved, rollout: Rollout) -> Rollout:
+def _when_approved(event: events.Approved, rollout: Rollout) -> Rollout:
     _need(
         rollout,
         event,
@@ -246,13 +246,13 @@ def _(event: events.Approved, rollout: Rollout) -> Rollout:
 
 
 @_apply.register
-def _(event: events.Paused, rollout: Rollout) -> Rollout:
+def _when_paused(event: events.Paused, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side is None, f"it is {rollout.side}"))
     return replace(rollout, side=PAUSED, why=f"paused by {event.by}: {event.reason}")
 
 
 @_apply.register
-def _(event: events.Resumed, rollout: Rollout) -> Rollout:
+def _when_resumed(event: events.Resumed, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side in (PAUSED, HALTED), "it is neither paused nor halted"))
     going_on = replace(rollout, side=None, why="")
     return going_on if rollout.side == PAUSED else _offered_again(going_on, event.at)
@@ -275,7 +275,7 @@ def _offered_again(rollout: Rollout, at: dt.datetime) -> Rollout:
 
 
 @_apply.register
-def _(event: events.AbortAsked, rollout: Rollout) -> Rollout:
+def _when_abort_asked(event: events.AbortAsked, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side != ABORTING, "that was asked already"))
     return replace(rollout, side=ABORTING, why=f"aborted by {event.by}: {event.reason}")
 
@@ -302,7 +302,7 @@ def _goes_on(event: Event, rollout: Rollout) -> None:
 
 
 @_apply.register
-def _(event: events.RingOpened, rollout: Rollout) -> Rollout:
+def _when_ring_opened(event: events.RingOpened, rollout: Rollout) -> Rollout:
     _goes_on(event, rollout)
     ring = _current(event, event.ring, rollout)
     _need(rollout, event, (ring.state == WAITING, f"the ring is {ring.state}"))
@@ -310,7 +310,7 @@ def _(event: events.RingOpened, rollout: Rollout) -> Rollout:
 
 
 @_apply.register
-def _(event: events.BatchStarted, rollout: Rollout) -> Rollout:
+def _when_batch_started(event: events.BatchStarted, rollout: Rollout) -> Rollout:
     _goes_on(event, rollout)
     ring = _current(event, event.ring, rollout)
     _need(rollout, event, (ring.state in (ACTIVE, SOAKING), f"the ring is {ring.state}"))
@@ -322,7 +322,7 @@ def _(event: events.BatchStarted, rollout: Rollout) -> Rollout:
 
 
 @_apply.register
-def _(event: events.RollbackStarted, rollout: Rollout) -> Rollout:
+def _when_rollback_started(event: events.RollbackStarted, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side == HALTED, "only what halted is rolled back"))
     hosts = dict(rollout.hosts)
     for host in _each(event, event.hosts, rollout, tuple(rollout.hosts)):
@@ -360,7 +360,7 @@ def _one(event: Event, name: str, rollout: Rollout, allowed: Callable[[Host], bo
 
 
 @_apply.register
-def _(event: events.HostEnded, rollout: Rollout) -> Rollout:
+def _when_host_ended(event: events.HostEnded, rollout: Rollout) -> Rollout:
     host = _one(event, event.result.host, rollout, lambda host: host.state in (WORKING, LOST))
     outcome = event.result.outcome
     _need(rollout, event, (outcome in OUTCOMES, f"{outcome!r} is no outcome"))
@@ -394,7 +394,7 @@ def _not_back(host: Host, event: events.HostEnded) -> Host:
 
 
 @_apply.register
-def _(event: events.HostIdle, rollout: Rollout) -> Rollout:
+def _when_host_idle(event: events.HostIdle, rollout: Rollout) -> Rollout:
     host = _one(event, event.host, rollout, lambda host: host.state in (WORKING, LOST))
     # What was to be rolled back is as it was before: not well, and the way back was not tried.
     state = host.prior if host.rolling else WAITING
@@ -403,21 +403,21 @@ def _(event: events.HostIdle, rollout: Rollout) -> Rollout:
 
 
 @_apply.register
-def _(event: events.HostLeft, rollout: Rollout) -> Rollout:
+def _when_host_left(event: events.HostLeft, rollout: Rollout) -> Rollout:
     host = _one(event, event.host, rollout, lambda host: host.state not in (WORKING, LEFT, *DONE))
     gone = replace(host, state=LEFT, since=event.at, reason=event.reason, left_as=host.state)
     return _with_host(rollout, gone)
 
 
 @_apply.register
-def _(event: events.HostBack, rollout: Rollout) -> Rollout:
+def _when_host_back(event: events.HostBack, rollout: Rollout) -> Rollout:
     host = _one(event, event.host, rollout, lambda host: host.state == LEFT)
     back = replace(host, state=host.left_as, since=event.at, reason="")
     return _with_host(rollout, back)
 
 
 @_apply.register
-def _(event: events.SoakStarted, rollout: Rollout) -> Rollout:
+def _when_soak_started(event: events.SoakStarted, rollout: Rollout) -> Rollout:
     _goes_on(event, rollout)
     ring = _current(event, event.ring, rollout)
     open_still = [host.name for host in rollout.of(ring) if host.state in (WAITING, WORKING)]
@@ -448,25 +448,25 @@ def _at_gate(event: events.GatePassed | events.GateFailed, rollout: Rollout) -> 
 
 
 @_apply.register
-def _(event: events.GatePassed, rollout: Rollout) -> Rollout:
+def _when_gate_passed(event: events.GatePassed, rollout: Rollout) -> Rollout:
     judged = _at_gate(event, rollout)
     ring = _current(event, event.ring, judged)
     return _with_ring(judged, ring, replace(ring, state=COMPLETE, completed=event.at))
 
 
 @_apply.register
-def _(event: events.GateFailed, rollout: Rollout) -> Rollout:
+def _when_gate_failed(event: events.GateFailed, rollout: Rollout) -> Rollout:
     return replace(_at_gate(event, rollout), side=HALTED, why=f"ring {event.ring} did not pass: {event.why}")
 
 
 @_apply.register
-def _(event: events.Halted, rollout: Rollout) -> Rollout:
+def _when_halted(event: events.Halted, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side is None, f"it is {rollout.side}"))
     return replace(rollout, side=HALTED, why=event.why)
 
 
 @_apply.register
-def _(event: events.Completed, rollout: Rollout) -> Rollout:
+def _when_completed(event: events.Completed, rollout: Rollout) -> Rollout:
     _goes_on(event, rollout)
     _need(rollout, event, (rollout.ring is None, f"ring {rollout.ring.name if rollout.ring else ''} is not complete"))
     return _closed(event, rollout, side=None, why="", undone=rollout.lacking())
@@ -476,7 +476,9 @@ def _(event: events.Completed, rollout: Rollout) -> Rollout:
 @_apply.register(events.Superseded)
 @_apply.register(events.Expired)
 @_apply.register(events.RolledBack)
-def _(event: events.Aborted | events.Superseded | events.Expired | events.RolledBack, rollout: Rollout) -> Rollout:
+def _when_over(
+    event: events.Aborted | events.Superseded | events.Expired | events.RolledBack, rollout: Rollout
+) -> Rollout:
     needed = {events.Aborted: ABORTING, events.RolledBack: HALTED}.get(type(event), rollout.side)
     _need(rollout, event, (rollout.side == needed, f"it is not {needed}"))
     why = f"superseded by {event.by}" if isinstance(event, events.Superseded) else rollout.why

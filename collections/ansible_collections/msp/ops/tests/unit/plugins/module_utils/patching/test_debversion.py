@@ -32,10 +32,11 @@ def test_two_ways_to_write_one_version_are_equal(one: str, other: str) -> None:
 
 @given(VERSIONS, VERSIONS, VERSIONS)
 @settings(max_examples=60)
-def test_the_order_is_an_order(one: str, other: str, third: str) -> None:
-    assert (compare(one, other) > 0) == (compare(other, one) < 0)
-    if compare(one, other) <= 0 and compare(other, third) <= 0:
-        assert compare(one, third) <= 0
+def test_the_order_is_an_order(first: str, second: str, third: str) -> None:
+    back = compare(*reversed((first, second)))
+    assert (compare(first, second) > 0) == (back < 0)
+    if compare(first, second) <= 0 and compare(second, third) <= 0:
+        assert compare(first, third) <= 0
 
 
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not on this machine")
