@@ -296,7 +296,7 @@ def advisories(base: Any, newest: list) -> dict:
 def between(sack: Any, notices: dict, installed: Any, target: Any) -> list:
     """The advisories of the versions above the installed one, up to the target."""
     found = {}
-    for architecture in {installed.arch, target.arch}:
+    for architecture in sorted({installed.arch, target.arch}):
         for evr, ones in notices["packages"].get((target.name, architecture), {}).items():
             if sack.evr_cmp(evr, installed.evr) > 0 and sack.evr_cmp(evr, target.evr) <= 0:
                 for one in ones:

@@ -9,7 +9,7 @@ silent is well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Counts
@@ -40,7 +40,7 @@ class Verdict:
 
 def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str, str]) -> Counts:
     """What became of a ring's hosts, and how those that are done answered at the gate."""
-    numbers = dict.fromkeys({*_FIELDS.values(), "unwell", "silent"}, 0)
+    numbers = {field.name: 0 for field in fields(Counts)}
     for host in hosts:
         numbers[_FIELDS[host.state]] += 1
         if host.done and host.name in unwell:
