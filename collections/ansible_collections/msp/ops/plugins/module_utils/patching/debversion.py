@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from functools import cmp_to_key, lru_cache
 
-_PIECES = re.compile(r"(\D*)(\d*)")
+_PIECES = re.compile(r"(\D*)(\d*)(.*)", re.DOTALL)
 
 
 # A tracker names a few versions thousands of times.
@@ -35,12 +35,11 @@ def _split(text: str) -> tuple[int, str, str]:
 def _compare(one: str, other: str) -> int:
     """Piece by piece: text without digits by its own order, then a number by its value."""
     while one or other:
-        first, second = _PIECES.match(one), _PIECES.match(other)
-        assert first and second  # noqa: S101 - the pattern matches anything
-        found = _order(first.group(1), second.group(1)) or int(first.group(2) or 0) - int(second.group(2) or 0)
+        ((first, number, one),) = _PIECES.findall(one)[:1]
+        ((second, other_number, other),) = _PIECES.findall(other)[:1]
+        found = _order(first, second) or int(number or 0) - int(other_number or 0)
         if found:
             return found
-        one, other = one[first.end() :], other[second.end() :]
     return 0
 
 
