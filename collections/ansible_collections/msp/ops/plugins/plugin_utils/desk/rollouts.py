@@ -35,6 +35,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import (
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.history import History
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, plain
@@ -48,8 +49,6 @@ ACTIONS = (TICK, *asking.ACTIONS, STATUS)
 LONGEST_WAIT = 6 * 3600
 # Rollouts made in this time say what was installed since a scan, and what is not tried again.
 PAST = dt.timedelta(days=120)
-# A scan that is older says nothing of what waits now.
-FRESH = dt.timedelta(days=7)
 # What the rounds of a tick need besides the time that their hosts may take.
 MARGIN = 300.0
 # No history takes so many steps between two questions to hosts.
