@@ -183,13 +183,25 @@ def round_of(
     going_on = False
     try:
         assignment = patch_plans.plans_of(register, setting.customer, store.now())
-        found = _Rounds(store, setting, assignment, tick or Tick(holder), lease.fence).take(answers)
+        found = round_with(store, assignment, setting, tick or Tick(holder), answers, lease.fence)
         going_on = bool(found.tick.work) and not setting.last
     finally:
         # A round that failed is the run's last: the next run need not wait for the lease to run out.
         if not going_on:
             leases.release(store, lease)
     return found
+
+
+def round_with(
+    store: Store,
+    assignment: Assignment,
+    setting: Setting,
+    tick: Tick,
+    answers: Mapping[str, Mapping[str, Any] | None],
+    fence: int,
+) -> Round:
+    """One round with NetBox's plans as they were read, under the lease of this number, which the caller holds."""
+    return _Rounds(store, setting, assignment, tick, fence).take(answers)
 
 
 def preview(store: Store, register: Register, setting: Setting, *, new: bool = True) -> Round:
