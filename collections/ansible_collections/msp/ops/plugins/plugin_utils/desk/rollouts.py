@@ -10,160 +10,42 @@ the next, which looks before it acts.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
-import getpass
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import Opened, plain_entry, sound
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Said, Setting, Tick
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, leases
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import (
-    answering,
-    asking,
-    deciding,
-    events,
-    planning,
-    progress,
-)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import answering, deciding, events, planning, progress
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.history import History
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, plain
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Entry, Manifest, Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import divide
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
-TICK, STATUS = "tick", "status"
-ACTIONS = (TICK, *asking.ACTIONS, STATUS)
-LONGEST_WAIT = 6 * 3600
 # Rollouts made in this time say what was installed since a scan, and what is not tried again.
 PAST = dt.timedelta(days=120)
 # What the rounds of a tick need besides the time that their hosts may take.
 MARGIN = 300.0
+# So long before its lease ends a run begins no host any more: a host's clock may be a minute off, and it takes a moment.
+LAST_BEGIN = 120.0
 # No history takes so many steps between two questions to hosts.
 MOST_STEPS = 10_000
 
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """What one round hands on to the next of the same run, as plain values (as_dict).
-
-    acted: rollouts whose hosts this run gave something to do; it gives them no more. running: hosts by rollout that
-    said that they are at work.
-    """
-
-    holder: str
-    work: tuple[Work, ...] = ()
-    acted: tuple[str, ...] = ()
-    running: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "holder": self.holder,
-            "work": [dataclasses.asdict(one) for one in self.work],
-            "acted": list(self.acted),
-            "running": {name: list(hosts) for name, hosts in self.running.items()},
-        }
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Tick:
-        """The tick that a round returned. MSP-PAT-140 for anything else."""
-        try:
-            return cls(
-                str(said["holder"]),
-                tuple(Work(**one) for one in said["work"]),
-                tuple(map(str, said["acted"])),
-                {str(name): tuple(map(str, hosts)) for name, hosts in said["running"].items()},
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise MspError(
-                "MSP-PAT-140",
-                "the tick that the round before returned",
-                f"{type(error).__name__}: {error}",
-                "hand on RESULT.tick as it is; a run begins without one",
-            ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a round says of one rollout: the steps it took (each in words), how far it is, and the same as lines."""
-
-    rollout: Rollout
-    steps: tuple[str, ...]
-    told: Mapping[str, Any]
-    lines: tuple[str, ...]
-
-    @property
-    def halted(self) -> bool:
-        return self.rollout.side == states.HALTED
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """The outcome of a round: what every rollout says, what the hosts are to do, whether anything was written."""
-
-    said: tuple[Said, ...]
-    tick: Tick
-    changed: bool
-    notes: tuple[str, ...] = ()
-
-    def diff(self) -> dict[str, str]:
-        """The steps that were (or would be) taken, a line each."""
-        steps = [f"{one.rollout.id}: {step}" for one in self.said for step in one.steps]
-        return {"before": "", "after": "".join(f"{step}\n" for step in steps)}
-
-    def as_dict(self) -> dict[str, Any]:
-        """The result of msp.ops.rollout."""
-        return {
-            "changed": self.changed,
-            "tick": self.tick.as_dict(),
-            "tasks": {one.host: dict(one.arguments) for one in self.tick.work},
-            "rollouts": [{**one.told, "steps": list(one.steps)} for one in self.said],
-            "summary": [line for one in self.said for line in one.lines] + list(self.notes),
-            "halted": [one.rollout.id for one in self.said if one.halted],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a round works with. hosts are inventory names by asset key: those that the scope guard let in.
-
-    wait: seconds that a host may take before this run leaves it at work. last: no more rounds follow.
-    """
-
-    customer: Customer
-    hosts: Mapping[str, str]
-    wait: int
-    last: bool = False
-    check: bool = False
-    by: str = ""
-
-
-def setting_of(customer: Customer, hosts: Mapping[str, str], arguments: Mapping[str, Any]) -> Setting:
-    """The arguments of msp.ops.rollout as a setting."""
-    wait = arguments["wait"]
-    if not 60 <= wait <= LONGEST_WAIT:
-        raise MspError("MSP-PAT-143", f"a wait of 60 to {LONGEST_WAIT} seconds", str(wait), "correct it")
-    return Setting(customer, hosts, wait, last=arguments["last"], by=arguments["by"] or _login())
-
-
-def _login() -> str:
-    """Who runs this; a container may have no name for its user."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+Answers = Mapping[str, Mapping[str, Any] | None]
 
 
 def lease_name(customer: str) -> str:
@@ -172,42 +54,66 @@ def lease_name(customer: str) -> str:
 
 def round_of(
     store: Store,
-    register: Register,
+    netbox: Callable[[], AbstractContextManager[Register]],
     setting: Setting,
     tick: Tick | None,
-    answers: Mapping[str, Mapping[str, Any] | None],
+    answers: Answers,
 ) -> Round:
-    """One round. tick and answers are of the round before, None for the first. MSP-EVD-015 where another run has it."""
+    """One round. tick and answers are of the round before, None for the first. netbox opens NetBox.
+
+    What the hosts answered is written before NetBox is asked: it is kept also when NetBox is down. Raises MSP-EVD-015
+    where another run has the lease, MSP-PAT-155 where another had it since this run began.
+    """
     holder = tick.holder if tick is not None else leases.somebody()
-    lease = leases.take(store, lease_name(setting.customer.slug), holder, setting.wait + MARGIN)
-    going_on = False
+    lease = leases.take(store, lease_name(setting.customer), holder, setting.wait + MARGIN)
     try:
-        assignment = patch_plans.plans_of(register, setting.customer, store.now())
-        found = round_with(store, assignment, setting, tick or Tick(holder), answers, lease.fence)
-        going_on = bool(found.tick.work) and not setting.last
-    finally:
-        # A round that failed is the run's last: the next run need not wait for the lease to run out.
-        if not going_on:
+        _still_ours(lease, tick)
+        rounds = _Rounds(store, setting, tick or Tick(holder, lease.fence, store.now()), lease.fence)
+        rounds.hear(answers)
+        with netbox() as register:
+            assignment = patch_plans.plans_of_slug(register, setting.customer, store.now())
+        found = rounds.take(assignment, answers)
+    except BaseException:
+        # A round that failed is the run's last: the next run need not wait for the lease to run out. Where it was the
+        # store that failed, that can't be said there, and the next run waits.
+        with contextlib.suppress(MspError):
             leases.release(store, lease)
+        raise
+    if setting.last or not found.tick.work:
+        leases.release(store, lease)
     return found
 
 
+def _still_ours(lease: Lease, tick: Tick | None) -> None:
+    """A run that was held up for so long that another had the lease meanwhile knows less than the store does."""
+    if tick is not None and lease.fence != tick.fence:
+        raise MspError(
+            "MSP-PAT-155",
+            f"the lease {lease.name!r} to be this run's since it began (number {tick.fence})",
+            "another run has had it meanwhile",
+            "nothing: what the hosts did is not lost, the next run asks them; where it happens often, see what holds "
+            "runs up, or give fewer hosts at once (at_once in the plan) or more forks",
+        )
+
+
 def round_with(
-    store: Store,
-    assignment: Assignment,
-    setting: Setting,
-    tick: Tick,
-    answers: Mapping[str, Mapping[str, Any] | None],
-    fence: int,
+    store: Store, assignment: Assignment, setting: Setting, tick: Tick, answers: Answers, fence: int
 ) -> Round:
     """One round with NetBox's plans as they were read, under the lease of this number, which the caller holds."""
-    return _Rounds(store, setting, assignment, tick, fence).take(answers)
+    rounds = _Rounds(store, setting, tick, fence)
+    rounds.hear(answers)
+    return rounds.take(assignment, answers)
 
 
 def preview(store: Store, register: Register, setting: Setting, *, new: bool = True) -> Round:
     """What a run would do next and why; new: with the rollouts that it would begin. Takes no lease, writes nothing."""
-    assignment = patch_plans.plans_of(register, setting.customer, store.now())
-    return _Rounds(store, dataclasses.replace(setting, check=True), assignment, Tick(""), fence=0).preview(new=new)
+    return preview_with(store, patch_plans.plans_of_slug(register, setting.customer, store.now()), setting, new=new)
+
+
+def preview_with(store: Store, assignment: Assignment, setting: Setting, *, new: bool = True) -> Round:
+    """The same with NetBox's plans as they were read."""
+    checked = dataclasses.replace(setting, check=True)
+    return _Rounds(store, checked, Tick("", 0, store.now()), fence=0).preview(assignment, new=new)
 
 
 class _Rounds:
@@ -318,7 +224,7 @@ class _Rounds:
             if not idle and not self._give(one, assigned, decision):
                 continue
             found = progress.progress(one.rollout, assigned.plan, self.now, decision)
-            lines = progress.lines(found, assigned.plan, self.now)
+            lines = progress.lines(found, self.now)
             return Said(one.rollout, tuple(one.steps), progress.as_dict(found), tuple(lines))
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")
 
@@ -434,103 +340,3 @@ class _Rounds:
         )
         body = {"manifest": [_plain(entry) for entry in found.manifest.entries], "plan": plan.name}
         return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
-
-
-@dataclass
-class _Open:
-    """One rollout that is not over, with its manifest, and what this round did to it."""
-
-    plan: str
-    manifest: Manifest
-    history: History
-    steps: list[str] = field(default_factory=list)
-    superseded: str | None = None
-
-    @classmethod
-    def of(cls, store: Store, stored: StoredRollout, fence: int, fresh: StoredRollout | None = None) -> _Open:
-        """fresh: one that is in no store, because this is a preview."""
-
-        def read() -> Iterable[events.Event]:
-            found = fresh or store.rollout(stored.id)
-            return events.of(found) if found is not None else ()
-
-        def write(number: int, event: events.Event) -> None:
-            store.append_event(stored.id, number, events.stored(event), fence)
-
-        return cls(stored.plan, manifest_of(stored), History(stored.id, read, write))
-
-    @property
-    def rollout(self) -> Rollout:
-        return self.history.rollout
-
-    def pretend(self, event: events.Event) -> None:
-        self.history.rollout = self.rollout.after(event)
-
-
-def manifest_of(stored: StoredRollout) -> Manifest:
-    """What a rollout installs, as it was frozen. MSP-PAT-141 where it is not what was approved."""
-    entries = (Entry(**{**one, "advisories": tuple(one.get("advisories", ()))}) for one in stored.body["manifest"])
-    found = Manifest.of(entries)
-    if found.hash() != stored.manifest_hash:
-        raise MspError(
-            "MSP-PAT-141",
-            f"the manifest {stored.manifest_hash} of rollout {stored.id}",
-            f"one with the hash {found.hash()}",
-            "abort the rollout (patch_action=abort): nobody approved what the store has now; see who changed it",
-        )
-    return found
-
-
-def _plain(entry: Entry) -> dict[str, Any]:
-    return {**dataclasses.asdict(entry), "advisories": list(entry.advisories)}
-
-
-def asked(store: Store, arguments: Mapping[str, Any], *, check: bool) -> dict[str, Any]:
-    """Record what a person asks of a rollout: approve, pause, resume, abort. The only open one where none is named.
-
-    It waits for no run that is at work: what that decided on an older history the store refuses, and it decides anew.
-    """
-    stored = _one(store, arguments["customer"], arguments["rollout"])
-    fence = max((event.fence or 0 for event in stored.events), default=stored.fence or 0)
-    one = _Open.of(store, stored, fence)
-    while True:
-        event = asking.ask(
-            one.rollout,
-            arguments["action"],
-            by=arguments["by"],
-            reason=arguments["reason"],
-            at=store.now(),
-            manifest=arguments["manifest"],
-        )
-        if check or one.history.decided(event):
-            break
-    said = f"{one.rollout.id}: {arguments['action']} by {event.by}: {event.reason}"
-    return {"changed": True, "rollouts": [{"rollout": one.rollout.id, "plan": one.plan}], "summary": [said]}
-
-
-def status(store: Store, register: Register, customer: Customer) -> dict[str, Any]:
-    """What a person sees of a customer's open rollouts at any time. Writes nothing."""
-    found = [events.of(stored) for stored in store.rollouts(customer.slug, open_only=True)]
-    targets = (target for history in found for target in _targets(history))
-    setting = Setting(customer, {target.asset: target.host for target in targets}, wait=0)
-    said = preview(store, register, setting, new=False).as_dict()
-    return {name: said[name] for name in ("rollouts", "summary", "halted")} | {"changed": False}
-
-
-def _targets(history: list[events.Event]) -> Iterator[events.Target]:
-    for event in history:
-        if isinstance(event, events.Planned):
-            yield from (target for ring in event.rings for target in ring.hosts)
-
-
-def _one(store: Store, customer: str, rollout: str) -> StoredRollout:
-    found = store.rollouts(customer, open_only=True)
-    chosen = [one for one in found if rollout in ("", one.id)]
-    if len(chosen) == 1:
-        return chosen[0]
-    raise MspError(
-        "MSP-PAT-142",
-        f"one open rollout of {customer}" + (f" with the id {rollout}" if rollout else ", or the id of one of them"),
-        ", ".join(one.id for one in found) or "none open",
-        "say which with patch_rollout; playbooks/patch_status.yml lists them",
-    )
