@@ -9,10 +9,25 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+import pytest
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import deciding, events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import decide
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import Progress, as_dict, lines, progress
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import (
+    ORDER,
+    Progress,
+    as_dict,
+    host_state,
+    lines,
+    of,
+    progress,
+    state_of,
+    waits_for,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES
+from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import (
     APPROVED,
     BROAD,
@@ -48,7 +63,7 @@ def now_of(*history: Event, now: dt.datetime, **changed: Any) -> Progress:
 
 
 def said_of(*history: Event, now: dt.datetime, **changed: Any) -> list[str]:
-    return lines(now_of(*history, now=now, **changed), plan(**changed), now)
+    return lines(now_of(*history, now=now, **changed), now)
 
 
 def test_a_rollout_at_work_as_a_person_sees_it() -> None:
@@ -93,7 +108,7 @@ def test_what_is_not_as_it_should_be_is_named_with_why() -> None:
     found = now_of(*PILOT, failed("pilot", till="nginx is not active"), now=AFTER)
     assert (found.side, found.next) == ("halted", "halted")
     assert [(host.host, host.state, host.why) for host in found.hosts] == [("till", "patched", "nginx is not active")]
-    said = lines(found, plan(), AFTER)
+    said = lines(found, AFTER)
     assert said[0] == "r1 (security): halted at gate, 1 of 4 hosts done"
     assert "ring pilot did not pass" in said[-1]
 
@@ -108,7 +123,7 @@ def test_of_many_hosts_the_first_are_named_and_the_rest_counted() -> None:
     lost = [events.HostEnded(EVENING, replace(ended("till", "lost").result, host=name)) for name in names]
     found = progress_of([planned, APPROVED, PILOT[1], batch("pilot", *names), *lost])
     assert len(found.hosts) == 30
-    assert "  and 10 more hosts" in lines(found, plan(), EVENING)
+    assert "  and 10 more hosts" in lines(found, EVENING)
 
 
 def progress_of(history: list[Event]) -> Progress:
@@ -122,7 +137,7 @@ def test_the_end_names_who_lacks_it() -> None:
     over = (events.AbortAsked(NOON, "anna", "wrong day"), events.Aborted(NOON, NAMES))
     found = now_of(*over, now=EVENING)
     assert found.over
-    assert lines(found, plan(), EVENING)[-2:] == [
+    assert lines(found, EVENING)[-2:] == [
         "  not done: till, db1, db2, mail",
         "  next: the rollout is over: aborted",
     ]
@@ -136,7 +151,7 @@ def test_a_plan_with_other_rings_or_without_a_window_has_no_end() -> None:
     never = {"windows.night.rule": "FREQ=DAILY;UNTIL=20260101", "windows.night.start": "22:00"}
     found = now_of(APPROVED, now=EVENING, **never)
     assert (found.end, found.opens) == (None, None)
-    assert "  window: none opens any more" in lines(found, plan(**never), EVENING)
+    assert "  window: none opens any more" in lines(found, EVENING)
 
 
 def test_the_data_is_plain() -> None:
@@ -144,3 +159,58 @@ def test_the_data_is_plain() -> None:
     assert json.loads(json.dumps(found)) == found
     assert found["rings"][1]["hosts"] == {"working": 1, "waiting": 1, "lost": 1}
     assert found["deadline"] == "2026-06-23T12:00:00+00:00"
+
+
+@pytest.mark.parametrize("history", [(), AT_WORK, PILOT, (*PILOT, failed("pilot", till="nginx is not active"))])
+def test_what_was_made_plain_is_made_whole_again(history: tuple[Event, ...]) -> None:
+    found = now_of(*history, now=AFTER, automatic=False)
+    assert of(json.loads(json.dumps(as_dict(found)))) == found
+
+
+# In the other language
+
+
+def test_the_same_in_dutch() -> None:
+    assert lines(now_of(*AT_WORK, now=AFTER + 10 * MINUTE, **{"rates.at_once": 1}), AFTER + 10 * MINUTE, "nl") == [
+        "r1 (beveiliging): bezig, 1 van 4 apparaten klaar",
+        "  pilot  klaar  1 bijgewerkt",
+        "  broad  bezig  1 bezig, 1 wacht, 1 geen antwoord",
+        "  db1: geen antwoord sinds 2026-06-11 22:00 CEST: no answer",
+        "  db2: bezig sinds 2026-06-11 22:00 CEST",
+        "  venster: neemt apparaten tot 2026-06-12 01:00 CEST, nog 2 u 50 min",
+        "  waarschijnlijk klaar: 2026-06-11 23:10 CEST",
+        "  uiterlijk: 2026-06-23 14:00 CEST",
+        "  hierna: er zijn zoveel apparaten tegelijk bezig als is afgesproken",
+    ]
+
+
+def test_what_the_kind_alone_does_not_say_is_quoted() -> None:
+    said = lines(now_of(*PILOT, events.Paused(EVENING, "anna", "stocktaking"), now=EVENING), EVENING, "nl")
+    assert said[0] == "r1 (beveiliging): gepauzeerd bij: draait proef, 1 van 4 apparaten klaar"
+    assert said[-1].endswith("(vastgelegd: paused by anna: stocktaking; a person resumes or aborts it)")
+
+
+KINDS = {value for name, value in vars(deciding).items() if name.isupper() and isinstance(value, str)}
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS, "step", "look", "begin", "gate", "roll back"}))
+@pytest.mark.parametrize("until", [None, EVENING])
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_whatever_comes_next_can_be_told_to_whom_did_not_make_it(
+    kind: str, until: dt.datetime | None, language: str
+) -> None:
+    found = replace(now_of(*PILOT, now=EVENING), next=kind, until=until)
+    said = waits_for(found, Words(language), lambda at: f"at {at:%H:%M}")
+    assert said and "{" not in said
+    if until is None:
+        assert "at 20:00" not in said
+
+
+def test_every_state_has_its_word_in_both_languages() -> None:
+    sides = (states.PAUSED, states.HALTED, states.ABORTING, states.ABORTED, states.SUPERSEDED, states.EXPIRED)
+    for language in LANGUAGES:
+        t = Words(language)
+        assert all(host_state(state, t) for state in ORDER)
+        for side in (None, *sides, states.SIDE_ROLLED_BACK):
+            for state in (states.PLANNED, states.APPROVED, states.WAITING, states.ACTIVE, states.SOAKING, states.GATE):
+                assert state_of(replace(now_of(*PILOT, now=EVENING), side=side, state=state), t)
