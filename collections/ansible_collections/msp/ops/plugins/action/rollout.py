@@ -1,26 +1,28 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""msp.ops.rollout: arguments, one call, diff, result. The work is in plugin_utils/desk/rollouts.py."""
+"""msp.ops.rollout: arguments, one call, diff, result. The work is in plugin_utils/desk: rollouts.py and steering.py."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subject
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import rollouts
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import rollouts, steering
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Tick, setting_of
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import asking
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
 SPEC: dict[str, dict[str, Any]] = {
     **NETBOX_SPEC,
     "customer": {"type": "str", "required": True},
-    "action": {"type": "str", "choices": list(rollouts.ACTIONS), "default": rollouts.TICK},
+    "action": {"type": "str", "choices": list(steering.ACTIONS), "default": steering.TICK},
     "hosts": {"type": "list", "elements": "str", "default": []},
     "tick": {"type": "dict"},
     "answers": {"type": "str"},
@@ -44,15 +46,15 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        netbox = functools.partial(register_of, arguments)
         try:
             with Store.open(arguments["store_url"]) as store:
-                if arguments["action"] not in (rollouts.TICK, rollouts.STATUS):
-                    return result | rollouts.asked(store, arguments, check=self._task.check_mode)
-                with register_of(arguments) as register:
-                    customer = one_customer(register, arguments["customer"])
-                    if arguments["action"] == rollouts.STATUS:
-                        return result | rollouts.status(store, register, customer)
-                    done = self._round(store, register, customer, arguments, task_vars or {})
+                if arguments["action"] in asking.ACTIONS:
+                    return result | steering.asked(store, arguments, check=self._task.check_mode)
+                if arguments["action"] == steering.STATUS:
+                    with netbox() as register:
+                        return result | steering.status(store, register, arguments["customer"])
+                done = self._round(store, netbox, arguments, task_vars or {})
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
         if self._task.diff and done.changed:
@@ -62,19 +64,20 @@ class ActionModule(ActionBase):
     def _round(
         self,
         store: Store,
-        register: Register,
-        customer: Customer,
+        netbox: Callable[[], Register],
         arguments: dict[str, Any],
         variables: dict[str, Any],
-    ) -> rollouts.Round:
+    ) -> Round:
         """One round for the hosts of this customer that the scope guard let in, with what they answered before."""
-        inventory = variables["hostvars"]._inventory
-        subjects = [subject(name, inventory.hosts[name].vars) for name in arguments["hosts"]]
-        hosts = {one.asset: one.host for one in subjects if one.customer == customer.slug}
-        setting = rollouts.setting_of(customer, hosts, arguments)
+        known = variables["hostvars"]
+        subjects = [subject(name, known._inventory.hosts[name].vars) for name in arguments["hosts"]]
+        hosts = {one.asset: one.host for one in subjects if one.customer == arguments["customer"]}
+        setting = setting_of(arguments["customer"], hosts, arguments)
         if self._task.check_mode:
-            return rollouts.preview(store, register, setting)
-        tick = rollouts.Tick.of(arguments["tick"]) if arguments["tick"] else None
+            with netbox() as register:
+                return rollouts.preview(store, register, setting)
+        tick = Tick.of(arguments["tick"]) if arguments["tick"] else None
         asked = {one.host for one in tick.work} if tick is not None else set()
-        answers = {name: variables["hostvars"][name].get(arguments["answers"]) for name in sorted(asked)}
-        return rollouts.round_of(store, register, setting, tick, answers)
+        # Who is in no inventory any more has not answered.
+        answers = {name: known[name].get(arguments["answers"]) for name in sorted(asked) if name in known}
+        return rollouts.round_of(store, netbox, setting, tick, answers)

@@ -28,6 +28,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.findings import F
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection, read
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
@@ -137,6 +138,11 @@ def plans_of(register: Register, customer: Customer, now: dt.datetime) -> Assign
     return assign(
         (_member(machine, snapshot), context_of(snapshot, machine)) for machine in _ours(snapshot, customer, today)
     )
+
+
+def plans_of_slug(register: Register, slug: str, now: dt.datetime) -> Assignment:
+    """The same by the customer's slug; one that is no tenant raises."""
+    return plans_of(register, customers(register, [slug])[0], now)
 
 
 def _ours(snapshot: Snapshot, customer: Customer, today: dt.date) -> Iterator[Machine]:

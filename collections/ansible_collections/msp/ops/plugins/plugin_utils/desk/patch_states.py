@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.rollouts import manifest_of
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import sound
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
@@ -128,7 +128,8 @@ def _without(assignment: Assignment) -> list[str]:
 
 
 def _past(store: Store, customer: Customer) -> Sequence[Past]:
-    return [Past(stored.id, tuple(events.of(stored)), manifest_of(stored)) for stored in store.rollouts(customer.slug)]
+    known = sound(store.rollouts(customer.slug))
+    return [Past(stored.id, tuple(events.of(stored)), manifest) for stored, manifest in known]
 
 
 def _told(found: Compliance) -> dict[str, Any]:

@@ -26,21 +26,22 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lea
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import answering, deciding, events, planning, progress
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, plain
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import divide
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 # Rollouts made in this time say what was installed since a scan, and what is not tried again.
 PAST = dt.timedelta(days=120)
 # What the rounds of a tick need besides the time that their hosts may take.
 MARGIN = 300.0
-# So long before its lease ends a run begins no host any more: a host's clock may be a minute off, and it takes a moment.
+# So long before its lease ends a run begins no host any more: a host's clock may be a minute off, and it takes time.
 LAST_BEGIN = 120.0
 # No history takes so many steps between two questions to hosts.
 MOST_STEPS = 10_000
@@ -68,7 +69,7 @@ def round_of(
     lease = leases.take(store, lease_name(setting.customer), holder, setting.wait + MARGIN)
     try:
         _still_ours(lease, tick)
-        rounds = _Rounds(store, setting, tick or Tick(holder, lease.fence, store.now()), lease.fence)
+        rounds = _Rounds(store, setting, tick or Tick(holder, lease.fence, store.now()))
         rounds.hear(answers)
         with netbox() as register:
             assignment = patch_plans.plans_of_slug(register, setting.customer, store.now())
@@ -96,11 +97,9 @@ def _still_ours(lease: Lease, tick: Tick | None) -> None:
         )
 
 
-def round_with(
-    store: Store, assignment: Assignment, setting: Setting, tick: Tick, answers: Answers, fence: int
-) -> Round:
-    """One round with NetBox's plans as they were read, under the lease of this number, which the caller holds."""
-    rounds = _Rounds(store, setting, tick, fence)
+def round_with(store: Store, assignment: Assignment, setting: Setting, tick: Tick, answers: Answers) -> Round:
+    """One round with NetBox's plans as they were read, under the lease that the tick names, which the caller holds."""
+    rounds = _Rounds(store, setting, tick)
     rounds.hear(answers)
     return rounds.take(assignment, answers)
 
@@ -113,17 +112,17 @@ def preview(store: Store, register: Register, setting: Setting, *, new: bool = T
 def preview_with(store: Store, assignment: Assignment, setting: Setting, *, new: bool = True) -> Round:
     """The same with NetBox's plans as they were read."""
     checked = dataclasses.replace(setting, check=True)
-    return _Rounds(store, checked, Tick("", 0, store.now()), fence=0).preview(assignment, new=new)
+    return _Rounds(store, checked, Tick("", 0, store.now())).preview(assignment, new=new)
 
 
 class _Rounds:
-    """The work of one round, over all rollouts of a customer that are not over."""
+    """The work of one round, over all rollouts of a customer that are not over: hear the hosts, then take the steps."""
 
-    def __init__(self, store: Store, setting: Setting, assignment: Assignment, tick: Tick, fence: int) -> None:
-        self.store, self.setting, self.tick, self.fence = store, setting, tick, fence
-        self.plans = {one.plan.name: one for one in assignment.plans}
+    def __init__(self, store: Store, setting: Setting, tick: Tick) -> None:
+        self.store, self.setting, self.tick, self.fence = store, setting, tick, tick.fence
+        self.plans: dict[str, Assigned] = {}
         self.now = store.now()
-        self.customer = setting.customer.slug
+        self.customer = setting.customer
         self.fresh: dict[str, Scan] = {
             asset: good
             for asset, (good, _last) in store.last_scans(self.customer).items()
@@ -131,7 +130,7 @@ class _Rounds:
         }
         self.available = store.versions_seen(self.customer)
         self._look_back()
-        self.open: dict[str, _Open] = {}
+        self.open: dict[str, Opened] = {}
         self.work: list[Work] = []
         self.acted = set(tick.acted)
         self.running = {name: set(hosts) for name, hosts in tick.running.items()}
@@ -144,48 +143,55 @@ class _Rounds:
     def _look_back(self) -> None:
         """What was done so far, by all rollouts, and what is due in the light of that."""
         self.past = self.store.rollouts(self.customer, since=self.now - PAST)
-        known = [(events.of(one), manifest_of(one)) for one in reversed(self.past)]
+        known = [(events.of(one), manifest) for one, manifest in sound(reversed(self.past))]
         self.since = planning.installed_since(self.fresh, known)
         self.due: dict[str, list[planning.Due]] = {}
 
-    def take(self, answers: Mapping[str, Mapping[str, Any] | None]) -> Round:
-        self._hear(answers)
+    def hear(self, answers: Answers) -> None:
+        """Write what became of the hosts that were at work, each rollout's for itself. It needs no plan."""
+        for one in self._in_order():
+            for work in self._asked(one):
+                if work.operation != answering.CHECK and work.host in one.rollout.hosts:
+                    self._of_host(one, work.host, answers.get(work.host))
+
+    def take(self, assignment: Assignment, answers: Answers) -> Round:
+        """Judge what was checked, and take the steps that follow."""
+        self._with_plans(assignment)
+        for one in self._in_order():
+            if checked := [work.host for work in self._asked(one) if work.operation == answering.CHECK]:
+                self._judge(one, checked, answers)
         said = [self._go_on(one) for one in self._in_order()]
         for stored in self._to_plan():
             self.store.record_rollout(stored, self.fence)
             self.wrote = True
             said.append(self._go_on(self._add(stored)))
         running = {name: tuple(sorted(hosts)) for name, hosts in self.running.items() if hosts}
-        tick = Tick(self.tick.holder, tuple(self.work), tuple(sorted(self.acted)), running)
+        tick = Tick(self.tick.holder, self.fence, self.now, tuple(self.work), tuple(sorted(self.acted)), running)
         return Round(tuple(said), tick, self.wrote, tuple(self.notes))
 
-    def preview(self, *, new: bool) -> Round:
+    def preview(self, assignment: Assignment, *, new: bool) -> Round:
         """What a run would do next and why; nothing is written anywhere."""
+        self._with_plans(assignment)
         said = [self._go_on(one) for one in self._in_order()]
         said += [self._go_on(self._add(stored)) for stored in self._to_plan()] if new else []
-        return Round(tuple(said), Tick(self.tick.holder), bool(self.work), tuple(self.notes))
+        return Round(tuple(said), self.tick, bool(self.work), tuple(self.notes))
 
-    def _add(self, stored: StoredRollout) -> _Open:
-        one = _Open.of(self.store, stored, self.fence, fresh=stored if self.setting.check else None)
+    def _with_plans(self, assignment: Assignment) -> None:
+        self.plans = {one.plan.name: one for one in assignment.plans}
+
+    def _asked(self, one: Opened) -> list[Work]:
+        return [work for work in self.tick.work if work.rollout == one.rollout.id]
+
+    def _add(self, stored: StoredRollout) -> Opened:
+        one = Opened.of(self.store, stored, self.fence, fresh=stored if self.setting.check else None)
         self.open[stored.id] = one
         return one
 
-    def _in_order(self) -> list[_Open]:
+    def _in_order(self) -> list[Opened]:
         """The most urgent class first: it gets the hosts first that may be at work at once."""
         return sorted(self.open.values(), key=lambda one: (CLASSES.index(one.rollout.patch_class), one.rollout.id))
 
-    def _hear(self, answers: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Write what the hosts answered, each rollout's for itself."""
-        for one in self._in_order():
-            asked = [work for work in self.tick.work if work.rollout == one.rollout.id]
-            checked = [work.host for work in asked if work.operation == answering.CHECK]
-            for work in asked:
-                if work.operation != answering.CHECK and work.host in one.rollout.hosts:
-                    self._of_host(one, work.host, answers.get(work.host))
-            if checked:
-                self._judge(one, checked, answers)
-
-    def _of_host(self, one: _Open, name: str, answer: Mapping[str, Any] | None) -> None:
+    def _of_host(self, one: Opened, name: str, answer: Mapping[str, Any] | None) -> None:
         found = answering.event_of(one.rollout.hosts[name], answer, self.now)
         mine = self.running.setdefault(one.rollout.id, set())
         if found is None:
@@ -194,41 +200,50 @@ class _Rounds:
         mine.discard(name)
         self.wrote |= one.history.happened(found)
 
-    def _judge(self, one: _Open, checked: list[str], answers: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """The gate's verdict. When somebody wrote meanwhile it is void: the next tick asks the hosts again."""
+    def _judge(self, one: Opened, checked: list[str], answers: Answers) -> None:
+        """The gate's verdict, at the moment at which the hosts were asked: a clock that was turned back changes none.
+
+        When somebody wrote meanwhile it is void: the next tick asks the hosts again.
+        """
         ring, plan = one.rollout.ring, self.plans.get(one.plan)
         if ring is None or plan is None or one.rollout.side is not None:  # a person paused or aborted it meanwhile
             return
         found = answering.health(checked, answers)
-        event = deciding.verdict(one.rollout, plan.plan, ring.name, self.now, unwell=found.unwell, silent=found.silent)
+        event = deciding.verdict(
+            one.rollout, plan.plan, ring.name, self.tick.at, unwell=found.unwell, silent=found.silent
+        )
         if one.history.decided(event):
             self.wrote = True
             one.steps.append(f"ring {ring.name}: {event.why}")
 
-    def _go_on(self, one: _Open) -> Said:
+    def _go_on(self, one: Opened) -> Said:
         """Decide again and again until hosts are to be asked, or something is waited for."""
         assigned = self.plans.get(one.plan)
-        if assigned is None:
-            why = (
-                f"NetBox has no patch plan {one.plan} of this customer any more; a person aborts it, or brings it back"
-            )
-            return Said(one.rollout, (), {"rollout": one.rollout.id, "why": why}, (f"{one.rollout.id}: {why}",))
+        stuck = one.damaged or ("" if assigned else _without_plan(one))
         for _unused in range(MOST_STEPS):
-            decision = deciding.decide(one.rollout, assigned.plan, self.now, self._world(one, assigned))
+            if stuck or assigned is None:
+                decision = deciding.wind_up(one.rollout, self.now, self._running(one), why=stuck)
+            else:
+                decision = deciding.decide(one.rollout, assigned.plan, self.now, self._world(one, assigned))
             if isinstance(decision, deciding.Record):
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
                 continue
             # One batch a run: what follows it is the next run's. The last round only says what comes.
             idle = isinstance(decision, deciding.Wait) or self.setting.last or one.rollout.id in self.acted
-            if not idle and not self._give(one, assigned, decision):
-                continue
-            found = progress.progress(one.rollout, assigned.plan, self.now, decision)
-            lines = progress.lines(found, self.now)
-            return Said(one.rollout, tuple(one.steps), progress.as_dict(found), tuple(lines))
+            if idle or self._give(one, assigned, decision):
+                return self._said(one, assigned, decision, stuck)
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")
 
-    def _write(self, one: _Open, event: events.Event) -> bool:
+    def _said(self, one: Opened, assigned: Assigned | None, decision: deciding.Decision, stuck: str) -> Said:
+        if assigned is None:
+            told = {"rollout": one.rollout.id, "class": one.rollout.patch_class, "why": decision.why}
+            return Said(one.rollout, tuple(one.steps), told, (f"{one.rollout.id}: {decision.why}",), stuck)
+        found = progress.progress(one.rollout, assigned.plan, self.now, decision)
+        lines = progress.lines(found, self.now)
+        return Said(one.rollout, tuple(one.steps), progress.as_dict(found), tuple(lines), stuck)
+
+    def _write(self, one: Opened, event: events.Event) -> bool:
         if self.setting.check:
             one.pretend(event)
             return True
@@ -236,60 +251,62 @@ class _Rounds:
         self.wrote |= wrote
         return wrote
 
-    def _give(self, one: _Open, assigned: Assigned, decision: deciding.Decision) -> bool:
-        """The work for the hosts that a decision names. False: somebody wrote meanwhile, so decide anew."""
+    def _give(self, one: Opened, assigned: Assigned | None, decision: deciding.Decision) -> bool:
+        """The work for the hosts that a decision names. False: somebody wrote meanwhile, so decide anew.
+
+        A host is asked one thing a round, or the answer to one rollout would be taken for that to another: whom another
+        rollout asks something is looked at in the next round, and a gate that needs it waits for that.
+        """
         if isinstance(decision, deciding.Start | deciding.RollBack) and not self._write(one, decision.event):
             return False
-        more: dict[str, Any] = {}
+        taken = {work.host for work in self.work}
+        last = self.now + dt.timedelta(seconds=self.setting.wait + MARGIN - LAST_BEGIN)
         if isinstance(decision, deciding.Look):
-            hosts, operation = decision.hosts, answering.LOOK
-        elif isinstance(decision, deciding.Judge):
-            hosts, operation = decision.check, answering.CHECK
+            hosts = tuple(name for name in decision.hosts if name not in taken)
+            self.work += [self._ask(one, assigned, name, answering.LOOK) for name in hosts]
+            return True
+        if isinstance(decision, deciding.Judge):
+            if not taken.isdisjoint(decision.check):
+                return True
+            self.work += [self._ask(one, assigned, name, answering.CHECK) for name in decision.check]
         elif isinstance(decision, deciding.RollBack):
-            hosts, operation = decision.event.hosts, answering.ROLLBACK
+            for name in decision.event.hosts:
+                self.work.append(self._ask(one, assigned, name, answering.ROLLBACK, begin_by=last.isoformat()))
         elif isinstance(decision, deciding.Start):
-            hosts, operation = decision.event.hosts, answering.START
-            more["deadline"] = decision.closes.isoformat()
-        else:
-            raise TypeError(f"{type(decision).__name__} gives no work")
-        if operation != answering.LOOK:
-            self.acted.add(one.rollout.id)
-        self.work += [self._ask(one, assigned, name, operation, **more) for name in hosts]
+            more = {"begin_by": last.isoformat(), "deadline": decision.closes.isoformat()}
+            self.work += [self._ask(one, assigned, name, answering.START, **more) for name in decision.event.hosts]
+        self.acted.add(one.rollout.id)
         return True
 
-    def _ask(self, one: _Open, assigned: Assigned, name: str, operation: str, **more: Any) -> Work:
+    def _ask(self, one: Opened, assigned: Assigned | None, name: str, operation: str, **more: Any) -> Work:
+        """One question. Without a plan there is only a look to ask for, which needs none."""
         target = one.rollout.hosts[name].target
-        own = assigned.own.get(target.asset, assigned.plan)
-        arguments: dict[str, Any] = {
-            "rollout": one.rollout.id,
-            "action": operation,
-            "reboot": own.reboot,
-            "checks_before": [plain(check) for check in own.checks.before],
-            "checks_after": [plain(check) for check in own.checks.after],
-            "wait": self.setting.wait,
-            **more,
-        }
-        if operation == answering.START:
-            entries = deciding.installs(one.manifest, own, target, self.now)
-            arguments["packages"] = [
-                {"name": entry.name, "architecture": entry.architecture, "version": entry.version} for entry in entries
-            ]
+        arguments: dict[str, Any] = {"rollout": one.rollout.id, "action": operation, "wait": self.setting.wait, **more}
+        if assigned is not None:
+            own = assigned.own.get(target.asset, assigned.plan)
+            arguments["reboot"] = own.reboot
+            arguments["checks_before"] = [plain(check) for check in own.checks.before]
+            arguments["checks_after"] = [plain(check) for check in own.checks.after]
+            if operation == answering.START:
+                entries = deciding.installs(one.manifest, own, target, self.now)
+                arguments["packages"] = [
+                    {"name": entry.name, "architecture": entry.architecture, "version": entry.version}
+                    for entry in entries
+                ]
         return Work(name, one.rollout.id, operation, arguments)
 
-    def _world(self, one: _Open, assigned: Assigned) -> World:
+    def _running(self, one: Opened) -> World:
+        """All that matters to a rollout that is only to come to its end."""
+        return World(frozenset(), frozenset(self.running.get(one.rollout.id, ())))
+
+    def _world(self, one: Opened, assigned: Assigned) -> World:
         rollout = one.rollout
         targets = [host.target for host in rollout.hosts.values()]
-        busy = tuple(
-            host.target
-            for other in self.open.values()
-            if other.rollout.id != rollout.id and not other.rollout.over
-            for host in other.rollout.working()
-        )
         stateful = {member.key for member in assigned.members if assigned.plan.stateful_tag in member.tags}
         return World(
             in_scope=frozenset(self.setting.hosts.values()),
             running=frozenset(self.running.get(rollout.id, ())),
-            busy=busy,
+            busy=self._busy(rollout),
             left_out=deciding.nothing_left(one.manifest, assigned.plan, targets, self.now),
             superseded=self._superseding(one, assigned),
             way_back=frozenset(
@@ -299,7 +316,15 @@ class _Rounds:
             ),
         )
 
-    def _superseding(self, one: _Open, assigned: Assigned) -> str:
+    def _busy(self, rollout: Rollout) -> tuple[Target, ...]:
+        """Whom another rollout works on, or asks something in this round."""
+        others = [other.rollout for other in self.open.values() if other.rollout.id != rollout.id]
+        found = {host.name: host.target for other in others if not other.over for host in other.working()}
+        asked = {work.host for work in self.work if work.rollout != rollout.id}
+        found |= {host.name: host.target for other in others for host in other.hosts.values() if host.name in asked}
+        return tuple(found.values())
+
+    def _superseding(self, one: Opened, assigned: Assigned) -> str:
         if one.superseded is None:
             one.superseded = planning.superseding(one.manifest, self._due(assigned), self.fresh.values())
         return one.superseded
@@ -338,5 +363,9 @@ class _Rounds:
         first = planning.planned(
             plan, found, assigned.members, self.setting.hosts, self.fresh, now=self.now, by=self.setting.by
         )
-        body = {"manifest": [_plain(entry) for entry in found.manifest.entries], "plan": plan.name}
+        body = {"manifest": [plain_entry(entry) for entry in found.manifest.entries], "plan": plan.name}
         return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
+
+
+def _without_plan(one: Opened) -> str:
+    return f"NetBox has no patch plan {one.plan} of this customer any more; a person aborts it, or brings it back"

@@ -43,9 +43,9 @@ class World:
     """What is so now, outside of the rollout. Hosts by name.
 
     in_scope: those that may be touched today. running: those that a look of this very tick found at work on this
-    rollout. busy: those that another rollout of the customer works on. left_out: those that have nothing left to
-    install, each with why (see nothing_left). superseded: the security fix that came, in words. way_back: those whose
-    plan allows a rollback, and that have nothing stateful.
+    rollout. busy: those that another rollout of the customer works on, or asks something just now. left_out: those that
+    have nothing left to install, each with why (see nothing_left). superseded: the security fix that came, in words.
+    way_back: those whose plan allows a rollback, and that have nothing stateful.
     """
 
     in_scope: frozenset[str]
@@ -115,9 +115,8 @@ Decision = Wait | Record | Look | Start | Judge | RollBack
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class _Now:
     rollout: Rollout
-    plan: Plan
     now: dt.datetime
     world: World
 
@@ -125,15 +124,33 @@ class _Moment:
         return self.rollout.working()
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment(_Now):
+    plan: Plan
+
+
 def decide(rollout: Rollout, plan: Plan, now: dt.datetime, world: World) -> Decision:
     """The one thing to do next. plan is the customer's plan of today: a freeze that was added holds at once."""
-    moment = _Moment(rollout, plan, now, world)
+    moment = _Moment(rollout, now, world, plan)
     found = next(decision for step in _STEPS if (decision := step(moment)) is not None)
     # Nothing else is to be done: who was lost is asked again, in whatever ring it is.
     gate_next = isinstance(found, Record) and isinstance(found.event, events.GatePassed | events.GateFailed)
     if (isinstance(found, Wait | Judge) or gate_next) and not rollout.over and (due := _due(moment)):
         return Look(due, f"{named(due)} gave no answer before: ask again")
     return found
+
+
+def wind_up(rollout: Rollout, now: dt.datetime, world: World, *, why: str) -> Wait | Record | Look:
+    """The same where nothing may be begun any more, and why: its plan is gone, or what it installs is not known.
+
+    What is at work is looked at; then it waits for a person, who can only abort it. No plan is needed for that.
+    """
+    moment = _Now(rollout, now, world)
+    if (found := _over(moment) or _begun(moment) or _for_those_at_work(moment)) is not None:
+        return found
+    if rollout.side == states.ABORTING:
+        return Record(events.Aborted(now, rollout.lacking()), rollout.why)
+    return Wait(HALTED, why)
 
 
 def verdict(
@@ -188,14 +205,14 @@ def host_time(rollout: Rollout) -> dt.timedelta:
 # The steps, in order: the first that has something to say decides.
 
 
-def _over(moment: _Moment) -> Decision | None:
+def _over(moment: _Now) -> Wait | None:
     rollout = moment.rollout
     if rollout.ended is None:
         return None
     return Wait(OVER, f"the rollout is over: {rollout.side or states.COMPLETE}")
 
 
-def _begun(moment: _Moment) -> Decision | None:
+def _begun(moment: _Now) -> Record | Look | None:
     """What was begun and has no result comes first, whatever else there is: nobody acts before looking."""
     unknown = tuple(host.name for host in moment.still_at_work() if host.name not in moment.world.running)
     if unknown:
@@ -228,7 +245,7 @@ def _ending(moment: _Moment) -> Decision | None:
     return _for_those_at_work(moment) or Record(end, why)
 
 
-def _for_those_at_work(moment: _Moment) -> Wait | None:
+def _for_those_at_work(moment: _Now) -> Wait | None:
     working = [host.name for host in moment.still_at_work()]
     return Wait(RUNNING, f"{named(working)} is at work") if working else None
 
@@ -257,7 +274,12 @@ def _way_back(moment: _Moment) -> Decision | None:
         return None
     hosts = rollout.of(ring)
     bad = [host for host in hosts if host.state == states.FAILED or host.unwell]
-    may = [host for host in bad if not host.went_back and host.name in moment.world.way_back]
+    busy = {target.asset for target in moment.world.busy}  # a host that is at work would refuse it, and that counts
+    may = [
+        host
+        for host in bad
+        if not host.went_back and host.name in moment.world.way_back and host.target.asset not in busy
+    ]
     if to_do := _one_of_each(moment.plan, may, _room(moment, ring)):
         why = f"{rollout.why}: {named(to_do)} goes back to the versions it had"
         return RollBack(events.RollbackStarted(moment.now, to_do), why)
