@@ -27,6 +27,7 @@ from lab.machines import MACHINES, NEWCOMERS, Machine, customers, free_subnet
 
 LABEL = "msp.ops.lab"
 SPEC = "msp.ops.spec"
+SSH = 22
 BOOT_SECONDS = 180
 ASK_SECONDS = 20
 POLL_SECONDS = 0.1
@@ -304,7 +305,7 @@ def wait_for_sshd(name: str, address: str) -> None:
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
         try:
-            with socket.create_connection((address, 22), timeout=5) as connection:
+            with socket.create_connection((address, SSH), timeout=5) as connection:
                 if connection.recv(4) == b"SSH-":
                     return
         except OSError as error:
@@ -347,7 +348,7 @@ def describe(ground: Ground, machine: Machine, keys: Sequence[str]) -> dict[str,
             "asset_tag": machine.asset_tag,
         },
         "user": USER,
-        "port": 22,
+        "port": SSH,
         "key": str(ground.state_dir / "ssh" / "id_ed25519"),
         "known_hosts": str(ground.state_dir / "ssh" / "known_hosts"),
         "fingerprint": fingerprint(keys[0]) if keys else None,
@@ -360,10 +361,15 @@ def fingerprint(public: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
+def known_as(row: Mapping[str, Any]) -> str:
+    """A host's name in known_hosts."""
+    return str(row["address"]) if row["port"] == SSH else f"[{row['address']}]:{row['port']}"
+
+
 def write_ssh_files(state_dir: Path, rows: Sequence[Mapping[str, Any]], keys: Mapping[str, Sequence[str]]) -> None:
     """known_hosts with the keys the hosts really have, options for Ansible, and a config for a person (ssh -F)."""
     directory = state_dir / "ssh"
-    lines = [f"{row['address']} {key}" for row in rows for key in keys.get(row["name"], ())]
+    lines = [f"{known_as(row)} {key}" for row in rows for key in keys.get(row["name"], ())]
     paths.write_private(directory / "known_hosts", "".join(f"{line}\n" for line in lines))
     options = [
         f'UserKnownHostsFile "{directory / "known_hosts"}"',
@@ -374,7 +380,7 @@ def write_ssh_files(state_dir: Path, rows: Sequence[Mapping[str, Any]], keys: Ma
     paths.write_private(directory / "options", "".join(f"{line}\n" for line in options))
     config = []
     for row in rows:
-        config += [f"Host {row['name']}", f"  HostName {row['address']}", f"  User {USER}"]
+        config += [f"Host {row['name']}", f"  HostName {row['address']}", f"  Port {row['port']}", f"  User {USER}"]
     config += ["Host *", f'  IdentityFile "{directory / "id_ed25519"}"', "  IdentitiesOnly yes"]
     config += [f"  {option}" for option in options]
     paths.write_private(directory / "config", "".join(f"{line}\n" for line in config))

@@ -12,10 +12,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import paths, podman
@@ -198,35 +199,44 @@ def missing(recipes: Iterable[Recipe]) -> list[Recipe]:
 
 def make(recipe: Recipe) -> None:
     """Run one recipe and hand the result to podman, which keeps it; the archive file is not needed after that."""
-    directory = paths.cache() / "images"
-    paths.make_dir(directory, 0o755)  # apt fetches as a user of its own, who must get through
-    archive = directory / f"{recipe.tag.rpartition('/')[2].replace(':', '-')}.tar"
-    log = archive.with_suffix(".log")
-    source = mirrors()
-    if source is None:
-        raise MspError("MSP-LAB-035", "a mirror of Debian's archive", "none", f"set {MIRROR} to one")
-    command = [str(archive) if part == "TARGET" else source.fill(part) for part in recipe.command]
+    archive = directory() / f"{recipe.tag.rpartition('/')[2].replace(':', '-')}.tar"
     try:
-        with log.open("w", encoding="utf-8") as stream:
-            status = subprocess.run(
-                command,
-                # The hosts are in UTC, and the first lines of their logs are written by this machine's apt.
-                env={**os.environ, "TMPDIR": str(directory), "TZ": "UTC"},
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-                check=False,
-            ).returncode
-        if status:
-            raise MspError(
-                "MSP-LAB-031",
-                f"mmdebstrap to make an image of {recipe.title} from {source.debian}",
-                f"exit status {status}: {podman.last_line(log.read_text(encoding='utf-8', errors='replace'))}",
-                f"read {log}; without the network use ./msp lab up --no-hosts",
-            )
+        bootstrap(recipe.command, recipe.title, archive)
         podman.run("import", "--quiet", str(archive), recipe.tag)
     finally:
         archive.unlink(missing_ok=True)
+
+
+def directory() -> Path:
+    """Where images are made."""
+    found = paths.cache() / "images"
+    paths.make_dir(found, 0o755)  # apt fetches as a user of its own, who must get through
+    return found
+
+
+def bootstrap(command: Sequence[str], title: str, target: Path) -> None:
+    """Run mmdebstrap's command of a recipe for a file or directory; its words stay beside that as a log."""
+    log = target.with_suffix(".log")
+    source = mirrors()
+    if source is None:
+        raise MspError("MSP-LAB-035", "a mirror of Debian's archive", "none", f"set {MIRROR} to one")
+    with log.open("w", encoding="utf-8") as stream:
+        status = subprocess.run(
+            [str(target) if part == "TARGET" else source.fill(part) for part in command],
+            # The hosts are in UTC, and the first lines of their logs are written by this machine's apt.
+            env={**os.environ, "TMPDIR": str(target.parent), "TZ": "UTC"},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            check=False,
+        ).returncode
+    if status:
+        raise MspError(
+            "MSP-LAB-031",
+            f"mmdebstrap to make an image of {title} from {source.debian}",
+            f"exit status {status}: {podman.last_line(log.read_text(encoding='utf-8', errors='replace'))}",
+            f"read {log}; without the network use ./msp lab up --no-hosts",
+        )
 
 
 def forget_older(recipes: Iterable[Recipe]) -> None:

@@ -32,6 +32,7 @@ class Package:
 
 
 HOSTS = "real hosts to audit (without it the controller alone is audited)"
+MACHINE = "a virtual machine, on which a kernel is really changed (tests of reboots)"
 PACKAGES = (
     Package("podman", "podman", HOSTS),
     # podman's network, which it only recommends and this installs no recommendations.
@@ -45,9 +46,16 @@ PACKAGES = (
     Package("slapd", "/usr/sbin/slapd", "tests that read a real directory", service="slapd"),
     Package("chromium", "chromium", "tests that open a report in a browser"),
     Package("git", "git", "checks of what is committed"),
+    Package("qemu-system-x86", "qemu-system-x86_64", MACHINE),
+    Package("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", MACHINE),
+    Package("fdisk", "sfdisk", MACHINE),
+    Package("dosfstools", "mkfs.vfat", MACHINE),
+    Package("mtools", "mcopy", MACHINE),
+    Package("e2fsprogs", "mke2fs", MACHINE),
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_MARK = "msp.ops lab: it starts its services itself"
+FOR_MACHINE = tuple(package for package in PACKAGES if package.purpose == MACHINE)
 FOR_HOSTS = tuple(package for package in PACKAGES if package.purpose == HOSTS)
 
 
