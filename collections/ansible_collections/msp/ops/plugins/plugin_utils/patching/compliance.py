@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, HostEnded, Planned, Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Available, available_since
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Exclusion, Plan, exclusion_of
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Availability, Available
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import ROUTINE, Judged, Manifest, Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
 
@@ -121,7 +121,8 @@ class _Book:
     """What every asset is held against: the plan, since when versions could be had, the period, today."""
 
     def __init__(self, plan: Plan, available: Available, since: dt.datetime, now: dt.datetime) -> None:
-        self.plan, self.available, self.since, self.now = plan, available, since, now
+        self.plan, self.since, self.now = plan, since, now
+        self.availability = Availability(available)
         self.versions: dict[Place, dict[str, dt.datetime]] = defaultdict(dict)
         for (platform, name, architecture, version), at in available.items():
             self.versions[platform, name, architecture][version] = at
@@ -131,12 +132,12 @@ class _Book:
         why = _unknown(good, last, self.now)
         waiting: tuple[Item, ...] = ()
         if good is not None and good.updates is not None:
-            names = frozenset((member.key, member.name, good.host))
+            exclusions = self.plan.exclusions_on(frozenset((member.key, member.name, good.host)), self.now)
             installed = {
                 (item.package, item.architecture, item.after) for item in done if item.done and item.done >= good.at
             }
             waiting = tuple(
-                self._waiting(good, one, names)
+                self._waiting(good, one, exclusions)
                 for one in good.updates
                 if (one.update.name, one.update.architecture, one.update.candidate) not in installed
             )
@@ -144,11 +145,11 @@ class _Book:
         recent = tuple(item for item in done if item.done and self.since <= item.done <= self.now)
         return OfAsset(member.key, member.name, state, why, good.at if good else None, waiting, recent)
 
-    def _waiting(self, scan: Scan, one: Judged, names: frozenset[str]) -> Item:
+    def _waiting(self, scan: Scan, one: Judged, exclusions: Iterable[Exclusion]) -> Item:
         update = one.update
-        since = available_since(scan.platform, update, self.available, scan.at)
+        since = self.availability.since(scan.platform, update, scan.at)
         deadline = windows.deadline(self.plan, one.patch_class, since)
-        excluded = self.plan.excluded(update.name, names, self.now)
+        excluded = exclusion_of(update.name, exclusions)
         why = f"held back: {update.held}" if update.held else ""
         state = LATE if self.now > deadline else IN_TIME
         if excluded is not None:

@@ -16,7 +16,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, ga
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Apart, Plan, respects
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import (
+    Apart,
+    Exclusion,
+    Plan,
+    exclusion_of,
+    respects,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Ring as PlanRing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, HostResult, Manifest
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Ring, Rollout
@@ -176,24 +182,32 @@ def verdict(
 
 def installs(manifest: Manifest, plan: Plan, target: Target, now: dt.datetime) -> tuple[Entry, ...]:
     """What is installed on a host: the manifest's packages for its platform, without what is excluded today."""
-    return tuple(
-        entry
-        for entry in manifest.for_platform(target.platform)
-        if plan.excluded(entry.name, target.names, now) is None
-    )
+    exclusions = plan.exclusions_on(target.names, now)
+    entries = manifest.for_platform(target.platform)
+    return tuple(entry for entry in entries if exclusion_of(entry.name, exclusions) is None)
 
 
 def nothing_left(manifest: Manifest, plan: Plan, targets: Iterable[Target], now: dt.datetime) -> dict[str, str]:
     """The hosts of which everything is excluded today, each with why: World.left_out."""
     found = {}
+    # Thousands of hosts are alike: the same platform, the same exclusions.
+    known: dict[tuple[str, tuple[Exclusion, ...]], str] = {}
     for target in targets:
-        entries = manifest.for_platform(target.platform)
-        shut_out = [plan.excluded(entry.name, target.names, now) for entry in entries]
-        if not entries:
-            found[target.host] = "the manifest has nothing for its platform"
-        elif all(shut_out) and shut_out[0] is not None:
-            found[target.host] = f"all of it is excluded: {shut_out[0].reason} ({shut_out[0].owner})"
+        kind = target.platform, plan.exclusions_on(target.names, now)
+        if kind not in known:
+            known[kind] = _left_out(manifest.for_platform(target.platform), kind[1])
+        if known[kind]:
+            found[target.host] = known[kind]
     return found
+
+
+def _left_out(entries: tuple[Entry, ...], exclusions: tuple[Exclusion, ...]) -> str:
+    """Why none of the entries is installed; empty where one is."""
+    if not entries:
+        return "the manifest has nothing for its platform"
+    shut_out = [exclusion_of(entry.name, exclusions) for entry in entries]
+    first = shut_out[0]
+    return f"all of it is excluded: {first.reason} ({first.owner})" if first is not None and all(shut_out) else ""
 
 
 def host_time(rollout: Rollout) -> dt.timedelta:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -220,10 +220,13 @@ class Exclusion:
     owner: str
     expires: dt.date
 
-    def covers(self, package: str, asset_names: frozenset[str], today: dt.date) -> bool:
-        """Whether it holds today for this package on the asset that bears these names (its key among them)."""
-        here = not self.assets or not asset_names.isdisjoint(self.assets)
-        return here and today <= self.expires and fnmatch.fnmatchcase(package, self.package)
+    def holds(self, asset_names: frozenset[str], today: dt.date) -> bool:
+        """Whether it holds today on the asset that bears these names (its key among them)."""
+        return today <= self.expires and (not self.assets or not asset_names.isdisjoint(self.assets))
+
+    def covers(self, package: str) -> bool:
+        """Whether this package is one of those that it leaves as they are."""
+        return fnmatch.fnmatchcase(package, self.package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,14 +259,21 @@ class Plan:
             return patch_class != "routine"
         return self.automatic is True
 
-    def excluded(self, package: str, asset_names: frozenset[str], moment: dt.datetime) -> Exclusion | None:
-        """The exclusion that leaves a package on an asset as it is, or None."""
+    def exclusions_on(self, asset_names: frozenset[str], moment: dt.datetime) -> tuple[Exclusion, ...]:
+        """Those that hold on an asset: asked once for each of thousands, and for none of its packages."""
+        if not self.exclusions:
+            return ()
         today = moment.astimezone(self.zone).date()
-        return next((one for one in self.exclusions if one.covers(package, asset_names, today)), None)
+        return tuple(one for one in self.exclusions if one.holds(asset_names, today))
 
     def shared(self) -> Plan:
         """The plan without what may differ per asset: equal for all assets of one plan."""
         return replace(self, checks=Checks(), reboot=IF_NEEDED, rollback=NONE)
+
+
+def exclusion_of(package: str, exclusions: Iterable[Exclusion]) -> Exclusion | None:
+    """The one that leaves a package as it is, or None. exclusions are those that hold on its asset."""
+    return next((one for one in exclusions if one.covers(package)), None)
 
 
 def respects(freeze: Freeze, patch_class: str) -> bool:

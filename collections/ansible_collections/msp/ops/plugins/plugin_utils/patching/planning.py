@@ -26,7 +26,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
     RolledBack,
     Target,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan, exclusion_of
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     CLASSES,
     ROUTINE,
@@ -67,11 +67,27 @@ class _Waiting:
     since: dt.datetime
 
 
-def available_since(platform: str, update: Update, available: Available, otherwise: dt.datetime) -> dt.datetime:
-    """Since when there is something newer than what is installed: a version that came later restarts no deadline."""
-    versions = {update.candidate, *(version.version for version in update.versions)}
-    keys = ((platform, update.name, update.architecture, version) for version in versions)
-    return min((available[key] for key in keys if key in available), default=otherwise)
+class Availability:
+    """Since when there is something newer than what is installed: a version that came later restarts no deadline.
+
+    The store hands out one object for what is on many lists, so each is looked up once. It keeps what it was asked of.
+    """
+
+    def __init__(self, available: Available) -> None:
+        self._available = available
+        self._known: dict[tuple[str, int], tuple[Update, dt.datetime | None]] = {}
+
+    def since(self, platform: str, update: Update, otherwise: dt.datetime) -> dt.datetime:
+        """otherwise is the answer where nobody saw any of its versions."""
+        key = platform, id(update)
+        if key not in self._known:
+            self._known[key] = update, self._first(platform, update)
+        return self._known[key][1] or otherwise
+
+    def _first(self, platform: str, update: Update) -> dt.datetime | None:
+        versions = {update.candidate, *(version.version for version in update.versions)}
+        keys = ((platform, update.name, update.architecture, version) for version in versions)
+        return min((self._available[key] for key in keys if key in self._available), default=None)
 
 
 def due(
@@ -225,16 +241,17 @@ def _newer(manager: str, update: Update, version: str) -> bool:
 def _waiting(
     plan: Plan, members: Iterable[Member], scans: Mapping[str, Scan], available: Available, now: dt.datetime
 ) -> Iterable[_Waiting]:
+    availability = Availability(available)
     for member in members:
         scan = scans.get(member.key)
         if scan is None:
             continue
-        names = frozenset((member.key, member.name, scan.host))
+        exclusions = plan.exclusions_on(frozenset((member.key, member.name, scan.host)), now)
         for one in scan.updates or ():
             update = one.update
-            if update.held or plan.excluded(update.name, names, now) is not None:
+            if update.held or exclusion_of(update.name, exclusions) is not None:
                 continue
-            yield _Waiting(scan, one, available_since(scan.platform, update, available, scan.at))
+            yield _Waiting(scan, one, availability.since(scan.platform, update, scan.at))
 
 
 def _manifest(found: Sequence[_Waiting]) -> Manifest:

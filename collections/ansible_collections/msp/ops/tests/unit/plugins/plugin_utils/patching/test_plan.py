@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan as plans
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, exclusion_of
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import local, plan
 
 
@@ -47,7 +47,7 @@ def test_an_exclusion_covers_its_packages_on_its_assets_until_the_end_of_its_las
     day, last = local("2026-03-01T12:00"), local("2026-03-31T23:59")
 
     def covered(package: str, *names: str, at: dt.datetime = day) -> bool:
-        return made.excluded(package, frozenset(names), at) is not None
+        return exclusion_of(package, made.exclusions_on(frozenset(names), at)) is not None
 
     assert covered("linux-image-amd64", "device:1", at=last) and not covered("linux-image", "device:1")
     assert not covered("linux-image-amd64", "device:1", at=last + dt.timedelta(minutes=1))
