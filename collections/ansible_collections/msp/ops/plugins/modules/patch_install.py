@@ -93,6 +93,11 @@ options:
       - The moment (UTC) after which nothing is begun and nothing reboots. What is being installed then comes to its
         end.
     type: str
+  begin_by:
+    description:
+      - The moment (UTC) after which who asks may begin or roll back nothing any more. RV(state) is V(none) then, and
+        nothing was done. M(msp.ops.rollout) sets it before its lease ends, so that of two controllers never both begin.
+    type: str
   margins:
     description: MiB that stay free, by path. What is not given is as in the default.
     type: dict
@@ -235,8 +240,8 @@ healthy:
   type: bool
   sample: true
 why:
-  description: Which checks do not pass, and why.
-  returned: with O(action=check), when the host answered
+  description: Which checks do not pass, and why; or that it was asked after O(begin_by).
+  returned: with O(action=check), when the host answered, and after O(begin_by)
   type: str
   sample: "unit nginx.service: it is failed (failed)"
 error:

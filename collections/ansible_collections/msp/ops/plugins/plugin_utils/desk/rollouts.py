@@ -220,6 +220,7 @@ class _Rounds:
         """Decide again and again until hosts are to be asked, or something is waited for."""
         assigned = self.plans.get(one.plan)
         stuck = one.damaged or ("" if assigned else _without_plan(one))
+        decision: deciding.Decision
         for _unused in range(MOST_STEPS):
             if stuck or assigned is None:
                 decision = deciding.wind_up(one.rollout, self.now, self._running(one), why=stuck)

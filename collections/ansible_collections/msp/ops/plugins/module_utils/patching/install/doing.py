@@ -7,10 +7,12 @@ The work itself is never done here, but in a unit of systemd (work.py). What is 
     state     of the rollout on this host, as looking.py has them
     phase     how far the work is; null when there is none
     refusals  why nothing was begun: list of errors with their four sentences
-    plan      what would be or is to be done: {"installs", "removes", "also", "there", "absent", "download"}
+    plan      what would be or is to be done: {"installs", "removes", "also", "there", "absent", "download", "retires",
+              "reboots", "stays"}
     result    what became of the host, once that is known: the fields of records.HostResult but host and asset
     log       where the host keeps what the programs printed
-    healthy   for "check" alone: whether every check afterwards passes now; why says which does not
+    healthy   for "check" alone: whether every check afterwards passes now
+    why       which check does not pass; or why nothing was begun where that is no refusal
 """
 
 from __future__ import annotations
@@ -23,16 +25,16 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     checks,
-    dpkg,
     freezing,
     identity,
     looking,
+    managers,
     outcome,
     preflight,
     timers,
     units,
+    work,
 )
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import Apt, Simulation, cached
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
     BEFORE,
     REQUEST,
@@ -42,6 +44,13 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping i
     Attempt,
     Rollout,
     make_current,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import (
+    Advice,
+    Manager,
+    Simulation,
+    States,
+    broken,
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs, privileged
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
@@ -58,11 +67,19 @@ class Desk:
         self.programs = programs
         self.check = check
         self.top = top
-        self.apt = Apt(programs)
+        self._manager, self._lacking = managers.choose(host, programs)
+
+    @property
+    def manager(self) -> Manager:
+        if self._manager is None:
+            raise RuntimeError("act() has refused a host without a package manager before anybody asks")
+        return self._manager
 
     def act(self, action: str, request: Request) -> dict:
         if error := self._unfit():
             return refused([error])
+        if action in ("start", "rollback") and request.late(time.time()):
+            return answer(looking.NONE, why=_late(request))
         do = {"start": self.start, "look": self.look, "check": self.well, "rollback": self.rollback}[action]
         return do(request)
 
@@ -70,14 +87,14 @@ class Desk:
         for lacking, there in (
             ("root's rights", privileged()),
             ("systemd as process 1", self.host.exists("/run/systemd/system")),
-            ("the package manager apt", self.programs.find("apt-get") is not None),
+            ("package manager that is known (%s)" % self._lacking, self._manager is not None),
         ):
             if not there:
                 return MspError(
                     "MSP-PAT-102",
-                    "root's rights, systemd and apt on the host",
+                    "root's rights, systemd, and apt or dnf 4 on the host",
                     "no %s" % lacking,
-                    "run it with become; a host without systemd or apt is patched by hand, or excluded in the plan",
+                    "run it with become; a host that lacks one of them is patched by hand, or excluded in the plan",
                 )
         return None
 
@@ -85,15 +102,17 @@ class Desk:
         rollout = Rollout(request.rollout, self.top)
         if busy := self._busy(request):
             return busy
-        states = self.apt.states()
-        what = preflight.todo(request.packages, states, self.apt)
+        if damaged := self._damaged():
+            return damaged
+        states = self.manager.states()
+        what = preflight.todo(request.packages, states, self.manager)
         last = rollout.current()
         if not what.needed and not _owed(last):
             return self._nothing(what, last)
-        targets = preflight.targets_of(what.needed)
-        found = preflight.gather(request, self.apt, self.host, what, targets)
-        if found.simulation.gone and not self.check and self.apt.refresh().started:
-            found = preflight.gather(request, self.apt, self.host, what, targets)
+        targets = [self.manager.named(package) for package in what.needed]
+        found = preflight.gather(request, self.manager, self.host, what, targets)
+        if found.simulation.gone and not self.check and self.manager.refresh().started:
+            found = preflight.gather(request, self.manager, self.host, what, targets)
         errors = preflight.refusals(request, self._with_checks(found, request))
         plan = _plan(what, found.simulation, found.download)
         if errors:
@@ -106,14 +125,18 @@ class Desk:
         rollout = Rollout(request.rollout, self.top)
         if busy := self._busy(request):
             return busy
-        packages = self._way_back(rollout)
-        what = preflight.Todo(tuple(packages), held=tuple(_held(packages, self.apt.states())))
+        if damaged := self._damaged():
+            return damaged
+        states = self.manager.states()
+        packages, stays = self._way_back(rollout, states)
+        what = preflight.Todo(tuple(packages), held=tuple(_held(packages, states)))
         if not packages:
-            return answer(looking.NONE, result=result_of(outcome.NOTHING, "nothing of this rollout is on the host"))
-        targets, missing = self._sources(packages)
-        found = preflight.gather(request, self.apt, self.host, what, targets, back=True)
-        errors = [_no_way_back(missing)] if missing else preflight.refusals(request, found)
-        plan = _plan(what, found.simulation, found.download)
+            why = "; ".join(["nothing of this rollout is on the host", *stays])
+            return answer(looking.NONE, result=result_of(outcome.NOTHING, why))
+        targets, missing = self.manager.sources(packages, states)
+        found = preflight.gather(request, self.manager, self.host, what, targets, back=True)
+        errors = [_no_way_back(missing, self.manager.advice)] if missing else preflight.refusals(request, found)
+        plan = _plan(what, found.simulation, found.download, stays)
         if errors:
             return refused(errors, plan)
         if self.check:
@@ -146,7 +169,8 @@ class Desk:
         if error is not None and error.code != TAKEN:
             said = result_of(outcome.FAILED, str(error))
         if state == looking.CUT_OFF and do == looking.REPORT and working is None:
-            said = dict(result_of(outcome.FAILED, str(_beyond_repair(status or {})), phase=(status or {}).get("phase")))
+            why = str(_beyond_repair(status or {}, self.manager.advice))
+            said = result_of(outcome.FAILED, why, phase=(status or {}).get("phase"))
         phase = (status or {}).get("phase")
         return answer(state, changed=changed, phase=phase, result=said, log=attempt.log, will=do)
 
@@ -165,10 +189,12 @@ class Desk:
 
     def _decide(self, status: dict | None) -> tuple[str, str]:
         """The state of what is not at work, and what to do about it."""
-        cut = dpkg.interrupted()
-        unsound = cut or bool(dpkg.broken(self.apt.states()))
-        ours = cut or bool((status or {}).get("unsound"))
         boot = identity.boot(self.host)
+        unsound = ours = False
+        if status is not None and status.get("outcome") == outcome.FAILED:
+            ours = bool(self.manager.interrupted() or self.manager.damage() or work.unended(status))
+            unsound = ours or bool(broken(self.manager.states()))
+            ours = ours or bool(status.get("unsound"))
         return looking.decide(status, boot=boot, unsound=unsound, ours=ours)
 
     def _put_back(self, attempt: Attempt) -> bool:
@@ -178,6 +204,11 @@ class Desk:
             return False
         timers.restore(self.programs, attempt)
         return True
+
+    def _damaged(self) -> dict | None:
+        """A refusal where nothing can even be asked of the package database."""
+        damage = self.manager.damage()
+        return refused([preflight.unfinished((damage,), self.manager.advice)]) if damage else None
 
     def _busy(self, request: Request) -> dict | None:
         working = units.working(self.programs)
@@ -189,7 +220,7 @@ class Desk:
 
     def _nothing(self, what: preflight.Todo, last: Attempt | None) -> dict:
         """Everything is there. Where this rollout itself did it, it says so again, from its record."""
-        plan = _plan(what, Simulation([], [], [], ""), 0)
+        plan = _plan(what, Simulation(), 0)
         status = last.read(STATUS) if last else None
         if last and status and status.get("outcome") == outcome.PATCHED:
             return answer(looking.FINISHED, plan=plan, phase=status["phase"], result=result(last), log=last.log)
@@ -215,7 +246,7 @@ class Desk:
             BEFORE,
             {
                 "at": now,
-                "packages": {state.key: state.version for state in self.apt.states().values()},
+                "packages": {state.key: state.version for state in self.manager.states().values()},
                 "boot": identity.boot(self.host),
                 "baseline": checks.baseline(self.host, self.programs),
             },
@@ -243,8 +274,8 @@ class Desk:
             "see on the host why systemd-run fails (systemctl status, journalctl)",
         )
 
-    def _way_back(self, rollout: Rollout) -> list[Package]:
-        """What this rollout moved, at the versions before it, as far as it is not there again."""
+    def _way_back(self, rollout: Rollout, states: States) -> tuple[list[Package], list[str]]:
+        """What this rollout moved, at the versions before it, as far as it is not there again; and what stays."""
         before: dict[str, str] = {}
         touched: set[str] = set()
         for attempt in rollout.attempts():
@@ -254,27 +285,16 @@ class Desk:
             before = before or was["packages"]
             after = status.get("after", {})
             touched |= {row["name"] + ":" + row["architecture"] for row in kept["request"]["packages"]}
-            touched |= {key for key, version in was["packages"].items() if after.get(key, version) != version}
-        states = self.apt.states()
-        return [
-            Package(key.rpartition(":")[0], key.rpartition(":")[2], before[key])
-            for key in sorted(touched & set(before) & set(states))
-            if states[key].version != before[key] or not states[key].sound
-        ]
-
-    def _sources(self, packages: list[Package]) -> tuple[list[str], list[str]]:
-        """What apt is to be told for each package (its version, or a file that apt kept), and those it cannot have."""
-        names = {package: preflight.targets_of((package,))[0] for package in packages}
-        gone = set(self.apt.simulate(list(names.values()), back=True).gone)
-        targets, missing = [], []
-        for package, name in names.items():
-            # apt names what it lacks without its architecture where that is the machine's own.
-            lacks = not gone.isdisjoint({name, "%s=%s" % (package.name, package.version), package.name})
-            file = cached(package, self.apt.archives) if lacks else None
-            if lacks and file is None:
-                missing.append("%s %s" % (package.key, package.version))
-            targets.append(file or name)
-        return targets, missing
+            moved = {key for key in {*was["packages"], *after} if after.get(key) != was["packages"].get(key)}
+            touched |= moved if after else set()
+        there = [states[key] for key in sorted(touched & set(states))]
+        # One that is kept beside its older version is not taken back: the older one is still there, to boot.
+        moved = {state.key for state in there if not state.sound or before.get(state.key) != state.version}
+        beside = {state.key for state in there if state.sound and before.get(state.key) in state.others}
+        back = [key for key in sorted(moved - beside) if key in before]
+        stays = ["%s %s stays beside %s" % (key, states[key].version, before[key]) for key in sorted(moved & beside)]
+        stays += ["%s came with it and stays" % key for key in sorted(moved - set(before))]
+        return [Package(key.rpartition(":")[0], key.rpartition(":")[2], before[key]) for key in back], stays
 
 
 def _owed(last: Attempt | None) -> bool:
@@ -283,7 +303,7 @@ def _owed(last: Attempt | None) -> bool:
     return status is not None and status.get("outcome") == outcome.FAILED
 
 
-def _held(packages: list[Package], states: dict[str, dpkg.State]) -> list[str]:
+def _held(packages: list[Package], states: States) -> list[str]:
     return [package.key for package in packages if states[package.key].held]
 
 
@@ -296,33 +316,40 @@ def _taken(by: str) -> MspError:
     )
 
 
-def _beyond_repair(status: dict) -> MspError:
+def _late(request: Request) -> str:
+    by = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(request.begin_by))
+    return "not begun: it was to be by %s, and another controller may have taken over since" % by
+
+
+def _beyond_repair(status: dict, advice: Advice) -> MspError:
     return MspError(
         "MSP-PAT-119",
         "work that was cut off to be repaired and gone on with",
         "it was cut off while %s, and again in each of %d repairs (%s)"
         % (status.get("phase"), status.get("repairs", 0), status.get("crash", "ended from outside")),
-        "see on the host what ends it (memory, power, somebody), then dpkg --configure -a",
+        advice.repair,
     )
 
 
-def _no_way_back(missing: list[str]) -> MspError:
+def _no_way_back(missing: list[str], advice: Advice) -> MspError:
     return MspError(
         "MSP-PAT-116",
-        "the versions before the rollout at a mirror, or among the files that apt kept",
+        "the versions before the rollout at a mirror, or among the files that the package manager kept",
         "not to be had: " + ", ".join(missing),
-        "get these packages elsewhere (snapshot.debian.org, a backup) and install them on the host with dpkg -i, or "
-        "restore the host from its backup; nothing was rolled back",
+        advice.back,
     )
 
 
-def _plan(what: preflight.Todo, simulation: Simulation, download: int) -> dict:
+def _plan(what: preflight.Todo, found: Simulation, download: int, stays: list[str] | None = None) -> dict:
+    """also: what comes beside what was asked for; retires, reboots: as in the simulation; stays: on a way back."""
     asked = {package.key for package in what.needed}
-    rows = [{"package": key, "from": before, "to": after} for key, before, after in simulation.installs]
     return {
-        "installs": rows,
-        "also": [row["package"] for row in rows if row["package"] not in asked],
-        "removes": simulation.removes,
+        "installs": [{"package": move.key, "from": move.before, "to": move.after} for move in found.installs],
+        "also": [move.key for move in found.installs if move.key not in asked],
+        "removes": list(found.removes),
+        "retires": list(found.retires),
+        "reboots": list(found.reboots),
+        "stays": stays or [],
         "there": list(what.there),
         "absent": list(what.absent),
         "download": download,
@@ -388,6 +415,8 @@ def result(attempt: Attempt) -> dict:
             "repairs": status.get("repairs", 0),
             "held": status.get("held", []),
             "steps": status.get("steps", []),
+            "scripts": status.get("scripts", []),
+            "replaced_files": status.get("replaced_files", []),
             "also": kept.get("plan", {}).get("also", []),
             "absent": kept.get("plan", {}).get("absent", []),
         },

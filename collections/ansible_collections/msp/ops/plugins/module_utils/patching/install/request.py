@@ -45,7 +45,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Request:
-    """The host's part of one rollout. deadline is a moment in seconds since 1970; None: there is no end.
+    """The host's part of one rollout. deadline and begin_by are moments in seconds since 1970; None: there is no end.
 
     margins are MiB that stay free, by path. before and after are checks as plan.plain() writes them.
     """
@@ -62,6 +62,7 @@ class Request:
     margins: dict = field(default_factory=lambda: dict(MARGINS))
     lock_timeout: int = 60
     controller_time: float | None = None
+    begin_by: float | None = None
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -69,6 +70,10 @@ class Request:
     def over(self, now: float) -> bool:
         """The window has ended: nothing is begun and nothing reboots any more."""
         return self.deadline is not None and now >= self.deadline
+
+    def late(self, now: float) -> bool:
+        """Who asks may not begin anything any more: another controller may have its place by now."""
+        return self.begin_by is not None and now >= self.begin_by
 
 
 def parse(arguments: dict) -> Request:
@@ -83,6 +88,7 @@ def parse(arguments: dict) -> Request:
     checks = {when: _checks(when, arguments.get("checks_" + when) or (), wrong) for when in ("before", "after")}
     deadline = _moment("deadline", arguments.get("deadline"), wrong)
     controller = _moment("controller_time", arguments.get("controller_time"), wrong)
+    begin_by = _moment("begin_by", arguments.get("begin_by"), wrong)
     margins = dict(MARGINS)
     margins.update(_margins(arguments.get("margins") or {}, wrong))
     if wrong:
@@ -105,6 +111,7 @@ def parse(arguments: dict) -> Request:
         margins=margins,
         lock_timeout=int(arguments.get("lock_timeout") or 0),
         controller_time=controller,
+        begin_by=begin_by,
     )
 
 

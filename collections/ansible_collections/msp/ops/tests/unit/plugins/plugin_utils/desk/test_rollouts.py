@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import rollouts, steering
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import opened, rollouts, steering
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import installing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult, Judged, Scan, Update
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.desk.made_desk import (
@@ -27,6 +29,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.desk.made_desk 
     SETTING,
     SLUG,
     THREE,
+    TWO,
     Desk,
     asked,
     well,
@@ -187,7 +190,7 @@ def test_a_gate_that_hears_nothing_from_its_host_is_not_passed(desk: Desk) -> No
 
 
 @pytest.mark.parametrize("at", ["first", "second", "last"])
-def test_netbox_down_at_any_round_is_an_error_that_keeps_the_lease_from_nobody_and_forgets_no_host(
+def test_netbox_down_at_any_round_keeps_the_lease_from_nobody_and_what_hosts_answered_is_kept(
     desk: Desk, at: str
 ) -> None:
     desk.waits()
@@ -199,9 +202,144 @@ def test_netbox_down_at_any_round_is_an_error_that_keeps_the_lease_from_nobody_a
 
     assert down.value.code == "MSP-REG-001"
     assert not desk.leased()
+    assert not tick or desk.rollout().hosts[ONE].state == "patched"
     desk.down = False
+    asked_for: list[str] = []
+
+    def answer(host: str, operation: str) -> Mapping[str, Any]:
+        asked_for.append(operation)
+        return well(host, operation)
+
+    desk.tick(answer)
+    assert asked_for == ["check" if tick else "start"]  # nobody is looked at whose answer came
     desk.to_the_end()
     assert [host.begins for host in desk.rollout().hosts.values()] == [1, 1, 1]
+
+
+def test_netbox_down_at_a_gate_makes_no_verdict_and_the_next_tick_asks_again(desk: Desk) -> None:
+    desk.waits()
+    desk.tick(well)
+    first = desk.round()
+    assert [work.operation for work in first.tick.work] == ["check"]
+    desk.down = True
+
+    with pytest.raises(MspError):
+        desk.round(first.tick, {ONE: well(ONE, "check")})
+
+    assert desk.rollout().rings[0].state == "soaking"
+    desk.down = False
+    desk.to_the_end()
+
+
+def test_a_run_that_lost_its_lease_tells_nothing_of_what_it_heard_and_the_next_one_looks(desk: Desk) -> None:
+    """It was held up; meanwhile another run looked, found no trace of the work, and began the host anew."""
+    desk.waits()
+    held_up = desk.round()
+    desk.dies()
+    other = desk.round()
+    other = desk.round(other.tick, {ONE: {"state": "none", "result": None}})
+    assert [(work.host, work.operation) for work in other.tick.work] == [(ONE, "start")]
+    desk.dies()
+
+    with pytest.raises(MspError) as refused:
+        desk.round(held_up.tick, {ONE: {"failed": True, "msg": "the line was cut"}})
+
+    assert refused.value.code == "MSP-PAT-155"
+    assert desk.rollout().hosts[ONE].state == "working"
+    assert not desk.leased()
+    desk.to_the_end()
+    assert desk.rollout().hosts[ONE].begins == 2
+
+
+def test_a_gate_that_was_asked_before_another_run_went_on_judges_no_later_ring(desk: Desk) -> None:
+    """The canary's answers came when the next ring stood at its gate: its own hosts were never asked."""
+    desk.waits()
+    desk.tick(well)
+    held_up = desk.round()
+    desk.dies()
+    desk.tick(well)
+    desk.tick(well)
+    assert desk.rollout().ring == desk.rollout().rings[1]
+    before = desk.rollout().number
+
+    with pytest.raises(MspError) as refused:
+        desk.round(held_up.tick, {ONE: well(ONE, "check")})
+
+    assert refused.value.code == "MSP-PAT-155"
+    assert desk.rollout().number == before
+
+
+def test_a_verdict_is_of_the_moment_at_which_the_hosts_were_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is turned back between the question and the answer: the soak was over when it was asked."""
+    desk.waits()
+    desk.tick(well)
+    asked_at = desk.round()
+    clock = desk.store.now
+    monkeypatch.setattr(desk.store, "now", lambda: clock() - dt.timedelta(minutes=1))
+
+    desk.round(asked_at.tick, {ONE: well(ONE, "check")})
+
+    assert desk.rollout().rings[0].state == "complete"
+    assert desk.rollout().rings[0].completed == asked_at.tick.at
+
+
+def two_classes(desk: Desk) -> None:
+    """An emergency and a routine update for each host, and as many hosts at once as there are."""
+    desk.content = data(
+        **{
+            **{"automatic": True, "windows.night": ALWAYS, "classes.routine.deferral": "0d"},
+            **{"rings.0.soak": "0m", "rings.0.emergency_soak": "0m"},
+            "rates": {"at_once": 9, "most_failures": 3, "most_lost": 3},
+        }
+    )
+    del desk.content["classes"]["routine"]["batch"], desk.content["batches"]
+    urgent = Judged(Update("openssl", "amd64", "1", "2", None, True), "emergency", "critical", "vendor", "")
+    common = Judged(Update("tzdata", "all", "1", "2", None, False), "routine", "low", "vendor", "")
+    desk.store.record_scans(
+        Scan(SLUG, asset, host, desk.store.now(), "ok", "debian-12", "apt", (urgent, common), NOW)
+        for asset, host in HOSTS.items()
+    )
+
+
+def test_a_host_is_asked_one_thing_a_round_so_that_no_answer_is_taken_for_another(desk: Desk) -> None:
+    two_classes(desk)
+    for _unused in range(20):
+        found, asked_so_far = desk.round(), []
+        for last in (False, True):
+            hosts = [work.host for work in found.tick.work]
+            asked_so_far += [(work.rollout, work.operation) for work in found.tick.work]
+            assert len(hosts) == len(set(hosts)), found.tick.work
+            assert set(found.as_dict()["tasks"]) == set(hosts)
+            if hosts:
+                answers = {work.host: well(work.host, work.operation) for work in found.tick.work}
+                found = desk.round(found.tick, answers, last=last)
+        if not asked_so_far:
+            break
+
+    assert {rollout.state_at(NOW) for rollout in (desk.rollout(0), desk.rollout(1))} == {"complete"}
+    for number in (0, 1):
+        assert [host.begins for host in desk.rollout(number).hosts.values()] == [1, 1, 1]
+
+
+def test_whom_another_rollout_asks_is_looked_at_in_the_next_round(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both rollouts lost the same host; each hears of its own work on it."""
+    two_classes(desk)
+    for _unused in range(3):
+        desk.tick(lambda host, operation: None if host == ONE else well(host, operation))
+    routine, emergency = sorted((desk.rollout(0), desk.rollout(1)), key=lambda one: one.patch_class, reverse=True)
+    assert [one.hosts[ONE].state for one in (emergency, routine)] == ["lost", "lost"]
+    clock = desk.store.now
+    monkeypatch.setattr(desk.store, "now", lambda: clock() + dt.timedelta(hours=1))
+
+    first = desk.round()
+    assert [(work.rollout, work.operation) for work in first.tick.work] == [(emergency.id, "look")]
+    second = desk.round(first.tick, {ONE: {"state": "working", "result": None}})
+    assert [(work.rollout, work.operation) for work in second.tick.work] == [(routine.id, "look")]
+    desk.round(second.tick, {ONE: well(ONE, "look")}, last=True)
+
+    by_class = {one.patch_class: one for one in (desk.rollout(0), desk.rollout(1))}
+    assert by_class["emergency"].hosts[ONE].state == "lost"
+    assert by_class["routine"].hosts[ONE].state == "patched"
 
 
 def test_a_plan_that_netbox_has_no_more_stops_its_rollout_and_says_so(desk: Desk) -> None:
@@ -249,3 +387,65 @@ def test_a_newer_fix_ends_the_rollout_and_begins_another_with_the_hosts_that_wer
     assert old.side == "superseded"
     assert new.hosts[ONE].state == "patched"
     assert new.manifest != old.manifest
+
+
+def damaged(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store has another manifest than the one that was frozen, as if somebody had got at it."""
+    read = desk.store.rollouts
+
+    def changed(stored: StoredRollout) -> StoredRollout:
+        rows = [{**row, "version": "666"} for row in stored.body["manifest"]]
+        return replace(stored, body={**stored.body, "manifest": rows})
+
+    monkeypatch.setattr(
+        desk.store, "rollouts", lambda *some, **more: [changed(stored) for stored in read(*some, **more)]
+    )
+
+
+def test_a_manifest_that_is_not_what_was_frozen_installs_nothing_and_can_be_aborted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.content = {**CONTENT, "automatic": False}
+    desk.waits()
+    desk.tick(well)
+    with monkeypatch.context() as changing:
+        damaged(desk, changing)
+        stored = desk.store.rollouts(SLUG)[0]
+
+        with pytest.raises(MspError) as refused:
+            steering.asked(desk.store, asked("approve", manifest=stored.manifest_hash), check=False)
+        assert refused.value.code == "MSP-PAT-141"
+        assert desk.tick(well).as_dict()["halted"] == [stored.id]
+        steering.asked(desk.store, asked("abort"), check=False)
+        desk.tick(well)
+
+    first = desk.rollout(-1)
+    assert (first.side, [host.begins for host in first.hosts.values()]) == ("aborted", [0, 0, 0])
+
+
+@pytest.mark.parametrize("body", [{}, {"manifest": None}, {"manifest": [{"name": "openssl"}]}, {"manifest": ["x"]}])
+def test_a_manifest_that_is_none_is_named_as_such(desk: Desk, body: dict[str, Any]) -> None:
+    desk.waits()
+    desk.tick(well)
+
+    with pytest.raises(MspError) as refused:
+        opened.manifest_of(replace(desk.store.rollouts(SLUG)[0], body=body))
+
+    assert refused.value.code == "MSP-PAT-141"
+
+
+def test_a_rollout_whose_plan_is_gone_is_aborted_once_its_hosts_are_known(desk: Desk) -> None:
+    desk.waits()
+    desk.round()
+    desk.dies()
+    desk.content = None
+
+    found = desk.round()
+    assert [(work.host, work.operation) for work in found.tick.work] == [(ONE, "look")]
+    found = desk.round(found.tick, {ONE: well(ONE, "look")}, last=True)
+    assert found.as_dict()["halted"] == [desk.rollout().id]
+    steering.asked(desk.store, asked("abort"), check=False)
+    desk.tick(well)
+
+    assert desk.rollout().side == "aborted"
+    assert desk.rollout().undone == (TWO, THREE)

@@ -62,7 +62,8 @@ def test_what_a_person_asks_while_another_run_writes_and_takes_over_is_recorded_
     """Between reading and writing another controller takes the lease, and writes."""
     desk.waits()
     desk.tick(well)
-    ask, told = asking.ask, []
+    ask = asking.ask
+    told: list[bool] = []
 
     def meanwhile(*arguments: object, **more: object) -> asking.Asked:
         if not told:

@@ -417,6 +417,16 @@ def test_a_pair_goes_back_one_after_the_other_and_it_is_over_when_both_are() -> 
     records(after(*halted, now=AFTER, world=back, **PAIR), events.RolledBack)
 
 
+def test_who_another_rollout_works_on_goes_back_when_that_is_done() -> None:
+    """The host would refuse it now, and what was refused once is not tried again."""
+    halted = (*PILOT, failed("pilot", till="nginx is down"))
+    back: dict[str, Any] = {"way_back": frozenset(NAMES)}
+
+    waits(after(*halted, now=AFTER, world={**back, "busy": (TARGETS["till"],)}), "halted")
+
+    assert isinstance(after(*halted, now=AFTER, world={**back, "busy": (TARGETS["mail"],)}), RollBack)
+
+
 def test_who_may_not_go_back_keeps_the_rollout_halted() -> None:
     done = [ended(name, "failed", at=AFTER) for name in ("db1", "db2")]
     halted = (*BROAD, ALL_BROAD, *done, ended("mail", at=AFTER), events.Halted(AFTER, "2 of 3 failed"))
@@ -429,6 +439,32 @@ def test_an_abort_ends_it_once_nobody_is_at_work() -> None:
     waits(after(*PILOT[:3], ABORT, world=world), "running", "till")
     event = records(after(*PILOT[:3], ABORT, ended("till", "lost")), events.Aborted)
     assert event == events.Aborted(EVENING, NAMES)
+
+
+WINDING: list[tuple[tuple[Event, ...], frozenset[str], str]] = [
+    ((), frozenset(), "halted"),
+    ((APPROVED, PAUSED), frozenset(), "halted"),
+    (PILOT[:3], frozenset(), "look"),
+    (PILOT[:3], frozenset({"till"}), "running"),
+    ((*PILOT[:3], ABORT), frozenset({"till"}), "running"),
+    ((*PILOT[:4], ABORT), frozenset(), "aborted"),
+    ((ABORT,), frozenset(), "aborted"),
+    ((ABORT, events.Aborted(NOON, NAMES)), frozenset(), "over"),
+]
+
+
+@pytest.mark.parametrize(("history", "running", "comes"), WINDING)
+def test_what_lost_its_plan_begins_nothing_and_can_only_be_aborted(
+    history: tuple[Event, ...], running: frozenset[str], comes: str
+) -> None:
+    found = deciding.wind_up(rollout(*history), EVENING, World(frozenset(), running), why="its plan is gone")
+
+    if isinstance(found, Record):
+        assert (comes, found.event) == ("aborted", events.Aborted(EVENING, rollout(*history).lacking()))
+    elif isinstance(found, Look):
+        assert (comes, found.hosts) == ("look", ("till",))
+    else:
+        waits(found, comes, *(["its plan is gone"] if comes == "halted" else []))
 
 
 def test_a_newer_fix_and_the_deadline_end_it_with_what_is_not_done() -> None:

@@ -41,6 +41,7 @@ def test_a_good_request_is_read_and_comes_back_the_same() -> None:
         ({"deadline": "2026-11-26T02:00:00"}, "deadline"),
         ({"deadline": "tomorrow"}, "deadline"),
         ({"controller_time": "now"}, "controller_time"),
+        ({"begin_by": "soon"}, "begin_by"),
         ({"checks_after": [{"kind": "magic"}]}, "magic"),
         ({"checks_before": [{"kind": "tcp"}]}, "lacks port"),
         ({"checks_after": [{"kind": "unit", "unit": "--all"}]}, "no unit"),
@@ -73,3 +74,9 @@ def test_no_text_becomes_an_option_or_a_path(text: str) -> None:
 def test_a_window_is_over_at_its_deadline(now: float, over: bool) -> None:
     assert request.Request("r", (), deadline=10.0).over(now) is over
     assert not request.Request("r", ()).over(now)
+
+
+@pytest.mark.parametrize(("now", "late"), [(9.9, False), (10.0, True)])
+def test_who_asks_may_begin_something_until_its_time_is_over(now: float, late: bool) -> None:
+    assert request.Request("r", (), begin_by=10.0).late(now) is late
+    assert not request.Request("r", ()).late(now)
