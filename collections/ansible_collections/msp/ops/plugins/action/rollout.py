@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import asking
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
+from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES
 
 SPEC: dict[str, dict[str, Any]] = {
     **NETBOX_SPEC,
@@ -32,6 +33,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "by": {"type": "str", "default": ""},
     "reason": {"type": "str", "default": ""},
     "manifest": {"type": "str", "default": ""},
+    "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
     "store_url": {"type": "str", "no_log": True},
 }
 
@@ -46,6 +48,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        language = result["language"] = arguments["language"]
         netbox = functools.partial(register_of, arguments)
         try:
             with Store.open(arguments["store_url"]) as store:
@@ -53,7 +56,7 @@ class ActionModule(ActionBase):
                     return result | steering.asked(store, arguments, check=self._task.check_mode)
                 if arguments["action"] == steering.STATUS:
                     with netbox() as register:
-                        return result | steering.status(store, register, arguments["customer"])
+                        return result | steering.status(store, register, arguments["customer"], language)
                 done = self._round(store, netbox, arguments, task_vars or {})
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}

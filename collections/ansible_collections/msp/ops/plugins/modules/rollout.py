@@ -77,6 +77,11 @@ options:
     description: With O(action=approve), the hash of what is approved, as RV(rollouts) has it.
     type: str
     default: ""
+  language:
+    description: Language of the lines in RV(summary). Words that were recorded (reasons, what hosts said) stay as they are.
+    type: str
+    choices: [nl, en]
+    default: en
   store_url:
     description:
       - The evidence store, as URL of SQLAlchemy. If not set, the environment variable E(MSP_STORE_URL), then an SQLite
@@ -124,6 +129,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+language:
+  description: The language of the lines, for what shows them.
+  returned: always
+  type: str
+  sample: en
 tick:
   description:
     - What is handed on to the next round as it is.

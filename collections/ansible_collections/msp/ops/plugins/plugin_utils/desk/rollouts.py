@@ -241,7 +241,7 @@ class _Rounds:
             told = {"rollout": one.rollout.id, "class": one.rollout.patch_class, "why": decision.why}
             return Said(one.rollout, tuple(one.steps), told, (f"{one.rollout.id}: {decision.why}",), stuck)
         found = progress.progress(one.rollout, assigned.plan, self.now, decision)
-        lines = progress.lines(found, self.now)
+        lines = progress.lines(found, self.now, self.setting.language)
         return Said(one.rollout, tuple(one.steps), progress.as_dict(found), tuple(lines), stuck)
 
     def _write(self, one: Opened, event: events.Event) -> bool:

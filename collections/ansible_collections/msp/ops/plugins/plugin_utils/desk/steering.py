@@ -66,11 +66,11 @@ def _added(one: Opened, event: asking.Asked) -> bool:
         return False
 
 
-def status(store: Store, register: Register, customer: str) -> dict[str, Any]:
+def status(store: Store, register: Register, customer: str, language: str = "en") -> dict[str, Any]:
     """What a person sees of a customer's open rollouts at any time. Writes nothing."""
     found = [events.of(stored) for stored in store.rollouts(customer, open_only=True)]
     targets = (target for history in found for target in _targets(history))
-    setting = Setting(customer, {target.asset: target.host for target in targets}, wait=0)
+    setting = Setting(customer, {target.asset: target.host for target in targets}, wait=0, language=language)
     said = rollouts.preview(store, register, setting, new=False).as_dict()
     return {name: said[name] for name in ("rollouts", "summary", "halted")} | {"changed": False}
 

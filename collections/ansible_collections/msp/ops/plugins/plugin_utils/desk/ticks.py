@@ -25,7 +25,8 @@ class Setting:
     """What a round works with. customer is its slug. hosts are inventory names by asset key: those that the scope
     guard let in.
 
-    wait: seconds that a host may take before this run leaves it at work. last: no more rounds follow.
+    wait: seconds that a host may take before this run leaves it at work. last: no more rounds follow. language: of the
+    lines for a person.
     """
 
     customer: str
@@ -34,6 +35,7 @@ class Setting:
     last: bool = False
     check: bool = False
     by: str = ""
+    language: str = "en"
 
 
 def setting_of(customer: str, hosts: Mapping[str, str], arguments: Mapping[str, Any]) -> Setting:
@@ -41,7 +43,8 @@ def setting_of(customer: str, hosts: Mapping[str, str], arguments: Mapping[str, 
     wait = arguments["wait"]
     if not 60 <= wait <= LONGEST_WAIT:
         raise MspError("MSP-PAT-143", f"a wait of 60 to {LONGEST_WAIT} seconds", str(wait), "correct it")
-    return Setting(customer, hosts, wait, last=arguments["last"], by=arguments["by"] or _login())
+    by, language = arguments["by"] or _login(), arguments["language"]
+    return Setting(customer, hosts, wait, last=arguments["last"], by=by, language=language)
 
 
 def _login() -> str:

@@ -26,6 +26,8 @@ IN_TIME, WAIVED, LATE, UNKNOWN = STATES = ("in time", "waived", "late", "unknown
 Place = tuple[str, str, str]  # platform, package, architecture
 # A scan, or package lists, that are older say nothing of today.
 FRESH = dt.timedelta(days=7)
+# Why nothing is known of an asset today: OfAsset.unknown.
+NEVER, BROKEN, OLD, AGELESS, OLD_LISTS = ("never", "broken", "old", "ageless", "old lists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Item:
     """One update of one asset. done is when it was installed, None while it waits; state is one of STATES.
 
     since is when it could be had first, None where nobody knows. why says what made it waived, late or unknown; rollout
-    is the one that installed it.
+    is the one that installed it. held is the package manager's word where it keeps it back, exclusion the plan's.
     """
 
     asset: str
@@ -49,6 +51,8 @@ class Item:
     done: dt.datetime | None = None
     rollout: str = ""
     why: str = ""
+    held: str = ""
+    exclusion: Exclusion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class OfAsset:
     """One asset: its state, why where it is unknown, when it was last scanned well, what waits, and what was done.
 
     Where the state is unknown, waiting is what the last good scan found, for a person to look at; it proves nothing.
+    unknown is then one of the words above, else empty; platform is that of the last good scan.
     """
 
     asset: str
@@ -74,6 +79,8 @@ class OfAsset:
     scanned: dt.datetime | None
     waiting: tuple[Item, ...]
     history: tuple[Item, ...]
+    unknown: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +136,7 @@ class _Book:
 
     def of_asset(self, member: Member, scans: tuple[Scan | None, Scan | None], done: list[Item]) -> OfAsset:
         good, last = scans
-        why = _unknown(good, last, self.now)
+        unknown, why = _unknown(good, last, self.now)
         waiting: tuple[Item, ...] = ()
         if good is not None and good.updates is not None:
             exclusions = self.plan.exclusions_on(frozenset((member.key, member.name, good.host)), self.now)
@@ -141,9 +148,10 @@ class _Book:
                 for one in good.updates
                 if (one.update.name, one.update.architecture, one.update.candidate) not in installed
             )
-        state = UNKNOWN if why else max((item.state for item in waiting), key=STATES.index, default=IN_TIME)
+        state = UNKNOWN if unknown else max((item.state for item in waiting), key=STATES.index, default=IN_TIME)
         recent = tuple(item for item in done if item.done and self.since <= item.done <= self.now)
-        return OfAsset(member.key, member.name, state, why, good.at if good else None, waiting, recent)
+        at, platform = (good.at, good.platform) if good else (None, "")
+        return OfAsset(member.key, member.name, state, why, at, waiting, recent, unknown, platform)
 
     def _waiting(self, scan: Scan, one: Judged, exclusions: Iterable[Exclusion]) -> Item:
         update = one.update
@@ -166,6 +174,8 @@ class _Book:
             deadline,
             state,
             why=why,
+            held=update.held,
+            exclusion=excluded,
         )
 
     def done(self, past: Iterable[Past]) -> dict[str, list[Item]]:
@@ -232,19 +242,19 @@ class _Book:
         return min(between, default=end)
 
 
-def _unknown(good: Scan | None, last: Scan | None, now: dt.datetime) -> str:
-    """Why nothing is known of an asset today; empty where something is."""
+def _unknown(good: Scan | None, last: Scan | None, now: dt.datetime) -> tuple[str, str]:
+    """Why nothing is known of an asset today, as a word and in words; empty where something is."""
     if last is None:
-        return "it was never scanned"
+        return NEVER, "it was never scanned"
     if last.outcome != "ok":
-        return f"the last scan ended with {last.outcome!r}" + (f": {last.error}" if last.error else "")
+        return BROKEN, f"the last scan ended with {last.outcome!r}" + (f": {last.error}" if last.error else "")
     if good is None or now - good.at > FRESH:
-        return f"the last scan is older than {FRESH.days} days"
+        return OLD, f"the last scan is older than {FRESH.days} days"
     if good.metadata_at is None:
-        return "nobody knows how old its package lists are"
+        return AGELESS, "nobody knows how old its package lists are"
     if good.at - good.metadata_at > FRESH:
-        return f"its package lists are older than {FRESH.days} days"
-    return ""
+        return OLD_LISTS, f"its package lists are older than {FRESH.days} days"
+    return "", ""
 
 
 def _speeds(plan: Plan, found: Iterable[OfAsset]) -> dict[str, Speed]:
