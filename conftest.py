@@ -19,14 +19,19 @@ settings.register_profile("no-clock", deadline=None, suppress_health_check=[Heal
 settings.register_profile("quick", settings.get_profile("no-clock"), max_examples=30)
 settings.load_profile("no-clock")
 
+# What there is one of for all files that use it.
+GROUPS = {"session_name": "lab", "virtual_machine": "virtual machine"}
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The lab's tests are one group, so that there is one lab; the others go file by file, for their fixtures' sake.
+    """The lab's tests are one group, so that there is one lab, and so are those of the virtual machine; the others go
+    file by file, for their fixtures' sake.
 
     Not when all are collected: pytest-xdist has read the groups by then.
     """
-    uses_lab = "session_name" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("lab" if uses_lab else item.path.stem))
+    used = getattr(item, "fixturenames", ())
+    shared = next((group for fixture, group in GROUPS.items() if fixture in used), None)
+    item.add_marker(pytest.mark.xdist_group(shared or item.path.stem))
 
 
 @pytest.fixture(scope="session")

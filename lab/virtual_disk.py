@@ -1,7 +1,7 @@
 """The disk of the lab's virtual machine: Debian with a kernel and a boot loader of its own, made as a file.
 
 Made by mmdebstrap, mke2fs, sfdisk and mtools, without a loop device or a mount, since not every machine has them. It is
-laid out as the installer of Debian does it for UEFI, with its own signed GRUB. The file is made once for each recipe, and
+laid out as Debian's installer does for UEFI, with Debian's own signed GRUB. The file is made once for each recipe, and
 never written to again: a machine gets a copy.
 """
 
@@ -36,9 +36,7 @@ STUB = f"search.fs_uuid {ROOT_UUID} root\nset prefix=($root)/boot/grub\nconfigfi
 def command() -> tuple[str, ...]:
     """mmdebstrap's arguments, with a directory as the target."""
     *options, suite, target, source = RECIPE.command
-    hook = f"ROOT_UUID={ROOT_UUID}\n{SCRIPT}"
-    # The newer kernel's files are to stay in apt's cache.
-    return (*options, "--skip=cleanup/apt/cache", f"--customize-hook={hook}", suite, target, source)
+    return (*options, f"--customize-hook=ROOT_UUID={ROOT_UUID}\n{SCRIPT}", suite, target, source)
 
 
 def table() -> str:

@@ -6,6 +6,9 @@ Fixtures, all of them made on first use and once a session unless it says otherw
     netbox        its NetBox (lab.api.NetBox: url, token, env(), call(), token_for(permissions), snapshot(), reset())
     fresh_netbox  the same, put back to empty before the module that asks for it
     hosts         its hosts as a list of dictionaries; skips with the reason where containers cannot run
+    virtual_machine
+                  a machine with a kernel of its own, booted (lab.virtual_machine.VirtualMachine); it needs no NetBox,
+                  and skips with the reason where it cannot run
     store_url     a SQLite file of this test's own; postgres_url: a PostgreSQL database of this test's own
 
 The lab is removed with its data at the end of the session; MSP_KEEP_LAB=1 keeps it for the next one.
@@ -23,9 +26,12 @@ import pytest
 
 from lab import lab as lab_of
 from lab import postgres, scratch
+from lab import virtual_machine as machine_of
 from lab.api import EMPTY, NetBox
 from lab.lab import Lab
 from lab.locks import claimed
+from lab.progress import step
+from lab.virtual_machine import VirtualMachine
 
 KEEP = "MSP_KEEP_LAB"
 REQUIRE = "MSP_REQUIRE_ALL"
@@ -87,6 +93,19 @@ def hosts(lab: Lab) -> list[dict[str, object]]:
     if not lab.hosts:
         pytest.skip(lab_of.no_hosts_reason() or "the lab has no hosts")
     return lab.hosts
+
+
+@pytest.fixture(scope="session")
+def virtual_machine() -> Iterator[VirtualMachine]:
+    """The virtual machine of this session, new, and never kept: what tests install on it stays. Leave it running."""
+    if reason := machine_of.available():
+        pytest.skip(reason)
+    with claimed("machine") as name:
+        try:
+            machine_of.down(name)  # what a killed session left
+            yield machine_of.up(name, step)
+        finally:
+            machine_of.down(name)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 # Makes a machine of Debian's bare system in the directory $1: a kernel, a boot loader, a network. Run by mmdebstrap.
 #
-# The kernel is the oldest that the archive has, and the newest waits for it: the package lists know it and its files
-# are in apt's cache. So the machine can be given a newer kernel of Debian's without any network.
+# The kernel is the oldest that the archive has. The newest waits for it in a mirror of its own, which is its only source:
+# so it can be given a newer kernel of Debian's without any network, and apt, which is slow without KVM, reads little.
 set -eu
 root="$1"
 inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
@@ -25,28 +25,24 @@ rm -r "$root/etc/systemd/system/ssh.service.d"
 echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >>"$root/etc/ssh/sshd_config.d/lab.conf"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/lab"
 
-inside apt-get -q clean
 install initramfs-tools zstd
 kernels=$(inside apt-cache search --names-only '^linux-image-[0-9.]+-[0-9]+-cloud-amd64$' | cut -d' ' -f1 | sort -V)
 older=$(printf '%s\n' "$kernels" | head -n 1)
 newest=$(printf '%s\n' "$kernels" | tail -n 1)
 install "$older"
+inside apt-get -q clean
 if [ "$older" != "$newest" ]; then
-    # The archive keeps old kernels but of the package that always names the newest one only the newest: the machine
-    # gets the one that it had in its day, made again.
+    # Of the package that always names the newest kernel an archive has one version only: the one that this machine had
+    # in its day is made again.
     version=$(inside dpkg-query --show --showformat='${Version}' "$older")
     mkdir -p "$root/tmp/made/DEBIAN"
-    printf '%s\n' 'Package: linux-image-cloud-amd64' "Version: $version" 'Architecture: amd64' 'Source: linux-signed-amd64' \
-        'Maintainer: Example IT <packages@example.com>' 'Section: kernel' 'Priority: optional' \
-        "Depends: $older (= $version)" 'Description: made for the lab' >"$root/tmp/made/DEBIAN/control"
+    printf '%s\n' 'Package: linux-image-cloud-amd64' "Version: $version" 'Architecture: amd64' 'Section: kernel' \
+        'Maintainer: Example IT <packages@example.com>' 'Priority: optional' "Depends: $older (= $version)" \
+        'Description: made for the lab' >"$root/tmp/made/DEBIAN/control"
     inside dpkg-deb --root-owner-group --build /tmp/made /tmp/made.deb
     inside dpkg --install /tmp/made.deb
     rm -r "$root/tmp/made" "$root/tmp/made.deb"
-    inside apt-get -q clean
     inside apt-get -qy --no-install-recommends --download-only install linux-image-cloud-amd64
-else
-    install linux-image-cloud-amd64
-    inside apt-get -q clean
 fi
 
 # After the kernel, whose scripts would ask the boot loader for a disk that is not there yet. The first menu is written
@@ -57,6 +53,23 @@ mkdir -p "$root/boot/grub"
 printf '%s\n' "search --no-floppy --fs-uuid --set=root $ROOT_UUID" \
     "linux /boot/vmlinuz-$release root=UUID=$ROOT_UUID ro console=ttyS0 mitigations=off quiet" \
     "initrd /boot/initrd.img-$release" boot >"$root/boot/grub/grub.cfg"
+
+mkdir -p "$root/srv/debian"
+: >"$root/srv/debian/Packages"
+for file in "$root"/var/cache/apt/archives/linux-image-*.deb; do
+    [ -e "$file" ] || continue
+    {
+        dpkg-deb --field "$file"
+        printf 'Filename: ./%s\nSize: %s\n' "${file##*/}" "$(stat --format=%s "$file")"
+        printf 'SHA256: %s\n\n' "$(sha256sum "$file" | cut -d' ' -f1)"
+    } >>"$root/srv/debian/Packages"
+    mv "$file" "$root/srv/debian/"
+done
+printf '%s\n' 'Origin: Debian' 'Label: Debian' 'Suite: stable' 'Codename: bookworm' "Date: $(date -Ru)" 'SHA256:' \
+    " $(sha256sum "$root/srv/debian/Packages" | cut -d' ' -f1) $(stat --format=%s "$root/srv/debian/Packages") Packages" \
+    >"$root/srv/debian/Release"
+echo 'deb [trusted=yes] file:/srv/debian ./' >"$root/etc/apt/sources.list"
+inside apt-get -q update
 
 # What makes it this machine and no other comes with it.
 rm -f "$root/etc/hostname" "$root/etc/hosts" "$root/etc/machine-id"

@@ -1,0 +1,276 @@
+"""msp.ops.patch_install on a machine with a kernel and a boot of its own: what a reboot has to prove.
+
+The machine is the lab's virtual one, the newer kernel Debian's. A rollout over two rings has it as its canary, and a
+container as the other. Each play is a real ansible-playbook over ssh. The tests are steps of one story: booting without
+KVM takes a quarter of a minute, and no test does it for itself alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import rollouts
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Setting, Tick
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import assign
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Judged, Scan, Update
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout, fold
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
+from lab import hosts, image, paths, podman, virtual_disk
+from lab.machines import MACHINES
+from lab.repository import MAIN, ON_HOST, SECURITY, SOURCES_FILE, Package, Repository
+from lab.virtual_machine import ADDRESS, VirtualMachine
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parent.parent
+LAB = "-".join(filter(None, ("machine-test", os.environ.get("PYTEST_XDIST_WORKER"))))
+SECONDS = 300
+KERNEL = "linux-image-cloud-amd64"
+SLUG = "bakkerij-jansen"
+CANARY = Member("virtual-machine:1", "vm01", frozenset({"msp-ring-pilot"}))
+BROAD = Member("device:2", "srv01", frozenset())
+REBOOTS = ((CANARY, "always"), (BROAD, "never"))
+VM, SRV = (f"{member.name}.{SLUG}" for member in (CANARY, BROAD))
+HOSTS = {CANARY.key: VM, BROAD.key: SRV}
+PLAN = data(
+    **{
+        "automatic": True,
+        "windows.night": {"rule": "FREQ=DAILY", "start": "00:00", "duration": "24h", "cutoff": "1m"},
+        "rates": {"at_once": 2, "most_failures": 0, "most_lost": 0},
+        "rings.0.soak": "0m",
+        "rollback": "none",
+    }
+)
+PINNED = f'set default="gnulinux-advanced-{virtual_disk.ROOT_UUID}>gnulinux-{{}}-advanced-{virtual_disk.ROOT_UUID}"'
+MENU = "/boot/grub/grub.cfg"
+MADE = ("lab-pinned", "lab-down")
+INSTALL = f"apt-get -qq update && apt-get -qq install -y {' '.join(f'{name}=1.0' for name in MADE)} >/dev/null 2>&1"
+
+
+@dataclass
+class Bed:
+    """The machine, a container beside it, and a controller with a store of its own."""
+
+    machine: VirtualMachine
+    row: Mapping[str, Any]
+    place: Path
+    state_dir: Path
+    store: Store
+    number: int = field(default=0)
+
+    def reached(self, host: str) -> dict[str, Any]:
+        """How Ansible reaches a host: each has keys of its own."""
+        is_vm = host == VM
+        directory = (self.machine.place if is_vm else self.state_dir) / "ssh"
+        member = CANARY if is_vm else BROAD
+        return {
+            "ansible_host": ADDRESS if is_vm else self.row["address"],
+            "ansible_port": self.machine.port if is_vm else self.row["port"],
+            "ansible_user": image.USER,
+            "ansible_ssh_private_key_file": str(directory / "id_ed25519"),
+            "ansible_ssh_common_args": f"-F {directory / 'options'}",
+            "msp": {"customer": SLUG, "asset": {"key": member.key}},
+        }
+
+    def play(self, asked: Mapping[str, Mapping[str, Any]], **arguments: Any) -> dict[str, dict[str, Any]]:
+        """One run of ansible-playbook, with the module's arguments by host; the results by host."""
+        self.number += 1
+        place = self.place / f"run{self.number}"
+        place.mkdir()
+        inventory = {name: {**self.reached(name), "asked": {**one, **arguments}} for name, one in asked.items()}
+        (place / "inventory.yml").write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
+        keep = {
+            "content": "{{ found | to_json }}",
+            "dest": f"{place}/{{{{ inventory_hostname }}}}.json",
+            "mode": "0600",
+        }
+        tasks = [
+            {"msp.ops.patch_install": "{{ asked }}", "become": True, "register": "found"},
+            {"ansible.builtin.copy": keep, "delegate_to": "localhost"},
+        ]
+        (place / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+        done = subprocess.run(
+            ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml")],
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
+                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(place / "c"),
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {name: json.loads((place / f"{name}.json").read_text(encoding="utf-8")) for name in asked}
+
+    def patch(self, rollout: str, packages: list[dict[str, str]], **arguments: Any) -> dict[str, Any]:
+        """What became of the machine."""
+        asked = {"rollout": rollout, "packages": packages, "check_seconds": 10, **arguments}
+        return self.play({VM: asked}, poll=1)[VM]
+
+    def tick(self, **arguments: Any) -> None:
+        """All rounds of one run of playbooks/patch.yml, but with the plan from here instead of from NetBox.
+
+        The container has no kernel of its own to boot, and nobody would start it again.
+        """
+        plans = assign((member, {"msp_patch_plan": {**PLAN, "reboot": how}}) for member, how in REBOOTS)
+        lease = leases.take(self.store, rollouts.lease_name(SLUG), "controller", 3600)
+        tick = Tick(lease.holder, lease.fence, self.store.now())
+        answers: dict[str, dict[str, Any]] = {}
+        try:
+            for last in (False, False, True):
+                setting = Setting(SLUG, HOSTS, 600, last=last, by="timer")
+                found = rollouts.round_with(self.store, plans, setting, tick, answers)
+                if not (tasks := found.as_dict()["tasks"]):
+                    break
+                tick, answers = found.tick, self.play(tasks, poll=1, **arguments)
+        finally:
+            leases.release(self.store, lease)
+
+    def rollout(self) -> Rollout:
+        (stored,) = self.store.rollouts(SLUG)
+        return fold(stored.id, events.of(stored))
+
+    def version(self, host: str, name: str) -> str:
+        asked = ("dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", name)
+        return self.machine.on(*asked) if host == VM else podman.run("exec", str(self.row["container"]), *asked)
+
+
+def silent(title: str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
+@pytest.fixture(scope="module")
+def bed(virtual_machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    if reason := hosts.available():
+        pytest.skip(reason)
+    place = tmp_path_factory.mktemp("machine")
+    state_dir = place / "state"
+    paths.make_dir(state_dir, 0o700)
+    repository = Repository(place / "repository")
+    repository.publish(MAIN, [Package(name, "1.0") for name in MADE])
+    repository.publish(SECURITY, [Package(name, "1.1") for name in MADE])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MSP_DURABLE_PATHS", str(place))
+        try:
+            row = _container(state_dir)
+            repository.copy_to(str(row["container"]))
+            podman.run("exec", str(row["container"]), "sh", "-c", "rm /etc/apt/sources.list && " + INSTALL)
+            _give(virtual_machine, repository)
+            with Store.open(f"sqlite:///{place / 'evidence.db'}", upgrade=True) as store:
+                yield Bed(virtual_machine, row, place, state_dir, store)
+        finally:
+            hosts.down(LAB, state_dir)
+
+
+def _container(state_dir: Path) -> dict[str, Any]:
+    (machine,) = (one for one in MACHINES if one.name == "jansen-srv01")
+    assert machine.recipe is not None
+    image.ensure([machine.recipe], silent)
+    ground = hosts.Ground(LAB, state_dir, hosts.ensure_key(state_dir), hosts.ensure_networks(LAB))
+    keys = hosts.start(ground, machine, {})
+    row = hosts.describe(ground, machine, keys)
+    hosts.write_ssh_files(state_dir, [row], {machine.name: keys})
+    return row
+
+
+def _give(machine: VirtualMachine, repository: Repository) -> None:
+    """The same repository beside the machine's own mirror."""
+    machine.copy(repository.place, ON_HOST)
+    machine.on("tee", SOURCES_FILE, stdin=repository.sources())
+    machine.sh(f"chmod -R a+rX {ON_HOST}; {INSTALL}")
+
+
+def test_a_newer_kernel_of_debians_counts_once_it_runs_in_a_boot_of_its_own(bed: Bed) -> None:
+    machine = bed.machine
+    running, boot = machine.sh("uname -r; cat /proc/sys/kernel/random/boot_id").split()
+    installed, newest = machine.sh(f"apt-cache policy {KERNEL} | sed -n 's/^  [IC].*: //p'").split()
+    if installed == newest:
+        pytest.skip("Debian's archive has one kernel only, so there is no newer one")
+    checks = [{"kind": "unit", "unit": "ssh.service"}, {"kind": "baseline", "compare": ["units", "ports"]}]
+    packages = [{"name": KERNEL, "architecture": "amd64", "version": newest}]
+
+    found = bed.patch("kernel", packages, reboot="if_needed", checks_after=checks)
+
+    result, proof = found["result"], found["result"]["detail"]["reboot"]
+    assert result["outcome"] == "patched", result["reason"]
+    assert (result["rebooted"], result["healthy"]) == (True, True)
+    assert (result["before"][f"{KERNEL}:amd64"], result["after"][f"{KERNEL}:amd64"]) == (installed, newest)
+    now, booted = machine.sh("uname -r; cat /proc/sys/kernel/random/boot_id").split()
+    assert (proof["boot"]["container"], proof["boot"]["kernel"], proof["boot"]["boot_id"]) == (False, running, boot)
+    assert (proof["kernel"], proof["after"]["kernel"], proof["after"]["boot_id"]) == (now, now, booted)
+    assert now != running and booted != boot
+    assert proof["reasons"] == [f"kernel {now} is installed, {running} runs"]
+    assert result["detail"]["also"] == [f"linux-image-{now}:amd64"]
+
+
+def kernels(machine: VirtualMachine) -> list[str]:
+    """The installed ones, the oldest first."""
+    return machine.sh("ls /boot/vmlinuz-* | sed s,/boot/vmlinuz-,, | sort -V").split()
+
+
+def test_a_reboot_that_comes_back_with_the_old_kernel_is_no_success(bed: Bed) -> None:
+    machine = bed.machine
+    older, newest = kernels(machine)
+    machine.on("sed", "-i", f's/^ *set default="0"$/{PINNED.format(older)}/', MENU)
+
+    found = bed.patch("pinned", manifest("lab-pinned"), reboot="always")
+
+    result, proof = found["result"], found["result"]["detail"]["reboot"]
+    assert (result["outcome"], result["rebooted"]) == ("failed", False)
+    assert result["reason"] == f"kernel {older} runs, and {newest} was expected"
+    assert result["after"] == {"lab-pinned:all": "1.1"}
+    assert proof["boot"]["boot_id"] != proof["after"]["boot_id"]  # it was started anew, and that is not enough
+    assert machine.sh("uname -r") == older
+
+
+def manifest(*names: str) -> list[dict[str, str]]:
+    return [{"name": name, "architecture": "all", "version": "1.1"} for name in names]
+
+
+def test_a_reboot_that_never_comes_back_is_lost_and_the_other_ring_keeps_what_it_has(bed: Bed) -> None:
+    machine = bed.machine
+    machine.on("sed", "-i", 's/^set default="gnulinux-.*"$/set default="0"/', MENU)
+    now = bed.store.now()
+    update = Update("lab-down", "all", "1.0", "1.1", "Lab-Security/security", True)
+    judged = (Judged(update, "security", "high", "vendor", ""),)
+    bed.store.record_scans(
+        Scan(SLUG, asset, host, now, "ok", "debian-12", "apt", judged, now) for asset, host in HOSTS.items()
+    )
+    machine.stay_down()
+
+    bed.tick(lost_after=5)
+
+    assert machine.wait_until_down(0)
+    stopped = bed.rollout()
+    assert (stopped.side, stopped.hosts[VM].state, stopped.hosts[SRV].state) == ("halted", "lost", "waiting")
+    assert stopped.why == "ring pilot: 1 of 1 gave no answer, 0 may"
+    bed.tick()
+    assert bed.rollout().hosts[SRV].begins == 0
+    assert bed.version(SRV, "lab-down") == "1.0 installed"
+
+
+def test_once_it_was_switched_on_again_the_next_look_tells_the_truth(bed: Bed) -> None:
+    bed.machine.boot()
+    newest = kernels(bed.machine)[-1]
+
+    found = bed.play({VM: {"rollout": bed.rollout().id, "action": "look"}}, poll=1)[VM]
+
+    assert found["result"]["outcome"] == "patched", found["result"]["reason"]
+    assert found["result"]["detail"]["reboot"]["after"]["kernel"] == newest == bed.machine.sh("uname -r")
+    assert bed.version(VM, "lab-down") == "1.1 installed"
