@@ -129,7 +129,9 @@ class _Rounds:
             if good is not None and self.now - good.at <= FRESH
         }
         self.available = store.versions_seen(self.customer)
-        self._look_back()
+        self.past: list[StoredRollout] = []
+        self.since: planning.Since = {}
+        self.due: dict[str, list[planning.Due]] = {}
         self.open: dict[str, Opened] = {}
         self.work: list[Work] = []
         self.acted = set(tick.acted)
@@ -144,8 +146,9 @@ class _Rounds:
         """What was done so far, by all rollouts, and what is due in the light of that."""
         self.past = self.store.rollouts(self.customer, since=self.now - PAST)
         known = [(events.of(one), manifest) for one, manifest in sound(reversed(self.past))]
-        self.since = planning.installed_since(self.fresh, known)
-        self.due: dict[str, list[planning.Due]] = {}
+        since = planning.installed_since(self.fresh, known)
+        if since != self.since:
+            self.since, self.due = since, {}
 
     def hear(self, answers: Answers) -> None:
         """Write what became of the hosts that were at work, each rollout's for itself. It needs no plan."""
@@ -177,6 +180,7 @@ class _Rounds:
         return Round(tuple(said), self.tick, bool(self.work), tuple(self.notes))
 
     def _with_plans(self, assignment: Assignment) -> None:
+        self._look_back()
         self.plans = {one.plan.name: one for one in assignment.plans}
 
     def _asked(self, one: Opened) -> list[Work]:

@@ -249,7 +249,7 @@ def _waiting(
         exclusions = plan.exclusions_on(frozenset((member.key, member.name, scan.host)), now)
         for one in scan.updates or ():
             update = one.update
-            if update.held or exclusion_of(update.name, exclusions) is not None:
+            if update.held or (exclusions and exclusion_of(update.name, exclusions) is not None):
                 continue
             yield _Waiting(scan, one, availability.since(scan.platform, update, scan.at))
 
