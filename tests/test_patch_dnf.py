@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.module_utils.patching import rpmversion
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from lab import hosts, image, podman
 from lab.rpms import PLACE, DnfHost, Rpm, dnf_host
@@ -29,6 +31,10 @@ _spec.loader.exec_module(made)
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.lab
+VERSIONS = (
+    "1.0", "1.00", "1.0a", "1.0.a", "1.0.1", "1.10", "1.9", "1.0~rc1", "1.0~", "1.0~~", "1.0^git1", "1.0^", "1.0~rc1^1",
+    "1.0^1~rc1", "a", "b", "ab", "1.a", "1_0", "2", "2.el9", "2.el9_4", "2.el10", "5.14.0", "10xyz", "10abc", "",
+)  # fmt: skip
 RECIPES = {"4.14.0": image.DEBIAN_12_DNF, "4.23.0": image.DEBIAN_13_DNF}
 REPOSITORIES: dict[str, dict[str, str]] = {"base": {}, "updates": {}, "extra": {}}
 LOCKS = "/etc/dnf/plugins/versionlock.list"
@@ -56,34 +62,44 @@ finally:
     host.close()
 """
 INSTALL = f"""
-import json, subprocess
+import json, os, sys
 from {UTILS}.audit.host import Host
-from {UTILS}.patching import dnf_install
-targets = [dnf_install.Target(*words) for words in %r]
+from {UTILS}.patching.install import dnf, manager, managers, preflight, programs
+from {UTILS}.patching.install.request import Package, Request
+packages = [Package(*words) for words in %r]
 back, force = %r, %r
-def run(argv):
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    return done.returncode, done.stdout
-def installed():
-    return dnf_install.parse_installed(run(dnf_install.INSTALLED)[1])
+log = "/tmp/install.log"
+if os.path.exists(log):
+    os.unlink(log)
 host = Host()
-found = dnf_install.simulate(host, targets, back=back)
-host.close()
-refusals = dnf_install.refusals(found, targets)
-before, steps, text = installed(), [], ""
+found, why = managers.choose(host, programs.Programs())
+assert found is not None and found.name == "dnf", why
+targets = [found.named(package) for package in packages]
+before = found.states()
+todo = preflight.Todo(tuple(packages))
+read = preflight.gather(Request("r", lock_timeout=0, packages=()), found, host, todo, targets, back=back)
+refusals = preflight.refusals(Request("r", packages=()), read)
+steps = []
 if force or not refusals:
-    for command in (dnf_install.download_command, dnf_install.install_command):
-        status, said = run(command(targets, back=back))
-        steps.append([status, dnf_install.changes(before, installed())])
-        text += said
-after = installed()
-way, left = dnf_install.way_back(before, after)
+    for do in (found.download, found.install):
+        status = do(targets, log, 0, back=back)
+        after = found.states()
+        steps.append([status, {{key: [before[key].version if key in before else None, state.version, list(state.others)]
+                               for key, state in after.items()
+                               if key not in before or before[key].version != state.version}}])
+text = open(log).read() if os.path.exists(log) else ""
 print(json.dumps(dict(
-    refusals=[str(one) for one in refusals], steps=steps, errors=dnf_install.errors(text),
-    scripts=dnf_install.failed_scripts(text), not_reached=dnf_install.not_reached(after, targets),
-    way=[[one.name, one.architecture, one.version] for one in way], left=left,
-    fetch=found.fetch_bytes, disk=found.disk_bytes,
+    refusals=[str(one) for one in refusals], steps=steps, errors=found.errors(text), scripts=found.failed_scripts(text),
+    also=[move.key for move in read.simulation.installs], cost=[read.download, read.simulation.cost.changes],
 )))
+"""
+# What is asked of rpm is which of two versions it takes for the newer one, as rpm.vercmp gives it.
+COMPARE = """
+import json, subprocess, sys
+pairs = json.load(sys.stdin)
+lua = "".join('print(rpm.vercmp("%s", "%s") .. " ")' % tuple(pair) for pair in pairs)
+done = subprocess.run(["rpm", "--eval", "%{lua:" + lua + "}"], stdout=subprocess.PIPE, text=True, check=True)
+print(done.stdout)
 """
 
 
@@ -389,40 +405,61 @@ def test_through_ansible_the_vendors_words_decide_severity_and_class(host: DnfHo
     assert (judged["lab-plain"][0], judged["lab-notes"][0]) == ("security", "routine")
 
 
+@on_one
+def test_versions_compare_as_rpm_itself_compares_them(host: DnfHost) -> None:
+    pairs = [pair for pair in itertools.product(VERSIONS, repeat=2) if all(pair)]
+
+    said = [int(word) for word in host.run("python3", "-c", COMPARE, stdin=json.dumps(pairs)).split()]
+
+    ours = [rpmversion.compare(*pair) for pair in pairs]
+    assert [(number > 0) - (number < 0) for number in ours] == said
+
+
 def test_exact_versions_are_installed_and_nothing_else_and_the_way_back_leads_where_it_began(host: DnfHost) -> None:
     targets = [("lab-web", "noarch", "1.1-1"), ("lab-db", "x86_64", "1:1.1-1")]
+    olds = [("lab-web", "noarch", "1.0-1"), ("lab-db", "x86_64", "1:1.0-1")]
 
     done = install(host, *targets)
-    back = install(host, *map(tuple, done["way"]), back=True)
+    back = install(host, *olds, back=True)
 
-    changed = {"lab-db:x86_64": [["1:1.0-1"], ["1:1.1-1"]], "lab-web:noarch": [["0:1.0-1"], ["0:1.1-1"]]}
+    changed = {"lab-db:x86_64": ["1:1.0-1", "1:1.1-1", []], "lab-web:noarch": ["1.0-1", "1.1-1", []]}
     assert (done["refusals"], done["steps"]) == ([], [[0, {}], [0, changed]])
-    assert (done["not_reached"], done["left"], done["disk"]) == ([], [], 200_000 - 4096)
-    assert done["fetch"] > 200_000
-    reverse = {key: [come, gone] for key, (gone, come) in changed.items()}
-    assert back["steps"] == [[0, {}], [0, reverse]]
+    fetch, changes = done["cost"]
+    assert sorted(changes) == [[0, 0], [4096, 200_000]]
+    assert fetch > 200_000
+    assert back["steps"] == [[0, {}], [0, {key: [new, old, []] for key, (old, new, _none) in changed.items()}]]
 
 
-def test_a_kernel_stands_beside_the_older_one_and_is_not_downgraded(host: DnfHost) -> None:
+def test_a_kernel_stands_beside_the_older_one_and_both_are_meant_to_be_there(host: DnfHost) -> None:
     done = install(host, ("lab-core", "noarch", "1.1-1"))
     try:
-        assert done["steps"][-1] == [0, {"lab-core:noarch": [[], ["0:1.1-1"]]}]
-        assert (done["way"], done["left"]) == ([], ["lab-core:noarch 0:1.1-1 stays beside 0:1.0-1"])
+        assert done["steps"][-1] == [0, {"lab-core:noarch": ["1.0-1", "1.1-1", ["1.0-1"]]}]
+        assert install(host, ("lab-core", "noarch", "1.1-1"))["errors"] == []
     finally:
         host.run("rpm", "--erase", "--nodeps", "lab-core-1.1-1")
+
+
+def test_what_comes_with_it_is_told_and_installed(host: DnfHost) -> None:
+    done = install(host, ("lab-app", "noarch", "1.1-1"))
+    try:
+        assert (done["refusals"], sorted(done["also"])) == ([], ["lab-app:noarch", "lab-library:noarch"])
+        assert done["steps"][-1][1]["lab-library:noarch"] == [None, "1.0-1", []]
+    finally:
+        install(host, ("lab-app", "noarch", "1.0-1"), back=True)
+        host.run("rpm", "--erase", "lab-library")
 
 
 @pytest.mark.parametrize(
     ("targets", "code", "words"),
     [
-        ([("lab-gone", "noarch", "1.1-1")], "MSP-PAT-063", "lab-gone-0:1.1-1.noarch"),
-        ([("lab-locked", "noarch", "1.1-1")], "MSP-PAT-063", "lab-locked-0:1.1-1.noarch"),
-        ([("lab-stuck", "noarch", "1.1-1")], "MSP-PAT-064", "nothing provides lab-absent"),
-        ([("lab-app", "noarch", "1.1-1")], "MSP-PAT-065", "lab-library-0:1.0-1.noarch would come"),
-        ([("lab-new", "noarch", "1.0-1")], "MSP-PAT-065", "lab-old-0:1.0-1.noarch would go"),
+        ([("lab-gone", "noarch", "1.1-1")], "MSP-PAT-109", "lab-gone-0:1.1-1.noarch"),
+        ([("lab-locked", "noarch", "1.1-1")], "MSP-PAT-108", "lab-locked-0:1.1-1.noarch (versionlock)"),
+        ([("lab-barred", "noarch", "1.1-1")], "MSP-PAT-108", "lab-barred-0:1.1-1.noarch (excluded)"),
+        ([("lab-stuck", "noarch", "1.1-1")], "MSP-PAT-111", "nothing provides lab-absent"),
+        ([("lab-new", "noarch", "1.0-1")], "MSP-PAT-110", "it would remove lab-old"),
     ],
 )
-def test_a_transaction_that_would_do_less_or_more_than_asked_is_not_begun(
+def test_a_transaction_that_would_do_less_than_asked_or_remove_something_is_not_begun(
     host: DnfHost, targets: list[tuple[str, str, str]], code: str, words: str
 ) -> None:
     done = install(host, *targets)
@@ -437,22 +474,19 @@ def test_dnf_calls_it_a_success_when_it_did_not_find_a_package_and_rpms_database
     targets = [("lab-gone", "noarch", "1.1-1"), ("lab-mail", "noarch", "1.1-1")]
 
     done = install(host, *targets, force=True)
-    install(host, *map(tuple, done["way"]), back=True)
+    install(host, ("lab-mail", "noarch", "1.0-1"), back=True)
 
     assert [status for status, _changes in done["steps"]] == [0, 0]
-    assert done["not_reached"] == ["lab-gone-0:1.1-1.noarch"]
+    assert done["steps"][-1][1] == {"lab-mail:noarch": ["1.0-1", "1.1-1", []]}
     assert done["errors"] == ["No match for argument: lab-gone-0:1.1-1.noarch"]
 
 
-@on_one
 def test_a_script_that_fails_before_keeps_the_old_version_and_one_after_does_not(host: DnfHost) -> None:
     broken = install(host, ("lab-broken", "noarch", "1.1-1"))
     clumsy = install(host, ("lab-clumsy", "noarch", "1.1-1"))
-    install(host, *map(tuple, clumsy["way"]), back=True)
+    install(host, ("lab-clumsy", "noarch", "1.0-1"), back=True)
 
-    assert broken["not_reached"] == ["lab-broken-0:1.1-1.noarch"]
     assert broken["steps"][-1] == [1, {}]
     assert any("lab-broken" in line for line in broken["errors"])
-    assert clumsy["not_reached"] == []
-    assert clumsy["steps"][-1] == [0, {"lab-clumsy:noarch": [["0:1.0-1"], ["0:1.1-1"]]}]
+    assert clumsy["steps"][-1] == [0, {"lab-clumsy:noarch": ["1.0-1", "1.1-1", []]}]
     assert (broken["scripts"], clumsy["scripts"]) == ([["PREIN", "lab-broken"]], [["POSTIN", "lab-clumsy"]])

@@ -124,7 +124,7 @@ def closed(host: Host) -> bool:
     A repository's file may have a password in it; the cache is closed where root's umask is strict.
     """
     names = [_CONFIGURATION]
-    for place in (*_PLACES, _cache(host)):
+    for place in (*_PLACES, cache_of(host)):
         names += [place] + ["%s/%s" % (place, name) for name in host.names(place)]
     lists = [name + "/repodata" for name in names if host.exists(name + "/repodata")]
     names += lists + ["%s/%s" % (place, name) for place in lists for name in host.names(place)]
@@ -164,13 +164,18 @@ def _failure(answer: Output) -> str:
 
 def _lists(host: Host) -> dict[str, bytes]:
     """The heads of all lists: each names the lists below it by their hash."""
-    place = _cache(host)
+    place = cache_of(host)
     names = ["%s/%s/repodata/repomd.xml" % (place, name) for name in host.names(place)]
     return {name: host.data(name) for name in names if host.exists(name)}
 
 
-def _cache(host: Host) -> str:
+def cache_of(host: Host) -> str:
     return cache_directory(host.text(_CONFIGURATION) if host.exists(_CONFIGURATION) else "")
+
+
+def lock_files(cache: str) -> tuple[str, ...]:
+    """The files in which a dnf at work writes its number."""
+    return (cache + "/metadata_lock.pid", cache + "/download_lock.pid", "/var/lib/dnf/rpmdb_lock.pid")
 
 
 def cache_directory(configuration: str) -> str:

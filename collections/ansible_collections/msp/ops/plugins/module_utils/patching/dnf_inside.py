@@ -7,6 +7,7 @@ Python 3.6 syntax, and the standard library beside dnf. One argument, a JSON req
 
     {"ask": "pending", "scratch": DIRECTORY}
     {"ask": "simulate", "scratch": DIRECTORY, "action": "upgrade" or "downgrade", "nevras": [...]}
+    {"ask": "duplicates", "scratch": DIRECTORY}
 
 It reads the cache only: nothing is fetched, no transaction is run. What dnf cannot do without writing goes to the
 scratch directory. Of dnf's plugins only versionlock is loaded, since others reach out to the network.
@@ -34,8 +35,8 @@ class Said(logging.Handler):
         self.lines.append(record.getMessage()[:MOST_TEXT])
 
 
-def opened(scratch: str, said: Said) -> tuple:
-    """dnf as this host has it set up, filled from its cache; and its repositories."""
+def opened(scratch: str, said: Said, available: bool = True) -> tuple:
+    """dnf as this host has it set up, filled from its cache; and its repositories. available: with what they have."""
     import dnf
     import dnf.const
 
@@ -64,6 +65,8 @@ def opened(scratch: str, said: Said) -> tuple:
     base.pre_configure_plugins()
     base.read_all_repos()
     base.configure_plugins()
+    if not available:
+        base.repos.all().disable()
     enabled = list(base.repos.iter_enabled())
     optional = {repo.id: bool(repo.skip_if_unavailable) for repo in enabled}
     for repo in enabled:
@@ -344,7 +347,11 @@ def versions(sack: Any, installed: Any, target: Any, named: set) -> list:
 
 
 def simulate(request: dict) -> dict:
-    """What dnf would do for exactly these packages: every package that comes or goes, with sizes; or why it cannot."""
+    """What dnf would do for exactly these packages: every package that comes or goes, with sizes; or why it cannot.
+
+    missing: what it does not find; blocked: those of them that are there, by what hides them ("versionlock",
+    "excluded"). Of what comes, beside says that its older versions stay, reboot that its vendor suggests one.
+    """
     import dnf
 
     said = Said()
@@ -363,21 +370,71 @@ def simulate(request: dict) -> dict:
     transaction = None if problem else base.transaction
     coming = sorted(transaction.install_set) if transaction else []
     going = sorted(transaction.remove_set) if transaction else []
+    kept = set(base._get_installonly_query(base.sack.query().filterm(pkg=coming)))
+    suggested = reboots_of(base, coming) if coming else set()
     return {
         "dnf": dnf.VERSION,
         "repositories": repositories,
         "said": said.lines,
         "missing": missing,
+        "blocked": blocked(base, missing) if missing else {},
         "problem": problem,
         "comes": [
-            dict(plain(one), nevra=full(one), fetch_bytes=0 if cached(one) else one.downloadsize) for one in coming
+            dict(
+                plain(one),
+                fetch_bytes=0 if cached(one) else one.downloadsize,
+                beside=one in kept,
+                reboot=one.name in suggested,
+            )
+            for one in coming
         ],
-        "goes": [dict(plain(one), nevra=full(one)) for one in going],
+        "goes": [plain(one) for one in going],
     }
 
 
-def full(package: Any) -> str:
-    return "%s-%s:%s-%s.%s" % (package.name, package.epoch, package.version, package.release, package.arch)
+def blocked(base: Any, nevras: list) -> dict:
+    """Those that a repository has, and that the host's configuration hides; by why."""
+    import hawkey
+
+    configured = excluded(base)
+    found = {}
+    for text in nevras:
+        one = hawkey.split_nevra(text)
+        query = base.sack.query(flags=hawkey.IGNORE_REGULAR_EXCLUDES).available()
+        query.filterm(name=one.name, epoch=one.epoch or 0, version=one.version, release=one.release, arch=one.arch)
+        for package in query:
+            named = (package.name, package.evr, package.arch) in configured or None in configured
+            found[text] = "excluded" if named else "versionlock"
+    return found
+
+
+def reboots_of(base: Any, coming: list) -> set:
+    """The names of packages that come with an advisory whose vendor suggests a reboot."""
+    notices = advisories(base, coming)
+    found = set()
+    for package in coming if notices["reboots"] else ():
+        installed = installed_of(base.sack, package)
+        if installed and any(one["reboot"] for one in between(base.sack, notices, installed, package)):
+            found.add(package.name)
+    return found
+
+
+def duplicates(request: dict) -> dict:
+    """What is installed in several versions although dnf keeps no such packages beside each other."""
+    import dnf
+    import hawkey
+
+    base, _repositories = opened(request["scratch"], Said(), available=False)
+    installed = base.sack.query(flags=hawkey.IGNORE_EXCLUDES).installed()
+    kept = set(base._get_installonly_query(installed))
+    found: dict = {}
+    for package in installed:
+        if package not in kept:
+            found.setdefault((package.name, package.arch), []).append(package)
+    return {
+        "dnf": dnf.VERSION,
+        "duplicates": [plain(one) for same in found.values() if len(same) > 1 for one in same],
+    }
 
 
 def cached(package: Any) -> bool:
@@ -388,6 +445,8 @@ def cached(package: Any) -> bool:
         return False
 
 
+ASKED = {"pending": pending, "simulate": simulate, "duplicates": duplicates}
+
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
-    sys.stdout.write(json.dumps({"pending": pending, "simulate": simulate}[asked["ask"]](asked), sort_keys=True))
+    sys.stdout.write(json.dumps(ASKED[asked["ask"]](asked), sort_keys=True))

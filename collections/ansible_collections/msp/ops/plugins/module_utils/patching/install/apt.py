@@ -10,8 +10,18 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import dpkg
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
+from ansible_collections.msp.ops.plugins.module_utils.patching import debversion
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import dpkg, holders, leftovers, stale
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import (
+    Advice,
+    Cost,
+    Cut,
+    Manager,
+    Move,
+    Simulation,
+    States,
+)
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
 
@@ -30,7 +40,16 @@ ENVIRONMENT = {
     "NEEDRESTART_MODE": "l",
 }
 _CONFIGURATION = ("--force-confdef", "--force-confold")
-_INST = re.compile(r"^Inst (\S+) (?:\[([^\]]+)\] )?\((\S+) (?:.* )?\[([^\]]+)\]\)", re.MULTILINE)
+ADVICE = Advice(
+    unfinished="see what stopped it (dpkg --audit), then dpkg --configure -a on the host",
+    hold="take it off hold on the host (apt-mark unhold), or leave it out with an exclusion in the plan",
+    unsolved="see on the host with apt-get --simulate install what is in the way",
+    room="make room on the host (apt-get clean, old kernels, logs)",
+    back="get these packages elsewhere (snapshot.debian.org, a backup) and install them on the host with dpkg -i, or "
+    "restore the host from its backup; nothing was rolled back",
+    repair="see on the host what ends it (memory, power, somebody), then dpkg --configure -a",
+)
+_INST = re.compile(r"^Inst (\S+) (?:\[([^\]]+)\] )?\((\S+) (?:(.*) )?\[([^\]]+)\]\)", re.MULTILINE)
 _REMV = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
 _GONE = re.compile(r"^E: Version '([^']+)' for '([^']+)' was not found", re.MULTILINE)
 _UNKNOWN = re.compile(r"^E: Unable to locate package (\S+)", re.MULTILINE)
@@ -38,25 +57,14 @@ _ERROR = re.compile(r"^(?:E: |dpkg: error|dpkg: unrecoverable|.* error processin
 _URI = re.compile(r"^'[^']+' \S+ (\d+) ", re.MULTILINE)
 
 
-class Simulation:
-    """What apt would do. installs: (key, version before or None, version after); gone: "NAME=VERSION" that it lacks."""
-
-    def __init__(
-        self, installs: list[tuple[str, str | None, str]], removes: list[str], gone: list[str], error: str
-    ) -> None:
-        self.installs = installs
-        self.removes = removes
-        self.gone = gone
-        self.error = error
-
-
 def parse_simulation(status: int, out: str, err: str) -> Simulation:
-    installs = []
-    for name, before, after, architecture in _INST.findall(out):
-        installs.append(("%s:%s" % (name.partition(":")[0], architecture), before or None, after))
+    installs = tuple(
+        Move("%s:%s" % (name.partition(":")[0], architecture), before or None, after, source)
+        for name, before, after, source, architecture in _INST.findall(out)
+    )
     gone = ["%s=%s" % (name, version) for version, name in _GONE.findall(err)] + _UNKNOWN.findall(err)
     error = "" if status == 0 or gone else "; ".join(errors(err) or ["apt-get ended with status %d" % status])
-    return Simulation(installs, sorted(_REMV.findall(out)), sorted(gone), error)
+    return Simulation(installs, tuple(sorted(_REMV.findall(out))), tuple(sorted(gone)), error=error)
 
 
 def errors(text: str) -> list[str]:
@@ -103,64 +111,113 @@ def cached(package: Package, archives: str = ARCHIVES) -> str | None:
     return path if os.path.exists(path) else None
 
 
-class Apt:
-    """The package manager apt. back: the way back, to older versions."""
+class Apt(Manager):
+    """The package manager apt, and dpkg below it."""
 
     name = "apt"
-    locks = LOCKS
     archives = ARCHIVES
-    environment = ENVIRONMENT
+    advice = ADVICE
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, host: Host, programs: Programs) -> None:
+        self.host = host
         self.programs = programs
 
-    def states(self) -> dict[str, dpkg.State]:
+    def damage(self) -> str:
+        # dpkg's database is text, and states() fails where it cannot be read.
+        return ""
+
+    def states(self) -> States:
         return dpkg.states(self.programs)
 
-    def simulate(self, targets: list[str], *, back: bool = False) -> Simulation:
+    def interrupted(self) -> str:
+        return "dpkg was cut off while it wrote its database" if dpkg.interrupted() else ""
+
+    def compare(self, one: str, other: str) -> int:
+        return debversion.compare(one, other)
+
+    def named(self, package: Package) -> str:
+        return wanted(package)
+
+    def sources(self, packages: list[Package], states: States) -> tuple[list[str], list[str]]:
+        """Of each package its version, or a file that apt kept."""
+        names = {package: wanted(package) for package in packages}
+        gone = set(self.simulate(list(names.values()), states, back=True).gone)
+        targets, missing = [], []
+        for package, name in names.items():
+            # apt names what it lacks without its architecture where that is the machine's own.
+            lacks = not gone.isdisjoint({name, "%s=%s" % (package.name, package.version), package.name})
+            file = cached(package, self.archives) if lacks else None
+            if lacks and file is None:
+                missing.append("%s %s" % (package.key, package.version))
+            targets.append(file or name)
+        return targets, missing
+
+    def simulate(self, targets: list[str], states: States, *, back: bool = False) -> Simulation:
+        del states  # apt says itself what is installed
         answer = self.programs.run("apt-get", "--simulate", *self._how(back), "install", "--", *targets)
         return parse_simulation(answer.status, answer.out, answer.err)
 
     def refresh(self) -> Output:
-        """Renew the package lists."""
         return self.programs.run("apt-get", "-q", "update", seconds=SECONDS_TO_REFRESH)
 
-    def download_bytes(self, targets: list[str], *, back: bool = False) -> int | None:
-        """The bytes to fetch; None where apt does not say."""
+    def cost(self, found: Simulation, targets: list[str], states: States, *, back: bool = False) -> Cost | None:
         # Without the option apt says nothing at all where one is on hold; that is refused with a reason of its own.
         asked = ("apt-get", "-qq", "--print-uris", "--allow-change-held-packages")
         answer = self.programs.run(*asked, *self._how(back), "install", "--", *targets)
-        return parse_uris(answer.out) if answer.status == 0 else None
+        if answer.status != 0:
+            return None
+        sizes = self._sizes([(move.key, move.after) for move in found.installs])
+        changes = []
+        for move in found.installs:
+            size = states[move.key].size if move.key in states else 0
+            # Where apt does not know a size, it is taken for as large as it was.
+            changes.append((size, sizes.get((move.key, move.after), size)))
+        kernels = sum(1 for move in found.installs if move.before is None and move.key.startswith("linux-image-"))
+        return Cost(parse_uris(answer.out), tuple(changes), kernels)
 
-    def sizes(self, packages: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    def _sizes(self, packages: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Bytes on the disk by (key, version); what apt does not know the size of is not there."""
         names = ["%s=%s" % (key[: -len(":all")] if key.endswith(":all") else key, version) for key, version in packages]
         return parse_sizes(self.programs.run("apt-cache", "show", "--", *names).out) if names else {}
 
+    def holders(self) -> list[str]:
+        return holders.held(self.host, LOCKS)
+
     def download(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
         argv = ["apt-get", *self._work(lock_timeout), *self._how(back), "--download-only", "install", "--", *targets]
-        return self.programs.work(argv, log, self.environment)
+        return self.programs.work(argv, log, ENVIRONMENT)
 
     def install(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
         argv = ["apt-get", *self._work(lock_timeout), *self._how(back), "--no-remove", "install", "--", *targets]
-        return self.programs.work(argv, log, self.environment)
+        return self.programs.work(argv, log, ENVIRONMENT)
 
-    def configure(self, log: str) -> int:
-        """Go on with what was cut off."""
-        argv = ["dpkg", *_CONFIGURATION, "--configure", "--pending"]
-        return self.programs.work(argv, log, self.environment)
-
-    def mend(self, allowed: set[str], log: str, lock_timeout: int) -> int:
-        """Let apt mend unmet dependencies, where that moves nothing but the packages that are allowed to move.
-
-        The status is 1 when more would move; nothing is done then.
-        """
+    def repair(self, cut: Cut, log: str, lock_timeout: int) -> None:
+        """dpkg goes on with what was cut off; apt mends dependencies, where that moves nothing but what is allowed."""
+        self.programs.work(["dpkg", *_CONFIGURATION, "--configure", "--pending"], log, ENVIRONMENT)
         answer = self.programs.run("apt-get", "--simulate", "--fix-broken", "install")
         plan = parse_simulation(answer.status, answer.out, answer.err)
-        if plan.error or plan.removes or not {key for key, _before, _after in plan.installs} <= allowed:
-            return 1
+        if plan.error or plan.removes or not {move.key for move in plan.installs} <= cut.allowed:
+            return
         argv = ["apt-get", *self._work(lock_timeout), "--no-remove", "--fix-broken", "install"]
-        return self.programs.work(argv, log, self.environment)
+        self.programs.work(argv, log, ENVIRONMENT)
+
+    def errors(self, text: str) -> list[str]:
+        return errors(text)
+
+    def failed_scripts(self, text: str) -> list[list[str]]:
+        del text  # dpkg keeps a package whose script failed half-configured: its state tells
+        return []
+
+    def configuration(self, text: str, since: float) -> tuple[list[str], list[str]]:
+        beside = leftovers.found("/etc", since, dpkg.LEFTOVERS)
+        return sorted(leftovers.without(beside, dpkg.LEFTOVERS) | set(dpkg.kept_in_log(text))), []
+
+    def stale(self) -> tuple[str, list[str] | None, str]:
+        return stale.needrestart(self.programs)
+
+    def reboot_reasons(self) -> list[str]:
+        # Debian's packages ask for it themselves, in /run/reboot-required.
+        return []
 
     @staticmethod
     def _how(back: bool) -> tuple[str, ...]:

@@ -1,270 +1,147 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How dnf is told to install exact versions, what it would do, and what came of it. Pure but for simulate().
+"""How dnf 4 is asked and told, and what its answers mean. The parsers are pure; Dnf runs the programs.
 
-dnf is never taken at its word: `dnf upgrade A B` ends with status 0 when it did A and never found B. So what it would
-do is asked first (simulate, refusals), and what it did is read from rpm's database (changes, not_reached).
-
-    found = dnf_install.simulate(host, targets)              # what dnf would do; nothing is fetched
-    errors = dnf_install.refusals(found, targets)            # why it is not begun; empty: go
-    argv = dnf_install.download_command(targets)             # fetch everything; nothing is installed
-    argv = dnf_install.install_command(targets)              # install from the cache; nothing is fetched
-    before, after = (dnf_install.parse_installed(out) for out in ...)   # of INSTALLED, before and after
-    dnf_install.not_reached(after, targets)
-
-A target is one package at one version. The way back (back=True) is a downgrade to a version that is in a repository.
+dnf is never taken at its word: `dnf upgrade A B` ends with status 0 when it did A and never found B, and when the
+script of a package failed. So what it would do is asked of its own solver first (simulate), and what it did is read
+from rpm's database and from its log. Versions are always named, in full, and what is installed is what was simulated:
+the lists stay as they are between the two.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping
 
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.audit import boot, packages, reboot
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.patching import dnf
+from ansible_collections.msp.ops.plugins.module_utils.patching import dnf, rpmversion
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import holders, rpm
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import (
+    Advice,
+    Cost,
+    Cut,
+    Manager,
+    Move,
+    Simulation,
+    State,
+    States,
+    broken,
+    older,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
 
-# No questions, nothing that nobody asked for, and the version that was asked for or none.
-_OPTIONS = ("--assumeyes", "--setopt=install_weak_deps=False", "--setopt=clean_requirements_on_remove=False", "--best")
-# Every version of a package that is kept beside others has its own line. %|EPOCH?{...}| prints only where there is one.
-INSTALLED = ("rpm", "-qa", "--queryformat", "%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}}:{0}|:%{VERSION}-%{RELEASE}\n")
+# No questions, nothing that nobody asked for, and the version that was asked for or none. A list that got too old
+# meanwhile is not renewed behind our back; another dnf at work is waited for by us, who know for how long.
+OPTIONS = (
+    "--assumeyes",
+    "--setopt=install_weak_deps=False",
+    "--setopt=clean_requirements_on_remove=False",
+    "--setopt=exit_on_lock=True",
+    "--setopt=*.metadata_expire=never",
+    "--best",
+)
+NEEDS_RESTARTING = "dnf needs-restarting"
+SECONDS_TO_ASK = 120
+ADVICE = Advice(
+    unfinished="see what stopped it (dnf history list, dnf check, rpmdb --verifydb), then dnf remove --duplicates on "
+    "the host, or rpmdb --rebuilddb where the database itself is damaged",
+    hold="take it off its lock on the host (dnf versionlock delete, excludepkgs), or leave it out with an exclusion in "
+    "the plan",
+    unsolved="see on the host with dnf --assumeno upgrade and the packages' names what is in the way",
+    room="make room on the host (dnf clean packages, old kernels, logs)",
+    back="give one of the host's repositories these versions back, or get them elsewhere and install them on the host "
+    "with dnf downgrade FILE, or restore the host from its backup; nothing was rolled back",
+    repair="see on the host what ends it (memory, power, somebody), then dnf check and dnf remove --duplicates",
+)
+_PAUSE = 0.5
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_]*")
 _VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_]*-[A-Za-z0-9][A-Za-z0-9.+~^_]*")
 _ERROR = re.compile(r"(?:Error(?::| unpacking| in )|No match for argument: |.*locked by )")
-_FAILED_SCRIPT = re.compile(r"^Error in (\w+) scriptlet in rpm package (\S+)", re.MULTILINE)
+_FAILED_SCRIPT = re.compile(r"^(?:Error|Warning) in (\w+) scriptlet in rpm package (\S+)", re.MULTILINE)
+_SERVICE = re.compile(r"[A-Za-z0-9:_.\\@-]+\.service")
+_KERNEL = re.compile(r"kernel(-uek|(-\w+)*-core)?")
+_COMPONENT = re.compile(r"^ +\* (\S+)", re.MULTILINE)
+_CORE = "Core libraries or services have been updated"
 MOST_LINES = 8
 
 
-@dataclass(frozen=True)
-class Target:
-    """One package at one version, as a scan gives it: version is "1:2.0-3.el9", without the epoch where it is 0."""
-
-    name: str
-    architecture: str
-    version: str
-
-    @property
-    def key(self) -> str:
-        return "%s:%s" % (self.name, self.architecture)
-
-    @property
-    def evr(self) -> str:
-        return full_version(self.version)
-
-    @property
-    def nevra(self) -> str:
-        """What dnf takes for exactly this one; MSP-PAT-061 where it could be taken for something else."""
-        parts = ((_NAME, self.name), (_ARCHITECTURE, self.architecture), (_VERSION, self.version))
-        wrong = [value for pattern, value in parts if not pattern.fullmatch(value)]
-        if wrong:
-            raise MspError(
-                "MSP-PAT-061",
-                "a package's name, architecture and version as rpm has them",
-                ", ".join(repr(value) for value in wrong),
-                "scan the host again and plan with what it says",
-            )
-        return "%s-%s.%s" % (self.name, self.evr, self.architecture)
+def nevra(package: Package) -> str:
+    """What dnf takes for exactly this one; MSP-PAT-061 where it could be taken for something else."""
+    parts = ((_NAME, package.name), (_ARCHITECTURE, package.architecture), (_VERSION, package.version))
+    wrong = [value for pattern, value in parts if not pattern.fullmatch(value)]
+    if wrong:
+        raise MspError(
+            "MSP-PAT-061",
+            "a package's name, architecture and version as rpm has them",
+            ", ".join(repr(value) for value in wrong),
+            "scan the host again and plan with what it says",
+        )
+    version = package.version if ":" in package.version else "0:" + package.version
+    return "%s-%s.%s" % (package.name, version, package.architecture)
 
 
-@dataclass(frozen=True)
-class Change:
-    """One package that comes or goes. fetch is how many bytes are to be fetched, size how many it has on the disk."""
-
-    name: str
-    architecture: str
-    version: str
-    nevra: str
-    repository: str
-    size: int
-    fetch: int = 0
-
-    @property
-    def key(self) -> str:
-        return "%s:%s" % (self.name, self.architecture)
+def command(verb: str, targets: Iterable[str], *options: str) -> list[str]:
+    """One run of dnf for exactly these targets."""
+    names = sorted(targets)
+    if not names:
+        # `dnf upgrade` with nothing behind it upgrades everything.
+        raise MspError("MSP-PAT-062", "at least one package to install", "none", "do not run dnf for nothing")
+    return ["dnf", *OPTIONS, *options, verb, "--", *names]
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """What dnf would do, or why not. missing: targets that no repository has, or that are excluded or locked."""
-
-    comes: tuple[Change, ...] = ()
-    goes: tuple[Change, ...] = ()
-    missing: tuple[str, ...] = ()
-    problem: str = ""
-
-    @property
-    def fetch_bytes(self) -> int:
-        return sum(one.fetch for one in self.comes)
-
-    @property
-    def disk_bytes(self) -> int:
-        """How much more the disk holds afterwards; less where that is negative."""
-        return sum(one.size for one in self.comes) - sum(one.size for one in self.goes)
-
-
-def full_version(version: str) -> str:
-    """With its epoch: "2.0-3" and "0:2.0-3" are the same version."""
-    return version if ":" in version else "0:" + version
-
-
-def refresh_command() -> tuple[str, ...]:
-    return dnf.REFRESH
-
-
-def download_command(targets: Sequence[Target], *, back: bool = False) -> tuple[str, ...]:
-    """Fetch all that a transaction takes, into dnf's own cache, and stop before it."""
-    return ("dnf", *_OPTIONS, "--downloadonly", _verb(back), "--", *_nevras(targets))
-
-
-def install_command(targets: Sequence[Target], *, back: bool = False) -> tuple[str, ...]:
-    """Do it, with what is in the cache only: the lists cannot change between the simulation and this."""
-    return ("dnf", *_OPTIONS, "--cacheonly", _verb(back), "--", *_nevras(targets))
-
-
-def _verb(back: bool) -> str:
+def verb(back: bool) -> str:
     return "downgrade" if back else "upgrade"
 
 
-def _nevras(targets: Sequence[Target]) -> tuple[str, ...]:
-    if not targets:
-        # `dnf upgrade` with nothing behind it upgrades everything.
-        raise MspError("MSP-PAT-062", "at least one package to install", "none", "do not run dnf for nothing")
-    return tuple(sorted(target.nevra for target in targets))
-
-
-def simulate(host: Host, targets: Sequence[Target], *, back: bool = False) -> Simulation:
-    """Ask dnf, from its cache and without root's rights, what it would do; MSP-PAT-060 where there is no answer."""
-    request = {"ask": "simulate", "action": _verb(back), "nevras": list(_nevras(targets))}
-    interpreter, why = dnf.find_interpreter(host)
-    report, why = dnf.ask(host, interpreter, request) if interpreter else (None, why)
-    if report is None:
-        raise MspError(
-            "MSP-PAT-060",
-            "dnf 4 to say what it would do",
-            why,
-            "run dnf on the host and see what it says; dnf 5 is not supported",
-        )
-    return parse_simulation(report)
-
-
-def parse_simulation(report: Mapping) -> Simulation:
-    """dnf_inside's answer. A repository that is lost makes nothing of it: the targets are missing then."""
+def parse_simulation(report: Mapping, states: States) -> Simulation:
+    """dnf_inside's answer, held against what is installed."""
+    comes, goes = report["comes"], report["goes"]
+    installs, changes = [], []
+    for row in comes:
+        state = _replaced(row, states)
+        installs.append(Move(_key(row), state.version if state else None, row["version"], row["repository"]))
+        # What is kept beside its older version takes its room anew.
+        changes.append((state.size if state and not row["beside"] else 0, int(row["installed_bytes"])))
+    coming = {row["name"] for row in comes}
+    beside = {row["name"] for row in comes if row["beside"]}
     return Simulation(
-        tuple(_change(row) for row in report["comes"]),
-        tuple(_change(row) for row in report["goes"]),
-        tuple(report["missing"]),
-        " ".join((report["problem"] or "").split()),
+        installs=tuple(installs),
+        removes=tuple(sorted({row["name"] for row in goes} - coming)),
+        gone=tuple(sorted(set(report["missing"]) - set(report["blocked"]))),
+        held=tuple("%s (%s)" % one for one in sorted(report["blocked"].items())),
+        error=" ".join((report["problem"] or "").split()),
+        retires=tuple(sorted("%s %s" % (_key(row), row["version"]) for row in goes if row["name"] in beside)),
+        reboots=tuple(sorted({row["name"] for row in comes if row["reboot"]})),
+        cost=Cost(
+            fetch=sum(int(row["fetch_bytes"]) for row in comes),
+            changes=tuple(changes),
+            kernels=sum(1 for row in comes if row["beside"] and _KERNEL.fullmatch(row["name"])),
+        ),
     )
 
 
-def _change(row: Mapping) -> Change:
-    return Change(
-        row["name"],
-        row["architecture"],
-        row["version"],
-        row["nevra"],
-        row["repository"],
-        int(row["installed_bytes"]),
-        int(row.get("fetch_bytes", 0)),
-    )
+def _key(row: Mapping) -> str:
+    return "%s:%s" % (row["name"], row["architecture"])
 
 
-def beyond(found: Simulation, targets: Sequence[Target], allowed: Iterable[str] = ()) -> list[str]:
-    """What the transaction would touch beside the targets, one sentence each; allowed are names that may come.
-
-    A package that goes because a target of its name comes, in whatever architecture, is no other package.
-    """
-    wanted = {target.nevra for target in targets}
-    names = {target.name for target in targets}
-    welcome = set(allowed) - names
-    comes = ["%s would come" % one.nevra for one in found.comes if one.nevra not in wanted and one.name not in welcome]
-    goes = ["%s would go" % one.nevra for one in found.goes if one.name not in names]
-    return sorted(comes) + sorted(goes)
+def _replaced(row: Mapping, states: States) -> State | None:
+    return _of(row["name"], row["architecture"], states)
 
 
-def refusals(found: Simulation, targets: Sequence[Target], *, allowed: Iterable[str] = ()) -> list[MspError]:
-    """Why the transaction is not begun; empty: it does what was asked, and nothing else.
-
-    allowed are names of packages that may come with it, as a scan said (an update's installs).
-    """
-    errors = []
-    if found.missing:
-        errors.append(
-            MspError(
-                "MSP-PAT-063",
-                "every version to be in a repository, and neither excluded nor locked",
-                "not to be had: %s" % ", ".join(found.missing),
-                "scan again and plan a new rollout, or give the repository the version back; nothing was done",
-            )
-        )
-    if found.problem:
-        errors.append(
-            MspError(
-                "MSP-PAT-064",
-                "the packages' requirements to be met",
-                found.problem,
-                "leave out the packages named, or give the host the repository that has what they need",
-            )
-        )
-    others = beyond(found, targets, allowed)
-    if others:
-        errors.append(
-            MspError(
-                "MSP-PAT-065",
-                "a transaction that touches only what was asked for",
-                "; ".join(others),
-                "plan these packages too, or leave out what needs them; nothing was done",
-            )
-        )
-    return errors
-
-
-def parse_installed(text: str) -> dict[str, set[str]]:
-    """The lines of INSTALLED: versions with their epoch, by "name:architecture"; several where they are kept."""
-    found: dict[str, set[str]] = {}
-    for line in text.splitlines():
-        words = line.split("\t")
-        if len(words) == 3 and words[0] != "gpg-pubkey":
-            found.setdefault("%s:%s" % (words[0], words[1]), set()).add(words[2])
-    return found
-
-
-def changes(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> dict[str, tuple[list[str], list[str]]]:
-    """What is different: versions that went and that came, by "name:architecture"."""
-    found = {}
-    for key in sorted({*before, *after}):
-        gone = sorted(before.get(key, set()) - after.get(key, set()))
-        come = sorted(after.get(key, set()) - before.get(key, set()))
-        if gone or come:
-            found[key] = (gone, come)
-    return found
-
-
-def not_reached(after: Mapping[str, set[str]], targets: Sequence[Target]) -> list[str]:
-    """The targets that are not installed, whatever dnf said."""
-    return [target.nevra for target in targets if target.evr not in after.get(target.key, set())]
-
-
-def way_back(before: Mapping[str, set[str]], after: Mapping[str, set[str]]) -> tuple[list[Target], list[str]]:
-    """The targets of a downgrade to what was there, and what it does not undo, one sentence each.
-
-    A package that stands beside its older version (a kernel) is not downgraded: the older one is still there, to boot.
-    """
-    targets, left = [], []
-    for key, (gone, come) in changes(before, after).items():
-        name, _colon, architecture = key.rpartition(":")
-        stayed = sorted(before.get(key, set()) & after.get(key, set()))
-        if come and stayed:
-            left.append("%s %s stays beside %s" % (key, ", ".join(come), ", ".join(stayed)))
-        elif gone and come:
-            targets.append(Target(name, architecture, gone[-1]))
-        elif come:
-            left.append("%s %s came with it and stays" % (key, ", ".join(come)))
-        else:
-            left.append("%s %s went with it and does not come back" % (key, ", ".join(gone)))
-    return targets, left
+def _of(name: str, architecture: str, states: States) -> State | None:
+    """A package may become one for all architectures, or the other way round."""
+    same = states.get("%s:%s" % (name, architecture))
+    if same is not None:
+        return same
+    if architecture != "noarch":
+        return states.get(name + ":noarch")
+    others = sorted(key for key in states if key.rpartition(":")[0] == name)
+    return states[others[0]] if others else None
 
 
 def errors(text: str) -> list[str]:
@@ -278,9 +155,186 @@ def errors(text: str) -> list[str]:
     return list(dict.fromkeys(found))[:MOST_LINES]
 
 
-def failed_scripts(text: str) -> list[tuple[str, str]]:
-    """(script, package), as dnf prints them: ("POSTIN", "httpd").
+def failed_scripts(text: str) -> list[list[str]]:
+    """[script, package], as dnf prints them: ["POSTIN", "httpd"].
 
     A package whose script fails after its installation is installed all the same, and dnf ends with status 0.
     """
-    return _FAILED_SCRIPT.findall(text)
+    return [list(one) for one in dict.fromkeys(_FAILED_SCRIPT.findall(text))]
+
+
+def parse_services(text: str) -> list[str]:
+    """The services in `dnf needs-restarting --services`."""
+    words = {line.strip() for line in text.splitlines()}
+    return sorted(word for word in words if _SERVICE.fullmatch(word))
+
+
+def parse_reboot(text: str) -> list[str] | None:
+    """What `dnf needs-restarting --reboothint` names; None where it gave no such answer (it is a plugin)."""
+    if _CORE in text:
+        return ["%s was updated after the last boot" % name for name in sorted(set(_COMPONENT.findall(text)))]
+    return [] if "No core libraries" in text else None
+
+
+class Dnf(Manager):
+    """The package manager dnf 4, and rpm below it. interpreter: the Python that dnf runs on."""
+
+    name = "dnf"
+    advice = ADVICE
+
+    def __init__(self, host: Host, programs: Programs, interpreter: str) -> None:
+        self.host = host
+        self.programs = programs
+        self.interpreter = interpreter
+        self.archives = dnf.cache_of(host)
+        self._twice: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def damage(self) -> str:
+        return rpm.damage(self.programs)
+
+    def states(self) -> States:
+        found = rpm.states(self.programs)
+        several = {key: state for key, state in found.items() if state.others}
+        for key in self._not_meant(several):
+            state = several[key]
+            state.status = "there in several versions: %s" % ", ".join((*state.others, state.version))
+        return found
+
+    def _not_meant(self, several: States) -> frozenset[str]:
+        """Of the packages that are there in several versions, those that dnf does not keep beside each other."""
+        seen = tuple(sorted("%s %s %s" % (key, state.version, state.others) for key, state in several.items()))
+        if seen and seen not in self._twice:
+            said = self._ask({"ask": "duplicates"})
+            self._twice[seen] = frozenset(_key(row) for row in said["duplicates"])
+        return self._twice.get(seen, frozenset()) & frozenset(several)
+
+    def _ask(self, request: dict) -> dict:
+        """dnf's own answer, from its cache and without root's rights; MSP-PAT-060 where there is none."""
+        try:
+            report, why = dnf.ask(self.host, self.interpreter, request)
+        finally:
+            self.host.close()
+        if report is None:
+            raise MspError(
+                "MSP-PAT-060",
+                "dnf 4 to say what it would do",
+                why,
+                "run dnf on the host and see what it says; dnf 5 is not supported",
+            )
+        return report
+
+    def interrupted(self) -> str:
+        # rpm keeps no journal of its own: what it left in the middle is in states().
+        return ""
+
+    def compare(self, one: str, other: str) -> int:
+        return rpmversion.compare(one, other)
+
+    def state_of(self, package: Package, states: States) -> State | None:
+        return _of(package.name, package.architecture, states)
+
+    def named(self, package: Package) -> str:
+        return nevra(package)
+
+    def sources(self, packages: list[Package], states: States) -> tuple[list[str], list[str]]:
+        """dnf keeps no files: what no repository has any more is not to be had."""
+        names = {nevra(package): package for package in packages}
+        said = self.simulate(list(names), states, back=True)
+        lacking = set(said.gone) | {line.partition(" ")[0] for line in said.held}
+        missing = ["%s %s" % (one.key, one.version) for name, one in names.items() if name in lacking]
+        return list(names), missing
+
+    def simulate(self, targets: list[str], states: States, *, back: bool = False) -> Simulation:
+        report = self._ask({"ask": "simulate", "action": verb(back), "nevras": sorted(targets)})
+        return parse_simulation(report, states)
+
+    def refresh(self) -> Output:
+        return self.programs.run(*dnf.REFRESH, seconds=dnf.SECONDS_TO_REFRESH)
+
+    def cost(self, found: Simulation, targets: list[str], states: States, *, back: bool = False) -> Cost | None:
+        del targets, states, back  # the simulation has it
+        return found.cost
+
+    def holders(self) -> list[str]:
+        found = []
+        for path in dnf.lock_files(self.archives):
+            process = holders.by_number(self.host, path)
+            if process is not None:
+                found.append("%s by %s" % (path, holders.named(self.host, process)))
+        return found + holders.held(self.host, (rpm.lock(self.programs),))
+
+    def download(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
+        return self._work(command(verb(back), targets, "--downloadonly"), log, lock_timeout)
+
+    def install(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
+        """From the cache alone. What the preflight judged is asked once more: the lists may be others since."""
+        states = self.states()
+        found = self.simulate(targets, states, back=back)
+        more = ["it would remove %s" % name for name in found.removes]
+        more += [] if back else ["it would take back %s" % line for line in older(self, found)]
+        if more:
+            with open(log, "a", encoding="utf-8") as stream:
+                stream.write("Error: not installed, since the lists changed: %s\n" % "; ".join(more))
+            return 1
+        return self._work(command(verb(back), targets, "--cacheonly"), log, lock_timeout)
+
+    def repair(self, cut: Cut, log: str, lock_timeout: int) -> None:
+        """Install once more what was in the middle, which runs its scripts and removes the older version beside it."""
+        if self.damage():
+            self.programs.work(["rpmdb", "--rebuilddb"], log, {})
+        states = self.states()
+        again = {key for key, state in states.items() if not state.sound}
+        moved = {key for key, state in states.items() if cut.before.get(key) != state.version}
+        again |= {key for key in moved if not cut.ended or key.rpartition(":")[0] in cut.scripts}
+        again &= cut.allowed
+        if not again:
+            return
+        newest = [nevra(_package(states[key])) for key in sorted(again)]
+        self._work(command("reinstall", newest, "--cacheonly"), log, lock_timeout)
+        if broken(self.states()):
+            # Not in the cache any more: the older versions go all the same, and what cannot be done again is told.
+            rest = [
+                nevra(_package(states[key], version)) for key in sorted(again) if not states[key].sound
+                for version in states[key].others
+            ]  # fmt: skip
+            self._work(command("remove", rest, "--cacheonly"), log, lock_timeout)
+
+    def errors(self, text: str) -> list[str]:
+        return errors(text)
+
+    def failed_scripts(self, text: str) -> list[list[str]]:
+        return failed_scripts(text)
+
+    def configuration(self, text: str, since: float) -> tuple[list[str], list[str]]:
+        return rpm.configuration(text, since)
+
+    def stale(self) -> tuple[str, list[str] | None, str]:
+        answer = self.programs.run("dnf", "needs-restarting", "--services", seconds=SECONDS_TO_ASK)
+        if answer.status != 0:
+            return NEEDS_RESTARTING, None, "%s %s" % (NEEDS_RESTARTING, answer.reason())
+        return NEEDS_RESTARTING, parse_services(answer.out), ""
+
+    def reboot_reasons(self) -> list[str]:
+        """By dnf's plugin where it is installed; else by what the audit measures, the times of installation."""
+        answer = self.programs.run("dnf", "needs-restarting", "--reboothint", seconds=SECONDS_TO_ASK)
+        said = parse_reboot(answer.out)
+        if said is not None:
+            return said
+        installed = packages.parse_rpm(self.programs.run(*packages.RPM_QUERY).out)
+        since = boot.collect(self.host)
+        late = {one.name for one in installed if one.name in reboot.CORE and since and (one.since or 0) > since}
+        return ["%s was updated after the last boot" % name for name in sorted(late)]
+
+    def _work(self, argv: list[str], log: str, lock_timeout: int) -> int:
+        """Run dnf, after another one that is at work, for which it is waited as long as was said."""
+        end = time.monotonic() + lock_timeout
+        while True:
+            status = self.programs.work(argv, log, {})
+            if status != dnf.LOCKED or time.monotonic() >= end:
+                return status
+            time.sleep(_PAUSE)
+
+
+def _package(state: State, version: str = "") -> Package:
+    name, _colon, architecture = state.key.rpartition(":")
+    return Package(name, architecture, version or state.version)

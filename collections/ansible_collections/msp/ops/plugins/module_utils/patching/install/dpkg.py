@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What dpkg says of its packages: their versions, states and holds, and what it did with configuration files.
 
-It reads only, but for the one program that repairs what was cut off.
+It reads only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import State, States
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
 
 QUERY = (
@@ -28,24 +28,7 @@ _KEPT = re.compile(r"^ ==> Keeping old config file as default\.", re.MULTILINE)
 LEFTOVERS = (".dpkg-dist", ".dpkg-new", ".ucf-dist")
 
 
-class State:
-    """One package as dpkg has it. key is NAME:ARCHITECTURE; size in bytes."""
-
-    __slots__ = ("held", "key", "size", "status", "version")
-
-    def __init__(self, key: str, version: str, status: str, *, held: bool, size: int) -> None:
-        self.key = key
-        self.version = version
-        self.status = status
-        self.held = held
-        self.size = size
-
-    @property
-    def sound(self) -> bool:
-        return self.status == "installed"
-
-
-def parse_states(text: str) -> dict[str, State]:
+def parse_states(text: str) -> States:
     """QUERY's answer by NAME:ARCHITECTURE. A package that must be installed again has that as its status."""
     found = {}
     for line in text.splitlines():
@@ -64,16 +47,11 @@ def parse_states(text: str) -> dict[str, State]:
     return found
 
 
-def states(programs: Programs) -> dict[str, State]:
+def states(programs: Programs) -> States:
     answer = programs.run(*QUERY)
     if answer.status != 0:
         raise OSError("dpkg-query %s" % answer.reason())
     return parse_states(answer.out)
-
-
-def broken(found: dict[str, State]) -> list[str]:
-    """The packages that are neither installed nor gone, each with its state."""
-    return ["%s is %s" % (state.key, state.status) for state in found.values() if not state.sound]
 
 
 def interrupted(updates: str = UPDATES) -> bool:
@@ -84,36 +62,7 @@ def interrupted(updates: str = UPDATES) -> bool:
         return False
 
 
-def not_older(programs: Programs, version: str, than: str) -> bool:
-    if version == than:
-        return True
-    return programs.run("dpkg", "--compare-versions", version, "ge", than).status == 0
-
-
 def kept_in_log(text: str) -> list[str]:
     """The configuration files of which dpkg says in its log that it kept the old one."""
     parts = _PROMPT.split(text)
     return sorted({parts[place] for place in range(1, len(parts), 2) if _KEPT.search(parts[place + 1])})
-
-
-def leftovers(top: str, since: float) -> list[str]:
-    """Files below a directory that dpkg or ucf put there, beside the ones that they kept, since a moment."""
-    found = []
-    for place, _directories, names in os.walk(top):
-        for name in names:
-            path = os.path.join(place, name)
-            if name.endswith(LEFTOVERS) and _changed(path) >= since:
-                found.append(path)
-    return sorted(found)
-
-
-def _changed(path: str) -> float:
-    # The time of the inode: dpkg gives a file the time that it has in the package.
-    try:
-        return os.lstat(path).st_ctime
-    except OSError:
-        return 0.0
-
-
-def audit(programs: Programs) -> Output:
-    return programs.run("dpkg", "--audit")

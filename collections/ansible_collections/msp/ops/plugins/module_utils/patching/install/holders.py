@@ -48,3 +48,10 @@ def held(host: Host, paths: tuple[str, ...]) -> list[str]:
         if process is not None:
             found.append("%s by %s" % (path, named(host, process)))
     return found
+
+
+def by_number(host: Host, path: str) -> int | None:
+    """The process whose number is in a file of dnf's; None where there is none, or that process is gone."""
+    text = host.line(path) or ""
+    alive = text.isdigit() and host.exists("/proc/%s/stat" % text)
+    return int(text) if alive else None

@@ -12,11 +12,22 @@ from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import dpkg, holders, identity, space
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import Apt, Simulation, wanted
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import identity, space
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import ADVICE
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import (
+    Advice,
+    Cost,
+    Manager,
+    Simulation,
+    States,
+    older,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import broken as unsound
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
 
 MOST_CLOCK_SECONDS = 60.0
+# What apt and dnf say of a package that is a file, or is there already.
+NO_ARCHIVE = ("", "local-deb", "@commandline", "@System")
 _PAUSE = 0.5
 
 
@@ -32,7 +43,11 @@ class Todo:
 
 @dataclass(frozen=True)
 class Readings:
-    """What was found on the host before the work. clock: seconds that this host is ahead of the controller."""
+    """What was found on the host before the work. clock: seconds that this host is ahead of the controller.
+
+    older: what would go back to an older version; strays: what no archive offers; advice: what a person does about it,
+    with this package manager.
+    """
 
     todo: Todo
     machine_id: str | None
@@ -40,16 +55,20 @@ class Readings:
     now: float
     broken: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
-    simulation: Simulation = field(default_factory=lambda: Simulation([], [], [], ""))
+    simulation: Simulation = field(default_factory=Simulation)
+    older: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     unwell: tuple[str, ...] = ()
     download: int = 0
+    advice: Advice = ADVICE
 
 
 def refusals(request: Request, found: Readings) -> list[MspError]:
     """Why nothing may be done; empty: go on."""
     errors = [_machine(request, found), _clock(found), _window(request, found), _database(found), _locked(found)]
-    errors += [_held(found), _gone(found), _removes(found), _unsolved(found), _short(found), _unwell(found)]
+    errors += [_held(found), _gone(found), _removes(found), _older(found), _stray(found), _unsolved(found)]
+    errors += [_short(found), _unwell(found)]
     return [error for error in errors if error is not None]
 
 
@@ -89,13 +108,15 @@ def window_ended(request: Request) -> MspError:
 
 
 def _database(found: Readings) -> MspError | None:
-    if not found.broken:
-        return None
+    return unfinished(found.broken, found.advice) if found.broken else None
+
+
+def unfinished(broken: tuple[str, ...], advice: Advice) -> MspError:
     return MspError(
         "MSP-PAT-106",
         "a package database without anything unfinished",
-        "; ".join(found.broken[:5]),
-        "see what stopped it (dpkg --audit), then dpkg --configure -a on the host",
+        "; ".join(broken[:5]),
+        advice.unfinished,
     )
 
 
@@ -111,13 +132,14 @@ def _locked(found: Readings) -> MspError | None:
 
 
 def _held(found: Readings) -> MspError | None:
-    if not found.todo.held:
+    held = found.todo.held + found.simulation.held
+    if not held:
         return None
     return MspError(
         "MSP-PAT-108",
         "no package of the manifest on hold",
-        ", ".join(found.todo.held),
-        "take it off hold on the host (apt-mark unhold), or leave it out with an exclusion in the plan",
+        ", ".join(held),
+        found.advice.hold,
     )
 
 
@@ -143,6 +165,28 @@ def _removes(found: Readings) -> MspError | None:
     )
 
 
+def _older(found: Readings) -> MspError | None:
+    if not found.older:
+        return None
+    return MspError(
+        "MSP-PAT-146",
+        "a manifest that takes nothing back to an older version",
+        "it would take back " + ", ".join(found.older),
+        "decide by hand on this host whether that may be; else leave out what needs it with an exclusion in the plan",
+    )
+
+
+def _stray(found: Readings) -> MspError | None:
+    if not found.strays:
+        return None
+    return MspError(
+        "MSP-PAT-147",
+        "packages that an archive of the host's offers",
+        "from none: " + ", ".join(found.strays),
+        "see on the host where they would come from, and give it an archive that has them",
+    )
+
+
 def _unsolved(found: Readings) -> MspError | None:
     if not found.simulation.error:
         return None
@@ -150,7 +194,7 @@ def _unsolved(found: Readings) -> MspError | None:
         "MSP-PAT-111",
         "a manifest that can be installed together",
         found.simulation.error,
-        "see on the host with apt-get --simulate install what is in the way",
+        found.advice.unsolved,
     )
 
 
@@ -161,7 +205,7 @@ def _short(found: Readings) -> MspError | None:
         "MSP-PAT-112",
         "room for the work",
         "; ".join(found.short),
-        "make room on the host (apt-get clean, old kernels, logs)",
+        found.advice.room,
     )
 
 
@@ -176,14 +220,14 @@ def _unwell(found: Readings) -> MspError | None:
     )
 
 
-def todo(packages: tuple[Package, ...], states: dict[str, dpkg.State], apt: Apt) -> Todo:
+def todo(packages: tuple[Package, ...], states: States, manager: Manager) -> Todo:
     """What of a manifest is still to be installed on a host with these packages."""
     needed, there, absent, held = [], [], [], []
     for package in packages:
-        state = states.get(package.key)
+        state = manager.state_of(package, states)
         if state is None:
             absent.append(package.key)
-        elif state.sound and dpkg.not_older(apt.programs, state.version, package.version):
+        elif state.sound and manager.compare(state.version, package.version) >= 0:
             there.append(package.key)
         else:
             needed.append(package)
@@ -192,58 +236,54 @@ def todo(packages: tuple[Package, ...], states: dict[str, dpkg.State], apt: Apt)
     return Todo(tuple(needed), tuple(there), tuple(absent), tuple(held))
 
 
-def gather(request: Request, apt: Apt, host: Host, what: Todo, targets: list[str], *, back: bool = False) -> Readings:
-    """Everything that refusals() judges, but for the checks. targets: what apt is to install, in its words."""
-    states = apt.states()
+def gather(
+    request: Request, manager: Manager, host: Host, what: Todo, targets: list[str], *, back: bool = False
+) -> Readings:
+    """Everything that refusals() judges, but for the checks. targets: what to install, in the manager's words."""
+    states = manager.states()
     now = time.time()
-    simulation = apt.simulate(targets, back=back) if targets else Simulation([], [], [], "")
-    broken = [] if back else dpkg.broken(states)
-    download: int | None = 0
+    simulation = manager.simulate(targets, states, back=back) if targets else Simulation()
+    cost: Cost | None = Cost()
     short: list[str] = []
-    if targets and not simulation.gone and not simulation.error:
-        download = apt.download_bytes(targets, back=back)
-        if download is None:
-            short = ["apt does not say how much it would fetch"]
+    if targets and not simulation.gone and not simulation.held and not simulation.error:
+        cost = manager.cost(simulation, targets, states, back=back)
+        if cost is None:
+            short = ["%s does not say how much it would fetch" % manager.name]
         else:
-            sizes = _space(apt, host, states, simulation, download)
+            sizes = _space(manager, host, cost)
             short = space.lacking(space.reading(sorted({*request.margins, *sizes})), sizes, request.margins)
     return Readings(
         todo=what,
         machine_id=identity.machine_id(host),
         clock=None if request.controller_time is None else now - request.controller_time,
         now=now,
-        broken=tuple(broken + (["dpkg was cut off while it wrote its database"] if dpkg.interrupted() else [])),
-        locks=tuple(_wait_for_locks(host, apt, request.lock_timeout) if targets else ()),
+        broken=tuple([] if back else unsound(states)) + tuple(filter(None, [manager.interrupted()])),
+        locks=tuple(_wait_for_locks(manager, request.lock_timeout) if targets else ()),
         simulation=simulation,
+        older=tuple([] if back else older(manager, simulation)),
+        strays=() if back else tuple(move.key for move in simulation.installs if move.source in NO_ARCHIVE),
         short=tuple(short),
-        download=download or 0,
+        download=cost.fetch if cost else 0,
+        advice=manager.advice,
     )
 
 
-def _wait_for_locks(host: Host, apt: Apt, seconds: int) -> list[str]:
-    """Who holds apt's locks still, after waiting for them as long as apt itself would."""
+def _wait_for_locks(manager: Manager, seconds: int) -> list[str]:
+    """Who holds the manager's locks still, after waiting for them as long as it would itself."""
     end = time.monotonic() + seconds
     while True:
-        held = holders.held(host, apt.locks)
+        held = manager.holders()
         if not held or time.monotonic() >= end:
             return held
         time.sleep(_PAUSE)
 
 
-def _space(
-    apt: Apt, host: Host, states: dict[str, dpkg.State], simulation: Simulation, download: int
-) -> dict[str, int]:
+def _space(manager: Manager, host: Host, cost: Cost) -> dict[str, int]:
     """What the work needs, by path."""
-    sizes = apt.sizes([(key, after) for key, _before, after in simulation.installs])
-    changes = []
-    for key, _before, after in simulation.installs:
-        size = states[key].size if key in states else 0
-        # Where apt does not know a size, it is taken for as large as it was.
-        changes.append((size, sizes.get((key, after), size)))
-    kernels = sum(1 for key, before, _after in simulation.installs if key.startswith("linux-image-") and before is None)
-    kernel = space.kernel_size("/boot", identity.boot(host)["kernel"])
-    return space.needs(download=download, changes=changes, kernels=kernels, kernel=kernel, archives=apt.archives)
-
-
-def targets_of(packages: tuple[Package, ...]) -> list[str]:
-    return [wanted(package) for package in packages]
+    return space.needs(
+        download=cost.fetch,
+        changes=list(cost.changes),
+        kernels=cost.kernels,
+        kernel=space.kernel_size("/boot", identity.boot(host)["kernel"]),
+        archives=manager.archives,
+    )

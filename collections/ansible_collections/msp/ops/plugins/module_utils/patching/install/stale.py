@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which services run with files that were replaced under them, and their restart, one by one.
 
-needrestart is asked in list mode where it is installed. Where it is not, the kernel is asked which processes have
-program files mapped that are deleted: a real measurement, which sees programs and libraries, and not scripts. Both are
-named.
+The package manager's own tool is asked (needrestart in list mode, dnf needs-restarting) where it is installed. Where it
+is not, the kernel is asked which processes have program files mapped that are deleted: a real measurement, which sees
+programs and libraries, and not scripts. Which way it was is named.
 """
 
 from __future__ import annotations
@@ -58,15 +58,24 @@ def parse_service(text: str) -> str | None:
     return None
 
 
-def services(host: Host, programs: Programs) -> tuple[str, list[str], str]:
-    """How it was measured, the services that run old code, and what the measurement lacks ("" when nothing)."""
-    if programs.find("needrestart"):
-        answer = programs.run("needrestart", "-b", "-r", "l")
-        if answer.status == 0:
-            return NEEDRESTART, parse_needrestart(answer.out), ""
-        why = "needrestart %s" % answer.reason()
-    else:
-        why = "needrestart is not installed"
+def needrestart(programs: Programs) -> tuple[str, list[str] | None, str]:
+    """How it was measured, the services, and why nobody knows (None)."""
+    if not programs.find("needrestart"):
+        return NEEDRESTART, None, "needrestart is not installed"
+    answer = programs.run("needrestart", "-b", "-r", "l")
+    if answer.status != 0:
+        return NEEDRESTART, None, "needrestart %s" % answer.reason()
+    return NEEDRESTART, parse_needrestart(answer.out), ""
+
+
+def services(host: Host, asked: tuple[str, list[str] | None, str]) -> tuple[str, list[str], str]:
+    """How it was measured, the services that run old code, and what the measurement lacks ("" when nothing).
+
+    asked: what the package manager's own tool said.
+    """
+    method, names, why = asked
+    if names is not None:
+        return method, names, ""
     return MAPS, _by_maps(host), why + ": services in scripts are not seen"
 
 

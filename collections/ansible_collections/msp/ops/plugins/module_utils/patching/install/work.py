@@ -21,10 +21,9 @@ import time
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
-    apt,
     checks,
-    dpkg,
     identity,
+    managers,
     outcome,
     preflight,
     stale,
@@ -39,6 +38,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping i
     Attempt,
     make_current,
 )
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Cut, broken
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
 
 PREPARING, DOWNLOADING, INSTALLING, REPAIRING = "preparing", "downloading", "installing", "repairing"
@@ -53,14 +53,20 @@ class Work:
         self.attempt = attempt
         self.host = host
         self.programs = programs
-        self.apt = apt.Apt(programs)
+        manager, why = managers.choose(host, programs)
+        if manager is None:
+            raise OSError(why)
+        self.manager = manager
         kept = attempt.read(REQUEST) or {}
         self.request = requests.restore(kept["request"])
         self.targets = [str(target) for target in kept["targets"]]
+        self.plan = kept["plan"]
         self.back = kept["mode"] == "rollback"
         self.before = attempt.read(BEFORE) or {}
         self.status = attempt.read(STATUS) or {}
         self.stopped = False
+        # Where in the log this run begins: what an earlier one complained of may be mended since.
+        self.begins = os.path.getsize(attempt.log) if os.path.exists(attempt.log) else 0
 
     def phase(self, name: str, **values: object) -> None:
         """Write down what is going to be done now, before it is."""
@@ -88,19 +94,30 @@ class Work:
         self._install_and_go_on()
 
     def repair(self) -> None:
-        """Mend the database first; then install what is still missing, if there is time left."""
+        """Mend what was left in the middle first; then install what is still missing, if there is time left."""
         self.status["repairs"] = int(self.status.get("repairs", 0)) + 1
+        cut = self._cut()
         self._prepare()
         self.phase(REPAIRING)
-        allowed = {package.key for package in self.request.packages}
-        self.apt.configure(self.attempt.log)
-        self.apt.mend(allowed, self.attempt.log, self.request.lock_timeout)
+        self.manager.repair(cut, self.attempt.log, self.request.lock_timeout)
+        # What that complained of counts; what was complained of before it is mended.
+        self.status.update(program=None, scripts=self._failed_scripts())
         if not self._missing():
             self._after_install(None)
         elif self.request.over(time.time()):
             self._after_install(None, notes=("the window ended before the rest could be installed",))
         elif self._download():
             self._install_and_go_on()
+
+    def _cut(self) -> Cut:
+        """What the package manager may have left in the middle."""
+        asked = {package.key for package in self.request.packages}
+        return Cut(
+            before=dict(self.before.get("packages", {})),
+            allowed=frozenset(asked | {row["package"] for row in self.plan["installs"]}),
+            ended=not interrupted(self.status),
+            scripts=frozenset(package for _script, package in self.status.get("scripts", ())),
+        )
 
     def resume(self) -> None:
         """After the reboot: is it proved, and is the host well."""
@@ -124,13 +141,13 @@ class Work:
         """Fetch everything before anything is changed; False when the work ended there."""
         self.phase(DOWNLOADING)
         timeout = self.request.lock_timeout
-        status = self.apt.download(self.targets, self.attempt.log, timeout, back=self.back)
+        status = self.manager.download(self.targets, self.attempt.log, timeout, back=self.back)
         if status != 0:
             # The mirror may have moved on since the lists were fetched.
-            self.apt.refresh()
-            status = self.apt.download(self.targets, self.attempt.log, timeout, back=self.back)
+            self.manager.refresh()
+            status = self.manager.download(self.targets, self.attempt.log, timeout, back=self.back)
         if status != 0:
-            said = "; ".join(apt.errors(self._said())) or "no word"
+            said = "; ".join(self.manager.errors(self._said(self.begins))) or "no word"
             return self._end(
                 outcome.FAILED, "nothing was installed: the download ended with status %d: %s" % (status, said)
             )
@@ -150,14 +167,16 @@ class Work:
         if self.targets:
             self.phase(INSTALLING)
             timeout = self.request.lock_timeout
-            program = self.apt.install(self.targets, self.attempt.log, timeout, back=self.back)
+            program = self.manager.install(self.targets, self.attempt.log, timeout, back=self.back)
         self._after_install(program)
 
     def _after_install(self, program: int | None, notes: tuple[str, ...] = ()) -> None:
         self.status["program"] = program
-        self.status["errors"] = apt.errors(self._said()) if program else []
-        self.status["notes"] = list(notes)
-        self.status["kept_files"] = self._kept_files()
+        self.status["scripts"] = self._failed_scripts()
+        self.status["errors"] = self.manager.errors(self._said(self.begins)) if program else []
+        kept, replaced = self.manager.configuration(self._said(), float(self.before.get("at", time.time())))
+        self.status.update(kept_files=kept, replaced_files=replaced)
+        self.status["notes"] = [*notes, *self._notes(replaced)]
         if self._missing():
             self._check_and_finish()
             return
@@ -174,9 +193,22 @@ class Work:
         else:
             self._ask_for_reboot()
 
+    def _notes(self, replaced: list[str]) -> list[str]:
+        """What a person has to know although it is no failure."""
+        found = [
+            "%s had been edited, and the package's own replaced it (what was there lies beside it)" % name
+            for name in replaced
+        ]
+        found += ["%s had to go: no more are kept" % name for name in self.plan["retires"]]
+        return found + [str(line) for line in self.plan["stays"]]
+
+    def _failed_scripts(self) -> list[list[str]]:
+        return self.manager.failed_scripts(self._said(self.begins))
+
     def _reboot(self) -> tuple[bool, list[str]]:
         """Whether this rollout reboots the host, and why it should be."""
-        reasons = identity.reboot_reasons(self.host, identity.boot(self.host))
+        reasons = identity.reboot_reasons(self.host, identity.boot(self.host)) + self.manager.reboot_reasons()
+        reasons += ["suggested by the maker of %s" % name for name in self.plan["reboots"]]
         if self.request.reboot == requests.ALWAYS:
             return True, reasons or ["the plan wants it always"]
         return self.request.reboot == requests.IF_NEEDED and bool(reasons), reasons
@@ -194,7 +226,7 @@ class Work:
         if not self.request.restart_services:
             return
         self.phase(RESTARTING)
-        method, names, lacks = stale.services(self.host, self.programs)
+        method, names, lacks = stale.services(self.host, self.manager.stale())
         result = stale.restart(self.programs, names)
         self.status["restarts"] = dict(result, method=method, needed=names, lacks=lacks)
 
@@ -220,43 +252,54 @@ class Work:
         self.phase(FINISHED, outcome=what, reason=why, healthy=outcome.healthy(found), checks=results)
 
     def _read_back(self) -> None:
-        """What dpkg has now, and which services were started anew since before."""
-        states = self.apt.states()
+        """What the package database has now, and which services were started anew since before."""
+        states = self.manager.states()
         self.status["after"] = {state.key: state.version for state in states.values()}
-        self.status["unsound"] = dpkg.broken(states)
+        self.status["unsound"] = broken(states) + unended(self.status)
         known = self.before.get("baseline", {}).get("invocations", {})
         self.status["restarted"] = units.started_anew(known, units.services(self.programs))
 
     def _missing(self) -> list[str]:
         """What of the manifest is not there as it should be; on the way back the version must be the very one."""
-        states = self.apt.states()
+        states = self.manager.states()
         found = []
         for package in self.request.packages:
-            state = states.get(package.key)
+            state = self.manager.state_of(package, states)
             if state is None:
                 if not self.back and package.key not in self.before.get("packages", {}):
                     continue
                 found.append("%s is not installed any more" % package.key)
-            elif not state.sound:
-                found.append("%s %s is %s" % (package.key, state.version, state.status))
-            elif state.version != package.version and (
-                self.back or not dpkg.not_older(self.programs, state.version, package.version)
-            ):
-                found.append("%s is at %s, not at %s" % (package.key, state.version, package.version))
-        return found
+                continue
+            newer = self.manager.compare(state.version, package.version)
+            if not state.sound:
+                found.append("%s %s is %s" % (state.key, state.version, state.status))
+            elif newer < 0 or (self.back and newer):
+                found.append("%s is at %s, not at %s" % (state.key, state.version, package.version))
+        return found + unended(self.status)
 
-    def _said(self) -> str:
+    def _said(self, since: int = 0) -> str:
+        """What the programs printed, from a place in the log on."""
         try:
-            with open(self.attempt.log, encoding="utf-8", errors="replace") as stream:
-                return stream.read()
+            with open(self.attempt.log, "rb") as stream:
+                stream.seek(since)
+                return stream.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
 
-    def _kept_files(self) -> list[str]:
-        since = float(self.before.get("at", time.time()))
-        beside = dpkg.leftovers("/etc", since)
-        plain = {name[: -len(end)] for name in beside for end in dpkg.LEFTOVERS if name.endswith(end)}
-        return sorted(plain | set(dpkg.kept_in_log(self._said())))
+
+def unended(status: dict) -> list[str]:
+    """What a status itself tells of a package manager that did not do all of its work, a sentence each."""
+    found = ["the script %s of %s failed" % (script, package) for script, package in status.get("scripts", ())]
+    program = status.get("program")
+    return found + (["the package manager was killed (signal %d)" % -program] if program and program < 0 else [])
+
+
+def interrupted(status: dict) -> bool:
+    """The package manager was killed, or the work was cut off while it ran."""
+    program = status.get("program")
+    later = (INSTALLING, RESTARTING, REBOOTING, CHECKING, FINISHED)
+    phases = [step["phase"] for step in status.get("steps", ()) if step["phase"] in later]
+    return phases[-1:] == [INSTALLING] or bool(program and program < 0)
 
 
 def main(argv: list[str]) -> int:
@@ -279,4 +322,6 @@ def main(argv: list[str]) -> int:
         # A look finds the work cut off, and says why when it cannot be gone on with.
         work.crashed(error)
         raise
+    finally:
+        work.host.close()
     return 0

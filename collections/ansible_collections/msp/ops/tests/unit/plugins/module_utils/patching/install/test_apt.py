@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import apt, dpkg
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import apt, dpkg, leftovers
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Cut, Move, broken
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
@@ -26,14 +28,21 @@ Conf lab-shop (1.1 Lab-Security:lab-security [all])
 def test_a_simulation_is_read_line_for_line() -> None:
     found = apt.parse_simulation(0, SIMULATED, "")
 
-    assert found.installs == [
-        ("lab-shop:all", "1.0", "1.1"),
-        ("libc6:amd64", "2.36-9+deb12u9", "2.36-9+deb12u10"),
-        ("libc6:i386", "2.36-9+deb12u9", "2.36-9+deb12u10"),
-        ("linux-image-6.1.0-32-amd64:amd64", None, "6.1.129-1"),
-    ]
-    assert found.removes == ["lab-victim"]
-    assert (found.gone, found.error) == ([], "")
+    both = "Debian:12.10/stable, Debian-Security:12/stable-security"
+    assert found.installs == (
+        Move("lab-shop:all", "1.0", "1.1", "Lab-Security:lab-security"),
+        Move("libc6:amd64", "2.36-9+deb12u9", "2.36-9+deb12u10", "Debian:12.10/stable"),
+        Move("libc6:i386", "2.36-9+deb12u9", "2.36-9+deb12u10", both),
+        Move("linux-image-6.1.0-32-amd64:amd64", None, "6.1.129-1", "Debian:12.10/stable"),
+    )
+    assert found.removes == ("lab-victim",)
+    assert (found.gone, found.error) == ((), "")
+
+
+def test_a_package_that_is_a_file_comes_from_no_archive() -> None:
+    (move,) = apt.parse_simulation(0, "Inst lab-shop [1.1] (1.0 [all])\n", "").installs
+
+    assert move == Move("lab-shop:all", "1.1", "1.0", "")
 
 
 def test_versions_that_a_mirror_lacks_are_named() -> None:
@@ -41,7 +50,7 @@ def test_versions_that_a_mirror_lacks_are_named() -> None:
 
     found = apt.parse_simulation(100, "", said)
 
-    assert found.gone == ["lab-none", "lab-shop=9.9"]
+    assert found.gone == ("lab-none", "lab-shop=9.9")
     assert found.error == ""
 
 
@@ -104,16 +113,20 @@ def test_dependencies_are_mended_only_where_nothing_else_moves() -> None:
     plan = "Inst lab-shop [1.0] (1.1 Lab:lab [all])\n"
     programs = MadePrograms({"apt-get": (0, "", ""), "apt-get --simulate": (0, plan, "")})
 
-    assert apt.Apt(programs).mend({"other:all"}, "/dev/null", 0) == 1
-    assert not [line for line in programs.asked if "--simulate" not in line]
-    assert apt.Apt(programs).mend({"lab-shop:all"}, "/dev/null", 0) == 0
-    assert len([line for line in programs.asked if "--simulate" not in line]) == 1
+    def mended(name: str) -> list[str]:
+        programs.asked.clear()
+        apt.Apt(Host(), programs).repair(Cut({}, frozenset([name])), "/dev/null", 0)
+        return [line for line in programs.asked if "apt-get" in line and "--simulate" not in line]
+
+    assert mended("other:all") == []
+    assert len(mended("lab-shop:all")) == 1
+    assert programs.asked[0].endswith("--configure --pending")
 
 
 def test_work_is_told_versions_and_no_questions() -> None:
     programs = MadePrograms({"apt-get": (0, "", "")})
 
-    apt.Apt(programs).install(["a=1"], "/dev/null", 7)
+    apt.Apt(Host(), programs).install(["a=1"], "/dev/null", 7)
 
     (line,) = programs.asked
     for word in ("--only-upgrade", "--no-remove", "Dpkg::Options::=--force-confold", "DPkg::Lock::Timeout=7", "-- a=1"):
@@ -136,7 +149,7 @@ def test_states_are_read_and_what_is_unfinished_is_named() -> None:
     assert sorted(found) == ["a:all", "b:amd64", "c:all", "d:all"]
     assert (found["a:all"].size, found["a:all"].sound, found["a:all"].held) == (12 * 1024, True, False)
     assert found["b:amd64"].held
-    assert dpkg.broken(found) == ["c:all is half-configured", "d:all is half-installed, reinstreq"]
+    assert broken(found) == ["c:all is half-configured", "d:all is half-installed, reinstreq"]
 
 
 def test_a_database_that_was_cut_off_is_seen(tmp_path: Path) -> None:
@@ -162,5 +175,5 @@ def test_what_lay_beside_a_file_before_is_not_of_this_work(tmp_path: Path) -> No
     new.touch()
     since = new.stat().st_ctime
 
-    assert dpkg.leftovers(str(tmp_path), since) == [str(new)]
-    assert dpkg.leftovers(str(tmp_path), since + 1) == []
+    assert leftovers.found(str(tmp_path), since, dpkg.LEFTOVERS) == [str(new)]
+    assert leftovers.found(str(tmp_path), since + 1, dpkg.LEFTOVERS) == []

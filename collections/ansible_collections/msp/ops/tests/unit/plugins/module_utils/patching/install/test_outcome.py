@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, identity, looking, outcome
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, identity, looking, outcome, work
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import ADVICE
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.outcome import Found
 
 GOOD_CHECK = {"kind": "tcp", "what": "127.0.0.1:22", "ok": True, "why": ""}
@@ -116,9 +117,31 @@ def test_a_database_that_somebody_else_left_unfinished_is_not_touched() -> None:
     assert looking.decide(status, boot=BOOT, unsound=True, ours=False) == ("finished", "report")
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "cut"),
+    [
+        ({}, [], False),
+        ({"program": 0}, [], False),
+        ({"program": 100}, [], False),
+        ({"program": -9}, ["the package manager was killed (signal 9)"], True),
+        ({"scripts": [["POSTIN", "a"]]}, ["the script POSTIN of a failed"], False),
+        ({"steps": ["downloading", "installing"]}, [], True),
+        ({"steps": ["downloading", "installing", "preparing", "repairing"]}, [], True),
+        ({"steps": ["downloading", "installing", "checking"]}, [], False),
+        ({"steps": ["installing", "finished", "preparing"]}, [], False),
+    ],
+)
+def test_a_status_tells_what_the_package_manager_did_not_bring_to_its_end(
+    status: dict, said: list[str], cut: bool
+) -> None:
+    found = {**status, "steps": [{"phase": phase} for phase in status.get("steps", ())]}
+
+    assert (work.unended(found), work.interrupted(found)) == (said, cut)
+
+
 def test_what_cannot_be_repaired_is_a_persons() -> None:
-    error = doing._beyond_repair({"phase": "installing", "repairs": 2})
+    error = doing._beyond_repair({"phase": "installing", "repairs": 2}, ADVICE)
 
     assert error.code == "MSP-PAT-119"
     assert "installing" in error.found and "ended from outside" in error.found
-    assert "OSError: no" in doing._beyond_repair({"phase": "checking", "crash": "OSError: no"}).found
+    assert "OSError: no" in doing._beyond_repair({"phase": "checking", "crash": "OSError: no"}, ADVICE).found

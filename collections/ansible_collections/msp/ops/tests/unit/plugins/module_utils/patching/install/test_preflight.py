@@ -5,17 +5,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import preflight, space
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import Apt, Simulation
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.dpkg import State
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import Apt
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Move, Simulation, State, older
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.preflight import Readings, Todo
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
+APT = Apt(Host(), MadePrograms())
 REQUEST = Request("r", (Package("a", "all", "1.1"),), machine_id="m", deadline=100.0)
 GOOD = Readings(Todo(REQUEST.packages), machine_id="m", clock=-60.0, now=99.0)
 
@@ -35,9 +38,12 @@ def test_where_nothing_is_in_the_way_nothing_is_said() -> None:
         ({"broken": ("a:all is half-configured",)}, "MSP-PAT-106", "half-configured"),
         ({"locks": ("/l by apt (process 7)",)}, "MSP-PAT-107", "apt (process 7)"),
         ({"todo": Todo(REQUEST.packages, held=("a:all",))}, "MSP-PAT-108", "a:all"),
-        ({"simulation": Simulation([], [], ["a=1.1"], "")}, "MSP-PAT-109", "a=1.1"),
-        ({"simulation": Simulation([], ["v"], [], "")}, "MSP-PAT-110", "v"),
-        ({"simulation": Simulation([], [], [], "E: no")}, "MSP-PAT-111", "E: no"),
+        ({"simulation": Simulation(held=("a-1-1 (versionlock)",))}, "MSP-PAT-108", "versionlock"),
+        ({"simulation": Simulation(gone=("a=1.1",))}, "MSP-PAT-109", "a=1.1"),
+        ({"simulation": Simulation(removes=("v",))}, "MSP-PAT-110", "v"),
+        ({"simulation": Simulation(error="E: no")}, "MSP-PAT-111", "E: no"),
+        ({"older": ("b:all from 2 to 1",)}, "MSP-PAT-146", "b:all from 2 to 1"),
+        ({"strays": ("b:all",)}, "MSP-PAT-147", "b:all"),
         ({"short": ("/ has 1 MiB free",)}, "MSP-PAT-112", "1 MiB"),
         ({"unwell": ("unit a.service: it is failed",)}, "MSP-PAT-113", "a.service"),
     ],
@@ -67,13 +73,38 @@ def test_what_is_to_do_is_what_is_older_or_unsound() -> None:
         "half:all": state("2", "half-configured"),
         "on:all": state("1", held=True),
     }
-    programs = MadePrograms({"dpkg --compare-versions 1 ge 2": (1, "", ""), "dpkg --compare-versions": (0, "", "")})
     packages = tuple(Package(name, "all", "2") for name in ("new", "old", "half", "on", "none"))
 
-    found = preflight.todo(packages, states, Apt(programs))
+    found = preflight.todo(packages, states, APT)
 
     assert [package.name for package in found.needed] == ["old", "half", "on"]
     assert (found.there, found.absent, found.held) == (("new:all",), ("none:all",), ("on:all",))
+
+
+def test_what_comes_beside_the_manifest_is_told_and_only_what_goes_back_is_in_the_way() -> None:
+    comes = Move("a:all", "1", "1.1", "Lab:main"), Move("new:all", None, "1", "Lab:main"), Move("b:all", "2", "1", "x")
+
+    assert older(APT, Simulation(installs=comes[:2])) == []
+    assert older(APT, Simulation(installs=comes)) == ["b:all from 2 to 1"]
+
+
+def test_what_nobody_offers_is_in_the_way_but_not_on_the_way_back(tmp_path: Path) -> None:
+    """The way back takes files that apt kept."""
+    programs = MadePrograms(
+        {"dpkg-query": (0, "", ""), "apt-get": (0, "Inst a [1] (1.1 [all])\n", ""), "apt-cache": (0, "", "")}
+    )
+    host, asked = Host(str(tmp_path)), replace(REQUEST, lock_timeout=0)
+    for name in ("/proc/1/stat", "/proc/sys/kernel/random/boot_id"):
+        path = tmp_path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1\n")
+
+    found = [
+        preflight.gather(asked, Apt(host, programs), host, Todo(REQUEST.packages), ["a=1.1"], back=back).strays
+        for back in (False, True)
+    ]
+
+    assert found == [("a:all",), ()]
 
 
 MIB = space.MIB

@@ -26,6 +26,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     timers,
     units,
 )
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt import ADVICE
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Request
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
@@ -137,7 +138,7 @@ def test_a_host_without_what_the_work_needs_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_nowhere_to_be_had_is_a_persons() -> None:
-    error = doing._no_way_back(["a:all 1.0"])
+    error = doing._no_way_back(["a:all 1.0"], ADVICE)
 
     assert (error.code, "a:all 1.0" in error.found) == ("MSP-PAT-116", True)
 
@@ -146,6 +147,16 @@ def test_needrestart_is_read_in_list_mode() -> None:
     said = "NEEDRESTART-VER: 3.6\nNEEDRESTART-SVC: cron.service\nNEEDRESTART-SVC: dbus\nNEEDRESTART-SESS: me\n"
 
     assert stale.parse_needrestart(said) == ["cron.service", "dbus.service"]
+
+
+def test_who_was_asked_for_stale_services_is_named_and_what_the_measure_lacks(tmp_path: Path) -> None:
+    host = Host(str(tmp_path))
+    programs = MadePrograms({"needrestart": (0, "NEEDRESTART-SVC: cron.service\n", "")})
+
+    assert stale.services(host, stale.needrestart(programs)) == ("needrestart", ["cron.service"], "")
+    method, names, lacks = stale.services(host, stale.needrestart(MadePrograms()))
+    assert (method, names) == (stale.MAPS, [])
+    assert lacks == "needrestart is not installed: services in scripts are not seen"
 
 
 MAPS = """\
@@ -257,6 +268,6 @@ def test_the_program_runs_without_ansible_and_without_this_checkout(tmp_path: Pa
 
 
 def test_an_answer_is_plain_json() -> None:
-    found = doing.refused([doing._no_way_back(["a"])])
+    found = doing.refused([doing._no_way_back(["a"], ADVICE)])
 
     assert json.loads(json.dumps(found)) == found
