@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subject
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import rollouts, steering
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_journal, rollouts, steering
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Tick, setting_of
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import asking
@@ -53,7 +53,12 @@ class ActionModule(ActionBase):
         try:
             with Store.open(arguments["store_url"]) as store:
                 if arguments["action"] in asking.ACTIONS:
-                    return result | steering.asked(store, arguments, check=self._task.check_mode)
+                    result |= steering.asked(store, arguments, check=self._task.check_mode)
+                    if not self._task.check_mode and (
+                        why := patch_journal.tell_at_once(store, netbox, arguments["customer"])
+                    ):
+                        result["warnings"] = [*result.get("warnings", ()), why]
+                    return result
                 if arguments["action"] == steering.STATUS:
                     with netbox() as register:
                         return result | steering.status(store, register, arguments["customer"], language)

@@ -168,7 +168,10 @@ class _Screen:
         self._over = threading.Event()
         with self._lock:
             self._live = Live(
-                console=Console(file=sys.stdout), auto_refresh=False, get_renderable=self._view, vertical_overflow="crop"
+                console=Console(file=sys.stdout),
+                auto_refresh=False,
+                get_renderable=self._view,
+                vertical_overflow="crop",
             )
             self._live.start()
         self._thread = threading.Thread(target=self._run, daemon=True)

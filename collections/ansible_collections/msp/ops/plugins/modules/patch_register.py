@@ -17,6 +17,8 @@ description:
     up to date by silence.
   - Writes that to NetBox, in the custom field C(msp_patching), for the assets where it changed. A second run writes
     nothing.
+  - Writes to the journal of the customer's tenant what people asked of rollouts (approved, paused, resumed, aborted),
+    with who and why. Each is written once.
   - It runs on the controller.
 options:
   customers:
@@ -78,6 +80,12 @@ customers:
       refused: {}
 rejected:
   description: Why records of the spool were set aside. They are in its directory rejected.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+journal:
+  description: The entries that were written to the journals of tenants.
   returned: success
   type: list
   elements: str

@@ -33,6 +33,8 @@ options:
       - V(tick) is one round of a tick.
       - V(approve), V(pause), V(resume) and V(abort) record what a person asks, with who and why. They wait for no run.
         V(approve) names the manifest.
+      - What a person asked is shown in the journal of the customer's tenant. Where NetBox does not answer it counts
+        all the same, a warning says so (MSP-PAT-164), and M(msp.ops.patch_register) writes it later.
       - V(status) says how far every open rollout is, and writes nothing.
     type: str
     choices: [tick, approve, pause, resume, abort, status]

@@ -68,7 +68,9 @@ def view(watched: Watched, now: dt.datetime) -> RenderableType:
 def _panel(found: Progress, now: dt.datetime, t: Words) -> RenderableType:
     rings = Table.grid(padding=(0, 2))
     for ring in found.rings:
-        rings.add_row(Text(shown(ring.name), style="bold"), Text(t(f"prog.state.{ring.state}")), bar(ring), _hosts(ring, t))
+        rings.add_row(
+            Text(shown(ring.name), style="bold"), Text(t(f"prog.state.{ring.state}")), bar(ring), _hosts(ring, t)
+        )
     hosts = [
         Text(shown(progress.host_line(host, found.zone, t)), style=COLOUR[host.state])
         for host in found.hosts[:MOST_NAMED]
@@ -89,7 +91,9 @@ def _border(found: Progress) -> str:
 
 
 def _hosts(ring: RingNow, t: Words) -> Text:
-    words = [Text(f"{number} {progress.host_state(state, t)}", style=COLOUR[state]) for state, number in ring.hosts.items()]
+    words = [
+        Text(f"{number} {progress.host_state(state, t)}", style=COLOUR[state]) for state, number in ring.hosts.items()
+    ]
     return Text(", ").join(words) if words else Text(t("prog.no_host"), style="bright_black")
 
 

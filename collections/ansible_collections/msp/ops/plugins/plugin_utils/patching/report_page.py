@@ -28,7 +28,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
     Speed,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import Progress
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import Attempt, OfPlan, Standing, Wait
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import Attempt, OfPlan, Standing, Stuck, Wait
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Part, stacked_bar
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
@@ -189,7 +189,7 @@ def _sections(found: Standing, t: Words, f: Formats) -> Iterator[Section]:
         ROLLOUTS,
         t,
         (t("prep.rollout"), t("prep.rings"), t("prep.for"), t("prep.end"), t("prep.latest")),
-        [_rollout(one, t, f) for one in found.under_way],
+        [*(_stuck(one, t) for one in found.stuck), *(_rollout(one, t, f) for one in found.under_way)],
     )
     yield _section(
         SPEED,
@@ -210,9 +210,7 @@ def _section(key: str, t: Words, labels: tuple[str, ...], rows: Sequence[Row]) -
     more = t("prep.more_in_data", n=MOST_ROWS, total=len(rows)) if len(rows) > MOST_ROWS else ""
     # Where no asset has a plan the lead says so, and there is no speed of anything.
     empty = t("prep.lead.none") if key in (ASSETS, SPEED) else t(f"prep.empty.{key}")
-    return Section(
-        key, t(f"prep.heading.{key}"), t(f"prep.intro.{key}"), labels, tuple(rows[:MOST_ROWS]), more, empty
-    )
+    return Section(key, t(f"prep.heading.{key}"), t(f"prep.intro.{key}"), labels, tuple(rows[:MOST_ROWS]), more, empty)
 
 
 # Its rows
@@ -237,12 +235,12 @@ def _waiting(asset: OfAsset, t: Words, f: Formats) -> Iterator[str]:
         yield t("prep.nothing")
         return
     yield t.count("prep.updates", len(asset.waiting))
-    worst = sorted(asset.waiting, key=lambda item: (-STATES.index(item.state), item.deadline or NEVER_DUE, item.package))
+    worst = sorted(
+        asset.waiting, key=lambda item: (-STATES.index(item.state), item.deadline or NEVER_DUE, item.package)
+    )
     yield from (_item(item, t, f) for item in worst[:MOST_ITEMS])
     if len(worst) > MOST_ITEMS:
         yield t("prep.more", n=len(worst) - MOST_ITEMS)
-
-
 
 
 def _item(item: Item, t: Words, f: Formats) -> str:
@@ -281,6 +279,11 @@ def _rollout(one: Progress, t: Words, f: Formats) -> Row:
         "warn" if one.side is not None else "info",
         progress.state_of(one, t),
     )
+
+
+def _stuck(one: Stuck, t: Words) -> Row:
+    cells = ((), (t("prep.stuck"), shown(one.why)), (t("prep.end.unknown"),), ())
+    return Row(t(f"cal.class.{one.patch_class}"), one.rollout, cells, "bad", t("prog.side.halted"))
 
 
 def _speed(one: OfPlan, name: str, speed: Speed, t: Words, several: bool) -> Row:

@@ -102,6 +102,15 @@ class OfPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """A rollout that is not over and can't be gone on with: its plan is gone, or what it installs is not what was."""
+
+    rollout: str
+    patch_class: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A customer at one moment. without are the contracted assets without a plan; attempts are those since the period
     began, newest first, also of assets that are not the customer's any more."""
@@ -112,6 +121,7 @@ class Standing:
     under_way: tuple[Progress, ...]
     attempts: tuple[Attempt, ...]
     without: tuple[str, ...]
+    stuck: tuple[Stuck, ...] = ()
 
     @property
     def assets(self) -> list[OfAsset]:
@@ -129,6 +139,7 @@ def standing(
     under_way: Sequence[UnderWay],
     past: Iterable[Past],
     without: Iterable[str],
+    stuck: Iterable[Stuck] = (),
     *,
     since: dt.datetime,
     now: dt.datetime,
@@ -141,6 +152,7 @@ def standing(
         tuple(one.progress for one in under_way),
         tuple(attempt for attempt in attempts(past) if since <= attempt.at <= now),
         tuple(without),
+        tuple(stuck),
     )
 
 
@@ -241,6 +253,7 @@ def as_dict_of(found: Standing) -> dict[str, Any]:
         "without_plan": list(found.without),
         "plans": [_of_plan(one) for one in found.plans],
         "rollouts": [as_dict(one) for one in found.under_way],
+        "stuck": [{"rollout": one.rollout, "class": one.patch_class, "why": one.why} for one in found.stuck],
         "history": [
             {**asdict(one), "at": _iso(one.at), "changes": [list(change) for change in one.changes]}
             for one in found.attempts

@@ -882,6 +882,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "prep.rollout": ("Ronde", "Rollout"),
     "prep.rings": ("Groepen", "Groups"),
+    "prep.stuck": ("een mens: zo kan het niet verder", "a person: it can't go on as it is"),
     "prep.end": ("Waarschijnlijk klaar", "Likely done"),
     "prep.end.unknown": ("nog niet te zeggen", "nobody can say yet"),
     "prep.heading.speed": ("Hoe snel het gaat", "How fast it goes"),

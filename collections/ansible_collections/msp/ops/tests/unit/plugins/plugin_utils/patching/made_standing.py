@@ -135,7 +135,11 @@ def _approved(manifest: Manifest, at: dt.datetime) -> events.Approved:
 
 LAST_MONTH = Manifest.of(
     Entry(PLATFORM, name, "amd64", version, patch_class="security")
-    for name, version in (("nginx", "1.22.1-9+deb12u3"), ("curl", "7.88.1-10+deb12u14"), ("vim", "2:9.0.1378-2+deb12u2"))
+    for name, version in (
+        ("nginx", "1.22.1-9+deb12u3"),
+        ("curl", "7.88.1-10+deb12u14"),
+        ("vim", "2:9.0.1378-2+deb12u2"),
+    )
 )
 THIS = Manifest.of(
     Entry(PLATFORM, one.update.name, "amd64", one.update.candidate, patch_class="security") for one in (OPENSSL, KERNEL)
