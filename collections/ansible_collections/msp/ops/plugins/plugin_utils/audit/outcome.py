@@ -76,21 +76,43 @@ def _unpacked(host: str, text: str) -> Outcome:
     return Outcome(OK, found["facts"], found["volatile"], found["seconds"])
 
 
+def not_ended(code: str, what: str, host: str, said: str, action: str) -> MspError:
+    """what, of this host, broke off, and this is what was said of it. For everybody who asks hosts something."""
+    return MspError(code, f"{what} of {host} to end", short(said), action)
+
+
+def not_ended_in_time(code: str, what: str, host: str, seconds: float, action: str) -> MspError:
+    return MspError(
+        code, f"{what} of {host} to end within {seconds:.0f} seconds", "it did not, and was given up", action
+    )
+
+
+def of_no_shape(code: str, what: str, host: str, page: str, why: str) -> MspError:
+    """what a host answered is not what it should be; a host is never trusted."""
+    return MspError(
+        code,
+        f"{what} of {host} in the shape that {page} describes",
+        short(why),
+        "ask the host again; when it stays, look at what answers there in the place of Python",
+    )
+
+
 def no_python(host: str, said: str) -> MspError:
     return MspError(
         "MSP-AUD-001",
         f"Python 3.9 or newer on {host}",
-        _short(said),
+        short(said),
         "install it (Debian, Ubuntu: the package python3; RHEL family: python3.11 or newer), or set "
         "ansible_python_interpreter for this host when it is in an unusual place",
     )
 
 
 def failed(host: str, said: str) -> MspError:
-    return MspError(
+    return not_ended(
         "MSP-AUD-002",
-        f"the audit of {host} to end",
-        _short(said),
+        "the audit",
+        host,
+        said,
         "run it again for this host alone (--limit) with -vvv; when the password or right to become root is lacking, "
         "give it, or audit without it (-e msp_audit_become=false)",
     )
@@ -100,7 +122,7 @@ def unreachable(host: str, said: str) -> MspError:
     return MspError(
         "MSP-AUD-003",
         f"{host} to answer",
-        _short(said),
+        short(said),
         "see whether it is switched on and connected; when its address or port changed, correct them in NetBox",
     )
 
@@ -121,7 +143,7 @@ def lost(host: str, rejected: Sequence[str] = ()) -> MspError:
         return MspError(
             "MSP-AUD-006",
             expected,
-            f"none since the run began; the store rejected {len(rejected)} record(s): {_short(rejected[0])}",
+            f"none since the run began; the store rejected {len(rejected)} record(s): {short(rejected[0])}",
             "look into rejected/ in the spool directory, where they are kept with their reasons, then audit it again",
         )
     return MspError(
@@ -142,24 +164,20 @@ def undelivered(seconds: float) -> MspError:
 
 
 def hung(host: str, seconds: float) -> MspError:
-    return MspError(
+    return not_ended_in_time(
         "MSP-AUD-010",
-        f"the audit of {host} to end within {seconds:.0f} seconds",
-        "it did not, and was given up",
+        "the audit",
+        host,
+        seconds,
         "log in to the host and see what hangs there (a file server that is gone, a failing disk), then audit again",
     )
 
 
 def malformed(host: str, why: str) -> MspError:
-    return MspError(
-        "MSP-AUD-004",
-        f"a result of {host} in the shape that docs/audit.md describes",
-        _short(why),
-        "audit the host again; when it stays, look at what answers there in the place of Python",
-    )
+    return of_no_shape("MSP-AUD-004", "a result", host, "docs/audit.md", why)
 
 
-def _short(said: str) -> str:
+def short(said: str) -> str:
     """The last part of what was said, on one line: the reason stands at the end of a traceback."""
     line = " ".join(said.split())
     return ("... " + line[-300:] if len(line) > 300 else line) or "no reason given"

@@ -202,41 +202,33 @@ def told(scan: Scan, answer: Answer, before: Mapping[str, str] | None, *, whole:
 
 
 def failed(host: str, said: str) -> MspError:
-    return MspError(
+    return audit_outcome.not_ended(
         "MSP-PAT-037",
-        f"the scan for updates of {host} to end",
-        _short(said),
+        "the scan for updates",
+        host,
+        said,
         "mend what it names on the host, then scan it again (--limit); to renew package lists it has to become root",
     )
 
 
 def hung(host: str, seconds: float) -> MspError:
-    return MspError(
+    return audit_outcome.not_ended_in_time(
         "MSP-PAT-038",
-        f"the scan for updates of {host} to end within {seconds:.0f} seconds",
-        "it did not, and was given up",
+        "the scan for updates",
+        host,
+        seconds,
         "log in to the host and see what hangs there (a mirror that does not answer, a failing disk), then scan again",
     )
 
 
 def malformed(host: str, why: str) -> MspError:
-    return MspError(
-        "MSP-PAT-036",
-        f"an answer of {host} in the shape that docs/patching.md describes",
-        _short(why),
-        "scan the host again; when it stays, look at what answers there in the place of Python",
-    )
+    return audit_outcome.of_no_shape("MSP-PAT-036", "an answer", host, "docs/patching.md", why)
 
 
 def no_metadata(host: str, why: str) -> MspError:
     return MspError(
         "MSP-PAT-039",
         f"package lists on {host} that tell what is pending",
-        _short(why),
+        audit_outcome.short(why),
         "renew them (refresh: true), and see that the host has a source of security updates",
     )
-
-
-def _short(said: str) -> str:
-    line = " ".join(said.split())
-    return ("... " + line[-300:] if len(line) > 300 else line) or "no reason given"

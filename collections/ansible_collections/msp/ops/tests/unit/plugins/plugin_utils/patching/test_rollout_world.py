@@ -28,7 +28,7 @@ def check(numbers: list[int], sim: Sim | None = None) -> Sim:
     sim = sim or make(numbers)
     end = sim.run()
     _hosts_are_what_it_says(sim, end)
-    _steps_were_allowed(sim.plan, sim.planned, sim.history)
+    steps_were_allowed(sim.plan, sim.planned, sim.history)
     return sim
 
 
@@ -57,7 +57,7 @@ def _hosts_are_what_it_says(sim: Sim, end: deciding.Wait) -> None:
     assert not rollout.working()
 
 
-def _steps_were_allowed(plan: Plan, planned: events.Planned, history: Iterable[events.Event]) -> None:
+def steps_were_allowed(plan: Plan, planned: events.Planned, history: Iterable[events.Event]) -> None:
     """The history, read by other rules than those that made it."""
     reader = _Reader(plan, planned)
     for event in history:
