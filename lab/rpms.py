@@ -12,10 +12,11 @@ Everything is built inside the container: this machine needs no rpm. Never touch
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -31,7 +32,13 @@ ON_HOST = "/srv/collections"
 
 @dataclass(frozen=True)
 class Rpm:
-    """One version of one package. weight is how many bytes it installs, fails a script of it that does: pre, post."""
+    """One version of one package. weight is how many bytes it installs, fails a script of it that does: pre, post.
+
+    files are its contents by absolute path; configs those of them that are configuration, by how an edited one is
+    treated: "noreplace" (it stays), "" (the new one replaces it). copies are files of the host that builds it, by the
+    path at which the package has them. scripts are shell scripts by name (pre, post, preun, postun): whoever uses them
+    needs a package that provides /bin/sh (SHELL).
+    """
 
     name: str
     version: str
@@ -43,6 +50,10 @@ class Rpm:
     obsoletes: tuple[str, ...] = ()
     weight: int = 0
     fails: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    configs: Mapping[str, str] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def evr(self) -> str:
@@ -68,6 +79,8 @@ class Rpm:
             "Summary: made for a test",
             "License: none",
             *(["BuildArch: noarch"] if self.architecture == "noarch" else []),
+            # What a copied program needs is on the host, and in no package of rpm's.
+            "AutoReqProv: no",
             *(f"Requires: {name}" for name in self.requires),
             *(f"Provides: {name}" for name in self.provides),
             *(f"Obsoletes: {name}" for name in self.obsoletes),
@@ -76,12 +89,28 @@ class Rpm:
             "%install",
             f"mkdir -p %{{buildroot}}/usr/share/{self.name}",
             f"head -c {self.weight} /dev/urandom >%{{buildroot}}{content}",
+            *self._install(),
             # rpm's own Lua needs no shell, which no package here provides.
             *([f"%{self.fails} -p <lua>", 'error("made to fail")'] if self.fails else []),
+            *(line for name, text in self.scripts.items() for line in (f"%{name}", text.replace("%", "%%"))),
             "%files",
             content,
+            *(f"%config({how}) {path}" if how else f"%config {path}" for path, how in self.configs.items()),
+            *(path for path in (*self.files, *self.copies) if path not in self.configs),
         ]
         return "\n".join(lines) + "\n"
+
+    def _install(self) -> Iterator[str]:
+        for path, text in self.files.items():
+            encoded = base64.b64encode(text.encode()).decode()
+            yield f"mkdir -p %{{buildroot}}{path.rpartition('/')[0]}"
+            yield f"echo '{encoded}' | base64 --decode >%{{buildroot}}{path}"
+        for path, source in self.copies.items():
+            yield f"mkdir -p %{{buildroot}}{path.rpartition('/')[0]}"
+            yield f"cp {source} %{{buildroot}}{path}"
+
+
+SHELL = Rpm("lab-shell", "1.0", provides=("/bin/sh",))
 
 
 @dataclass(frozen=True)
@@ -177,6 +206,11 @@ while socket.socket().connect_ex(("127.0.0.1", {port})):
 """
 
 
+# Debian's rpm keeps a database for every user but root; Red Hat's, which this stands for, has one.
+ONE_DATABASE = {"/etc/rpm/macros.lab": "%_dbpath /var/lib/rpm\n"}
+SERVE = ("python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", PLACE, str(PORT))
+
+
 class DnfHost:
     """A running container with its repositories."""
 
@@ -205,6 +239,10 @@ class DnfHost:
         self.run("sh", "-c", _BUILD.format(place=PLACE, specs=specs))
         self._built.update(todo)
 
+    def built(self, rpms: Sequence[Rpm]) -> None:
+        """These are there already, built by another host."""
+        self._built.update(rpm.file_name for rpm in rpms)
+
     def publish(
         self, name: str, rpms: Sequence[Rpm], notices: Sequence[Notice] | None = None, modules: str = ""
     ) -> None:
@@ -231,6 +269,9 @@ class DnfHost:
         files = {"/etc/yum.repos.d/lab.repo": text, "/etc/dnf/dnf.conf": conf, "/etc/dnf/plugins/local.conf": local}
         self.write({**files, "/etc/dnf/vars/releasever": "1\n"})
 
+    def wait_for_mirror(self) -> None:
+        self.run("python3", "-c", _WAIT.format(port=PORT))
+
     def python(self, program: str) -> str:
         """What a program prints that is run by the host's own Python with the collection on its path."""
         return self.run("env", f"PYTHONPATH={ON_HOST}", "PYTHONDONTWRITEBYTECODE=1", "python3", "-", stdin=program)
@@ -246,11 +287,9 @@ def dnf_host(container: str, recipe: Recipe) -> Iterator[DnfHost]:
     )  # fmt: skip
     try:
         host = DnfHost(container)
-        # Debian's rpm keeps a database for every user but root; Red Hat's, which this stands for, has one.
-        host.write({"/etc/rpm/macros.lab": "%_dbpath /var/lib/rpm\n", f"{PLACE}/specs/none": ""})
-        serve = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", PLACE, str(PORT)]
-        podman.run("exec", "--detach", container, *serve)
-        host.run("python3", "-c", _WAIT.format(port=PORT))
+        host.write({**ONE_DATABASE, f"{PLACE}/specs/none": ""})
+        podman.run("exec", "--detach", container, *SERVE)
+        host.wait_for_mirror()
         yield host
     finally:
         podman.attempt("rm", "--force", "--time", "0", "--volumes", container)

@@ -64,7 +64,8 @@ finally:
 INSTALL = f"""
 import json, os, sys
 from {UTILS}.audit.host import Host
-from {UTILS}.patching.install import dnf, manager, managers, preflight, programs
+from {UTILS}.patching import dnf as asking
+from {UTILS}.patching.install import dnf, preflight, programs
 from {UTILS}.patching.install.request import Package, Request
 packages = [Package(*words) for words in %r]
 back, force = %r, %r
@@ -72,8 +73,9 @@ log = "/tmp/install.log"
 if os.path.exists(log):
     os.unlink(log)
 host = Host()
-found, why = managers.choose(host, programs.Programs())
-assert found is not None and found.name == "dnf", why
+# The container is a Debian one, and would be taken for that.
+interpreter, why = asking.find_interpreter(host)
+found = dnf.Dnf(host, programs.Programs(), interpreter)
 targets = [found.named(package) for package in packages]
 before = found.states()
 todo = preflight.Todo(tuple(packages))
