@@ -145,7 +145,8 @@ class _Rounds:
     def _look_back(self) -> None:
         """What was done so far, by all rollouts, and what is due in the light of that."""
         self.past = self.store.rollouts(self.customer, since=self.now - PAST)
-        known = [(events.of(one), manifest) for one, manifest in sound(reversed(self.past))]
+        # One at a time: a history of thousands of hosts is large.
+        known = ((events.of(one), manifest) for one, manifest in sound(reversed(self.past)))
         since = planning.installed_since(self.fresh, known)
         if since != self.since:
             self.since, self.due = since, {}
@@ -357,7 +358,7 @@ class _Rounds:
             for found in self._due(assigned):
                 if (assigned.plan.name, found.patch_class) in taken:
                     continue
-                ended = [(one.plan, events.of(one), one.id) for one in self.past]
+                ended = ((one.plan, events.of(one), one.id) for one in self.past if one.over)
                 if why := planning.not_again(found, assigned.plan.name, ended, self.now):
                     self.notes.append(f"plan {assigned.plan.name}, {found.patch_class}: {why}")
                     continue

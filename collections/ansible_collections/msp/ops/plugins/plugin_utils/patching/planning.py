@@ -42,8 +42,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import cl
 
 # When each version was seen first: by platform, package name, architecture and version.
 Available = Mapping[tuple[str, str, str, str], dt.datetime]
-# The version that a rollout left on an asset after its scan: by asset, package name and architecture.
-Since = Mapping[tuple[str, str, str], str]
+# The versions that rollouts left on assets after their scans: by asset, then by package name and architecture.
+Since = Mapping[str, Mapping[tuple[str, str], str]]
 # What a rollout left undone is planned again so long after it was over.
 AGAIN = dt.timedelta(days=1)
 
@@ -107,7 +107,8 @@ def due(
     moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
     for waiting in _waiting(plan, members, scans, available, now):
         update = waiting.one.update
-        if (since or {}).get((waiting.scan.asset, update.name, update.architecture)) == update.candidate:
+        done = since.get(waiting.scan.asset) if since else None
+        if done and done.get((update.name, update.architecture)) == update.candidate:
             continue
         key = (waiting.one.patch_class, waiting.since)
         if key not in moments:
@@ -126,25 +127,27 @@ def due(
     ]
 
 
-def installed_since(
-    scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Event], Manifest]]
-) -> dict[tuple[str, str, str], str]:
+def installed_since(scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Event], Manifest]]) -> Since:
     """What rollouts (events and manifest, the oldest first) left on assets after their last scan."""
-    found: dict[tuple[str, str, str], str] = {}
+    found: dict[str, Mapping[tuple[str, str], str]] = {}
     for history, manifest in past:
         platforms: dict[str, str] = {}
+        # Thousands of hosts of a platform share what a rollout left on them.
+        left_on = {
+            platform: {(entry.name, entry.architecture): entry.version for entry in manifest.for_platform(platform)}
+            for platform in {entry.platform for entry in manifest.entries}
+        }
         for event in history:
             if isinstance(event, Planned):
                 platforms = {target.asset: target.platform for ring in event.rings for target in ring.hosts}
             if not isinstance(event, HostEnded) or (scan := scans.get(event.result.asset)) is None:
                 continue
             result = event.result
-            entries = manifest.for_platform(platforms.get(result.asset, ""))
+            before, own = found.get(result.asset, {}), left_on.get(platforms.get(result.asset, ""), {})
             if result.outcome == ROLLED_BACK:
-                for entry in entries:
-                    found.pop((result.asset, entry.name, entry.architecture), None)
+                found[result.asset] = {package: before[package] for package in before if package not in own}
             elif result.outcome in DONE and result.at >= scan.at:
-                found |= {(result.asset, entry.name, entry.architecture): entry.version for entry in entries}
+                found[result.asset] = {**before, **own} if before else own
     return found
 
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import planning, windows
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, planning, windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Due
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     CLASSES,
     Entry,
+    HostResult,
     Judged,
     Manifest,
     Scan,
@@ -231,3 +232,28 @@ def test_all_that_is_due_and_nothing_else_is_in_one_manifest_of_its_class_and_or
     assert {(one.patch_class, entry.name) for one in found for entry in one.manifest.entries} == wanted
     assert [one.patch_class for one in found] == [name for name in CLASSES if any(name == c for c, _n in wanted)]
     assert due(scan(BROAD, *reversed(second)), scan(PILOT, *reversed(first)), since=since, now=now) == found
+
+
+def test_what_rollouts_left_on_an_asset_after_its_scan_waits_no_more_and_what_went_back_does() -> None:
+    """Of two rollouts the later one counts; a result from before the scan is in the scan."""
+    scans = {member.key: scan(member) for member in MEMBERS}
+    first = Manifest.of(Entry("debian-12", name, "amd64", "2") for name in ("openssl", "nginx"))
+    second = Manifest.of([Entry("debian-12", "openssl", "amd64", "3"), Entry("debian-13", "bash", "amd64", "5")])
+    targets = tuple(events.Target(HOSTS[one.key], one.key, one.name, "debian-12") for one in MEMBERS)
+    planned = events.Planned(NOW, "security", "m", NOW + DAY, (events.RingTargets("pilot", targets),), "anna")
+
+    def ended(asset: Member, outcome: str, at: dt.datetime = NOW + HOUR) -> events.HostEnded:
+        return events.HostEnded(at, HostResult(HOSTS[asset.key], asset.key, outcome, at))
+
+    def left(*past: tuple[list[events.Event], Manifest]) -> planning.Since:
+        return {asset: found for asset, found in planning.installed_since(scans, past).items() if found}
+
+    both = [planned, ended(PILOT, "patched"), ended(BROAD, "nothing")]
+    openssl, nginx = ("openssl", "amd64"), ("nginx", "amd64")
+    assert left((both, first)) == dict.fromkeys(HOSTS, {openssl: "2", nginx: "2"})
+    assert left((both, first), ([planned, ended(PILOT, "patched")], second)) == {
+        PILOT.key: {openssl: "3", nginx: "2"},
+        BROAD.key: {openssl: "2", nginx: "2"},
+    }
+    assert left(([*both, ended(PILOT, "rolled back")], first)) == {BROAD.key: {openssl: "2", nginx: "2"}}
+    assert left(([planned, ended(PILOT, "patched", NOW - HOUR), ended(BROAD, "failed")], first)) == {}
