@@ -248,9 +248,9 @@ def test_what_rollouts_left_on_an_asset_after_its_scan_waits_no_more_and_what_we
     def left(*past: tuple[list[events.Event], Manifest]) -> planning.Since:
         return {asset: found for asset, found in planning.installed_since(scans, past).items() if found}
 
-    both = [planned, ended(PILOT, "patched"), ended(BROAD, "nothing")]
+    both: list[events.Event] = [planned, ended(PILOT, "patched"), ended(BROAD, "nothing")]
     openssl, nginx = ("openssl", "amd64"), ("nginx", "amd64")
-    assert left((both, first)) == dict.fromkeys(HOSTS, {openssl: "2", nginx: "2"})
+    assert left((both, first)) == {key: {openssl: "2", nginx: "2"} for key in HOSTS}
     assert left((both, first), ([planned, ended(PILOT, "patched")], second)) == {
         PILOT.key: {openssl: "3", nginx: "2"},
         BROAD.key: {openssl: "2", nginx: "2"},
