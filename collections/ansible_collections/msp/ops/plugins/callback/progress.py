@@ -186,6 +186,7 @@ class _Screen:
     def close(self) -> None:
         """Leave the last state standing, and the terminal as it was."""
         self._over.set()
+        self._thread.join(2 * SECONDS)
         with self._lock:
             self._live.stop()
         atexit.unregister(self.close)

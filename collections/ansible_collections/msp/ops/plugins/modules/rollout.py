@@ -80,7 +80,8 @@ options:
     type: str
     default: ""
   language:
-    description: Language of the lines in RV(summary). Words that were recorded (reasons, what hosts said) stay as they are.
+    description:
+      - Language of the lines in RV(summary). Words that were recorded (reasons, what hosts said) stay as they are.
     type: str
     choices: [nl, en]
     default: en

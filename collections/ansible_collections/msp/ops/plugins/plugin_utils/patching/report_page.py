@@ -78,6 +78,11 @@ class Section:
     more: str
     empty: str
 
+    @property
+    def wide(self) -> bool:
+        """On a phone its first cells need the whole width."""
+        return self.key in (ASSETS, HISTORY)
+
     def labelled(self, row: Row) -> list[tuple[str, tuple[str, ...]]]:
         """The cells of a row, each with its label."""
         return list(zip(self.labels[1:], row.cells, strict=True))
@@ -288,10 +293,8 @@ def _stuck(one: Stuck, t: Words) -> Row:
 
 def _speed(one: OfPlan, name: str, speed: Speed, t: Words, several: bool) -> Row:
     total = speed.measured + speed.unknown
-    if speed.mean is None:
-        mean = t("prep.mean.unknown" if total else "prep.mean.none")
-    else:
-        mean = about(speed.mean, t)
+    nothing = t("prep.mean.unknown" if total else "prep.mean.none")
+    mean = nothing if speed.mean is None else about(speed.mean, t)
     measured = [t.count("prep.updates", total)]
     measured += [t("prep.speed.unknown", n=speed.unknown)] if speed.unknown else []
     agreed = t("prep.within", time=spoken(one.plan.classes[name].deadline, t))

@@ -159,10 +159,10 @@ def standing(
 def waits(plan: Plan, found: Compliance, under_way: Sequence[UnderWay], now: dt.datetime) -> Iterator[Wait]:
     """What waits for what, put together by class and by what is waited for."""
     groups: dict[tuple[Any, ...], list[tuple[OfAsset, Item]]] = defaultdict(list)
-    moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
+    waiting = _Waiting(plan, under_way, now)
     for asset in found.of_assets:
         for item in asset.waiting:
-            groups[_waits_for(plan, asset, item, under_way, now, moments)].append((asset, item))
+            groups[waiting.for_what(asset, item)].append((asset, item))
     order = sorted(groups, key=lambda key: (CLASSES.index(key[1]), WAITS.index(key[0]), key[2], str(key[3] or "")))
     for kind, patch_class, rollout, until in order:
         items = groups[kind, patch_class, rollout, until]
@@ -187,31 +187,33 @@ def _what(item: Item) -> str:
     return item.held
 
 
-def _waits_for(
-    plan: Plan,
-    asset: OfAsset,
-    item: Item,
-    under_way: Sequence[UnderWay],
-    now: dt.datetime,
-    moments: dict[tuple[str, dt.datetime], dt.datetime | None],
-) -> tuple[str, str, str, dt.datetime | None]:
-    """The kind, the class, the rollout and the moment that an update waits for."""
-    name = item.patch_class
-    if asset.state == UNKNOWN:  # what an old scan found proves nothing; a new one has to come first
-        return NOT_KNOWN, name, "", None
-    if item.exclusion is not None:
-        return EXCLUDED, name, "", None
-    if item.held:
-        return HELD, name, "", None
-    if (rollout := next((one for one in under_way if one.has(asset, item)), None)) is not None:
-        return IN_ROLLOUT, name, rollout.progress.rollout, rollout.progress.until
-    since = item.since or now
-    if (name, since) not in moments:
-        moments[name, since] = windows.installable_from(plan, name, since)
-    begin = moments[name, since]
-    if begin is None:
-        return NEVER, name, "", None
-    return (NEXT_RUN, name, "", None) if begin <= now else (DEFERRED, name, "", begin)
+class _Waiting:
+    """What is waited for: the rollouts under way, and the moments of the plan. One moment is computed once."""
+
+    def __init__(self, plan: Plan, under_way: Sequence[UnderWay], now: dt.datetime) -> None:
+        self.plan, self.under_way, self.now = plan, under_way, now
+        self.moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
+
+    def for_what(self, asset: OfAsset, item: Item) -> tuple[str, str, str, dt.datetime | None]:
+        """The kind, the class, the rollout and the moment that an update waits for."""
+        name = item.patch_class
+        if asset.state == UNKNOWN:  # what an old scan found proves nothing; a new one has to come first
+            return NOT_KNOWN, name, "", None
+        if item.exclusion is not None:
+            return EXCLUDED, name, "", None
+        if item.held:
+            return HELD, name, "", None
+        if (rollout := next((one for one in self.under_way if one.has(asset, item)), None)) is not None:
+            return IN_ROLLOUT, name, rollout.progress.rollout, rollout.progress.until
+        begin = self._begin(name, item.since or self.now)
+        if begin is None:
+            return NEVER, name, "", None
+        return (NEXT_RUN, name, "", None) if begin <= self.now else (DEFERRED, name, "", begin)
+
+    def _begin(self, name: str, since: dt.datetime) -> dt.datetime | None:
+        if (name, since) not in self.moments:
+            self.moments[name, since] = windows.installable_from(self.plan, name, since)
+        return self.moments[name, since]
 
 
 def attempts(past: Iterable[Past]) -> list[Attempt]:

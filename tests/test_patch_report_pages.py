@@ -1,0 +1,78 @@
+"""The report on patching as a person sees it: in a headless Chromium, on a phone and on a desk. Made data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.report_page import page, told
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import Stuck
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_standing import (
+    customer,
+    made,
+    nobody,
+)
+from tests.browser import CHROMIUM, chromium, measure
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
+PHONE, DESK = 390, 1280
+LONG = "adevicewithaverylongnamethatsomebodyoncethoughtwashelpful" * 3
+
+
+def write(tmp_path: Path, language: str = "nl", *, words: str = "", empty: bool = False) -> Path:
+    """The page of the made customer; words are everything that others wrote in it."""
+    found = nobody() if empty else made()
+    if words:
+        attempt = replace(found.attempts[0], name=words, reason=words, changes=((words, words, words),))
+        stuck = (Stuck(words, "security", words),)
+        found = replace(found, attempts=(attempt,), without=(words,), stuck=stuck)
+    said = told(found, customer(language, words or "Bakkerij Jansen"), words or "Noordkaap IT", "patch-report.json")
+    path = tmp_path / "report.html"
+    path.write_text(page(said), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [320, PHONE, 768, DESK])
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_nothing_is_wider_than_the_screen_and_nothing_too_small_to_read(
+    language: str, width: int, tmp_path: Path
+) -> None:
+    found = measure(write(tmp_path, language), tmp_path, width)
+    assert (found["width"], found["beyond"], found["small"]) == (width, [], [])
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_person_sees_every_machine_what_waits_and_what_was_done(width: int, tmp_path: Path) -> None:
+    items = measure(write(tmp_path, "en"), tmp_path, width)["items"]
+    assert {group for group, _words in items} == {"assets", "waits", "rollouts", "speed", "history"}
+    (late,) = (words for group, words in items if group == "assets" and "jansen-srv01" in words)
+    assert "late since 17 Jun 2026 14:00" in late and "4 updates" in late
+    assert any("nginx.service has failed" in words for group, words in items if group == "history")
+    assert sum(group == "assets" for group, _words in items) == 7
+
+
+def test_very_long_words_do_not_widen_the_page_of_a_phone(tmp_path: Path) -> None:
+    found = measure(write(tmp_path, words=LONG), tmp_path, PHONE)
+    assert (found["width"], found["beyond"]) == (PHONE, [])
+
+
+def test_a_customer_without_anything_has_a_page_too(tmp_path: Path) -> None:
+    found = measure(write(tmp_path, empty=True), tmp_path, PHONE)
+    assert (found["width"], found["beyond"], found["items"]) == (PHONE, [], [])
+
+
+def test_the_content_policy_lets_the_page_be_styled_and_blocks_everything_else(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    probe = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\"></body>"
+    path.write_text(path.read_text().replace("</body>", probe), encoding="utf-8")
+    assert "<title>ran</title>" not in chromium(tmp_path, "--dump-dom", path.as_uri())
+
+
+def test_it_prints_on_a4(tmp_path: Path) -> None:
+    target = tmp_path / "report.pdf"
+    chromium(tmp_path, f"--print-to-pdf={target}", "--no-pdf-header-footer", write(tmp_path).as_uri())
+    boxes = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", target.read_bytes())
+    assert {tuple(round(float(n)) for n in box.split()) for box in boxes} == {(0, 0, 595, 842)}
