@@ -364,7 +364,7 @@ def _when_host_ended(event: events.HostEnded, rollout: Rollout) -> Rollout:
     host = _one(event, event.result.host, rollout, lambda host: host.state in (WORKING, LOST))
     outcome = event.result.outcome
     _need(rollout, event, (outcome in OUTCOMES, f"{outcome!r} is no outcome"))
-    if host.rolling and outcome in (REFUSED, *DONE):
+    if host.rolling and (outcome in (REFUSED, *DONE) or _known_before(host, event)):
         return _with_host(rollout, _not_back(host, event))
     ended = replace(
         host,
@@ -384,6 +384,12 @@ def _when_host_ended(event: events.HostEnded, rollout: Rollout) -> Rollout:
 
 def _with_host(rollout: Rollout, host: Host) -> Rollout:
     return replace(rollout, hosts={**rollout.hosts, host.name: host})
+
+
+def _known_before(host: Host, event: events.HostEnded) -> bool:
+    """A failure that is no newer than what was known when the way back was begun: it is the one on the way there."""
+    failed = event.result.outcome == FAILED
+    return failed and host.result is not None and event.result.at <= host.result.at
 
 
 def _not_back(host: Host, event: events.HostEnded) -> Host:

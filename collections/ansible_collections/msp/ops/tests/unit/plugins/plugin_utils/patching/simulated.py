@@ -237,7 +237,9 @@ class Sim:
         if found is None:
             log.happened(events.HostIdle(self.now(), name))
         else:
-            result = HostResult(name, host.target.asset, found, self.now())
+            ended = self.hosts[name].until
+            at = self.now() if found == "lost" or ended is None else ended  # by the host's own clock
+            result = HostResult(name, host.target.asset, found, at)
             log.happened(events.HostEnded(self.now(), result, self.hosts[name].takes.total_seconds()))
         self.between(controller)
 

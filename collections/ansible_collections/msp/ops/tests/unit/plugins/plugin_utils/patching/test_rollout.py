@@ -27,6 +27,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_r
     DAY,
     EVENING,
     HOUR,
+    MINUTE,
     NAMES,
     NOON,
     PILOT,
@@ -109,7 +110,7 @@ SEQUENCES: dict[str, tuple[tuple[Event, ...], str]] = {
             *HALF,
             HALTED,
             events.RollbackStarted(NOON, ("db1",)),
-            ended("db1", "failed"),
+            ended("db1", "failed", at=EVENING + HOUR),
             events.RollbackStarted(NOON, ("db1",)),
         ),
         "db1 was rolled back before",
@@ -215,6 +216,18 @@ def test_a_way_back_that_did_not_begin_leaves_its_host_unwell(outcome: str, trie
     halted = rollout(*PILOT, failed("pilot", till="broken"), events.RollbackStarted(NOON, ("till",)))
     found = halted.after(ended("till", outcome)).hosts["till"]
     assert (found.state, found.unwell, found.went_back) == ("patched", "broken", tried)
+
+
+def test_a_failure_that_was_known_before_the_way_back_is_none_of_the_way_back() -> None:
+    """The controller died before it asked the host to go back: a look finds the failure of the way there."""
+    halted = rollout(*HALF, HALTED, events.RollbackStarted(NOON, ("db1",)))
+
+    found = halted.after(ended("db1", "failed")).hosts["db1"]
+    assert (found.state, found.rolling, found.went_back) == ("failed", False, False)
+
+    lost = halted.after(ended("db1", "lost", at=EVENING + HOUR))
+    assert lost.after(ended("db1", "rolled back", at=EVENING + MINUTE)).hosts["db1"].went_back
+    assert halted.after(ended("db1", "failed", at=EVENING + HOUR)).hosts["db1"].went_back
 
 
 def test_a_host_that_was_lost_may_be_down_also_after_it_left() -> None:

@@ -52,6 +52,8 @@ def _hosts_are_what_it_says(sim: Sim, end: deciding.Wait) -> None:
         if host.state != states.LOST and not host.left_lost:
             assert real.record in may[host.state], f"{name} is {real.record}, and the rollout says {host.state}"
             assert real.record != RUNNING
+        if host.state == states.FAILED and host.went_back:
+            assert real.back, f"{name} was never begun to go back, and the rollout says that it did not work"
         if rollout.over and not host.done and host.state != states.LEFT:
             assert name in rollout.undone, f"{name} is forgotten"
     assert not rollout.working()
