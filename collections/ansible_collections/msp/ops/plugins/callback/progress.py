@@ -82,10 +82,10 @@ class CallbackModule(CallbackBase):
         self._hear(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._hear(result)
+        self._hear(result, failed=True)  # the result itself does not say so where errors are ignored
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._hear(result)
+        self._hear(result, unreachable=True)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if self._screen is not None:
@@ -94,7 +94,7 @@ class CallbackModule(CallbackBase):
 
     # What we do with it
 
-    def _hear(self, result: Any) -> None:
+    def _hear(self, result: Any, **how: bool) -> None:
         action = str(result.task.action)
         if action not in (ROLLOUT, INSTALL) or self.get_option("view") == "none":
             return
@@ -104,9 +104,9 @@ class CallbackModule(CallbackBase):
         if self._watched is None:
             self._watched = watching.Watched()
         if action == ROLLOUT:
-            self._heard(dict(result.result))
+            self._heard({**result.result, **how})
         else:
-            self._ended(str(result.host.name), dict(result.result))
+            self._ended(str(result.host.name), {**result.result, **how})
 
     def _heard(self, said: dict[str, Any]) -> None:
         self._watched = self._watched.heard(said)

@@ -59,5 +59,5 @@ def _window(found: Progress, now: dt.datetime, t: Words) -> str:
 
 
 def _one_line(words: str) -> str:
-    """Indentation stays; what a terminal would obey does not."""
-    return " " * (len(words) - len(words.lstrip(" "))) + shown(words)
+    """Columns stay as they are; what a terminal would obey does not."""
+    return "".join(character if character.isprintable() else "?" for character in words)

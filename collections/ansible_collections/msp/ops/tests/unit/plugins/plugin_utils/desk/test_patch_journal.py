@@ -13,10 +13,12 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_journal
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import plain_entry
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.patch_journal import JOURNAL, tell, tell_at_once
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, Manifest
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan_netbox import SLUG, customer
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import RINGS
@@ -24,6 +26,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.register.confte
 
 JANSEN = Customer(1, SLUG, "Bakkerij Jansen", None)
 NOW = dt.datetime.now(dt.UTC)
+MANIFEST = Manifest.of([Entry("debian-12", "openssl", "amd64", "2", patch_class="security")])
 OTHERS = {"id": 900, "assigned_object_type": "tenancy.tenant", "assigned_object_id": 2, "comments": "of somebody else"}
 
 
@@ -37,9 +40,11 @@ class Made:
         netbox.filters[JOURNAL] = ["id", "id__lt", "assigned_object_type", "assigned_object_id"]
         self.rollout = self.plan(NOW)
 
-    def plan(self, at: dt.datetime, manifest: str = "hash") -> str:
+    def plan(self, at: dt.datetime, manifest: str = "") -> str:
+        manifest = manifest or MANIFEST.hash()
         planned = events.Planned(at, "security", manifest, at + dt.timedelta(days=14), RINGS, "timer")
-        stored = events.starting(SLUG, "office", "plan", planned, {})
+        body = {"manifest": [plain_entry(entry) for entry in MANIFEST.entries], "plan": "office"}
+        stored = events.starting(SLUG, "office", "plan", planned, body)
         self.store.record_rollout(stored, fence=0)
         return stored.id
 
@@ -78,7 +83,7 @@ def made(store: Store, netbox: MadeNetBox) -> Made:
 
 
 def test_an_approval_is_written_to_the_tenant_once(made: Made) -> None:
-    made.ask(events.Approved(NOW, "hash", "A. de Vries", "Agreed by mail"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), "A. de Vries", "Agreed by mail"))
 
     assert made.tell(check=True) and made.netbox.written == []
     first = made.tell()
@@ -97,13 +102,13 @@ def test_an_approval_is_written_to_the_tenant_once(made: Made) -> None:
 
 
 def test_where_nobody_asked_anything_netbox_is_not_asked_either(made: Made) -> None:
-    made.ask(events.Approved(NOW, "hash", events.THE_PLAN, "automatic"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), events.THE_PLAN, "automatic"))
     assert made.tell() == []
     assert JOURNAL not in {endpoint for _method, endpoint, _query in made.netbox.seen}
 
 
 def test_a_run_that_died_after_the_write_writes_nothing_twice_and_goes_on_with_the_rest(made: Made) -> None:
-    made.ask(events.Approved(NOW, "hash", "anna", "agreed"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), "anna", "agreed"))
     made.tell()  # and dies: nothing of it is noted anywhere but in NetBox
     made.keep()
     made.ask(events.Paused(NOW, "anna", "stocktaking"))
@@ -115,7 +120,7 @@ def test_a_run_that_died_after_the_write_writes_nothing_twice_and_goes_on_with_t
 
 
 def test_where_netbox_does_not_answer_it_is_a_warning_and_the_next_run_writes_it(made: Made) -> None:
-    made.ask(events.Approved(NOW, "hash", "anna", "agreed"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), "anna", "agreed"))
 
     def down() -> Register:
         raise MspError("MSP-REG-001", "NetBox to answer", "nothing", "start it")
@@ -134,7 +139,7 @@ def test_where_netbox_does_not_answer_it_is_a_warning_and_the_next_run_writes_it
 
 def test_a_lost_answer_of_netbox_is_no_second_entry(made: Made) -> None:
     """NetBox took the entry, and its answer never came."""
-    made.ask(events.Approved(NOW, "hash", "anna", "agreed"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), "anna", "agreed"))
     made.netbox.refusal = (502, b"<html>")
     with pytest.raises(MspError):
         made.tell()
@@ -145,7 +150,7 @@ def test_a_lost_answer_of_netbox_is_no_second_entry(made: Made) -> None:
 
 
 def test_of_two_runs_at_once_one_writes_and_the_other_leaves_it_to_that_one(made: Made) -> None:
-    made.ask(events.Approved(NOW, "hash", "anna", "agreed"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), "anna", "agreed"))
     with leases.holding(made.store, f"patch-journal:{SLUG}"):
         assert made.tell() == []
     assert made.netbox.written == []
@@ -155,7 +160,7 @@ def test_of_two_runs_at_once_one_writes_and_the_other_leaves_it_to_that_one(made
 def test_what_another_run_wrote_before_the_lease_was_ours_is_not_written_again(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made.ask(events.Approved(NOW, "hash", "anna", "agreed"))
+    made.ask(events.Approved(NOW, MANIFEST.hash(), "anna", "agreed"))
     holding = leases.holding
 
     def late(*arguments: Any, **more: Any) -> Any:
