@@ -7,6 +7,7 @@ made packages, or out of Debian's own security archive.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, journal
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout, fold
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from lab import hosts as lab_hosts
@@ -235,6 +236,8 @@ def test_a_rollout_goes_through_its_rings_one_batch_a_tick_and_netbox_says_so(of
     assert order == ["canary", "early", "broad"]
     assert [event.ring for event in history if isinstance(event, events.GatePassed)] == ["canary", "early", "broad"]
     assert isinstance(history[-1], events.Completed)
+    # Whoever looks at the run sees each host as it ends.
+    assert re.search(rf"^{CANARY}\.{OFFICE}: patched; 1 of 5 done, 0 at work", ran[0].output, re.MULTILINE)
 
 
 def test_after_it_nothing_is_due_and_a_tick_writes_nothing(office: Office) -> None:
@@ -246,6 +249,19 @@ def test_after_it_nothing_is_due_and_a_tick_writes_nothing(office: Office) -> No
     assert ran.status == 0, ran.output[-4000:]
     assert office.stored() == before
     assert re.search(r"localhost .*changed=0", ran.output)
+
+
+def test_the_report_tells_of_what_was_done_on_each_host(office: Office) -> None:
+    reports = office.place / "reports"
+    ran = office.play("patch_report", "-e", f"customer={OFFICE}", "-e", f"report_directory={reports}")
+
+    assert ran.status == 0, ran.output[-4000:]
+    data = json.loads((reports / OFFICE / "patch-report.json").read_text())
+    assert data["assets"] == {"in time": 5, "waived": 0, "late": 0, "unknown": 0}
+    assert {(one["name"], one["outcome"]) for one in data["history"]} == {(host, "patched") for host in FLEET}
+    assert all(["lab-till:amd64", "1.0", "1.1"] in one["changes"] for one in data["history"])
+    (plan,) = data["plans"]
+    assert (plan["waits"], plan["time_to_patch"]["security"]["measured"]) == ([], 5)
 
 
 def test_what_breaks_its_service_stops_at_the_canary_and_the_other_rings_keep_what_they_have(office: Office) -> None:
@@ -275,6 +291,11 @@ def test_a_person_aborts_it_and_nothing_of_it_is_tried_again_by_itself(office: O
     again = office.tick()
     assert again.status == 0, again.output[-4000:]
     assert "was aborted by A. de Vries" in again.output
+    (tenant,) = office.netbox.all(f"tenancy/tenants/?slug={OFFICE}")
+    on_it = f"assigned_object_type=tenancy.tenant&assigned_object_id={tenant['id']}"
+    told = [str(entry["comments"]) for entry in office.netbox.all(f"extras/journal-entries/?{on_it}")]
+    (entry,) = (words for words in told if journal.OURS in words)
+    assert "aborted by A. de Vries" in entry and "The maker sends another" in entry
     assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
 
 

@@ -69,7 +69,7 @@ class Made:
         self.store.record_rollout(stored, fence=0)
         versions = ({"openssl:amd64": "1"}, {"openssl:amd64": "2"})
         result = HostResult(one.host, one.asset, "patched", began + HOUR, *versions)
-        history = (
+        history: tuple[events.Event, ...] = (
             events.Approved(began, MANIFEST.hash(), events.THE_PLAN, "automatic"),
             events.RingOpened(began, "pilot"),
             events.BatchStarted(began, "pilot", (one.host,)),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -57,7 +58,7 @@ TZDATA = judged("tzdata", "2025a-0+deb12u1", "2025b-0+deb12u2", "routine")
 HELD = judged("libreoffice-core", "4:7.4.7-1", "4:7.4.8-1", held="hold")
 POSTGRES = judged("postgresql-15", "15.12-0+deb12u2", "15.14-0+deb12u1")
 OLD = scan("oven-panel", OPENSSL, KERNEL, at=NOW - 12 * DAY)
-SCANS: dict[str, tuple[Scan | None, Scan | None]] = {
+SCANS: Mapping[str, tuple[Scan | None, Scan | None]] = {
     MEMBERS[name].key: (found, found)
     for name, found in {
         "jansen-srv01": scan("jansen-srv01", OPENSSL, KERNEL, TZDATA, POSTGRES),

@@ -42,7 +42,7 @@ def test_what_the_plan_approved_is_nobodys_word() -> None:
 
 def test_whatever_a_person_can_ask_has_its_entry() -> None:
     for action in asking.ACTIONS:
-        history = [PLANNED] if action == asking.APPROVE else [PLANNED, APPROVED]
+        history: list[events.Event] = [PLANNED] if action == asking.APPROVE else [PLANNED, APPROVED]
         if action == asking.RESUME:
             history.append(events.Paused(NOON, "anna", "why"))
         from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import fold
