@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
         ("onboard", [], "found none. What to do: add -e contract_file="),
         ("onboard", ["contract_file="], "found none. What to do: add -e contract_file="),
         ("patch_calendar", [], "found none. What to do: add -e customer="),
+        ("patch_report", [], "found none. What to do: add -e customer="),
         ("verify", [], "found customer=none and sheet=none. What to do: add -e customer="),
         ("verify", ["customer=acme"], "found customer=acme and sheet=none. What to do: add -e customer="),
         ("verify", ["sheet=a.xlsx"], "found customer=none and sheet=a.xlsx. What to do: add -e customer="),

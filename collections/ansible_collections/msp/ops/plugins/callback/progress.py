@@ -19,6 +19,7 @@ description:
     what comes next.
   - In a terminal that is a view below the lines of the run, drawn anew every second. Elsewhere it is plain lines, one
     for each host that ends.
+  - Under ansible-runner, and so in AWX, it is always lines.
   - Tasks of other modules are not looked at.
 requirements:
   - rich, for the view in a terminal
@@ -57,6 +58,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
 ROLLOUT, INSTALL = "msp.ops.rollout", "msp.ops.patch_install"
 SECONDS = 1.0
+# ansible-runner sets it for each run.
+RUNNER = "AWX_ISOLATED_DATA_DIR"
 
 
 def _now() -> dt.datetime:
@@ -149,7 +152,10 @@ class CallbackModule(CallbackBase):
 
 
 def _terminal() -> bool:
-    return bool(sys.stdout and sys.stdout.isatty()) and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    """Whether somebody looks at a terminal. ansible-runner (and so AWX) has one that only a log is made of."""
+    if RUNNER in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb"):
+        return False
+    return bool(sys.stdout and sys.stdout.isatty())
 
 
 class _Screen:
@@ -174,6 +180,8 @@ class _Screen:
                 vertical_overflow="crop",
             )
             self._live.start()
+            # The cursor stays: a run that is killed could not bring it back.
+            self._live.console.show_cursor(True)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         atexit.register(self.close)
