@@ -98,6 +98,13 @@ options:
       - The moment (UTC) after which who asks may begin or roll back nothing any more. RV(state) is V(none) then, and
         nothing was done. M(msp.ops.rollout) sets it before its lease ends, so that of two controllers never both begin.
     type: str
+  open_rollouts:
+    description:
+      - The rollouts that are not over, whatever hosts they are for. What the host keeps of others goes once it is 120
+        days old and the host has no version any more that they brought.
+      - Without it nothing is pruned.
+    type: list
+    elements: str
   margins:
     description: MiB that stay free, by path. What is not given is as in the default.
     type: dict

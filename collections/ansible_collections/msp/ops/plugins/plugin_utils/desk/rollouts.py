@@ -279,7 +279,11 @@ class _Rounds:
             for name in decision.event.hosts:
                 self.work.append(self._ask(one, assigned, name, answering.ROLLBACK, begin_by=last.isoformat()))
         elif isinstance(decision, deciding.Start):
-            more = {"begin_by": last.isoformat(), "deadline": decision.closes.isoformat()}
+            more = {
+                "begin_by": last.isoformat(),
+                "deadline": decision.closes.isoformat(),
+                "open_rollouts": sorted(self.open),
+            }
             self.work += [self._ask(one, assigned, name, answering.START, **more) for name in decision.event.hosts]
         self.acted.add(one.rollout.id)
         return True

@@ -31,6 +31,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     managers,
     outcome,
     preflight,
+    pruning,
     timers,
     units,
     work,
@@ -238,7 +239,7 @@ class Desk:
 
     def _begin(self, rollout: Rollout, request: Request, mode: str, targets: list[str], plan: dict) -> dict:
         """Write down the host as it is and what is to be done, and give it to systemd."""
-        now = time.time()
+        now, states = time.time(), self.manager.states()
         name = "%s-%06d-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)), now % 1 * 1e6, os.getpid())
         attempt = rollout.begin(name)
         attempt.write(REQUEST, {"request": request.as_dict(), "mode": mode, "targets": targets, "plan": plan})
@@ -246,7 +247,7 @@ class Desk:
             BEFORE,
             {
                 "at": now,
-                "packages": {state.key: state.version for state in self.manager.states().values()},
+                "packages": {state.key: state.version for state in states.values()},
                 "boot": identity.boot(self.host),
                 "baseline": checks.baseline(self.host, self.programs),
             },
@@ -257,6 +258,8 @@ class Desk:
             rollout.forget(attempt)
             return refused([error], plan)
         make_current(attempt)
+        if request.open_rollouts is not None:
+            pruning.prune(self.top, (request.rollout, *request.open_rollouts), states, now)
         return answer(looking.WORKING, changed=True, plan=plan, log=attempt.log)
 
     def _run(self, attempt: Attempt, mode: str, rollout: str) -> MspError | None:

@@ -47,7 +47,8 @@ class Package:
 class Request:
     """The host's part of one rollout. deadline and begin_by are moments in seconds since 1970; None: there is no end.
 
-    margins are MiB that stay free, by path. before and after are checks as plan.plain() writes them.
+    margins are MiB that stay free, by path. before and after are checks as plan.plain() writes them. open_rollouts are
+    those that are not over, on any host: what is kept of others may be pruned. None: nothing is.
     """
 
     rollout: str
@@ -63,6 +64,7 @@ class Request:
     lock_timeout: int = 60
     controller_time: float | None = None
     begin_by: float | None = None
+    open_rollouts: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -91,6 +93,7 @@ def parse(arguments: dict) -> Request:
     begin_by = _moment("begin_by", arguments.get("begin_by"), wrong)
     margins = dict(MARGINS)
     margins.update(_margins(arguments.get("margins") or {}, wrong))
+    still_open = arguments.get("open_rollouts")
     if wrong:
         raise MspError(
             "MSP-PAT-100",
@@ -112,13 +115,15 @@ def parse(arguments: dict) -> Request:
         lock_timeout=int(arguments.get("lock_timeout") or 0),
         controller_time=controller,
         begin_by=begin_by,
+        open_rollouts=None if still_open is None else tuple(str(name) for name in still_open),
     )
 
 
 def restore(kept: dict) -> Request:
     """A request again out of what as_dict() gave."""
     packages = tuple(Package(**row) for row in kept["packages"])
-    return Request(**dict(kept, packages=packages, before=tuple(kept["before"]), after=tuple(kept["after"])))
+    lists = {name: tuple(kept[name]) for name in ("before", "after", "open_rollouts") if kept.get(name) is not None}
+    return Request(**dict(kept, packages=packages, **lists))
 
 
 def _package(row: dict, wrong: list[str]) -> Package:

@@ -23,6 +23,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "checks_after": {"type": "list", "elements": "dict", "default": []},
     "check_seconds": {"type": "int", "default": 60},
     "deadline": {"type": "str"},
+    "open_rollouts": {"type": "list", "elements": "str"},
     "begin_by": {"type": "str"},
     "margins": {"type": "dict", "default": {}},
     "lock_timeout": {"type": "int", "default": 60},
