@@ -24,7 +24,7 @@ def begun(watched: Watched, now: dt.datetime) -> Iterator[str]:
     at_work = {one.rollout for one in watched.asked.values()}
     for found in watched.rollouts:
         if found.rollout in at_work:
-            yield from (_one_line(line) for line in progress.lines(found, now, watched.language))
+            yield from (one_line(line) for line in progress.lines(found, now, watched.language))
 
 
 def ended(before: Watched, after: Watched, host: str, said: Mapping[str, Any], now: dt.datetime) -> str:
@@ -36,7 +36,7 @@ def ended(before: Watched, after: Watched, host: str, said: Mapping[str, Any], n
     outcome, why = outcome_of(said)
     state = progress.host_state(outcome or states.WORKING, t) if outcome else _checked(said, t)
     now_at = next(one for one in after.rollouts if one.rollout == found.rollout)
-    return _one_line(f"{host}: {state}{f': {why}' if why else ''}; {_count(now_at, t)}{_window(now_at, now, t)}")
+    return one_line(f"{host}: {state}{f': {why}' if why else ''}; {_count(now_at, t)}{_window(now_at, now, t)}")
 
 
 def _checked(said: Mapping[str, Any], t: Words) -> str:
@@ -58,6 +58,6 @@ def _window(found: Progress, now: dt.datetime, t: Words) -> str:
     return "; " + t("prog.window.left", time=progress.spoken_length(found.open_until - now, t))
 
 
-def _one_line(words: str) -> str:
+def one_line(words: str) -> str:
     """Columns stay as they are; what a terminal would obey does not."""
     return "".join(character if character.isprintable() else "?" for character in words)
