@@ -86,7 +86,8 @@ class Conversation:
             return said if isinstance(said, dict) else installing.silent(said)
         ask = what if self.action.dry else installing.LOOK
         while True:
-            said = self.action.ask({**self.arguments, "action": ask}, self.variables)
+            linger = installing.lingering(self.arguments["linger"], course, self.patience, dt.datetime.now(dt.UTC))
+            said = self.action.ask({**self.arguments, "action": ask, "linger": linger}, self.variables)
             now = dt.datetime.now(dt.UTC)
             if isinstance(said, dict) and said.get("failed"):
                 return dict(said)
@@ -97,5 +98,6 @@ class Conversation:
             if step == installing.OVER or self.action.dry:
                 return installing.over(self.host, self.asset, said, course, patience=self.patience, now=now)
             if step == installing.ASK:
-                time.sleep(self.arguments["poll"])
+                phase = said.get("phase") if isinstance(said, dict) else None
+                time.sleep(installing.pause(state, phase, self.arguments["poll"], linger))
             ask = what if step == installing.START else installing.LOOK

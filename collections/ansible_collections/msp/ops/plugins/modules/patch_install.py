@@ -125,9 +125,15 @@ options:
     type: int
     default: 600
   poll:
-    description: Seconds between two questions.
+    description: Seconds between two questions to a host that does not answer, or is about to reboot.
     type: float
     default: 3
+  linger:
+    description:
+      - Seconds that a host which is at work may take to answer a look. It answers as soon as the work is over, so that
+        few questions are asked and the end is heard of at once. V(0) makes it answer at once.
+    type: float
+    default: 20
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow

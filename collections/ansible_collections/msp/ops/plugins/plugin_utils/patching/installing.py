@@ -75,6 +75,16 @@ def next_step(action: str, state: str | None, course: Course, patience: Patience
     return OVER if now - course.began >= patience.wait else ASK
 
 
+def lingering(linger: float, course: Course, patience: Patience, now: dt.datetime) -> float:
+    """For how many seconds a host that is at work may keep its answer back: no longer than its end is waited for."""
+    return max(0.0, min(linger, (patience.wait - (now - course.began)).total_seconds()))
+
+
+def pause(state: str | None, phase: str | None, poll: float, linger: float) -> float:
+    """Seconds before the next question. Who is at work waits with the answer by itself, but for a reboot."""
+    return 0.0 if linger > 0 and state == WORKING and phase != REBOOTING else poll
+
+
 def _silent(action: str, course: Course, patience: Patience, now: dt.datetime) -> str:
     if course.heard is None and action != LOOK:
         return OVER

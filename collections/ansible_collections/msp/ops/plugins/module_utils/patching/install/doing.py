@@ -58,6 +58,8 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.request i
 
 INSTALL, ROLLBACK = "install", "rollback"
 TAKEN = "MSP-PAT-114"
+# So often it is seen whether the work has come to its end, in seconds.
+GLANCE = 0.5
 
 
 class Desk:
@@ -148,7 +150,7 @@ class Desk:
     def look(self, request: Request) -> dict:
         """What became of it; and what was cut off is taken up again, unless this is check mode."""
         attempt = Rollout(request.rollout, self.top).current()
-        working = units.working(self.programs)
+        working = self._linger(request, attempt)
         if attempt is None:
             ours = working is not None and working.startswith(request.rollout + " ")
             return answer(looking.WORKING if ours else looking.NONE)
@@ -174,6 +176,21 @@ class Desk:
             said = result_of(outcome.FAILED, why, phase=(status or {}).get("phase"))
         phase = (status or {}).get("phase")
         return answer(state, changed=changed, phase=phase, result=said, log=attempt.log, will=do)
+
+    def _linger(self, request: Request, attempt: Attempt | None) -> str | None:
+        """What systemd says of the unit of the work, as soon as this attempt has ended or the time for it is over.
+
+        A host that is about to reboot says so at once: a question that it could not answer any more would be lost.
+        """
+        end = time.monotonic() + (0 if self.check else request.linger)
+        while True:
+            working = units.working(self.programs)
+            ours = attempt is not None and working == units.description(request.rollout, attempt.name)
+            if attempt is None or not ours or time.monotonic() >= end:
+                return working
+            if (attempt.read(STATUS) or {}).get("phase") == work.REBOOTING:
+                return working
+            time.sleep(GLANCE)
 
     def well(self, request: Request) -> dict:
         """Is the host well now, held against what it was before the rollout first touched it? Changes nothing.

@@ -48,7 +48,8 @@ class Request:
     """The host's part of one rollout. deadline and begin_by are moments in seconds since 1970; None: there is no end.
 
     margins are MiB that stay free, by path. before and after are checks as plan.plain() writes them. open_rollouts are
-    those that are not over, on any host: what is kept of others may be pruned. None: nothing is.
+    those that are not over, on any host: what is kept of others may be pruned. None: nothing is. linger: seconds that
+    a look at work that goes on may wait for its end.
     """
 
     rollout: str
@@ -65,6 +66,7 @@ class Request:
     controller_time: float | None = None
     begin_by: float | None = None
     open_rollouts: tuple[str, ...] | None = None
+    linger: float = 0.0
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -115,6 +117,7 @@ def parse(arguments: dict) -> Request:
         lock_timeout=int(arguments.get("lock_timeout") or 0),
         controller_time=controller,
         begin_by=begin_by,
+        linger=float(arguments.get("linger") or 0),
         open_rollouts=None if still_open is None else tuple(str(name) for name in still_open),
     )
 

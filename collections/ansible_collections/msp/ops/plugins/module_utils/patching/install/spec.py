@@ -31,6 +31,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "wait": {"type": "int", "default": 3600},
     "lost_after": {"type": "int", "default": 600},
     "poll": {"type": "float", "default": 3.0},
+    "linger": {"type": "float", "default": 20.0},
 }
 # What concerns the controller alone, and is not sent on.
 OF_THE_CONTROLLER = ("wait", "lost_after", "poll")

@@ -32,6 +32,34 @@ SAID: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("linger", "began", "seconds"),
+    [(20, 30, 20), (0, 30, 0), (20, 60, 0), (20, 61, 0), (3600, 59, 60)],
+)
+def test_a_host_keeps_its_answer_back_for_no_longer_than_its_end_is_waited_for(
+    linger: float, began: int, seconds: float
+) -> None:
+    talk = Course(NOW - began * MINUTE)
+    assert installing.lingering(linger, talk, PATIENCE, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "linger", "seconds"),
+    [
+        ("working", "installing", 20, 0),
+        ("working", None, 20, 0),  # it was begun just now
+        ("working", "rebooting", 20, 3),
+        ("working", "installing", 0, 3),
+        ("rebooting", "rebooting", 20, 3),
+        (None, None, 20, 3),  # no answer
+    ],
+)
+def test_who_is_at_work_is_asked_at_once_for_it_waits_by_itself(
+    state: str | None, phase: str | None, linger: float, seconds: float
+) -> None:
+    assert installing.pause(state, phase, 3.0, linger) == seconds
+
+
 def course(*, heard: int | None = 0, asked: bool = False, joined: bool = False, rebooting: int | None = None) -> Course:
     """Minutes before NOW."""
     return Course(
