@@ -116,7 +116,7 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
         (one.plan, compliance(one.plan, one.members, scans, available, past, since=since, now=now))
         for one in assignment.plans
     ]
-    under_way, stuck = _open(steering.status(store, register, customer.slug)["rollouts"], past)
+    under_way, stuck = _open(steering.status_with(store, assignment, customer.slug)["rollouts"], past)
     return standing(
         plans,
         under_way,

@@ -104,13 +104,13 @@ def round_with(store: Store, assignment: Assignment, setting: Setting, tick: Tic
     return rounds.take(assignment, answers)
 
 
-def preview(store: Store, register: Register, setting: Setting, *, new: bool = True) -> Round:
-    """What a run would do next and why; new: with the rollouts that it would begin. Takes no lease, writes nothing."""
-    return preview_with(store, patch_plans.plans_of_slug(register, setting.customer, store.now()), setting, new=new)
+def preview(store: Store, register: Register, setting: Setting) -> Round:
+    """What a run would do next and why. Takes no lease, writes nothing."""
+    return preview_with(store, patch_plans.plans_of_slug(register, setting.customer, store.now()), setting)
 
 
 def preview_with(store: Store, assignment: Assignment, setting: Setting, *, new: bool = True) -> Round:
-    """The same with NetBox's plans as they were read."""
+    """The same with NetBox's plans as they were read; new: with the rollouts that a run would begin."""
     checked = dataclasses.replace(setting, check=True)
     return _Rounds(store, checked, Tick("", 0, store.now())).preview(assignment, new=new)
 
@@ -235,8 +235,9 @@ class _Rounds:
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
                 continue
-            # One batch a run: what follows it is the next run's. The last round only says what comes.
-            idle = isinstance(decision, deciding.Wait) or self.setting.last or one.rollout.id in self.acted
+            # One batch a run, and its gate where nothing soaks: it begins nothing. The last round only says what comes.
+            enough = one.rollout.id in self.acted and not isinstance(decision, deciding.Judge)
+            idle = isinstance(decision, deciding.Wait) or self.setting.last or enough
             if idle or self._give(one, assigned, decision):
                 return self._said(one, assigned, decision, stuck)
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import rollouts
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans, rollouts
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import Opened, manifest_of
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Setting
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import asking, events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assignment
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.history import TRIES
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
@@ -68,10 +69,15 @@ def _added(one: Opened, event: asking.Asked) -> bool:
 
 def status(store: Store, register: Register, customer: str, language: str = "en") -> dict[str, Any]:
     """What a person sees of a customer's open rollouts at any time. Writes nothing."""
+    return status_with(store, patch_plans.plans_of_slug(register, customer, store.now()), customer, language)
+
+
+def status_with(store: Store, assignment: Assignment, customer: str, language: str = "en") -> dict[str, Any]:
+    """The same with NetBox's plans as they were read."""
     found = [events.of(stored) for stored in store.rollouts(customer, open_only=True)]
     targets = (target for history in found for target in _targets(history))
     setting = Setting(customer, {target.asset: target.host for target in targets}, wait=0, language=language)
-    said = rollouts.preview(store, register, setting, new=False).as_dict()
+    said = rollouts.preview_with(store, assignment, setting, new=False).as_dict()
     return {name: said[name] for name in ("rollouts", "summary", "halted")} | {"changed": False}
 
 
