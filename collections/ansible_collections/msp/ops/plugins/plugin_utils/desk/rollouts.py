@@ -235,9 +235,8 @@ class _Rounds:
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
                 continue
-            # One batch a run, and its gate where nothing soaks: it begins nothing. The last round only says what comes.
-            enough = one.rollout.id in self.acted and not isinstance(decision, deciding.Judge)
-            idle = isinstance(decision, deciding.Wait) or self.setting.last or enough
+            # One batch a run: what follows it is the next run's. The last round only says what comes.
+            idle = isinstance(decision, deciding.Wait) or self.setting.last or one.rollout.id in self.acted
             if idle or self._give(one, assigned, decision):
                 return self._said(one, assigned, decision, stuck)
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")
