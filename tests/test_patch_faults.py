@@ -136,7 +136,7 @@ class Office:
 
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:
-        """kept_open, which opens its connection anew in each process; else a store for this once, as the action does."""
+        """kept_open, which opens its connection anew in each process; else one for this once, as the action does."""
         if self.kept_open is not None:
             yield self.kept_open
             return
