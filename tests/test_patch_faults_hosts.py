@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import keeping
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import steering
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
@@ -41,6 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAB = "-".join(filter(None, ("faults-test", os.environ.get("PYTEST_XDIST_WORKER"))))
 NAMES = CANARY, SECOND, THIRD = ("jansen-srv01", "jansen-till02", "harbour-ws01")
 SECONDS = 180
+STATE = keeping.TOP
 AT, GO = "/run/lab-at", "/run/lab-go"
 PLAN: dict[str, Any] = {
     "name": "office",
@@ -126,7 +128,11 @@ class Office:
         return f"sqlite:///{self.place / 'evidence.db'}"
 
     def begin(self, *arguments: str) -> Tick:
-        """Start a tick in a session of its own."""
+        """Start a tick."""
+        return self._begin("playbooks/patch.yml", "-e", f"customer={SLUG}", *arguments)
+
+    def _begin(self, *arguments: str) -> Tick:
+        """Start ansible-playbook, in a session of its own."""
         environment = {
             **os.environ,
             **hosts.ssh_environment(self.state_dir),
@@ -139,10 +145,9 @@ class Office:
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "NO_COLOR": "1",
         }
-        command = ["ansible-playbook", "-i", str(self.place / "inventory.yml"), "playbooks/patch.yml"]
         return Tick(
             subprocess.Popen(
-                [*command, "-e", f"customer={SLUG}", *arguments],
+                ["ansible-playbook", "-i", str(self.place / "inventory.yml"), *arguments],
                 cwd=ROOT,
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -159,6 +164,28 @@ class Office:
         status, said = self.tick(*arguments)
         assert status == 0, said[-4000:]
         return said
+
+    def ask(self, host: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """What msp.ops.patch_install answers for a host."""
+        play = [
+            {
+                "hosts": host,
+                "gather_facts": False,
+                "become": True,
+                "tasks": [
+                    {"msp.ops.patch_install": dict(arguments), "register": "found"},
+                    {
+                        "ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": f"{self.place}/found"},
+                        "delegate_to": "localhost",
+                        "become": False,
+                    },
+                ],
+            }
+        ]
+        (self.place / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+        status, said = self._begin(str(self.place / "play.yml")).ends()
+        assert status == 0, said[-4000:]
+        return dict(json.loads((self.place / "found").read_text(encoding="utf-8")))
 
     def asks(self, action: str) -> None:
         """What a person asks between ticks."""
@@ -374,7 +401,7 @@ def test_of_two_controllers_at_once_one_is_refused_and_the_host_is_patched_once(
     assert office.installs(CANARY, "1.2") == 1
 
 
-def test_a_controller_that_is_killed_while_its_hosts_work_is_gone_on_with_when_its_lease_is_over(
+def test_a_killed_controller_is_gone_on_with_and_a_host_that_forgot_its_work_is_not_patched_twice(
     office: Office,
 ) -> None:
     office.goes_well()  # the canary's gate
@@ -384,13 +411,14 @@ def test_a_controller_that_is_killed_while_its_hosts_work_is_gone_on_with_when_i
     os.killpg(tick.process.pid, signal.SIGKILL)
     tick.ends()
     office.goes_on_alone(SECOND, "1.2")
+    office.sh(SECOND, f"rm -r {STATE}")  # a disk that was put back to its state before, say: the result is lost
 
     failed(office.tick(), "MSP-EVD-015")
     office.lease_runs_out()
     office.goes_well()
 
-    assert office.states() == ["patched"] * 3
-    assert [host.begins for host in office.rollout().hosts.values()] == [2, 1, 1]  # the canary was off at first
+    assert office.states() == ["patched", "nothing", "patched"]
+    assert [host.begins for host in office.rollout().hosts.values()] == [2, 2, 1]  # the canary was off at first
     assert [office.installs(name, "1.2") for name in NAMES] == [1, 1, 1]
 
 
@@ -419,6 +447,21 @@ def test_a_store_that_goes_away_while_a_host_works_is_named_and_the_host_is_aske
     assert office.states()[0] == "patched"
     assert office.rollout().hosts[CANARY].begins == 1
     assert office.installs(CANARY, "1.3") == 1
+
+
+def test_a_host_that_is_asked_to_begin_after_the_lease_of_who_asks_begins_nothing(office: Office) -> None:
+    """As by a worker that was held up: another controller may have taken over meanwhile."""
+    asked = {
+        "rollout": "late",
+        "packages": [{"name": "lab-till", "architecture": "all", "version": "1.3"}],
+        "begin_by": dt.datetime.now(dt.UTC).isoformat(),
+    }
+
+    found = office.ask(THIRD, asked)
+
+    assert (found["state"], found["result"], found["changed"]) == ("none", None, False)
+    assert "another controller may have taken over" in found["why"]
+    assert office.version(THIRD) == "1.2 installed"
 
 
 def test_a_run_for_some_of_the_hosts_is_refused_for_the_others_would_be_left_out(office: Office) -> None:

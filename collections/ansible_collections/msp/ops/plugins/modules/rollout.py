@@ -21,7 +21,8 @@ description:
   - A run that was killed anywhere is gone on with by the next, which asks the hosts what became of the work before it
     does anything else.
   - Of two runs at once for one customer the second is refused (MSP-EVD-015), until the first has ended or its lease has
-    run out.
+    run out. A run that was held up until another had the lease says so (MSP-PAT-155), and records nothing any more.
+  - What the hosts answered is recorded before NetBox is asked, so it is kept when NetBox does not answer.
   - It runs on the controller.
 options:
   customer:
@@ -142,7 +143,13 @@ tick:
     - What is handed on to the next round as it is.
   returned: with O(action=tick)
   type: dict
-  sample: {holder: controller process 812 9f3a, work: [], acted: [], running: {}}
+  sample:
+    holder: controller process 812 9f3a
+    fence: 7
+    at: "2026-11-26T22:00:00+00:00"
+    work: []
+    acted: []
+    running: {}
 tasks:
   description: By host that is to do something, the arguments for M(msp.ops.patch_install).
   returned: with O(action=tick)
