@@ -34,6 +34,7 @@ MDM_ID = "mdm_id"
 STRENGTH = (DIRECTORY_ID, MDM_ID, SERIAL, UUID, ASSET_TAG, MAC, NAME, ADDRESS)
 
 _MAC = re.compile(r"^(?:[0-9a-f]{12}|[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2})$")
+_SEPARATORS = str.maketrans("", "", ":-.")
 _NO_MAC = {"000000000000", "ffffffffffff"}
 
 
@@ -78,7 +79,7 @@ def normal_mac(text: str) -> str | None:
     value = text.strip().lower()
     if not _MAC.match(value):
         return None
-    digits = re.sub(r"[^0-9a-f]", "", value)
+    digits = value.translate(_SEPARATORS)
     return None if digits in _NO_MAC else digits
 
 
@@ -139,7 +140,10 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[str], list[str]]]] = {
 def words(identity: Mapping[str, Any], kind: str) -> list[str]:
     """The words of one kind, normalised, sorted and without doubles."""
     keys, normal = _KINDS[kind]
-    return sorted({word for key in keys for text in _texts(identity.get(key)) for word in normal(text)})
+    there = [key for key in keys if key in identity]
+    if not there:
+        return []
+    return sorted({word for key in there for text in _texts(identity.get(key)) for word in normal(text)})
 
 
 def tokens(identity: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -455,13 +455,15 @@ def _many(mapping: Ids, *keys: str) -> list[str]:
     found: list[str] = []
     for key in keys:
         value = mapping.get(key)
+        if not value and value != 0:
+            continue
         if isinstance(value, str):
             found.append(value)
         elif isinstance(value, list | tuple | set | frozenset):
-            found += [one if isinstance(one, str) else text(one) for one in value]
-        elif value is not None:
-            found.append(text(value))
-    return [one for one in found if one]
+            found += filter(None, [one if isinstance(one, str) else text(one) for one in value])
+        elif said := text(value):
+            found.append(said)
+    return found
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -318,8 +318,11 @@ def _names(one: Bundle) -> frozenset[str]:
     return one.of(Kind.NAME) or one.of(Kind.HEARD)
 
 
+_WORDS = frozenset((*IDENTIFYING, Kind.NAME))
+
+
 def _word(one: Bundle) -> bool:
-    return bool(one.of(Kind.NAME)) or any(one.of(kind) for kind in IDENTIFYING)
+    return not _WORDS.isdisjoint(one.known)
 
 
 def _order(thing: Thing) -> str:

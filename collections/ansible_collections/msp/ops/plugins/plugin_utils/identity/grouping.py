@@ -116,8 +116,8 @@ class Ledger:
         self.holders[token] = list(bundles)
 
     def valid(self, one: Bundle, kind: Kind) -> frozenset[str]:
-        values = one.of(kind)
-        return frozenset(v for v in values if (kind, v) not in self.worth) if values else values
+        values = one.known.get(kind)
+        return frozenset([v for v in values if (kind, v) not in self.worth]) if values else NOTHING
 
     def disputed(self) -> tuple[Disputed, ...]:
         """All of it, sorted, for people."""
@@ -175,7 +175,7 @@ def _by_asset(bundles: Iterable[Bundle]) -> list[list[Bundle]]:
 def _holders(bundles: Iterable[Bundle], kind: Kind) -> dict[str, list[Bundle]]:
     found: dict[str, list[Bundle]] = defaultdict(list)
     for one in bundles:
-        for value in one.of(kind):
+        for value in one.known.get(kind, ()):
             found[value].append(one)
     return found
 
@@ -183,8 +183,8 @@ def _holders(bundles: Iterable[Bundle], kind: Kind) -> dict[str, list[Bundle]]:
 def _on_record(assets: Iterable[Bundle]) -> dict[Token, list[Bundle]]:
     found: dict[Token, list[Bundle]] = defaultdict(list)
     for one in assets:
-        for kind in IDENTIFYING:
-            for value in one.of(kind):
+        for kind, values in one.known.items():
+            for value in values if kind in IDENTIFYING else ():
                 found[kind, value].append(one)
     return found
 

@@ -150,7 +150,7 @@ class Judge:
         """Other bundles that claim the same value."""
         found: dict[int, Side] = {}
         for kind in IDENTIFYING:
-            for value in sorted(bundle.of(kind)):
+            for value in sorted(bundle.known.get(kind, ())):
                 if self._ledger.worth.get((kind, value)) not in _CONTESTED:
                     continue
                 for other in self._ledger.holders[kind, value]:

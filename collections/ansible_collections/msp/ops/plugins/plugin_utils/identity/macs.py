@@ -173,9 +173,11 @@ def travelling(sightings: Iterable[Sighting], *, window: dt.timedelta = WINDOW) 
     for sighting in sightings:
         identity = sighting.identity
         cards = hashing.words(identity, hashing.MAC)
-        said = {(what, word) for what in STRONG for word in hashing.words(identity, what)} if cards else set()
+        if not cards:
+            continue
+        said = {(what, word) for what in STRONG for word in hashing.words(identity, what)}
         found = strong if said else named
-        if cards and not said and kind_of(sighting.source) == NAMING:
+        if not said and kind_of(sighting.source) == NAMING:
             said = {(hashing.NAME, word.split(".")[0]) for word in hashing.words(identity, hashing.NAME)}
         for mac in cards if said else ():
             found[sighting.customer, mac].append(_Span(set(said), sighting.first_seen, sighting.last_seen))

@@ -67,6 +67,8 @@ CURSOR_SINCE = (4, 6, 0)
 ETAG_SINCE = (4, 6, 0)
 BATCH = 100
 READ_ATTEMPTS = 3
+# Of every change: when it was made, and why, which NetBox takes no more where it is not among the fields.
+_TOLD = ("last_updated", "changelog_message")
 
 
 class _Session(_BaseSession):  # type: ignore[misc]
@@ -245,8 +247,13 @@ class Register:
         return self._write("post", endpoint, rows, message)
 
     def update(self, endpoint: str, rows: Iterable[Mapping[str, Any]], *, message: str = "") -> list[Row]:
-        """Change objects; each row has its id and only the fields to change."""
-        return self._write("patch", endpoint, rows, message)
+        """Change objects; each row has its id and only the fields to change. Returned are those, and last_updated.
+
+        NetBox is asked for no more than that: whole devices, each with its config context, take it a third longer.
+        """
+        changed = [dict(row) for row in rows]
+        params = {"fields": field_list([*{name: None for row in changed for name in row}, *_TOLD])}
+        return self._write("patch", endpoint, changed, message, params)
 
     def update_if_unchanged(
         self, endpoint: str, row: Mapping[str, Any], etag_or_last_updated: str, *, message: str = ""
@@ -561,12 +568,19 @@ class Register:
 
     # -- inside: writing ----------------------------------------------------------------------------------------------
 
-    def _write(self, verb: str, endpoint: str, rows: Iterable[Mapping[str, Any]], message: str) -> list[Row]:
+    def _write(
+        self,
+        verb: str,
+        endpoint: str,
+        rows: Iterable[Mapping[str, Any]],
+        message: str,
+        params: Mapping[str, Any] | None = None,
+    ) -> list[Row]:
         bodies = [{**row, "changelog_message": message} if message else dict(row) for row in rows]
         done: list[Row] = []
         for first in range(0, len(bodies), BATCH):
             batch = bodies[first : first + BATCH]
-            answer = self._send(verb, endpoint, data=batch, rows=batch)
+            answer = self._send(verb, endpoint, params=params, data=batch, rows=batch)
             if not isinstance(answer, list) or len(answer) != len(batch):
                 raise not_a_page(endpoint)
             done += answer

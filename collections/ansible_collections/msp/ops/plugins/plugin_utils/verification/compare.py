@@ -347,12 +347,14 @@ def bare(address: str) -> str:
     return address.partition("/")[0].strip().lower()
 
 
+_MAC_SEPARATORS = str.maketrans("", "", ":-. ")
+_MAC_DIGITS = re.compile("[0-9a-f]{12}")
+
+
 def mac(value: str) -> str:
     """A hardware address as aa:bb:cc:dd:ee:ff; empty when it is none."""
-    digits = "".join(c for c in value.lower() if c in "0123456789abcdef")
-    if len(digits) != 12 or any(c not in "0123456789abcdef:-. " for c in value.lower()):
-        return ""
-    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+    d = value.lower().translate(_MAC_SEPARATORS)
+    return f"{d[:2]}:{d[2:4]}:{d[4:6]}:{d[6:8]}:{d[8:10]}:{d[10:]}" if _MAC_DIGITS.fullmatch(d) else ""
 
 
 def parse_date(value: object) -> dt.date | None:

@@ -430,6 +430,15 @@ def test_writes_go_in_batches_of_at_most_a_hundred_with_the_message(made: Any) -
     assert all(row["changelog_message"] == "audit" for _unused, _unused, data in made.written for row in data)
 
 
+def test_a_change_asks_netbox_for_no_more_than_it_changes_and_for_the_message_that_goes_with_it(made: Any) -> None:
+    register = made.connect()
+
+    register.update(DEVICES, [{"id": 1, "serial": "x"}, {"id": 2, "name": "srv02"}], message="audit")
+
+    (fields,) = made.seen[-1][2]["fields"]
+    assert set(fields.split(",")) == {"id", "serial", "name", "last_updated", "changelog_message"}
+
+
 def test_nothing_to_write_makes_no_request(made: Any) -> None:
     register = made.connect()
     before = len(made.seen)
