@@ -7,6 +7,7 @@ dpkg's database, so that rpm's is what counts. They serve made repositories to t
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import units
 from lab import hosts, image, podman
 from lab.machines import MACHINES
 from lab.rpms import ONE_DATABASE, PLACE, SERVE, SHELL, DnfHost, Notice, Rpm
-from tests.patch_bed import RESTART, STATE, WAIT, Bed, code_of, unit
+from tests.patch_bed import AT, GO, RESTART, STATE, WAIT, Bed, code_of, unit, until
 from tests.patch_bed import bed as lay
 
 pytestmark = pytest.mark.lab
@@ -36,8 +38,6 @@ printf 'ID=lablinux\\nVERSION_ID=9\\nPRETTY_NAME="Lab Linux 9"\\n' > /etc/os-rel
 systemctl daemon-reload
 systemctl enable --quiet --now lab-mirror.service
 systemctl enable --quiet dnf-automatic.timer dnf-makecache.timer
-systemctl start dnf-automatic.timer
-systemctl stop dnf-makecache.timer
 """
 
 
@@ -96,7 +96,6 @@ NEW = (
     Rpm("lab-app", "1.1", requires=("lab-library",)),
     Rpm("lab-library", "1.0"),
     Rpm("lab-old", "1.1", obsoletes=("lab-plain < 9",)),
-    # It needs another package at an older version than the one that is installed.
     Rpm("lab-sink", "1.1", requires=("lab-low = 1.0",)),
     Rpm("lab-script", "1.1", scripts={"post": "echo this never works >&2\nexit 7\n"}),
     Rpm("lab-full", "1.1", files={"/opt/lab-full/data": "x" * 4_000_000}),
@@ -143,6 +142,11 @@ def prepare(made: Bed, name: str) -> None:
     host.run("dnf", "--quiet", "--assumeyes", "install", *olds, LOW.nevra)
     host.write({"/etc/dnf/plugins/versionlock.list": "lab-locked-0:1.0-1.*\n"})
     made.give_desk(name)
+    # What was installed since the last boot makes a reboot wanted.
+    podman.run("restart", "--time", "0", made.container(name))
+    hosts.wait_until_booted(made.container(name))
+    made.sh(name, "systemctl stop dnf-makecache.timer")
+    host.wait_for_mirror()
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +206,7 @@ def test_a_good_run_is_proved_on_the_host(field: Bed, shopped: dict[str, dict[st
     assert result["restarted"] == ["lab-shop.service"]
     assert versions(field, host, "lab-shop") == ["1.1"]
     assert result["detail"]["held"] == sorted(HELD)
-    assert result["detail"]["restarts"]["method"] == "dnf needs-restarting"
+    assert result["detail"]["restarts"]["method"] == "dnf needs-restarting and deleted files in /proc/*/maps"
 
 
 def test_an_edited_file_stays_or_is_replaced_as_its_package_says_and_both_are_told(
@@ -292,7 +296,8 @@ def test_a_kernel_stands_beside_the_older_one_and_stays_on_the_way_back(field: B
         ("lab-old", {}, "MSP-PAT-110", "it would remove lab-plain"),
         ("lab-stuck", {}, "MSP-PAT-111", "nothing provides lab-absent"),
         ("lab-room", {"margins": {"/var": 10_000_000}}, "MSP-PAT-112", "MiB free"),
-        ("lab-sink", {}, "MSP-PAT-146", "lab-low:noarch from 1.1-1 to 1.0-1"),
+        # It needs another package at an older version, and dnf takes nothing back by itself.
+        ("lab-sink", {}, "MSP-PAT-111", "requires lab-low = 1.0"),
     ],
 )
 def test_a_reason_not_to_begin(field: Bed, name: str, arguments: dict[str, Any], code: str, said: str) -> None:
@@ -382,7 +387,7 @@ def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_na
     result = work(field, host, "daemon", "lab-daemon")
 
     assert result["outcome"] == "patched", result["reason"]
-    assert result["detail"]["restarts"]["method"] == "dnf needs-restarting"
+    assert result["detail"]["restarts"]["method"] == "dnf needs-restarting and deleted files in /proc/*/maps"
     assert result["detail"]["restarts"]["done"] == ["lab-daemon.service"]
     assert result["restarted"] == ["lab-daemon.service"]
     assert field.sh(host, process) != old

@@ -191,15 +191,15 @@ class Apt(Manager):
         argv = ["apt-get", *self._work(lock_timeout), *self._how(back), "--no-remove", "install", "--", *targets]
         return self.programs.work(argv, log, ENVIRONMENT)
 
-    def repair(self, cut: Cut, log: str, lock_timeout: int) -> None:
+    def repair(self, cut: Cut, log: str, lock_timeout: int) -> list[str]:
         """dpkg goes on with what was cut off; apt mends dependencies, where that moves nothing but what is allowed."""
         self.programs.work(["dpkg", *_CONFIGURATION, "--configure", "--pending"], log, ENVIRONMENT)
         answer = self.programs.run("apt-get", "--simulate", "--fix-broken", "install")
         plan = parse_simulation(answer.status, answer.out, answer.err)
-        if plan.error or plan.removes or not {move.key for move in plan.installs} <= cut.allowed:
-            return
-        argv = ["apt-get", *self._work(lock_timeout), "--no-remove", "--fix-broken", "install"]
-        self.programs.work(argv, log, ENVIRONMENT)
+        if not plan.error and not plan.removes and {move.key for move in plan.installs} <= cut.allowed:
+            argv = ["apt-get", *self._work(lock_timeout), "--no-remove", "--fix-broken", "install"]
+            self.programs.work(argv, log, ENVIRONMENT)
+        return []  # what is not done is half-configured, or worse
 
     def errors(self, text: str) -> list[str]:
         return errors(text)

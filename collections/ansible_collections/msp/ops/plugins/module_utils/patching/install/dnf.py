@@ -28,7 +28,6 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager i
     Simulation,
     State,
     States,
-    broken,
     older,
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
@@ -45,6 +44,8 @@ OPTIONS = (
     "--best",
 )
 NEEDS_RESTARTING = "dnf needs-restarting"
+# It takes a file on a file system without a device of its own for no regular file.
+BLIND = "no programs on btrfs or overlay file systems"
 SECONDS_TO_ASK = 120
 ADVICE = Advice(
     unfinished="see what stopped it (dnf history list, dnf check, rpmdb --verifydb), then dnf remove --duplicates on "
@@ -190,7 +191,7 @@ class Dnf(Manager):
         self._twice: dict[tuple[str, ...], frozenset[str]] = {}
 
     def damage(self) -> str:
-        return rpm.damage(self.programs)
+        return rpm.damage(self.programs, locked=bool(self.holders()))
 
     def states(self) -> States:
         found = rpm.states(self.programs)
@@ -278,7 +279,7 @@ class Dnf(Manager):
             return 1
         return self._work(command(verb(back), targets, "--cacheonly"), log, lock_timeout)
 
-    def repair(self, cut: Cut, log: str, lock_timeout: int) -> None:
+    def repair(self, cut: Cut, log: str, lock_timeout: int) -> list[str]:
         """Install once more what was in the middle, which runs its scripts and removes the older version beside it."""
         if self.damage():
             self.programs.work(["rpmdb", "--rebuilddb"], log, {})
@@ -288,16 +289,16 @@ class Dnf(Manager):
         again |= {key for key in moved if not cut.ended or key.rpartition(":")[0] in cut.scripts}
         again &= cut.allowed
         if not again:
-            return
+            return []
         newest = [nevra(_package(states[key])) for key in sorted(again)]
-        self._work(command("reinstall", newest, "--cacheonly"), log, lock_timeout)
-        if broken(self.states()):
-            # Not in the cache any more: the older versions go all the same, and what cannot be done again is told.
-            rest = [
-                nevra(_package(states[key], version)) for key in sorted(again) if not states[key].sound
-                for version in states[key].others
-            ]  # fmt: skip
+        # dnf fetches what is not in its cache any more: it keeps packages until a transaction comes to its end.
+        status = self._work(command("reinstall", newest), log, lock_timeout)
+        left = {key: state for key, state in self.states().items() if key in again and not state.sound}
+        if left:
+            # The older versions go all the same.
+            rest = [nevra(_package(state, version)) for state in left.values() for version in state.others]
             self._work(command("remove", rest, "--cacheonly"), log, lock_timeout)
+        return sorted(again) if status != 0 else []
 
     def errors(self, text: str) -> list[str]:
         return errors(text)
@@ -312,7 +313,7 @@ class Dnf(Manager):
         answer = self.programs.run("dnf", "needs-restarting", "--services", seconds=SECONDS_TO_ASK)
         if answer.status != 0:
             return NEEDS_RESTARTING, None, "%s %s" % (NEEDS_RESTARTING, answer.reason())
-        return NEEDS_RESTARTING, parse_services(answer.out), ""
+        return NEEDS_RESTARTING, parse_services(answer.out), BLIND
 
     def reboot_reasons(self) -> list[str]:
         """By dnf's plugin where it is installed; else by what the audit measures, the times of installation."""

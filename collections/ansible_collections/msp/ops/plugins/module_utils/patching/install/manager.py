@@ -160,8 +160,11 @@ class Manager:
         """Install what was fetched, remove nothing."""
         raise NotImplementedError
 
-    def repair(self, cut: Cut, log: str, lock_timeout: int) -> None:
-        """Bring to its end what was cut off, where that moves nothing but what is allowed."""
+    def repair(self, cut: Cut, log: str, lock_timeout: int) -> list[str]:
+        """Bring to its end what was cut off, where that moves nothing but what is allowed.
+
+        What comes back are the keys of packages for which that could not be done, and whose state does not tell.
+        """
         raise NotImplementedError
 
     def errors(self, text: str) -> list[str]:
@@ -177,7 +180,7 @@ class Manager:
         raise NotImplementedError
 
     def stale(self) -> tuple[str, list[str] | None, str]:
-        """How it was measured, the services that run old code, and why nobody knows (None)."""
+        """How it was measured, the services that run old code (None: nobody says), and what that lacks."""
         raise NotImplementedError
 
     def reboot_reasons(self) -> list[str]:

@@ -54,10 +54,10 @@ def states(programs: Programs) -> States:
     return parse_states(answer.out)
 
 
-def damage(programs: Programs) -> str:
-    """What is wrong with rpm's database; empty: nothing."""
-    for argv, seconds in ((QUERY, _SECONDS_TO_VERIFY), (VERIFY, _SECONDS_TO_VERIFY)):
-        answer = programs.run(*argv, seconds=seconds)
+def damage(programs: Programs, *, locked: bool) -> str:
+    """What is wrong with rpm's database; empty: nothing. locked: somebody is at work, and it can only be read."""
+    for argv in (QUERY,) if locked else (QUERY, VERIFY):
+        answer = programs.run(*argv, seconds=_SECONDS_TO_VERIFY)
         said = [line for line in answer.err.splitlines() if line.startswith("error:")]
         if answer.status != 0 or said:
             return "%s: %s" % (" ".join(argv[:2]), said[0][:300] if said else answer.reason())

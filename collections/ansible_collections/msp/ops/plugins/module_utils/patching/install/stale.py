@@ -59,7 +59,7 @@ def parse_service(text: str) -> str | None:
 
 
 def needrestart(programs: Programs) -> tuple[str, list[str] | None, str]:
-    """How it was measured, the services, and why nobody knows (None)."""
+    """How it was measured, the services (None: it does not say), and what that lacks."""
     if not programs.find("needrestart"):
         return NEEDRESTART, None, "needrestart is not installed"
     answer = programs.run("needrestart", "-b", "-r", "l")
@@ -71,12 +71,15 @@ def needrestart(programs: Programs) -> tuple[str, list[str] | None, str]:
 def services(host: Host, asked: tuple[str, list[str] | None, str]) -> tuple[str, list[str], str]:
     """How it was measured, the services that run old code, and what the measurement lacks ("" when nothing).
 
-    asked: what the package manager's own tool said.
+    asked: what the package manager's own tool said, None where it said nothing, and what that lacks.
     """
-    method, names, why = asked
-    if names is not None:
+    method, names, lacks = asked
+    if names is not None and not lacks:
         return method, names, ""
-    return MAPS, _by_maps(host), why + ": services in scripts are not seen"
+    found = _by_maps(host)
+    if names is not None:
+        return "%s and %s" % (method, MAPS), sorted({*names, *found}), ""
+    return MAPS, found, lacks + ": services in scripts are not seen"
 
 
 def _by_maps(host: Host) -> list[str]:

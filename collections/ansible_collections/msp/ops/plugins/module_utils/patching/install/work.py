@@ -99,9 +99,9 @@ class Work:
         cut = self._cut()
         self._prepare()
         self.phase(REPAIRING)
-        self.manager.repair(cut, self.attempt.log, self.request.lock_timeout)
-        # What that complained of counts; what was complained of before it is mended.
-        self.status.update(program=None, scripts=self._failed_scripts())
+        undone = self.manager.repair(cut, self.attempt.log, self.request.lock_timeout)
+        # What that complained of counts; what was complained of before it is mended, but for what could not be.
+        self.status.update(program=None, undone=undone, scripts=self._failed_scripts())
         if not self._missing():
             self._after_install(None)
         elif self.request.over(time.time()):
@@ -290,6 +290,7 @@ class Work:
 def unended(status: dict) -> list[str]:
     """What a status itself tells of a package manager that did not do all of its work, a sentence each."""
     found = ["the script %s of %s failed" % (script, package) for script, package in status.get("scripts", ())]
+    found += ["%s was cut off, and could not be installed once more" % key for key in status.get("undone", ())]
     program = status.get("program")
     return found + (["the package manager was killed (signal %d)" % -program] if program and program < 0 else [])
 

@@ -248,7 +248,7 @@ VERIFIED = {"rpmdb --verifydb": (0, "", ""), "dnf": (0, "", "")}
 @pytest.mark.parametrize(
     ("cut", "twice", "verbs"),
     [
-        (Cut({}, frozenset(CORE)), True, [AGAIN, "remove -- lab-core-0:1.9-1.noarch"]),
+        (Cut({}, frozenset(CORE)), True, [AGAIN, "--cacheonly remove -- lab-core-0:1.9-1.noarch"]),
         (Cut({}, frozenset(["other:noarch"])), True, []),
         (Cut({"lab-core:noarch": "1.10-1"}, frozenset(CORE), ended=False), False, []),
         (Cut({"lab-core:noarch": "1.9-1"}, frozenset(CORE), ended=False), False, [AGAIN]),
@@ -262,10 +262,18 @@ def test_only_what_was_in_the_middle_is_done_again(tmp_path: Path, cut: Cut, twi
     manager, programs = made(VERIFIED, tmp_path)
     said(manager, {"duplicates": [row("lab-core", "1.9-1"), row("lab-core", "1.10-1")] if twice else []})
 
-    manager.repair(cut, "/dev/null", 0)
+    assert manager.repair(cut, "/dev/null", 0) == []
 
-    ran = [line.partition("--cacheonly ")[2] for line in programs.asked if line.startswith("dnf")]
+    ran = [line.partition("--best ")[2] for line in programs.asked if line.startswith("dnf")]
     assert ran == verbs
+
+
+def test_what_could_not_be_done_again_is_told(tmp_path: Path) -> None:
+    manager, programs = made({**VERIFIED, "dnf": (1, "", "")}, tmp_path)
+    said(manager, {})
+    cut = Cut({"lab-core:noarch": "1.9-1"}, frozenset(CORE), ended=False)
+
+    assert manager.repair(cut, "/dev/null", 0) == CORE
 
 
 def test_a_database_that_is_damaged_is_built_anew_before_anything_else(tmp_path: Path) -> None:
@@ -390,7 +398,7 @@ def test_without_the_plugin_the_times_of_installation_tell(tmp_path: Path) -> No
 
 def test_services_are_those_that_dnf_names_and_its_failure_is_told(tmp_path: Path) -> None:
     manager, programs = made({"dnf needs-restarting": (0, "sshd.service\nUpdating: x\ncrond.service\n", "")}, tmp_path)
-    assert manager.stale() == ("dnf needs-restarting", ["crond.service", "sshd.service"], "")
+    assert manager.stale() == ("dnf needs-restarting", ["crond.service", "sshd.service"], dnf.BLIND)
 
     programs.answers["dnf needs-restarting"] = (1, "", "No such command: needs-restarting.\n")
     method, names, why = manager.stale()

@@ -124,6 +124,7 @@ def test_a_database_that_somebody_else_left_unfinished_is_not_touched() -> None:
         ({"program": 0}, [], False),
         ({"program": 100}, [], False),
         ({"program": -9}, ["the package manager was killed (signal 9)"], True),
+        ({"undone": ["a:noarch"]}, ["a:noarch was cut off, and could not be installed once more"], False),
         ({"scripts": [["POSTIN", "a"]]}, ["the script POSTIN of a failed"], False),
         ({"steps": ["downloading", "installing"]}, [], True),
         ({"steps": ["downloading", "installing", "preparing", "repairing"]}, [], True),

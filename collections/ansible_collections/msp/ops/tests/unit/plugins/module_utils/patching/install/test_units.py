@@ -154,6 +154,8 @@ def test_who_was_asked_for_stale_services_is_named_and_what_the_measure_lacks(tm
     programs = MadePrograms({"needrestart": (0, "NEEDRESTART-SVC: cron.service\n", "")})
 
     assert stale.services(host, stale.needrestart(programs)) == ("needrestart", ["cron.service"], "")
+    both = stale.services(host, ("dnf needs-restarting", ["cron.service"], "not btrfs"))
+    assert both == (f"dnf needs-restarting and {stale.MAPS}", ["cron.service"], "")
     method, names, lacks = stale.services(host, stale.needrestart(MadePrograms()))
     assert (method, names) == (stale.MAPS, [])
     assert lacks == "needrestart is not installed: services in scripts are not seen"
