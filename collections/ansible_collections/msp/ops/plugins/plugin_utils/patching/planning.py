@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ansible_collections.msp.ops.plugins.module_utils.patching import debversion
+from ansible_collections.msp.ops.plugins.module_utils.patching import debversion, rpmversion
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
     AbortAsked,
@@ -47,7 +47,8 @@ Since = Mapping[str, Mapping[tuple[str, str], str]]
 # What a rollout left undone is planned again so long after it was over.
 AGAIN = dt.timedelta(days=1)
 
-_DPKG = "apt"
+# Which of two versions is newer, by package manager.
+_ORDERS = {"apt": debversion.compare, "dnf": rpmversion.compare}
 UTC = ZoneInfo("UTC")
 
 
@@ -234,11 +235,11 @@ def _key(entry: Entry) -> tuple[str, str, str]:
 
 
 def _newer(manager: str, update: Update, version: str) -> bool:
-    """Whether a host's candidate is newer than a version: its own order of versions says so, or Debian's rules do."""
+    """Whether a host's candidate is newer than a version: its own list of versions says so, or its manager's rules."""
     if update.candidate == version:
         return False
     older = {update.installed, *(one.version for one in update.versions)} - {update.candidate}
-    return version in older or (manager == _DPKG and debversion.compare(update.candidate, version) > 0)
+    return version in older or (manager in _ORDERS and _ORDERS[manager](update.candidate, version) > 0)
 
 
 def _waiting(

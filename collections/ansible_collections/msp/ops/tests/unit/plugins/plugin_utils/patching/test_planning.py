@@ -189,6 +189,25 @@ def test_a_security_fix_that_is_due_and_newer_supersedes(update: Judged, newer: 
     assert not newer or found == "openssl 3.0.18"
 
 
+@pytest.mark.parametrize(
+    ("manager", "candidate", "newer"),
+    [
+        # What lies between is in neither host's list: the rules of its package manager tell.
+        ("apt", "3.0.17~rc1", False),
+        ("apt", "3.0.17+b1", True),
+        ("dnf", "3.0.17^git1", True),
+        ("dnf", "1:3.0.1", True),
+        ("dnf", "3.0.17~rc1", False),
+        ("dnf", "3.0.9", False),
+        ("zypper", "3.0.18", False),
+    ],
+)
+def test_newer_is_what_the_hosts_own_package_manager_takes_for_it(manager: str, candidate: str, newer: bool) -> None:
+    one = scan(BROAD, waits(candidate=candidate), manager=manager)
+
+    assert bool(planning.superseding(MANIFEST, due(one, since=BATCH - 30 * DAY), [one])) is newer
+
+
 def test_a_fix_that_is_not_due_yet_ends_no_rollout() -> None:
     one = scan(BROAD, waits(candidate="3.0.18", advisories=("DSA-1-1",)))
     deferred = plan(**{"classes.security.deferral": "3d"})
