@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -48,7 +48,7 @@ Since = Mapping[str, Mapping[tuple[str, str], str]]
 AGAIN = dt.timedelta(days=1)
 
 # Which of two versions is newer, by package manager.
-_ORDERS = {"apt": debversion.compare, "dnf": rpmversion.compare}
+_ORDERS: Mapping[str, Callable[[str, str], int]] = {"apt": debversion.compare, "dnf": rpmversion.compare}
 UTC = ZoneInfo("UTC")
 
 
