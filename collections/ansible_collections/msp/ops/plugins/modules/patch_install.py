@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - Installs exactly the versions of a frozen manifest with apt, restarts the services that need it or reboots, checks
+  - Installs exactly the versions of a frozen manifest with apt or dnf 4, restarts the services that need it or reboots, checks
     the host and says what became of it, as it was read back from the host.
   - Before anything is done the host is looked at. Where something is in the way (room, a lock and who holds it, an
     unfinished package database, a wrong clock, another machine, a package on hold, a version that is gone, something
@@ -157,7 +157,7 @@ attributes:
     support: full
     platforms: posix
     details:
-      - Hosts with systemd and apt.
+      - Hosts with systemd, and apt or dnf 4.
 requirements:
   - Python 3.9 or newer on the host, standard library only
 notes:
@@ -208,13 +208,19 @@ refusals:
   elements: dict
   sample: []
 plan:
-  description: What apt would do, and what of the manifest is there already or not on this host at all.
+  description:
+    - What the package manager would do, and what of the manifest is there already or not on this host at all.
+    - C(also) comes beside the manifest. C(retires) are older kernels that go because only so many are kept, C(reboots)
+      packages after which their vendor suggests a reboot, C(stays) what a rollback leaves.
   returned: when it was asked
   type: dict
   sample:
     installs: [{package: "openssl:amd64", from: 3.0.16-1~deb12u1, to: 3.0.17-1~deb12u3}]
     also: []
     removes: []
+    retires: []
+    reboots: []
+    stays: []
     there: []
     absent: []
     download: 1437836
