@@ -45,7 +45,7 @@ class Working(MadePrograms):
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that only a sleep moves."""
+    """A clock that only a sleep moves. Programs that are waited for sleep too, for a moment."""
     naps: list[float] = []
     monkeypatch.setattr(time, "monotonic", lambda: sum(naps))
     monkeypatch.setattr(time, "sleep", naps.append)
@@ -64,7 +64,7 @@ def look(top: Path, glances: int, *, linger: float, phase: str = work.INSTALLING
 
 def test_a_look_hears_of_the_end_as_soon_as_it_comes(tmp_path: Path, slept: list[float]) -> None:
     assert look(tmp_path, 7, linger=20) == "finished"
-    assert slept == [doing.GLANCE] * 7
+    assert slept.count(doing.GLANCE) == 7
 
 
 def test_a_look_answers_when_its_time_is_over_however_long_the_work_takes(tmp_path: Path, slept: list[float]) -> None:
