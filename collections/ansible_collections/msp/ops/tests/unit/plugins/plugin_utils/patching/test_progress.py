@@ -163,8 +163,17 @@ def test_the_data_is_plain() -> None:
 
 @pytest.mark.parametrize("history", [(), AT_WORK, PILOT, (*PILOT, failed("pilot", till="nginx is not active"))])
 def test_what_was_made_plain_is_made_whole_again(history: tuple[Event, ...]) -> None:
-    found = now_of(*history, now=AFTER, automatic=False)
-    assert of(json.loads(json.dumps(as_dict(found)))) == found
+    for now in (EVENING + HOUR, AFTER):
+        found = now_of(*history, now=now, automatic=False)
+        assert of(json.loads(json.dumps(as_dict(found)))) == found
+
+
+def test_it_is_made_whole_with_every_moment() -> None:
+    found = now_of(*PILOT, now=EVENING + HOUR)
+    moments = (found.until, found.end, found.open_until, found.rings[0].soak_until, found.deadline)
+    assert None not in moments
+    again = of(as_dict(found))
+    assert (again.until, again.end, again.open_until, again.rings[0].soak_until, again.deadline) == moments
 
 
 # In the other language
