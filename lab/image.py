@@ -122,7 +122,8 @@ class Recipe:
 DEBIAN_11 = Recipe("debian11", "bullseye", "Debian 11")
 DEBIAN_12 = Recipe("debian12", "bookworm", "Debian 12")
 DEBIAN_12_BEHIND = Recipe("debian12-behind", "bookworm", "Debian 12 with pending updates", behind=True)
-DEBIAN_13 = Recipe("debian13", "trixie", "Debian 13")
+# One release has needrestart, so that both ways to find services with old code are met with.
+DEBIAN_13 = Recipe("debian13", "trixie", "Debian 13", also=("needrestart",))
 RECIPES = (DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_13)
 # A real dnf 4, and what builds packages and repositories for it: 4.14 as RHEL 9 has, and 4.23. Debian has no dnf 5.
 WITH_DNF = ("dnf", "dnf-plugins-core", "rpm", "createrepo-c")

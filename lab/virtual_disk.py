@@ -26,7 +26,7 @@ ROOT_UUID = str(uuid.uuid5(uuid.NAMESPACE_DNS, "machine.lab.example.com"))
 MIB = 1024 * 1024
 SECTOR = 512
 # The EFI system partition has the boot loader alone; the rest is the root file system, the last MiB GPT's second table.
-ESP_START, ROOT_START, SIZE = 1 * MIB, 33 * MIB, 4096 * MIB
+ESP_START, ROOT_START, SIZE = 1 * MIB, 65 * MIB, 4096 * MIB
 EFI_SYSTEM, LINUX = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 SIGNED_GRUB = "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
 # Debian's signed GRUB reads this file beside it: where the real menu is.
@@ -88,7 +88,7 @@ def _partition(disk: Path, root: Path, stub: Path) -> None:
     run(["sfdisk", "--quiet", str(disk)], stdin=table())
     esp = f"{disk}@@{ESP_START}"
     blocks = str((ROOT_START - ESP_START) // 1024)
-    run(["mkfs.vfat", "-n", "EFI", f"--offset={ESP_START // SECTOR}", str(disk), blocks])
+    run(["mkfs.vfat", "-F", "32", "-s", "1", "-n", "EFI", f"--offset={ESP_START // SECTOR}", str(disk), blocks])
     run(["mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian"])
     run(["mcopy", "-i", esp, str(root / SIGNED_GRUB), "::/EFI/BOOT/BOOTX64.EFI"])
     run(["mcopy", "-i", esp, str(stub), "::/EFI/debian/grub.cfg"])
