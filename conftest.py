@@ -1,5 +1,5 @@
 """What holds for every test: no property is judged by the clock, on a machine that may be busy with much else; and
-where several processes run the tests (./msp test), one of them has the lab.
+where several processes run the tests (./msp test), one of them has the lab, and a long file may have another.
 
 recorded finds outputs of real tools that were recorded elsewhere and are not shipped; what reads them skips where they
 are not.
@@ -21,6 +21,9 @@ settings.load_profile("no-clock")
 
 # What there is one of for all files that use it.
 GROUPS = {"session_name": "lab", "virtual_machine": "virtual machine"}
+# So long, and so much on hosts of its own, that it goes to whichever process is free first: there it has its own lab,
+# or the one that is there.
+BY_ITSELF = frozenset({"test_patch"})
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -29,7 +32,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
     Not when all are collected: pytest-xdist has read the groups by then.
     """
-    used = getattr(item, "fixturenames", ())
+    used = () if item.path.stem in BY_ITSELF else getattr(item, "fixturenames", ())
     shared = next((group for fixture, group in GROUPS.items() if fixture in used), None)
     item.add_marker(pytest.mark.xdist_group(shared or item.path.stem))
 
