@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.module_utils.patching import pending
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, keeping
 from lab import hosts, image, paths, podman
 from lab.machines import Machine
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 120
+SECONDS = 300
 STATE = keeping.TOP
 # A package's script says that it is there, and waits until the test lets it go on: no test waits for a time.
 AT, GO = "/run/lab-at", "/run/lab-go"
@@ -34,11 +35,16 @@ PROGRAM = "/root/ask.pyz"
 ASK = """
 import json, sys
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.patching import pending, shape
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, request
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
 asked = json.load(sys.stdin)
-desk = doing.Desk(Host(), Programs(), check=asked.pop("check"))
-print(json.dumps(desk.act(asked.pop("action"), request.parse(asked))))
+if asked == "scan":
+    found = pending.timed(Host(), shape.Wanted(refresh=True))
+else:
+    desk = doing.Desk(Host(), Programs(), check=asked.pop("check"))
+    found = desk.act(asked.pop("action"), request.parse(asked))
+print(json.dumps(found))
 """
 
 
@@ -92,6 +98,9 @@ class Bed:
     def timers_command(self) -> str:
         return f"systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState {' '.join(self.held)}"
 
+    def asset(self, host: str) -> str:
+        return f"device:{1 + list(self.rows).index(host)}"
+
     def container(self, host: str) -> str:
         return str(self.rows[host]["container"])
 
@@ -107,9 +116,14 @@ class Bed:
     def ask(self, host: str, action: str, rollout: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """What the module answers on the host."""
         plain = {"action": action, "check": check, "rollout": rollout, "lock_timeout": 0, "check_seconds": 1}
-        done = podman.attempt(
-            "exec", "-i", self.container(host), "python3", PROGRAM, stdin=json.dumps({**plain, **arguments})
-        )
+        return self._desk(host, {**plain, **arguments})
+
+    def scan(self, host: str) -> dict[str, Any]:
+        """What msp.ops.patch_scan's module answers on the host, with fresh lists."""
+        return self._desk(host, "scan")
+
+    def _desk(self, host: str, asked: object) -> dict[str, Any]:
+        done = podman.attempt("exec", "-i", self.container(host), "python3", PROGRAM, stdin=json.dumps(asked))
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
@@ -139,9 +153,9 @@ class Bed:
             name: {
                 "ansible_host": self.rows[name]["address"],
                 "ansible_port": self.rows[name]["port"],
-                "msp": {"customer": self.rows[name]["customer"], "asset": {"key": f"device:{number}"}},
+                "msp": {"customer": self.rows[name]["customer"], "asset": {"key": self.asset(name)}},
             }
-            for number, name in enumerate(targets, start=1)
+            for name in targets
         }
         (place / "inventory.yml").write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
         copy = {
@@ -216,7 +230,8 @@ class Bed:
         """Put the module's desk on a host."""
         program = self.place / f"ask-{host}.pyz"
         code = freezing.sources()
-        assert doing.__name__.replace(".", "/") + ".py" in code  # it is loaded here, and so in the program
+        # What is loaded here is in the program.
+        assert {module.__name__.replace(".", "/") + ".py" for module in (doing, pending)} <= set(code)
         with zipfile.ZipFile(program, "w") as archive:
             archive.writestr("__main__.py", ASK)
             for name in freezing.packages(list(code)):

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - Installs exactly the versions of a frozen manifest with apt or dnf 4, restarts the services that need it or reboots, checks
-    the host and says what became of it, as it was read back from the host.
+  - Installs exactly the versions of a frozen manifest with apt or dnf 4, restarts the services that need it or reboots,
+    checks the host and says what became of it, as it was read back from the host.
   - Before anything is done the host is looked at. Where something is in the way (room, a lock and who holds it, an
     unfinished package database, a wrong clock, another machine, a package on hold, a version that is gone, something
     that would have to be removed, a check that fails already) nothing is done, and every reason is told.

@@ -189,6 +189,7 @@ class Dnf(Manager):
         self.interpreter = interpreter
         self.archives = dnf.cache_of(host)
         self._twice: dict[tuple[str, ...], frozenset[str]] = {}
+        self._renewed = False
 
     def damage(self) -> str:
         return rpm.damage(self.programs, locked=bool(self.holders()))
@@ -250,6 +251,7 @@ class Dnf(Manager):
         return parse_simulation(report, states)
 
     def refresh(self) -> Output:
+        self._renewed = True
         return self.programs.run(*dnf.REFRESH, seconds=dnf.SECONDS_TO_REFRESH)
 
     def cost(self, found: Simulation, targets: list[str], states: States, *, back: bool = False) -> Cost | None:
@@ -268,16 +270,19 @@ class Dnf(Manager):
         return self._work(command(verb(back), targets, "--downloadonly"), log, lock_timeout)
 
     def install(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
-        """From the cache alone. What the preflight judged is asked once more: the lists may be others since."""
-        states = self.states()
-        found = self.simulate(targets, states, back=back)
-        more = ["it would remove %s" % name for name in found.removes]
-        more += [] if back else ["it would take back %s" % line for line in older(self, found)]
+        """From the cache alone."""
+        more = self._more(targets, back) if self._renewed else []
         if more:
             with open(log, "a", encoding="utf-8") as stream:
                 stream.write("Error: not installed, since the lists changed: %s\n" % "; ".join(more))
             return 1
         return self._work(command(verb(back), targets, "--cacheonly"), log, lock_timeout)
+
+    def _more(self, targets: list[str], back: bool) -> list[str]:
+        """What the preflight would have refused. It is asked once more where the lists are others since."""
+        found = self.simulate(targets, self.states(), back=back)
+        said = ["it would remove %s" % name for name in found.removes]
+        return said + ([] if back else ["it would take back %s" % line for line in older(self, found)])
 
     def repair(self, cut: Cut, log: str, lock_timeout: int) -> list[str]:
         """Install once more what was in the middle, which runs its scripts and removes the older version beside it."""

@@ -110,6 +110,8 @@ def test_lists_that_changed_since_the_preflight_install_nothing_that_it_would_ha
     said(manager, {"goes": [row("lab-web", "1.0-1")], "comes": [row("lab-core", "1.0-1")]})
     log = tmp_path / "log"
 
+    manager.refresh()
+    programs.asked.clear()
     assert manager.install(NAMES, str(log), 0) == 1
 
     assert not [line for line in programs.asked if line.startswith("dnf")]
