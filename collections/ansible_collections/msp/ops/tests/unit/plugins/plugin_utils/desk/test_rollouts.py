@@ -321,6 +321,19 @@ def test_a_host_is_asked_one_thing_a_round_so_that_no_answer_is_taken_for_anothe
         assert [host.begins for host in desk.rollout(number).hosts.values()] == [1, 1, 1]
 
 
+def test_a_host_of_which_a_gate_asks_whether_it_is_well_is_not_begun_by_another_rollout_meanwhile(desk: Desk) -> None:
+    two_classes(desk)
+    desk.waits(patch_class="emergency")
+    desk.tick(well)
+    two_classes(desk)
+
+    found = desk.round()
+
+    assert [(work.host, work.operation) for work in found.tick.work] == [(ONE, "check")]
+    assert [one.rollout.patch_class for one in found.said] == ["emergency", "routine"]
+    assert desk.rollout().hosts[ONE].begins == 0
+
+
 def test_whom_another_rollout_asks_is_looked_at_in_the_next_round(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both rollouts lost the same host; each hears of its own work on it."""
     two_classes(desk)
