@@ -44,9 +44,9 @@ PLAN: dict[str, Any] = {
     },
     "windows": {"always": {"rule": "FREQ=DAILY", "start": "00:00", "duration": "24h", "cutoff": "1m"}},
     "rings": [
-        {"name": "pilot", "tag": "msp-ring-pilot", "percent": 5, "soak": "0m", "successes": 50},
-        {"name": "early", "tag": "msp-ring-early", "percent": 25, "soak": "0m", "successes": 500},
-        {"name": "broad", "tag": "msp-ring-broad", "percent": 70, "soak": "0m", "successes": 1000},
+        {"name": "pilot", "tag": "msp-ring-pilot", "percent": 5, "soak": "0m", "successes": 1},
+        {"name": "early", "tag": "msp-ring-early", "percent": 25, "soak": "0m", "successes": 1},
+        {"name": "broad", "tag": "msp-ring-broad", "percent": 70, "soak": "0m", "successes": 1},
     ],
     "apart": [{"name": f"pair-{one}", "assets": [f"host-{one:05}", f"host-{one + 1:05}"]} for one in range(0, 40, 2)],
     "rates": {"at_once": "25%", "most_failures": "1%", "most_lost": "5%"},
