@@ -132,7 +132,7 @@ class Bed:
         answers: list[dict[str, Any]] = []
 
         def over() -> bool:
-            answers.append(self.ask(host, "look", rollout))
+            answers.append(self.ask(host, "look", rollout, linger=10))
             return answers[-1]["state"] not in ("working", "rebooting", "cut off")
 
         until(over, f"the end of {rollout}")

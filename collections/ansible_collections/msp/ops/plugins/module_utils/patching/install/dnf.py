@@ -65,7 +65,6 @@ _VERSION = re.compile(r"(?:\d+:)?[A-Za-z0-9][A-Za-z0-9.+~^_]*-[A-Za-z0-9][A-Za-z
 _ERROR = re.compile(r"(?:Error(?::| unpacking| in )|No match for argument: |.*locked by )")
 _FAILED_SCRIPT = re.compile(r"^(?:Error|Warning) in (\w+) scriptlet in rpm package (\S+)", re.MULTILINE)
 _SERVICE = re.compile(r"[A-Za-z0-9:_.\\@-]+\.service")
-_KERNEL = re.compile(r"kernel(-uek|(-\w+)*-core)?")
 _COMPONENT = re.compile(r"^ +\* (\S+)", re.MULTILINE)
 _CORE = "Core libraries or services have been updated"
 MOST_LINES = 8
@@ -121,9 +120,16 @@ def parse_simulation(report: Mapping, states: States) -> Simulation:
         cost=Cost(
             fetch=sum(int(row["fetch_bytes"]) for row in comes),
             changes=tuple(changes),
-            kernels=sum(1 for row in comes if row["beside"] and _KERNEL.fullmatch(row["name"])),
+            kernels=_kernels([row["name"] for row in comes if row["beside"]]),
         ),
     )
+
+
+def _kernels(names: list[str]) -> int:
+    """How many kernels come to /boot. Of the packages of one it is the core that has it, where there is one."""
+    kernels = [name for name in names if name.startswith("kernel")]
+    cores = [name for name in kernels if name.endswith("-core") and not name.endswith("-modules-core")]
+    return len(cores) or sum(1 for name in kernels if name in ("kernel", "kernel-uek", "kernel-rt"))
 
 
 def _key(row: Mapping) -> str:

@@ -58,6 +58,8 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.request i
 
 INSTALL, ROLLBACK = "install", "rollback"
 TAKEN = "MSP-PAT-114"
+# The package manager cannot even be asked what it would do: nothing is begun.
+UNASKED = ("MSP-PAT-060", "MSP-PAT-061")
 # So often it is seen whether the work has come to its end, in seconds.
 GLANCE = 0.5
 
@@ -84,7 +86,12 @@ class Desk:
         if action in ("start", "rollback") and request.late(time.time()):
             return answer(looking.NONE, why=_late(request))
         do = {"start": self.start, "look": self.look, "check": self.well, "rollback": self.rollback}[action]
-        return do(request)
+        try:
+            return do(request)
+        except MspError as error:
+            if error.code not in UNASKED or action not in ("start", "rollback"):
+                raise
+            return refused([error])
 
     def _unfit(self) -> MspError | None:
         for lacking, there in (
@@ -305,7 +312,7 @@ class Desk:
             before = before or was["packages"]
             after = status.get("after", {})
             touched |= {row["name"] + ":" + row["architecture"] for row in kept["request"]["packages"]}
-            moved = {key for key in {*was["packages"], *after} if after.get(key) != was["packages"].get(key)}
+            moved = {key for key in set(was["packages"]) | set(after) if after.get(key) != was["packages"].get(key)}
             touched |= moved if after else set()
         there = [states[key] for key in sorted(touched & set(states))]
         # One that is kept beside its older version is not taken back: the older one is still there, to boot.

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import dnf, managers, rpm
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import dnf, doing, managers, rpm
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.dnf import Dnf
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Cost, Cut, Move, State, States
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 WEB = Package("lab-web", "noarch", "1.1-1")
@@ -105,6 +105,22 @@ def test_packages_are_fetched_first_and_installed_from_the_cache_without_what_no
         assert all(f"--setopt={option}" in line for line in (fetch, work, back))
 
 
+def test_a_host_whose_dnf_cannot_be_asked_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run" / "systemd" / "system").mkdir(parents=True)
+    monkeypatch.setattr(doing, "privileged", lambda: True)
+    idle = "ActiveState=inactive\nDescription=\nLoadState=not-found\n"
+    manager, programs = made({"systemctl show": (0, idle, ""), "rpmdb --verifydb": (0, "", "")}, tmp_path)
+    (tmp_path / "usr" / "bin").mkdir(parents=True)
+    (tmp_path / "usr" / "bin" / "dnf").write_text("#!/usr/bin/no-python\n")
+    (tmp_path / "usr" / "bin" / "dnf").chmod(0o755)
+    desk = doing.Desk(manager.host, programs, top=str(tmp_path / "top"))
+
+    found = desk.act("start", Request("r", (Package("lab-web", "noarch", "1.1-1"),)))
+
+    assert [error["code"] for error in found["refusals"]] == ["MSP-PAT-060"], found
+    assert found["result"]["outcome"] == "refused"
+
+
 def test_lists_that_changed_since_the_preflight_install_nothing_that_it_would_have_refused(tmp_path: Path) -> None:
     manager, programs = made({"dnf": (0, "", "")}, tmp_path)
     said(manager, {"goes": [row("lab-web", "1.0-1")], "comes": [row("lab-core", "1.0-1")]})
@@ -175,6 +191,21 @@ def test_a_kernel_takes_its_room_anew_and_what_goes_for_it_is_no_removal() -> No
     assert found.cost == Cost(0, ((0, 100),), 1)
     assert (found.removes, found.retires) == ((), ("kernel-core:x86_64 1-1",))
     assert found.reboots == ("kernel-core",)
+
+
+@pytest.mark.parametrize(
+    ("names", "kernels"),
+    [
+        (["kernel", "kernel-core", "kernel-modules", "kernel-modules-core"], 1),
+        (["kernel-uek-core", "kernel-uek-modules-core", "kernel-core"], 2),
+        (["kernel-uek", "kernel-uek-devel"], 1),
+        (["lab-core", "kernel-devel"], 0),
+    ],
+)
+def test_kernels_are_counted_by_what_they_put_into_boot(names: list[str], kernels: int) -> None:
+    found = simulation({}, comes=[row(name, "1-1", beside=True) for name in names])
+
+    assert found.cost.kernels == kernels
 
 
 def test_what_goes_without_anything_of_its_name_is_removed_and_what_is_missing_says_why() -> None:
@@ -271,7 +302,7 @@ def test_only_what_was_in_the_middle_is_done_again(tmp_path: Path, cut: Cut, twi
 
 
 def test_what_could_not_be_done_again_is_told(tmp_path: Path) -> None:
-    manager, programs = made({**VERIFIED, "dnf": (1, "", "")}, tmp_path)
+    manager, _programs = made({**VERIFIED, "dnf": (1, "", "")}, tmp_path)
     said(manager, {})
     cut = Cut({"lab-core:noarch": "1.9-1"}, frozenset(CORE), ended=False)
 
