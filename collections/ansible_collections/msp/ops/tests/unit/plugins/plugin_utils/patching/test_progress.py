@@ -217,9 +217,10 @@ def test_whatever_comes_next_can_be_told_to_whom_did_not_make_it(
 
 def test_every_state_has_its_word_in_both_languages() -> None:
     sides = (states.PAUSED, states.HALTED, states.ABORTING, states.ABORTED, states.SUPERSEDED, states.EXPIRED)
+    found = now_of(*PILOT, now=EVENING)
     for language in LANGUAGES:
         t = Words(language)
         assert all(host_state(state, t) for state in ORDER)
         for side in (None, *sides, states.SIDE_ROLLED_BACK):
             for state in (states.PLANNED, states.APPROVED, states.WAITING, states.ACTIVE, states.SOAKING, states.GATE):
-                assert state_of(replace(now_of(*PILOT, now=EVENING), side=side, state=state), t)
+                assert state_of(replace(found, side=side, state=state), t)

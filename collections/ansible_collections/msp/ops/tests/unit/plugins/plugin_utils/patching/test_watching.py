@@ -117,10 +117,13 @@ def test_what_has_another_shape_changes_nothing(said: dict[str, Any]) -> None:
     assert watched.heard(said) is watched
 
 
-@settings(max_examples=60, deadline=None)
+WATCHED = Watched().heard(told())
+
+
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from((*HOSTS, "till", "nobody")), st.sampled_from((*OUTCOMES, "working")))))
 def test_every_host_is_counted_once(ends: list[tuple[str, str]]) -> None:
-    watched = Watched().heard(told())
+    watched = WATCHED
     for host, outcome in ends:
         watched = watched.ended(host, result(outcome), AT)
     assert sum(counts(watched).values()) == len(HOSTS)
