@@ -133,6 +133,7 @@ class Office:
     slug: str
     yard: Yard
     kept_open: Store | None = None
+    netbox: Callable[[], contextlib.AbstractContextManager[Any]] = netbox
 
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:
@@ -150,7 +151,7 @@ class Office:
     def round(self, tick: Tick | None = None, answers: Mapping[str, Any] | None = None, *, last: bool = False) -> Round:
         setting = Setting(self.slug, self.hosts, WAIT, last=last, by="timer")
         with self.store() as store:
-            return rollouts.round_of(store, netbox, setting, tick, answers or {})
+            return rollouts.round_of(store, self.netbox, setting, tick, answers or {})
 
     def tick(self, point: Callable[[], None] = lambda: None) -> Round:
         """A whole run of playbooks/patch.yml. point is called between any two steps that leave something behind."""
@@ -387,6 +388,30 @@ def test_of_controllers_that_begin_at_the_very_same_moment_one_plans_and_the_oth
 
     assert sorted(said, key=str) == [1, "MSP-EVD-015", "MSP-EVD-015", "MSP-EVD-015"]
     assert [host.begins for host in office.rollout().hosts.values()] == [1, 0, 0]
+
+
+def test_a_netbox_that_is_away_every_other_time_only_makes_it_take_longer(offices: Callable[..., Office]) -> None:
+    for seed in range(3):
+        office = offices()
+        chosen = random.Random(seed)  # noqa: S311 (no secret)
+
+        @contextlib.contextmanager
+        def sometimes(chosen: random.Random = chosen) -> Iterator[Any]:
+            if chosen.randrange(2):
+                raise MspError("MSP-REG-001", "NetBox to answer", "nothing", "start it")
+            yield None
+
+        office.netbox, away = sometimes, 0
+        while not office.at_rest():
+            try:
+                office.tick()
+            except MspError as error:
+                assert error.code == "MSP-REG-001"
+                away += 1
+            assert away < 8 * MOST_TICKS, office.rollout()
+        rollout = office.check(CONTENT)
+        assert away > 0
+        assert [(host.state, host.begins) for host in rollout.hosts.values()] == [("patched", 1)] * 3
 
 
 class Away:
