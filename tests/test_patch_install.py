@@ -124,7 +124,17 @@ DAEMON = (
 )
 DAEMON_UNIT = {"/lib/systemd/system/lab-daemon.service": unit("/usr/lib/lab-daemon/daemon 1d")}
 CUT = ("lab-cut-post", "lab-cut-pre", "lab-power", "lab-line", "lab-killed", "lab-twice", "lab-late")
-SMALL = ("lab-lock", "lab-room", "lab-held", "lab-gone", "lab-window", "lab-reboot", "lab-down", "lab-lost-file")
+SMALL = (
+    "lab-lock",
+    "lab-room",
+    "lab-held",
+    "lab-gone",
+    "lab-window",
+    "lab-reboot",
+    "lab-down",
+    "lab-lost-file",
+    "lab-old",
+)
 OLD = [
     shop("lab-shop", "1.0"),
     shop("lab-broken", "1.0"),
@@ -146,6 +156,14 @@ NEW = [
     *(waiting(name) for name in CUT if name != "lab-cut-pre"),
     *(Package(name, "1.1", files={f"/usr/lib/{name}": "1.1\n"}) for name in SMALL),
 ]  # fmt: skip
+
+
+# Three rollouts of long ago, like one of today; of two of them the host has another version by now.
+AGED = (
+    "for name in open there ancient; do cp -a shop $name; done; "
+    """sed -i 's/"at": [0-9.]*/"at": 1e9/' open/*/status.json there/*/status.json ancient/*/status.json; """
+    """sed -i 's/"lab-shop:all": "1.1"/"lab-shop:all": "1.0.9"/' open/*/status.json ancient/*/status.json"""
+)
 
 
 def silent(title: str) -> contextlib.AbstractContextManager[None]:
@@ -220,7 +238,7 @@ class Bed:
         answers: list[dict[str, Any]] = []
 
         def over() -> bool:
-            answers.append(self.ask(host, "look", rollout))
+            answers.append(self.ask(host, "look", rollout, linger=10))
             return answers[-1]["state"] not in ("working", "rebooting", "cut off")
 
         until(over, f"the end of {rollout}")
@@ -429,6 +447,21 @@ def test_another_rollout_of_what_is_there_finds_nothing_to_do(bed: Bed, shopped:
     assert bed.ask(TWELVE, "look", "other")["state"] == "none"
 
 
+def test_what_is_kept_of_rollouts_that_are_long_over_goes_with_the_next_one(
+    bed: Bed, shopped: dict[str, dict[str, Any]]
+) -> None:
+    """Three of long ago: one that is not over elsewhere, one whose version is still there, and one that may go."""
+    bed.sh(TWELVE, f"cd {STATE}; {AGED}; touch -d '121 days ago' open there ancient")
+
+    result = bed.work(TWELVE, "prunes", "lab-old", open_rollouts=["open", "prunes"])
+
+    assert result["outcome"] == "patched", result
+    kept = bed.sh(TWELVE, f"ls {STATE}").split()
+    assert {"open", "there", "shop", "prunes"} <= set(kept)
+    assert "ancient" not in kept
+    bed.sh(TWELVE, f"rm -rf {STATE}/open {STATE}/there")
+
+
 def test_the_way_back_is_proved_too(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
     checks = [{"kind": "baseline", "compare": ["units"]}]
 
@@ -461,17 +494,24 @@ def test_where_the_old_version_is_not_to_be_had_a_person_is_told_what_to_do(
     assert bed.version(ELEVEN, "lab-shop") == "1.1 installed"
 
 
-def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_named(bed: Bed) -> None:
-    old = bed.sh(TWELVE, "systemctl show -p MainPID --value lab-daemon.service")
+@pytest.mark.parametrize(
+    ("host", "method", "lacks"),
+    [(TWELVE, "deleted files in /proc/*/maps", "needrestart is not installed"), (THIRTEEN, "needrestart", "")],
+)
+def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_named(
+    bed: Bed, host: str, method: str, lacks: str
+) -> None:
+    old = bed.sh(host, "systemctl show -p MainPID --value lab-daemon.service")
 
-    result = bed.work(TWELVE, "daemon", "lab-daemon")
+    result = bed.work(host, "daemon", "lab-daemon")
 
     assert result["outcome"] == "patched"
     assert result["restarted"] == ["lab-daemon.service"]
-    assert result["detail"]["restarts"]["done"] == ["lab-daemon.service"]
-    assert result["detail"]["restarts"]["method"] == "deleted files in /proc/*/maps"
-    assert "needrestart is not installed" in result["detail"]["restarts"]["lacks"]
-    assert bed.sh(TWELVE, "systemctl show -p MainPID --value lab-daemon.service") != old
+    restarts = result["detail"]["restarts"]
+    assert restarts["done"] == ["lab-daemon.service"]
+    assert restarts["method"] == method
+    assert restarts["lacks"].startswith(lacks) and bool(restarts["lacks"]) is bool(lacks)
+    assert bed.sh(host, "systemctl show -p MainPID --value lab-daemon.service") != old
 
 
 def code_of(found: Mapping[str, Any]) -> list[str]:
