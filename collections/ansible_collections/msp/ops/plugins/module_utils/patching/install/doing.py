@@ -62,6 +62,8 @@ TAKEN = "MSP-PAT-114"
 UNASKED = ("MSP-PAT-060", "MSP-PAT-061")
 # So often it is seen whether the work has come to its end, in seconds.
 GLANCE = 0.5
+# And so many times longer than a glance takes there is none: a slow host has better things to do.
+REST = 9
 
 
 class Desk:
@@ -191,13 +193,15 @@ class Desk:
         """
         end = time.monotonic() + (0 if self.check else request.linger)
         while True:
+            began = time.monotonic()
             working = units.working(self.programs)
             ours = attempt is not None and working == units.description(request.rollout, attempt.name)
-            if attempt is None or not ours or time.monotonic() >= end:
+            now = time.monotonic()
+            if attempt is None or not ours or now >= end:
                 return working
             if (attempt.read(STATUS) or {}).get("phase") == work.REBOOTING:
                 return working
-            time.sleep(GLANCE)
+            time.sleep(min(max(GLANCE, REST * (now - began)), end - now))
 
     def well(self, request: Request) -> dict:
         """Is the host well now, held against what it was before the rollout first touched it? Changes nothing.

@@ -28,13 +28,15 @@ FINISHED = {"phase": work.FINISHED, "at": 0.0, "outcome": "patched", "after": {}
 class Working(MadePrograms):
     """The unit of the work is there for so many glances; then its status is written and it is gone."""
 
-    def __init__(self, glances: int, attempt: Any, status: dict[str, Any]) -> None:
+    def __init__(self, glances: int, attempt: Any, status: dict[str, Any], takes: float = 0) -> None:
         super().__init__()
-        self.left, self.attempt, self.status = glances, attempt, status
+        self.left, self.attempt, self.status, self.takes = glances, attempt, status, takes
 
     def run(self, *argv: str, seconds: float = 0) -> Output:
         if argv[:2] != ("systemctl", "show"):
             return super().run(*argv, seconds=seconds)
+        if self.takes:
+            time.sleep(self.takes)
         self.left -= 1
         if self.left < 0:
             self.attempt.write(STATUS, self.status)
@@ -52,13 +54,15 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return naps
 
 
-def look(top: Path, glances: int, *, linger: float, phase: str = work.INSTALLING, check: bool = False) -> str:
+def look(
+    top: Path, glances: int, *, linger: float, phase: str = work.INSTALLING, check: bool = False, takes: float = 0
+) -> str:
     rollout = Rollout(ROLLOUT, str(top))
     attempt = rollout.begin(ATTEMPT)
     make_current(attempt)
     attempt.write(REQUEST, {"request": {"packages": []}})
     attempt.write(STATUS, {"phase": phase})
-    desk = doing.Desk(Host(), Working(glances, attempt, FINISHED), check=check, top=str(top))
+    desk = doing.Desk(Host(), Working(glances, attempt, FINISHED, takes), check=check, top=str(top))
     return str(desk.look(Request(ROLLOUT, (), linger=linger))["state"])
 
 
@@ -81,3 +85,10 @@ def test_a_look_answers_at_once_when_nobody_waits_or_the_host_is_about_to_reboot
 ) -> None:
     assert look(tmp_path, 1000, linger=linger, phase=phase, check=check) == "working"
     assert slept == []
+
+
+def test_a_slow_host_gives_a_tenth_of_its_time_to_being_looked_at(tmp_path: Path, slept: list[float]) -> None:
+    assert look(tmp_path, 1000, linger=20, takes=0.25) == "working"
+
+    assert slept.count(0.25) == 9
+    assert sum(slept) == pytest.approx(20, abs=0.3)
