@@ -7,7 +7,6 @@ KVM takes a quarter of a minute, and no test does it for itself alone.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -28,15 +27,18 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Ju
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout, fold
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
-from lab import hosts, image, paths, podman, virtual_disk
+from lab import hosts, image, virtual_disk
 from lab.machines import MACHINES
 from lab.repository import MAIN, ON_HOST, SECURITY, SOURCES_FILE, Package, Repository
 from lab.virtual_machine import ADDRESS, VirtualMachine
+from tests.patch_bed import Bed as Beside
+from tests.patch_bed import bed as lay
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "-".join(filter(None, ("machine-test", os.environ.get("PYTEST_XDIST_WORKER"))))
 SECONDS = 600
+CONTAINER = "jansen-srv01"
 KERNEL = "linux-image-cloud-amd64"
 SLUG = "bakkerij-jansen"
 CANARY = Member("virtual-machine:1", "vm01", frozenset({"msp-ring-pilot"}))
@@ -64,20 +66,20 @@ class Bed:
     """The machine, a container beside it, and a controller with a store of its own."""
 
     machine: VirtualMachine
-    row: Mapping[str, Any]
+    beside: Beside
     place: Path
-    state_dir: Path
     store: Store
     number: int = field(default=0)
 
     def reached(self, host: str) -> dict[str, Any]:
         """How Ansible reaches a host: each has keys of its own."""
         is_vm = host == VM
-        directory = (self.machine.place if is_vm else self.state_dir) / "ssh"
+        directory = (self.machine.place if is_vm else self.beside.state_dir) / "ssh"
         member = CANARY if is_vm else BROAD
+        row = self.beside.rows[CONTAINER]
         return {
-            "ansible_host": ADDRESS if is_vm else self.row["address"],
-            "ansible_port": self.machine.port if is_vm else self.row["port"],
+            "ansible_host": ADDRESS if is_vm else row["address"],
+            "ansible_port": self.machine.port if is_vm else row["port"],
             "ansible_user": image.USER,
             "ansible_ssh_private_key_file": str(directory / "id_ed25519"),
             "ansible_ssh_common_args": f"-F {directory / 'options'}",
@@ -144,11 +146,7 @@ class Bed:
 
     def version(self, host: str) -> str:
         asked = ("dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", MADE)
-        return self.machine.on(*asked) if host == VM else podman.run("exec", str(self.row["container"]), *asked)
-
-
-def silent(title: str) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext()
+        return self.machine.on(*asked) if host == VM else self.beside.on(CONTAINER, *asked)
 
 
 @pytest.fixture(scope="module")
@@ -156,33 +154,17 @@ def bed(virtual_machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactor
     if reason := hosts.available():
         pytest.skip(reason)
     place = tmp_path_factory.mktemp("machine")
-    state_dir = place / "state"
-    paths.make_dir(state_dir, 0o700)
     repository = Repository(place / "repository")
     repository.publish(MAIN, [Package(MADE, "1.0")])
     repository.publish(SECURITY, [Package(MADE, "1.1")])
-    with pytest.MonkeyPatch.context() as patch:
+    machines = [machine for machine in MACHINES if machine.name == CONTAINER]
+    with pytest.MonkeyPatch.context() as patch, lay(LAB, machines, place, ()) as beside:
         patch.setenv("MSP_DURABLE_PATHS", str(place))
-        try:
-            row = _container(state_dir)
-            repository.copy_to(str(row["container"]))
-            podman.run("exec", str(row["container"]), "sh", "-c", "rm /etc/apt/sources.list && " + INSTALL)
-            _give(virtual_machine, repository)
-            with Store.open(f"sqlite:///{place / 'evidence.db'}", upgrade=True) as store:
-                yield Bed(virtual_machine, row, place, state_dir, store)
-        finally:
-            hosts.down(LAB, state_dir)
-
-
-def _container(state_dir: Path) -> dict[str, Any]:
-    (machine,) = (one for one in MACHINES if one.name == "jansen-srv01")
-    assert machine.recipe is not None
-    image.ensure([machine.recipe], silent)
-    ground = hosts.Ground(LAB, state_dir, hosts.ensure_key(state_dir), hosts.ensure_networks(LAB))
-    keys = hosts.start(ground, machine, {})
-    row = hosts.describe(ground, machine, keys)
-    hosts.write_ssh_files(state_dir, [row], {machine.name: keys})
-    return row
+        repository.copy_to(beside.container(CONTAINER))
+        beside.sh(CONTAINER, f"rm /etc/apt/sources.list && {INSTALL}")
+        _give(virtual_machine, repository)
+        with Store.open(f"sqlite:///{place / 'evidence.db'}", upgrade=True) as store:
+            yield Bed(virtual_machine, beside, place, store)
 
 
 def _give(machine: VirtualMachine, repository: Repository) -> None:
