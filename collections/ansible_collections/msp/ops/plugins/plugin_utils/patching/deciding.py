@@ -341,7 +341,7 @@ def _left(moment: _Moment) -> Decision | None:
             continue
         for host in moment.rollout.of(ring):
             why = _not_ours(moment, host)
-            if host.state in (states.WAITING, states.REFUSED, states.LOST) and why:
+            if host.state in (states.WAITING, states.REFUSED, states.LOST, *states.DONE) and why:
                 return Record(events.HostLeft(moment.now, host.name, why), f"{host.name}: {why}")
             if host.state == states.LEFT and not why and not _at_gate(moment, ring):
                 return Record(events.HostBack(moment.now, host.name), f"{host.name} is in scope again")
@@ -349,11 +349,14 @@ def _left(moment: _Moment) -> Decision | None:
 
 
 def _not_ours(moment: _Moment, host: Host) -> str:
-    """Why a host is not to be touched now; empty where it is. Of a lost one we want to know what became of it."""
+    """Why a host is not to be touched now; empty where it is. Of a lost one we want to know what became of it.
+
+    One that is done has nothing left to install, but the gate can't ask it when it is out of scope.
+    """
     if host.name not in moment.world.in_scope:
         return "not in scope any more"
-    lost = host.state == states.LOST or host.left_lost
-    return "" if lost else moment.world.left_out.get(host.name, "")
+    was = host.left_as if host.state == states.LEFT else host.state
+    return "" if was == states.LOST or was in states.DONE else moment.world.left_out.get(host.name, "")
 
 
 def _at_gate(moment: _Moment, ring: Ring) -> bool:

@@ -410,7 +410,7 @@ def _when_host_idle(event: events.HostIdle, rollout: Rollout) -> Rollout:
 
 @_apply.register
 def _when_host_left(event: events.HostLeft, rollout: Rollout) -> Rollout:
-    host = _one(event, event.host, rollout, lambda host: host.state not in (WORKING, LEFT, *DONE))
+    host = _one(event, event.host, rollout, lambda host: host.state not in (WORKING, LEFT))
     gone = replace(host, state=LEFT, since=event.at, reason=event.reason, left_as=host.state)
     return _with_host(rollout, gone)
 

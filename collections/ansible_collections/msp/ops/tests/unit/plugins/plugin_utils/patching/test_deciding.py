@@ -503,6 +503,22 @@ def test_who_is_out_of_scope_or_excluded_is_left_out() -> None:
     assert isinstance(after(*PILOT, first, second, world=gone, now=EVENING + DAY), Judge)
 
 
+def test_who_left_after_it_was_done_holds_up_no_gate() -> None:
+    """It can't be asked whether it is well: the ring is judged by those that are left."""
+    now = AFTER + DAY
+    done = (*BROAD, ALL_BROAD, *(ended(name, at=AFTER) for name in ("db1", "db2", "mail")), soaking("broad", AFTER))
+    sold: dict[str, Any] = {"in_scope": frozenset(NAMES) - {"mail"}, "left_out": {"db1": "all of it is excluded"}}
+
+    gone = records(after(*done, world=sold, now=now), events.HostLeft)
+    assert gone == events.HostLeft(now, "mail", "not in scope any more")
+    found = after(*done, gone, world=sold, now=now)
+
+    assert isinstance(found, Judge)
+    assert found.check == ("db1", "db2")
+    said = deciding.verdict(rollout(*done, gone), plan(), "broad", now, unwell={}, silent={})
+    assert (said.kind, said.counts.left) == ("gate passed", 1)
+
+
 def test_who_is_in_scope_again_is_the_rollouts_business_again_until_the_gate() -> None:
     gone = events.HostLeft(EVENING, "db1", "not in scope any more")
     event = records(after(*BROAD, gone, now=AFTER), events.HostBack)

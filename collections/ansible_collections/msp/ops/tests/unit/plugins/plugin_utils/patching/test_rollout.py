@@ -77,7 +77,6 @@ SEQUENCES: dict[str, tuple[tuple[Event, ...], str]] = {
     "idle, but not begun": ((*PILOT[:2], events.HostIdle(NOON, "till")), "till is waiting"),
     "a host that leaves while it is at work": ((*WORKING, events.HostLeft(NOON, "till", "sold")), "till is working"),
     "a host that is back and never left": ((*PILOT, events.HostBack(NOON, "till")), "till is patched"),
-    "a host that leaves and is done": ((*PILOT, events.HostLeft(NOON, "till", "sold")), "till is patched"),
     "a soak before all were tried": ((*BROAD, batch("broad", "db1"), ended("db1"), soaking("broad")), "db2, mail"),
     "a soak twice": ((*PILOT, soaking("pilot")), "the ring is soaking"),
     "a gate before the soak": ((*PILOT[:4], passed("pilot")), "the ring is active"),
@@ -244,6 +243,7 @@ def test_a_host_that_is_back_is_what_it_was() -> None:
     back = events.HostBack(NOON, "till")
     assert rollout(APPROVED, left, back).hosts["till"].state == "waiting"
     assert rollout(*WORKING, ended("till", "lost"), left, back).hosts["till"].state == "lost"
+    assert rollout(*WORKING, ended("till"), left, back).hosts["till"].state == "patched"
 
 
 # What people ask

@@ -43,7 +43,7 @@ def _hosts_are_what_it_says(sim: Sim, end: deciding.Wait) -> None:
         states.REFUSED: {"refused"},
         states.FAILED: {"failed"},
         states.ROLLED_BACK: {"rolled back"},
-        states.LEFT: {None, "refused", "failed", "rolled back"},
+        states.LEFT: {None, "refused", "failed", "rolled back", *DONE},
     }
     for name, host in rollout.hosts.items():
         real = sim.hosts[name]
