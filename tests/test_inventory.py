@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import os
 import random
+import shutil
 import socket
 import stat
 import subprocess
@@ -100,11 +101,21 @@ class Cached:
         return hosts_of(self.register, snapshot.read(self.register, selection(self.register)).snapshot)
 
 
+@pytest.fixture(scope="module")
+def kept(world: NetBox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache after the first load. What every test is put back to has not changed since."""
+    world.reset(SEEDED)
+    directory = tmp_path_factory.mktemp("inventory") / "cache"
+    with Register.connect(world.url, world.token) as register:
+        assert "read everything" in Cached(register, directory).load().how
+    return directory
+
+
 @pytest.fixture
-def cached(register: Register, tmp_path: Path) -> Cached:
-    made = Cached(register, tmp_path / "cache")
-    assert "read everything" in made.load().how
-    return made
+def cached(kept: Path, register: Register, tmp_path: Path) -> Cached:
+    """The inventory with a cache of this test's own, in which everything is."""
+    shutil.copytree(kept, tmp_path / "cache")
+    return Cached(register, tmp_path / "cache")
 
 
 # -- config contexts --------------------------------------------------------------------------------------------------
