@@ -7,6 +7,7 @@ that lab's processes ends it too; `up` boots what is there, and its disk stays u
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -188,10 +189,12 @@ def known(base: Path) -> VirtualMachine | None:
 
 
 def down(name: str) -> None:
-    """End it, and remove its disk."""
+    """End it, and remove its disk; the lab's directory too, when it was all that there was of the lab."""
     base = paths.lab_paths(name).base
     processes.end_all(_processes(base), patience=0)
     shutil.rmtree(base / "machine", ignore_errors=True)
+    with contextlib.suppress(OSError):
+        base.rmdir()
 
 
 def _processes(mark: Path) -> list[Process]:

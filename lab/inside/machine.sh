@@ -1,7 +1,7 @@
 # Makes a machine of Debian's bare system in the directory $1: a kernel, a boot loader, a network. Run by mmdebstrap.
 #
-# The kernel is the oldest that the archive has. The newest waits for it in a mirror of its own, which is its only source:
-# so it can be given a newer kernel of Debian's without any network, and apt, which is slow without KVM, reads little.
+# The kernel is the oldest that the archive has. The newest waits for it in a mirror of its own, which is its only
+# source: so it can be given a newer kernel of Debian's without any network, and apt, slow without KVM, reads little.
 set -eu
 root="$1"
 inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
@@ -9,10 +9,11 @@ install() { inside apt-get -qy --no-install-recommends install "$@"; }
 
 # The clock of the processor is right where there is one processor; to ask another device for the time is slow.
 options='console=ttyS0 mitigations=off tsc=reliable 8250.nr_uarts=1'
-# What the kernel finds its disk with, and nothing else: a first file system of everything takes minutes without KVM.
-mkdir -p "$root/etc/initramfs-tools/conf.d" "$root/etc/default/grub.d"
-printf '%s\n' MODULES=list COMPRESS=zstd COMPRESSLEVEL=1 >"$root/etc/initramfs-tools/conf.d/lab"
-printf '%s\n' virtio_pci virtio_blk ext4 >"$root/etc/initramfs-tools/modules"
+# A first file system that finds the disk and no more: the usual one is made anew for each kernel by a thousand
+# programs, one after the other, which takes minutes without KVM.
+mkdir -p "$root/etc/tiny-initramfs" "$root/etc/default/grub.d"
+printf '%s\n' MICROCODE=no AUTO_MODULES=no INCLUDE_MODULES=virtio_pci,virtio_blk \
+    >"$root/etc/tiny-initramfs/tiny-initramfs.conf"
 printf '%s\n' GRUB_TIMEOUT=0 GRUB_TERMINAL=console GRUB_CMDLINE_LINUX_DEFAULT=quiet \
     "GRUB_CMDLINE_LINUX=\"$options\"" >"$root/etc/default/grub.d/lab.cfg"
 printf 'UUID=%s / ext4 defaults 0 1\n' "$ROOT_UUID" >"$root/etc/fstab"
@@ -23,15 +24,16 @@ printf '%s\n' '[Match]' 'Name=en*' '[Network]' 'Address=10.0.2.15/24' 'Gateway=1
 inside systemctl enable --quiet systemd-networkd.service
 # What nobody asks for here, and what takes seconds of each boot.
 inside systemctl mask --quiet systemd-networkd-wait-online.service e2scrub_reap.service e2scrub_all.timer fstrim.timer \
-    systemd-binfmt.service systemd-fsckd.service systemd-update-utmp.service systemd-update-utmp-runlevel.service \
-    proc-sys-fs-binfmt_misc.automount sys-fs-fuse-connections.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
-    dev-hugepages.mount dev-mqueue.mount modprobe@drm.service modprobe@fuse.service modprobe@efi_pstore.service
+    systemd-binfmt.service systemd-fsckd.service systemd-fsckd.socket proc-sys-fs-binfmt_misc.automount \
+    systemd-update-utmp.service systemd-update-utmp-runlevel.service sys-fs-fuse-connections.mount \
+    sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount \
+    modprobe@drm.service modprobe@fuse.service modprobe@efi_pstore.service
 # The one host key comes with the machine: to make others takes seconds without KVM.
 rm -r "$root/etc/systemd/system/ssh.service.d"
 echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >>"$root/etc/ssh/sshd_config.d/lab.conf"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/lab"
 
-install initramfs-tools zstd
+install tiny-initramfs
 kernels=$(inside apt-cache search --names-only '^linux-image-[0-9.]+-[0-9]+-cloud-amd64$' | cut -d' ' -f1 | sort -V)
 older=$(printf '%s\n' "$kernels" | head -n 1)
 newest=$(printf '%s\n' "$kernels" | tail -n 1)
@@ -60,20 +62,24 @@ printf '%s\n' "search --no-floppy --fs-uuid --set=root $ROOT_UUID" \
     "linux /boot/vmlinuz-$release root=UUID=$ROOT_UUID ro $options quiet" \
     "initrd /boot/initrd.img-$release" boot >"$root/boot/grub/grub.cfg"
 
+# The mirror. Its packages have Debian's content, packed again without compression: to unpack xz takes half a minute.
 mkdir -p "$root/srv/debian"
 : >"$root/srv/debian/Packages"
 for file in "$root"/var/cache/apt/archives/linux-image-*.deb; do
     [ -e "$file" ] || continue
+    name=${file##*/}
+    inside dpkg-deb --raw-extract "/var/cache/apt/archives/$name" /tmp/unpacked
+    inside dpkg-deb -Znone --build /tmp/unpacked "/srv/debian/$name"
+    rm -r "$root/tmp/unpacked" "$file"
     {
-        dpkg-deb --field "$file"
-        printf 'Filename: ./%s\nSize: %s\n' "${file##*/}" "$(stat --format=%s "$file")"
-        printf 'SHA256: %s\n\n' "$(sha256sum "$file" | cut -d' ' -f1)"
+        inside dpkg-deb --field "/srv/debian/$name"
+        printf 'Filename: ./%s\nSize: %s\n' "$name" "$(stat --format=%s "$root/srv/debian/$name")"
+        printf 'SHA256: %s\n\n' "$(sha256sum "$root/srv/debian/$name" | cut -d' ' -f1)"
     } >>"$root/srv/debian/Packages"
-    mv "$file" "$root/srv/debian/"
 done
+sum=$(sha256sum "$root/srv/debian/Packages" | cut -d' ' -f1)
 printf '%s\n' 'Origin: Debian' 'Label: Debian' 'Suite: stable' 'Codename: bookworm' "Date: $(date -Ru)" 'SHA256:' \
-    " $(sha256sum "$root/srv/debian/Packages" | cut -d' ' -f1) $(stat --format=%s "$root/srv/debian/Packages") Packages" \
-    >"$root/srv/debian/Release"
+    " $sum $(stat --format=%s "$root/srv/debian/Packages") Packages" >"$root/srv/debian/Release"
 echo 'deb [trusted=yes] file:/srv/debian ./' >"$root/etc/apt/sources.list"
 inside apt-get -q update
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import re
+import subprocess
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,39 @@ def test_one_that_was_not_finished_is_none(tmp_path: Path) -> None:
 def test_ssh_knows_a_host_at_another_port_by_both() -> None:
     assert hosts.known_as({"address": "10.203.0.10", "port": 22}) == "10.203.0.10"
     assert hosts.known_as({"address": "127.0.0.1", "port": 40022}) == "[127.0.0.1]:40022"
+
+
+def test_one_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_machine, "available", lambda: "There is no QEMU.")
+
+    with pytest.raises(MspError) as refused:
+        virtual_machine.up("never-there", silent)
+
+    assert (refused.value.code, refused.value.found) == ("MSP-LAB-037", "There is no QEMU.")
+
+
+def silent(title: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def test_a_command_that_fails_is_named_with_the_way_to_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answer = subprocess.CompletedProcess("", 4, "", "first\nnot there\n")
+    monkeypatch.setattr(VirtualMachine, "_ssh", lambda *_arguments: answer)
+
+    with pytest.raises(MspError) as failed:
+        VirtualMachine(tmp_path, tmp_path, 40022).on("cat", "/nowhere")
+
+    assert (failed.value.code, failed.value.found) == ("MSP-LAB-038", "exit status 4: not there")
+    assert f"ssh -F {tmp_path / 'ssh' / 'config'}" in failed.value.action
+
+
+def test_what_debugfs_could_not_write_is_an_error_though_it_ends_well(tmp_path: Path) -> None:
+    if packages.find("debugfs") is None:
+        pytest.skip("there is no debugfs")
+    disk = tmp_path / "disk"
+    disk.write_bytes(b"no file system")
+
+    with pytest.raises(MspError) as failed:
+        virtual_disk.put(disk, {"/etc/hostname": tmp_path / "nowhere"})
+
+    assert failed.value.code == "MSP-LAB-036"
