@@ -41,7 +41,7 @@ pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "-".join(filter(None, ("faults-test", os.environ.get("PYTEST_XDIST_WORKER"))))
 NAMES = CANARY, SECOND, THIRD = ("jansen-srv01", "jansen-till02", "harbour-ws01")
-SECONDS = 180
+SECONDS = 300
 STATE = keeping.TOP
 AT, GO = "/run/lab-at", "/run/lab-go"
 PLAN: dict[str, Any] = {
