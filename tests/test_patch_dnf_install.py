@@ -446,8 +446,8 @@ def test_a_dnf_that_was_killed_is_repaired_by_the_next_look(field: Bed, host: st
     assert versions(field, host, name) == ["1.1"]
 
 
-# dnf first and the rest when it is gone: where a container has cgroups of version 1, systemd may miss the end of a large
-# process that dies together with its parent, and waits for it for long.
+# dnf first and the rest when it is gone: where a container has cgroups of version 1, systemd may miss the end of a
+# large process that dies together with its parent, and waits for it for long.
 KILL = f"""
 systemctl kill --kill-who=main --signal=STOP {units.UNIT}
 dnf=$(pgrep -x dnf)
