@@ -33,7 +33,7 @@ rm -r "$root/etc/systemd/system/ssh.service.d"
 echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >>"$root/etc/ssh/sshd_config.d/lab.conf"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/lab"
 
-install tiny-initramfs
+install udev tiny-initramfs
 kernels=$(inside apt-cache search --names-only '^linux-image-[0-9.]+-[0-9]+-cloud-amd64$' | cut -d' ' -f1 | sort -V)
 older=$(printf '%s\n' "$kernels" | head -n 1)
 newest=$(printf '%s\n' "$kernels" | tail -n 1)
