@@ -37,10 +37,11 @@ class Opened:
 
     @classmethod
     def of(cls, store: Store, stored: StoredRollout, fence: int, fresh: StoredRollout | None = None) -> Opened:
-        """fresh: one that is in no store, because this is a preview."""
+        """stored: as it was read just now. fresh: one that is in no store, because this is a preview."""
+        as_read = [stored]
 
         def read() -> Iterable[events.Event]:
-            found = fresh or store.rollout(stored.id)
+            found = fresh or (as_read.pop() if as_read else store.rollout(stored.id))
             return events.of(found) if found is not None else ()
 
         def write(number: int, event: events.Event) -> None:

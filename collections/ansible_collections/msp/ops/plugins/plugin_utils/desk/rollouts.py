@@ -351,7 +351,8 @@ class _Rounds:
 
     def _to_plan(self) -> Iterator[StoredRollout]:
         """A new rollout for every plan and class of which something is due and no other is open."""
-        if self.wrote:
+        # Of what a round writes after it has heard the hosts, an end alone bears on what is planned.
+        if self.wrote and any(one.rollout.over for one in self.open.values()):
             self._look_back()
         taken = {(one.plan, one.rollout.patch_class) for one in self.open.values() if not one.rollout.over}
         for assigned in self.plans.values():
