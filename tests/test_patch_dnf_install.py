@@ -31,7 +31,7 @@ from lab import hosts, image, podman
 from lab.machines import MACHINES
 from lab.repository import MAIN, SECURITY, Package, Repository
 from lab.rpms import ONE_DATABASE, PLACE, SERVE, SHELL, DnfHost, Notice, Rpm
-from tests.patch_bed import AT, GO, RESTART, STATE, WAIT, Bed, code_of, unit, until
+from tests.patch_bed import AT, GO, RESTART, SECONDS, STATE, WAIT, Bed, code_of, unit, until
 from tests.patch_bed import bed as lay
 
 pytestmark = pytest.mark.lab
@@ -506,8 +506,12 @@ def test_power_that_is_lost_in_the_middle_is_survived(field: Bed) -> None:
 def test_a_reboot_that_is_wanted_happens_and_is_proved(field: Bed, host: str, name: str, why: str) -> None:
     again = field.restarter(host)
 
-    result = work(field, host, f"reboot-{name}", name)
-    again.join(60)
+    begun = field.ask(host, "start", f"reboot-{name}", packages=manifest(name))
+    again.join(SECONDS)
+    hosts.wait_until_booted(field.container(host))
+    result = field.finish(host, f"reboot-{name}")["result"]
+
+    assert begun["state"] == "working", begun
 
     assert result["outcome"] == "patched", result["reason"]
     assert result["rebooted"] is True

@@ -85,8 +85,8 @@ def made(answers: Mapping[str, tuple[int, str, str]], tmp_path: Path) -> tuple[D
 
 def said(manager: Dnf, report: Mapping[str, Any]) -> None:
     """What dnf's own Python would answer."""
-    empty = {"comes": [], "goes": [], "missing": [], "blocked": {}, "problem": None, "duplicates": []}
-    manager._ask = lambda _request: {**empty, **report}  # type: ignore[method-assign]
+    empty: dict[str, Any] = {"comes": [], "goes": [], "missing": [], "blocked": {}, "problem": None, "duplicates": []}
+    manager._ask = lambda request: {**empty, **report, "asked": request}  # type: ignore[method-assign]
 
 
 def test_packages_are_fetched_first_and_installed_from_the_cache_without_what_nobody_asked_for(tmp_path: Path) -> None:
