@@ -69,7 +69,7 @@ def _panel(found: Progress, now: dt.datetime, t: Words) -> RenderableType:
     rings = Table.grid(padding=(0, 2))
     for ring in found.rings:
         rings.add_row(
-            Text(shown(ring.name), style="bold"), Text(t(f"prog.state.{ring.state}")), bar(ring), _hosts(ring, t)
+            Text(shown(ring.name), style="bold"), Text(t(f"prog.state.{ring.state}")), coloured(ring), _hosts(ring, t)
         )
     hosts = [
         Text(shown(progress.host_line(host, found.zone, t)), style=COLOUR[host.state])
@@ -97,7 +97,7 @@ def _hosts(ring: RingNow, t: Words) -> Text:
     return Text(", ").join(words) if words else Text(t("prog.no_host"), style="bright_black")
 
 
-def bar(ring: RingNow) -> Text:
+def coloured(ring: RingNow) -> Text:
     """The hosts of a ring as a bar in the colours of their states; whatever is not zero has a cell."""
     text = Text()
     for state, cells in shares(ring, BAR).items():

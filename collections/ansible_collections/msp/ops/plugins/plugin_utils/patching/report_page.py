@@ -108,7 +108,7 @@ class Told:
     lead: str
     points: tuple[tuple[str, str, str], ...]
     tiles: tuple[Tile, ...]
-    bar: Markup
+    chart: Markup
     sections: tuple[Section, ...]
     foot: str
 
@@ -128,7 +128,7 @@ def told(found: Standing, customer: Customer, made_by: str, data: str) -> Told:
         lead=_lead(found, t),
         points=tuple(_points(found, t)),
         tiles=tiles,
-        bar=stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in tiles], t("prep.bar")),
+        chart=stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in tiles], t("prep.bar")),
         sections=tuple(_sections(found, t, f)),
         foot=t("prep.foot", made_by=shown(made_by), date=f.day(found.now), data=data, zone=f.zone.key),
     )

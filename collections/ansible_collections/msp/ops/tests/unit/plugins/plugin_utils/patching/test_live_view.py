@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import live_view, progress_lines
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.live_view import BAR, COLOUR, bar, shares, view
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.live_view import BAR, COLOUR, coloured, shares, view
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import ORDER, HostNow, RingNow
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.watching import Watched
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import HOUR, MINUTE
@@ -96,7 +96,7 @@ def test_a_bar_is_as_long_as_it_should_be_and_hides_nobody(hosts: Mapping[str, i
     assert set(found) == set(hosts)
     assert not hosts or sum(found.values()) == cells
     assert all(number >= 1 for number in found.values())
-    assert len(bar(ring).plain) == (BAR if hosts else 0)
+    assert len(coloured(ring).plain) == (BAR if hosts else 0)
 
 
 def test_without_the_library_it_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
