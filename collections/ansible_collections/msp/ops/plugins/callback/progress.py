@@ -56,7 +56,8 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
-ROLLOUT, INSTALL = "msp.ops.rollout", "msp.ops.patch_install"
+ROLLOUT = "msp.ops.rollout"
+INSTALL = "msp.ops.patch_install"
 SECONDS = 1.0
 # ansible-runner sets it for each run.
 RUNNER = "AWX_ISOLATED_DATA_DIR"
