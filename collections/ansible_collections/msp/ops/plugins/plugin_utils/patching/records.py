@@ -97,6 +97,11 @@ class Scan:
 
     outcome: one of SCAN_OUTCOMES. platform is the distribution and release that
     packages are built for ("debian-12", "fedora-41"). metadata_at is when its package lists were last renewed.
+    machine_id is the host's own, "" where it has none or nobody asked. blind says why its list may lack updates, a
+    sentence each (no security archive, a source that was never fetched, a broken package database): with any of them
+    nothing is known of what waits. Of what is installed already, and not in force: booted_at is when the host started
+    (by its own clock), reboot why it needs to again ((): it says that it does not), services the units that run with
+    replaced files; each None where nothing on the host can tell.
     """
 
     customer: str
@@ -111,6 +116,11 @@ class Scan:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     run: str | None = None
+    machine_id: str = ""
+    blind: tuple[str, ...] = ()
+    booted_at: dt.datetime | None = None
+    reboot: tuple[str, ...] | None = None
+    services: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -148,8 +158,9 @@ def _plain(entry: Entry) -> Mapping[str, Any]:
     return {name: getattr(entry, name) for name in Entry.__slots__}
 
 
-# What became of a host in a rollout. "lost" is a host that did not answer, or not again.
-OUTCOMES = ("patched", "nothing", "refused", "failed", "lost", "rolled back")
+# What became of a host in a rollout. "lost" is a host that did not answer, or not again; "reboot owed" one on which all
+# is installed and well, and only the reboot that was wanted did not come.
+OUTCOMES = ("patched", "nothing", "refused", "failed", "lost", "rolled back", "reboot owed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,8 @@ class HostResult:
     """What became of one host, as it was proved on the host. detail is for people; nothing decides by it.
 
     before and after are versions by "name:architecture", of the packages that the work touched. rebooted is None where
-    no reboot was wanted; True only with the proof (a new boot id or start of PID 1, and the expected kernel).
+    no reboot was wanted; True only with the proof (a new boot id or start of PID 1, and the expected kernel). owed is
+    what is installed and not in force yet: "reboot: linux-image-6.1.0-42-amd64", "restart docker.service".
     """
 
     host: str
@@ -172,3 +184,4 @@ class HostResult:
     restarted: tuple[str, ...] = ()
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+    owed: tuple[str, ...] = ()

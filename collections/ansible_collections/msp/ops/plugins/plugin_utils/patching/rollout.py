@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import OU
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import named
 
 # A host: not begun; begun, and nothing known of it yet; what became of it (records.OUTCOMES); no business of ours.
-PATCHED, NOTHING, REFUSED, FAILED, LOST, ROLLED_BACK = OUTCOMES
+PATCHED, NOTHING, REFUSED, FAILED, LOST, ROLLED_BACK, OWED = OUTCOMES
 WAITING, WORKING, LEFT = "waiting", "working", "left"
 DONE = frozenset((PATCHED, NOTHING))
 # A ring, and the rollout as a whole.
