@@ -54,6 +54,27 @@ options:
         description: The version to install, in full.
         type: str
         required: true
+  excluded:
+    description:
+      - Patterns of names (V(*), V(?)) of packages that stay at their version where they are installed. Where the work
+        would move one of them, even as something that another package needs, nothing is done.
+    type: list
+    elements: str
+    default: []
+  unseen:
+    description:
+      - Packages (name and architecture, as V(openssl:amd64)) that the last scan of this host did not know as waiting.
+        One of them whose version no source of the host offers is left out. Any other such package is a reason to
+        do nothing.
+    type: list
+    elements: str
+    default: []
+  finish_only:
+    description:
+      - What was begun comes to its end, but nothing more is installed and nothing reboots. For O(action=look) at hosts
+        of a rollout that somebody stopped. A later look without it lifts that.
+    type: bool
+    default: false
   machine_id:
     description: The C(/etc/machine-id) that the host must have.
     type: str

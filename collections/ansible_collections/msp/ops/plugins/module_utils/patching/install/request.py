@@ -8,6 +8,7 @@ Everything in it came over the network: a name that could be an option, a path o
 from __future__ import annotations
 
 import datetime
+import fnmatch
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -28,6 +29,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:_^-]*")
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]+\.(service|socket|timer|target|mount|path)")
+_PATTERN = re.compile(r"\S{1,200}")
+# What is a tuple in a request, and a list where it is kept.
+_LISTS = ("before", "after", "open_rollouts", "excluded", "unseen")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class Request:
     margins are MiB that stay free, by path. before and after are checks as plan.plain() writes them. open_rollouts are
     those that are not over, on any host: what is kept of others may be pruned. None: nothing is. linger: seconds that
     a look at work that goes on may wait for its end.
+
+    excluded are patterns of names: what is installed and bears such a name stays at its version. unseen are keys of
+    packages that the host's last scan did not know as waiting: one of them that no source has is left out.
+    finish_only: what was begun comes to its end, nothing more is installed, and nothing reboots.
     """
 
     rollout: str
@@ -67,6 +75,9 @@ class Request:
     begin_by: float | None = None
     open_rollouts: tuple[str, ...] | None = None
     linger: float = 0.0
+    excluded: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    finish_only: bool = False
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -74,6 +85,11 @@ class Request:
     def over(self, now: float) -> bool:
         """The window has ended: nothing is begun and nothing reboots any more."""
         return self.deadline is not None and now >= self.deadline
+
+    def excludes(self, key: str) -> bool:
+        """Whether the package NAME:ARCHITECTURE has to stay at its version, by its name."""
+        name = key.rpartition(":")[0]
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.excluded)
 
     def late(self, now: float) -> bool:
         """Who asks may not begin anything any more: another controller may have its place by now."""
@@ -96,6 +112,8 @@ def parse(arguments: dict) -> Request:
     margins = dict(MARGINS)
     margins.update(_margins(arguments.get("margins") or {}, wrong))
     still_open = arguments.get("open_rollouts")
+    excluded = tuple(str(pattern) for pattern in arguments.get("excluded") or ())
+    wrong += ["excluded has %r, which is no pattern of names" % one for one in excluded if not _PATTERN.fullmatch(one)]
     if wrong:
         raise MspError(
             "MSP-PAT-100",
@@ -119,13 +137,16 @@ def parse(arguments: dict) -> Request:
         begin_by=begin_by,
         linger=float(arguments.get("linger") or 0),
         open_rollouts=None if still_open is None else tuple(str(name) for name in still_open),
+        excluded=excluded,
+        unseen=tuple(str(key) for key in arguments.get("unseen") or ()),
+        finish_only=bool(arguments.get("finish_only")),
     )
 
 
 def restore(kept: dict) -> Request:
     """A request again out of what as_dict() gave."""
     packages = tuple(Package(**row) for row in kept["packages"])
-    lists = {name: tuple(kept[name]) for name in ("before", "after", "open_rollouts") if kept.get(name) is not None}
+    lists = {name: tuple(kept[name]) for name in _LISTS if kept.get(name) is not None}
     return Request(**dict(kept, packages=packages, **lists))
 
 

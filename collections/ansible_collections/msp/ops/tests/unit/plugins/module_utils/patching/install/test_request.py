@@ -48,6 +48,7 @@ def test_a_good_request_is_read_and_comes_back_the_same() -> None:
         ({"checks_after": [{"kind": "http", "url": "file:///etc/shadow", "status": 200}]}, "no address"),
         ({"margins": {"var": 5}}, "margins"),
         ({"margins": {"/var": -5}}, "margins"),
+        ({"excluded": ["a b"]}, "no pattern of names"),
     ],
 )
 def test_what_has_not_the_shape_is_refused_with_its_reason(changed: dict[str, Any], said: str) -> None:
@@ -80,3 +81,14 @@ def test_a_window_is_over_at_its_deadline(now: float, over: bool) -> None:
 def test_who_asks_may_begin_something_until_its_time_is_over(now: float, late: bool) -> None:
     assert request.Request("r", (), begin_by=10.0).late(now) is late
     assert not request.Request("r", ()).late(now)
+
+
+@pytest.mark.parametrize(
+    ("key", "excluded"),
+    [("postgresql-15:amd64", True), ("libpq5:amd64", False), ("vim:all", True), ("Vim:all", False)],
+)
+def test_what_is_excluded_is_known_by_its_bare_name(key: str, excluded: bool) -> None:
+    found = request.parse({**GOOD, "excluded": ["postgresql-*", "vi?"], "unseen": ["a:all"]})
+
+    assert found.excludes(key) is excluded
+    assert request.restore(found.as_dict()) == found
