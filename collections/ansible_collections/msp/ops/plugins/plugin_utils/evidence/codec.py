@@ -65,7 +65,7 @@ _NAMES = {
 }
 # What is told of a customer besides, and never spooled.
 Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout
-_TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at"})
+_TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 
 
 def encode(record: Record | Told) -> str:

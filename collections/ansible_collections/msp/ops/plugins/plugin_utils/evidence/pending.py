@@ -47,8 +47,8 @@ def plain(scan: Scan) -> Plain:
 def scan(data: Mapping[str, Any]) -> Scan:
     """The scan of such values, its times read already. TypeError or ValueError where they are none."""
     found = tuple(_judged_of(one) for one in data[_UPDATES]) if data.get(_UPDATES) is not None else None
-    rest = {name: value for name, value in data.items() if name != _UPDATES}
-    return Scan(**{**rest, "warnings": tuple(rest.get("warnings", ())), _UPDATES: found})
+    nobody_knows = {name for name in _SCAN_MAYBE if data.get(name) is None}
+    return Scan(**{**_listed(data, _SCAN_LISTS - nobody_knows), _UPDATES: found})
 
 
 def _told(record: type, *apart: str) -> tuple[tuple[str, Any], ...]:
@@ -57,6 +57,8 @@ def _told(record: type, *apart: str) -> tuple[tuple[str, Any], ...]:
 
 
 _SCAN = _told(Scan, _UPDATES)
+_SCAN_MAYBE = frozenset({"reboot", "services"})
+_SCAN_LISTS = frozenset({"warnings", "blind"}) | _SCAN_MAYBE
 _JUDGED = _told(Judged, "update")
 _UPDATE = _told(Update, "versions")
 _VERSION = _told(Version)

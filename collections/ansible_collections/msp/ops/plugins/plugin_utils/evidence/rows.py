@@ -66,6 +66,14 @@ def _maybe_time(value: int | None) -> dt.datetime | None:
     return None if value is None else time_of(value)
 
 
+def _maybe_list(texts: tuple[str, ...] | None) -> str | None:
+    return None if texts is None else hashing.canonical_json(list(texts))
+
+
+def _maybe_texts(value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(json.loads(value))
+
+
 def clean(text: str) -> str:
     """A text that every database takes: no NUL, no half of a surrogate pair."""
     return str(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
@@ -460,6 +468,11 @@ def scan_row(scan: Scan) -> Row:
         "warnings": hashing.canonical_json(list(scan.warnings)),
         "error": _maybe_clean(scan.error),
         "run": _maybe_clean(scan.run),
+        "machine_id": clean(scan.machine_id),
+        "blind": hashing.canonical_json(list(scan.blind)),
+        "booted_at": _maybe_micros(scan.booted_at),
+        "reboot": _maybe_list(scan.reboot),
+        "services": _maybe_list(scan.services),
     }
 
 
@@ -492,6 +505,11 @@ def scan(row: Any, updates: tuple[Judged, ...] | None) -> Scan:
         warnings=tuple(json.loads(row.warnings)),
         error=row.error,
         run=row.run,
+        machine_id=row.machine_id,
+        blind=tuple(json.loads(row.blind)),
+        booted_at=_maybe_time(row.booted_at),
+        reboot=_maybe_texts(row.reboot),
+        services=_maybe_texts(row.services),
     )
 
 

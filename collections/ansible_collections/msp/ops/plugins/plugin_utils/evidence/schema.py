@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -433,6 +433,11 @@ def _patched(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("error", Text),
         Column("run", Text),
         Column("recorded_at", BigInteger, nullable=False),
+        Column("machine_id", Text, nullable=False, server_default=""),
+        Column("blind", Text, nullable=False, server_default="[]"),
+        Column("booted_at", BigInteger),
+        Column("reboot", Text),
+        Column("services", Text),
         UniqueConstraint("customer", "asset", "at", "outcome"),
     )
     versions_seen = Table(

@@ -8,8 +8,10 @@ import datetime as dt
 import json
 from dataclasses import replace
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
@@ -17,8 +19,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     deliver,
     export,
     hashing,
+    migrate,
     pending,
     retention,
+    rows,
+    schema,
     spool,
     statistics,
 )
@@ -61,6 +66,14 @@ TZDATA = Judged(Update("tzdata", "all", "1", "2", None, None), "routine", "unkno
 GOOD = Scan(
     "bakery", "device:1", "till", AT, "ok", "debian-12", "apt", (OPENSSL, TZDATA), AT - DAY, ("old lists",), None, "r1"
 )
+# What a host may say of itself besides.
+SAID = {
+    "machine_id": "0123456789abcdef0123456789abcdef",
+    "blind": ("no security archive is among the sources", "a source was never fetched"),
+    "booted_at": AT - DAY,
+    "reboot": ("linux-image-6.1.0-42-amd64",),
+    "services": ("docker.service",),
+}
 ROLLOUT = StoredRollout("ro1", "bakery", "standard", "ph", AT, "mh", {"manifest": [], "hosts": ["till"]})
 STARTED = StoredEvent("batch started", AT, {"hosts": ["till"]})
 DONE = StoredEvent("completed", AT + DAY, closes=True)
@@ -132,6 +145,30 @@ def test_a_scan_whose_outcome_and_list_contradict_each_other_is_refused(store: S
     assert caught.value.code == "MSP-EVD-007"
 
 
+@pytest.mark.parametrize("said", [{}, SAID, {"reboot": (), "services": ()}], ids=["nothing", "all", "that all is well"])
+def test_what_a_host_says_of_itself_comes_back_and_silence_stays_silence(store: Store, said: dict[str, Any]) -> None:
+    told = replace(GOOD, **said)
+    store.record_scans([told])
+    assert store.last_scans("bakery") == {"device:1": (told, told)}
+    assert codec.decode(codec.encode(told)) == told
+
+
+def test_a_scan_that_an_older_version_stored_says_nothing_of_its_machine(empty_url: str) -> None:
+    older = {name: value for name, value in rows.scan_row(GOOD).items() if name not in SAID}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "REVISIONS", schema.REVISIONS[: schema.REVISIONS.index("0004") + 1])
+        with Store.open(empty_url, upgrade=True) as store:
+            old = {**older, "outcome": "failed", "recorded_at": older["at"], "id": 1}
+            names = ", ".join(f'"{name}"' for name in old)
+            values = ", ".join(f":{name}" for name in old)
+            insert = sa.text(f"INSERT INTO patch_scans ({names}) VALUES ({values})")  # noqa: S608
+            store.database.write(lambda connection: connection.execute(insert, old))
+    with Store.open(empty_url, upgrade=True) as upgraded:
+        failed = replace(GOOD, outcome="failed", updates=None)
+        assert upgraded.last_scans("bakery") == {"device:1": (None, failed)}
+        assert (failed.machine_id, failed.blind, failed.reboot) == ("", (), None)
+
+
 def test_a_scan_goes_through_the_spool(store: Store) -> None:
     failed = replace(GOOD, at=AT + DAY, outcome="unreachable", updates=None, metadata_at=None)
     for scan in (GOOD, failed):
@@ -150,6 +187,8 @@ def test_a_scan_goes_through_the_spool(store: Store) -> None:
         {"at": "2026-03-01T09:30:00"},
         {"asset": None, "metadata_at": "yesterday"},
         {"updates": [{"update": {"name": {}}}]},
+        {"blind": None},
+        {"booted_at": "2026-03-01T09:30:00"},
         {"more": 1},
     ],
 )
