@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit.schema import (
 # A name goes to a command line later, and a version too: nothing else than the package managers themselves allow.
 NAME = {"type": "string", "pattern": r"[A-Za-z0-9][A-Za-z0-9+._~-]*"}
 NUMBER = {"type": "string", "pattern": r"[A-Za-z0-9][A-Za-z0-9.+~^:_-]*"}
+MACHINE_ID = {"type": "string", "pattern": r"[0-9A-Za-z-]{0,64}"}
 ARCHITECTURE = {"type": "string", "pattern": r"[a-z0-9_-]*"}
 _CVE = {"type": "string", "pattern": r"CVE-\d{4}-\d{4,}"}
 _CHANGE = object_of(
@@ -66,6 +67,7 @@ SCHEMA = object_of(
         "why": TEXT_OR_NULL,
         "manager": TEXT,
         "platform": TEXT,
+        "machine_id": MACHINE_ID,
         "metadata_at": TIME_OR_NULL,
         "refreshed": {"type": "boolean"},
         "changed": {"type": "boolean"},
@@ -74,7 +76,9 @@ SCHEMA = object_of(
         "removes": _CHANGES,
         "broken": list_of(TEXT),
         "warnings": list_of(TEXT),
+        "blind": list_of(TEXT),
         "unknown": list_of(object_of({"what": TEXT, "why": TEXT})),
+        "booted_at": TIME_OR_NULL,
         "reboot": object_of({"needed": FLAG_OR_NULL, "reasons": list_of(TEXT)}),
         "services": {"anyOf": [list_of(TEXT), {"type": "null"}]},
         "seconds": {"type": "number", "minimum": 0},

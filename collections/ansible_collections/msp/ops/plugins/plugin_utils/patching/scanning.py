@@ -96,7 +96,6 @@ def scan(
     judged = None
     if answer.outcome == OK:
         judged = judging.judge_all(updates_of(found), feeds, platform=found["platform"], exposed=exposed)
-    metadata_at = dt.datetime.fromisoformat(found["metadata_at"]) if found.get("metadata_at") else None
     return Scan(
         subject.customer,
         subject.asset,
@@ -106,16 +105,32 @@ def scan(
         str(found.get("platform", "")),
         str(found.get("manager", "")),
         judged,
-        metadata_at,
+        _moment(found.get("metadata_at")),
         warnings(found, feeds.warnings, at, metadata_age) if found else (),
         None if answer.error is None else str(answer.error),
         run,
+        str(found.get("machine_id", "")),
+        tuple(found.get("blind", ())),
+        _moment(found.get("booted_at")),
+        _reboot(found.get("reboot", {})),
+        None if found.get("services") is None else tuple(found["services"]),
     )
+
+
+def _moment(said: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(said) if said else None
+
+
+def _reboot(said: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Why the host needs a reboot: Scan.reboot."""
+    if said.get("needed") is None:
+        return None
+    return (tuple(said["reasons"]) or ("it says so",)) if said["needed"] else ()
 
 
 def warnings(found: Mapping[str, Any], of_feeds: Iterable[str], at: dt.datetime, metadata_age: int) -> tuple[str, ...]:
     """All that a person should know before trusting the list, in a fixed order."""
-    told = [*found["broken"], *found["warnings"], *of_feeds]
+    told = [*found["blind"], *found["broken"], *found["warnings"], *of_feeds]
     told += [f"{note['what']}: {note['why']}" for note in found["unknown"] if note["what"] not in _ASIDE]
     metadata_at = found["metadata_at"]
     if metadata_at is None and found["outcome"] == OK:

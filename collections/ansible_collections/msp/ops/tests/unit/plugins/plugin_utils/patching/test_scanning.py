@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Sc
 AT = dt.datetime(2026, 11, 26, 10, tzinfo=dt.UTC)
 SUBJECT = Subject("srv01.bakkerij-jansen", "bakkerij-jansen", "device:7")
 HOLE = "CVE-2026-0001"
+MACHINE = "0123456789abcdef0123456789abcdef"
 
 
 def answer(outcome: str = "ok", why: str | None = None, **values: Any) -> dict[str, Any]:
@@ -38,10 +39,19 @@ def answer(outcome: str = "ok", why: str | None = None, **values: Any) -> dict[s
         ),
         shape.update("tzdata", "all", "1", "2", security=False, held="hold", needs="nothing"),
     ]
+    of_host = {
+        "schema": 1,
+        "platform": "debian-12",
+        "machine_id": MACHINE,
+        "booted_at": "2026-11-20T03:00:00Z",
+        "reboot": {"needed": None, "reasons": []},
+        "services": None,
+        "seconds": 1.5,
+        "blind": [],
+    }
+    of_host.update({name: values.pop(name) for name in list(values) if name in of_host})
     usual = {"updates": updates if outcome == "ok" else None, "metadata_at": "2026-11-26T04:00:00Z"}
-    found = shape.answer("apt", outcome, why, **{**usual, **values})
-    found.update(schema=1, platform="debian-12", reboot={"needed": None, "reasons": []}, services=None, seconds=1.5)
-    return found
+    return {**shape.answer("apt", outcome, why, **{**usual, **values}), **of_host}
 
 
 def scan(found: dict[str, Any], *parts: Entries, exposed: bool = False, metadata_age: int = 7) -> Scan:
@@ -63,6 +73,47 @@ def test_an_answer_becomes_a_scan_with_every_update_judged() -> None:
     ]
     assert found.updates[0].update.versions[0].cves == (HOLE,)
     assert found.warnings == ()
+    assert (found.machine_id, found.blind) == (MACHINE, ())
+    assert found.booted_at == dt.datetime(2026, 11, 20, 3, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("outcome", ["ok", "failed"])
+def test_what_a_host_is_blind_for_is_kept_apart_and_warned_of(outcome: str) -> None:
+    blind = ["no security archive is among the sources of this host"]
+    why = None if outcome == "ok" else "apt-get update: it failed"
+    found = scan(answer(outcome, why, blind=blind, warnings=["w"]))
+
+    assert found.blind == tuple(blind)
+    assert found.warnings == (*blind, "w")
+
+
+@pytest.mark.parametrize(
+    ("reboot", "kept"),
+    [
+        ({"needed": None, "reasons": []}, None),
+        ({"needed": False, "reasons": []}, ()),
+        ({"needed": True, "reasons": ["libc6 was replaced"]}, ("libc6 was replaced",)),
+        ({"needed": True, "reasons": []}, ("it says so",)),
+    ],
+)
+def test_a_host_that_needs_a_reboot_is_never_taken_for_one_that_needs_none(
+    reboot: dict[str, Any], kept: tuple[str, ...] | None
+) -> None:
+    assert scan(answer(reboot=reboot)).reboot == kept
+
+
+@pytest.mark.parametrize("services", [None, [], ["docker.service"]])
+def test_services_that_run_with_replaced_files_are_kept_as_the_host_tells_them(services: list[str] | None) -> None:
+    assert scan(answer(services=services)).services == (None if services is None else tuple(services))
+
+
+@pytest.mark.parametrize("lacks", ["machine_id", "blind", "booted_at"])
+def test_a_host_that_does_not_say_who_it_is_or_what_it_cannot_see_has_no_good_scan(lacks: str) -> None:
+    found = answer()
+    del found[lacks]
+    read = scanning.read("srv01", {"packed": pack(found)})
+    assert read.error is not None
+    assert (read.outcome, read.error.code) == ("failed", "MSP-PAT-036")
 
 
 def test_counts_tell_classes_and_what_stays_or_needs_a_reboot() -> None:
