@@ -51,7 +51,7 @@ def test_a_person_sees_every_machine_what_waits_and_what_was_done(width: int, tm
     (late,) = (words for group, words in items if group == "assets" and "jansen-srv01" in words)
     assert "late since 17 Jun 2026 14:00" in late and "4 updates" in late
     assert any("nginx.service has failed" in words for group, words in items if group == "history")
-    assert sum(group == "assets" for group, _words in items) == 7
+    assert sum(group == "assets" for group, _words in items) == 8
 
 
 def test_very_long_words_do_not_widen_the_page_of_a_phone(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What waited on each asset, and since, held against its deadline: in time, late, waived or unknown. Pure: no I/O.
 
-Nothing is compliant by silence: an asset that was not scanned, whose scan failed or is old, or whose package lists are
-old, is unknown; and so is an installed update of which nobody knows since when it could be had.
+Nothing is compliant by silence: an asset that was not scanned, whose scan failed or is old, whose package lists are old
+or not all there, is unknown; and so is an installed update of which nobody knows since when it could be had. What is
+installed while the old code still runs is owed, and no more in time than what waits (owing.py).
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import owing, windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, HostEnded, Planned, Target
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.owing import Debt, Result
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Exclusion, Plan, exclusion_of
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Availability, Available
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import ROUTINE, Judged, Manifest, Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
 
 # From good to bad: an asset is what the worst of its updates is, and unknown above all.
-IN_TIME, WAIVED, LATE, UNKNOWN = STATES = ("in time", "waived", "late", "unknown")
+IN_TIME, WAIVED, OWED, LATE, UNKNOWN = STATES = ("in time", "waived", "owed", "late", "unknown")
 Place = tuple[str, str, str]  # platform, package, architecture
 # A scan, or package lists, that are older say nothing of today.
 FRESH = dt.timedelta(days=7)
+# Clocks that differ by more than this are wrong, and nobody knows how old is what they say.
+APART = dt.timedelta(days=1)
 # Why nothing is known of an asset today: OfAsset.unknown.
-NEVER, BROKEN, OLD, AGELESS, OLD_LISTS = ("never", "broken", "old", "ageless", "old lists")
+NEVER, BROKEN, OLD, AGELESS, OLD_LISTS, BLIND = ("never", "broken", "old", "ageless", "old lists", "blind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class OfAsset:
-    """One asset: its state, why where it is unknown, when it was last scanned well, what waits, and what was done.
+    """One asset: its state, why where it is unknown or owes something, when it was last scanned well, what waits, and
+    what was done.
 
     Where the state is unknown, waiting is what the last good scan found, for a person to look at; it proves nothing.
-    unknown is then one of the words above, else empty; platform is that of the last good scan.
+    unknown is then one of the words above, else empty; platform is that of the last good scan. owed is what is
+    installed while the old code still runs, blind what its list of updates lacks, both in the words of the host.
     """
 
     asset: str
@@ -81,6 +87,8 @@ class OfAsset:
     history: tuple[Item, ...]
     unknown: str = ""
     platform: str = ""
+    owed: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +124,39 @@ def compliance(
     scans are the last good scan and the last attempt by asset (Store.last_scans), available what planning.due takes.
     """
     book = _Book(plan, available, since, now)
-    done = book.done(past)
+    results = _results(past)
     found = tuple(
-        book.of_asset(member, scans.get(member.key, (None, None)), done.get(member.key, [])) for member in members
+        book.of_asset(member, scans.get(member.key, (None, None)), results.get(member.key, [])) for member in members
     )
     counted = Counter(one.state for one in found)
     return Compliance(found, {state: counted[state] for state in STATES}, _speeds(plan, found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What became of one asset in a rollout, once. classes are those of what the rollout installs."""
+
+    past: Past
+    target: Target
+    event: HostEnded
+    classes: Mapping[Place, str]
+
+
+def _results(past: Iterable[Past]) -> dict[str, list[_Ended]]:
+    """By asset what became of it, in the order in which it was told."""
+    found: dict[str, list[_Ended]] = defaultdict(list)
+    for one in past:
+        classes = {(e.platform, e.name, e.architecture): e.patch_class for e in one.manifest.entries}
+        targets: dict[str, Target] = {}
+        for event in one.events:
+            if isinstance(event, Planned):
+                targets = {target.host: target for ring in event.rings for target in ring.hosts}
+            elif isinstance(event, HostEnded):
+                target = targets[event.result.host]
+                found[target.asset].append(_Ended(one, target, event, classes))
+    for ended in found.values():
+        ended.sort(key=lambda one: one.event.at)
+    return found
 
 
 class _Book:
@@ -134,8 +169,10 @@ class _Book:
         for (platform, name, architecture, version), at in available.items():
             self.versions[platform, name, architecture][version] = at
 
-    def of_asset(self, member: Member, scans: tuple[Scan | None, Scan | None], done: list[Item]) -> OfAsset:
+    def of_asset(self, member: Member, scans: tuple[Scan | None, Scan | None], results: list[_Ended]) -> OfAsset:
         good, last = scans
+        done, told = self.done(results)
+        debts = owing.now(owing.after(told), told, good)
         unknown, why = _unknown(good, last, self.now)
         waiting: tuple[Item, ...] = ()
         if good is not None and good.updates is not None:
@@ -148,10 +185,25 @@ class _Book:
                 for one in good.updates
                 if (one.update.name, one.update.architecture, one.update.candidate) not in installed
             )
-        state = UNKNOWN if unknown else max((item.state for item in waiting), key=STATES.index, default=IN_TIME)
-        recent = tuple(item for item in done if item.done and self.since <= item.done <= self.now)
-        at, platform = (good.at, good.platform) if good else (None, "")
-        return OfAsset(member.key, member.name, state, why, at, waiting, recent, unknown, platform)
+        return OfAsset(
+            member.key,
+            member.name,
+            UNKNOWN if unknown else self._state(waiting, debts),
+            why or owing.words(debts),
+            good.at if good else None,
+            waiting,
+            tuple(item for item in done if item.done and self.since <= item.done <= self.now),
+            unknown,
+            good.platform if good else "",
+            tuple(debt.what for debt in debts),
+            good.blind if good else (),
+        )
+
+    def _state(self, waiting: Iterable[Item], debts: Iterable[Debt]) -> str:
+        """The worst of what waits and of what is not in force: that is late from its deadline on, installed or not."""
+        found = [item.state for item in waiting]
+        found += [LATE if debt.deadline is not None and self.now > debt.deadline else OWED for debt in debts]
+        return max(found, key=STATES.index, default=IN_TIME)
 
     def _waiting(self, scan: Scan, one: Judged, exclusions: Iterable[Exclusion]) -> Item:
         update = one.update
@@ -178,28 +230,33 @@ class _Book:
             exclusion=excluded,
         )
 
-    def done(self, past: Iterable[Past]) -> dict[str, list[Item]]:
-        """What rollouts installed, as it was read back from the hosts, by asset, oldest first."""
-        found: dict[str, list[Item]] = defaultdict(list)
-        for one in past:
-            classes = {(e.platform, e.name, e.architecture): e.patch_class for e in one.manifest.entries}
-            targets: dict[str, Target] = {}
-            for event in one.events:
-                if isinstance(event, Planned):
-                    targets = {target.host: target for ring in event.rings for target in ring.hosts}
-                elif isinstance(event, HostEnded) and event.result.outcome == states.PATCHED:
-                    target = targets[event.result.host]
-                    found[target.asset] += self._installed(one.rollout, target, event, classes)
-                elif isinstance(event, HostEnded) and event.result.outcome == states.ROLLED_BACK:
-                    asset = targets[event.result.host].asset
-                    found[asset] = [item for item in found[asset] if item.rollout != one.rollout]
-        for items in found.values():
-            items.sort(key=lambda item: (item.done or self.now, item.package))
-        return found
+    def done(self, results: Iterable[_Ended]) -> tuple[list[Item], list[Result]]:
+        """What rollouts installed on one asset, as it was read back from it, oldest first; and its results with that.
 
-    def _installed(
-        self, rollout: str, target: Target, event: HostEnded, classes: Mapping[Place, str]
-    ) -> Iterator[Item]:
+        A reboot that came after all makes what was installed before it done, then and not earlier.
+        """
+        found: dict[str, dict[tuple[str, str], Item]] = defaultdict(dict)
+        told: list[Result] = []
+        last: dict[str, str] = {}
+        for one in results:
+            rollout, outcome = one.past.rollout, one.event.result.outcome
+            mine, installed = found[rollout], []
+            if outcome in (states.PATCHED, states.OWED):
+                installed = list(self._installed(one))
+                for item in installed:
+                    key = (item.package, item.architecture)
+                    if key not in mine or mine[key].after != item.after or last.get(rollout) == states.OWED:
+                        mine[key] = item
+            elif outcome == states.ROLLED_BACK:
+                mine.clear()
+            last[rollout] = outcome
+            deadlines = {item.package: item.deadline for item in installed if item.deadline is not None}
+            told.append(Result(rollout, one.event.result, deadlines))
+        items = [item for mine in found.values() for item in mine.values()]
+        return sorted(items, key=lambda item: (item.done or self.now, item.package)), told
+
+    def _installed(self, ended: _Ended) -> Iterator[Item]:
+        target, event, classes = ended.target, ended.event, ended.classes
         for key, after in sorted(event.result.after.items()):
             before = event.result.before.get(key, "")
             if before == after:
@@ -221,7 +278,7 @@ class _Book:
                 deadline,
                 UNKNOWN if deadline is None else LATE if event.at > deadline else IN_TIME,
                 event.at,
-                rollout,
+                ended.past.rollout,
                 "nobody saw since when it could be had" if since is None else "",
             )
 
@@ -252,8 +309,12 @@ def _unknown(good: Scan | None, last: Scan | None, now: dt.datetime) -> tuple[st
         return OLD, f"the last scan is older than {FRESH.days} days"
     if good.metadata_at is None:
         return AGELESS, "nobody knows how old its package lists are"
-    if good.at - good.metadata_at > FRESH:
+    if good.at - now > APART or good.metadata_at - good.at > APART:
+        return AGELESS, "nobody knows how old its package lists are: they are of a time to come, so a clock is wrong"
+    if now - good.metadata_at > FRESH:
         return OLD_LISTS, f"its package lists are older than {FRESH.days} days"
+    if good.blind:
+        return BLIND, "its list may lack updates: " + "; ".join(good.blind)
     return "", ""
 
 

@@ -37,6 +37,7 @@ COLOUR = {
     states.NOTHING: "green",
     states.WORKING: "cyan",
     states.WAITING: "bright_black",
+    states.OWED: "yellow",
     states.REFUSED: "yellow",
     states.LOST: "red",
     states.FAILED: "red",

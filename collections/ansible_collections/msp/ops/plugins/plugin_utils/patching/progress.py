@@ -25,8 +25,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 AHEAD = dt.timedelta(days=64)
 # In this order, of each ring.
 ORDER = (
-    *(states.PATCHED, states.NOTHING, states.WORKING, states.WAITING, states.REFUSED, states.LOST, states.FAILED),
-    *(states.ROLLED_BACK, states.LEFT),
+    *(states.PATCHED, states.NOTHING, states.WORKING, states.WAITING, states.OWED, states.REFUSED, states.LOST),
+    *(states.FAILED, states.ROLLED_BACK, states.LEFT),
 )
 # Of what is waited for in these ways the decision's own words (English, as recorded) know more than its kind does.
 QUOTED = (deciding.HALTED, deciding.PAUSED, deciding.FREEZE, deciding.APART)
@@ -170,7 +170,7 @@ def _end(rollout: Rollout, plan: Plan, now: dt.datetime) -> dt.datetime | None:
     if [one.name for one in plan.rings] != [one.name for one in rollout.rings]:
         return None
     left = {
-        one.name: sum(host.state in (states.WAITING, states.WORKING) for host in rollout.of(one))
+        one.name: sum(host.state in (states.WAITING, states.WORKING, states.OWED) for host in rollout.of(one))
         for one in rollout.rings
     }
     begin = max(now, ring.soak_until) if ring.soak_until is not None and not left[ring.name] else now

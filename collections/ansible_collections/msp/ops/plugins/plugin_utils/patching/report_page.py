@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.calendar_page imp
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import (
     IN_TIME,
     LATE,
+    OWED,
     STATES,
     UNKNOWN,
     WAIVED,
@@ -38,9 +39,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WI
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language, zone
 
 # A colour of style.css for each state; the words say the same.
-TONE = {IN_TIME: "good", WAIVED: "info", LATE: "bad", UNKNOWN: "warn"}
+TONE = {IN_TIME: "good", WAIVED: "info", OWED: "warn", LATE: "bad", UNKNOWN: "warn"}
 OUTCOME_TONE = {
     states.PATCHED: "good",
+    states.OWED: "warn",
     states.REFUSED: "warn",
     states.FAILED: "bad",
     states.LOST: "bad",
@@ -167,7 +169,7 @@ def _lead(found: Standing, t: Words) -> str:
 
 def _points(found: Standing, t: Words) -> Iterator[tuple[str, str, str]]:
     """What needs attention: a colour, how many, and who."""
-    for state in (LATE, UNKNOWN, WAIVED):
+    for state in (LATE, UNKNOWN, OWED, WAIVED):
         who = [asset.name for asset in found.assets if asset.state == state]
         if who:
             yield TONE[state], t.count(f"prep.point.{state}", len(who)), _some(who, t)
@@ -233,11 +235,15 @@ def _asset(asset: OfAsset, t: Words, f: Formats) -> Row:
 def _waiting(asset: OfAsset, t: Words, f: Formats) -> Iterator[str]:
     if asset.state == UNKNOWN:
         yield t(f"prep.unknown.{asset.unknown.replace(' ', '_')}")
+        yield from (shown(words) for words in asset.blind[:MOST_ITEMS])
         if asset.scanned is not None:
             yield t.count("prep.found_before", len(asset.waiting))
         return
+    if asset.owed:
+        yield _owed(asset.owed, t)
     if not asset.waiting:
-        yield t("prep.nothing")
+        if not asset.owed:
+            yield t("prep.nothing")
         return
     yield t.count("prep.updates", len(asset.waiting))
     worst = sorted(
@@ -246,6 +252,10 @@ def _waiting(asset: OfAsset, t: Words, f: Formats) -> Iterator[str]:
     yield from (_item(item, t, f) for item in worst[:MOST_ITEMS])
     if len(worst) > MOST_ITEMS:
         yield t("prep.more", n=len(worst) - MOST_ITEMS)
+
+
+def _owed(words: Sequence[str], t: Words) -> str:
+    return t("prep.owed", what=_some(words, t))
 
 
 def _item(item: Item, t: Words, f: Formats) -> str:
@@ -316,6 +326,7 @@ def _attempt(one: Attempt, t: Words, f: Formats) -> Row:
     what += [_change(change, t) for change in one.changes[:MOST_ITEMS]]
     what += [t("prep.more", n=len(one.changes) - MOST_ITEMS)] if len(one.changes) > MOST_ITEMS else []
     what += [t("prep.rebooted")] if one.rebooted else []
+    what += [_owed(one.owed, t)] if one.owed else []
     why = (shown(one.reason),) if one.reason else ()
     return Row(
         shown(one.name),

@@ -80,7 +80,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of one asset in one rollout, once. changes are package, version before and after."""
+    """What became of one asset in one rollout, once. changes are package, version before and after; owed is what that
+    left to be restarted."""
 
     asset: str
     name: str
@@ -90,6 +91,7 @@ class Attempt:
     reason: str
     changes: tuple[tuple[str, str, str], ...]
     rebooted: bool | None
+    owed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,7 @@ def _attempt(rollout: str, target: Target, event: HostEnded) -> Attempt:
             if result.before.get(key, "") != after
         ),
         result.rebooted,
+        result.owed,
     )
 
 
@@ -257,7 +260,12 @@ def as_dict_of(found: Standing) -> dict[str, Any]:
         "rollouts": [as_dict(one) for one in found.under_way],
         "stuck": [{"rollout": one.rollout, "class": one.patch_class, "why": one.why} for one in found.stuck],
         "history": [
-            {**asdict(one), "at": _iso(one.at), "changes": [list(change) for change in one.changes]}
+            {
+                **asdict(one),
+                "at": _iso(one.at),
+                "changes": [list(change) for change in one.changes],
+                "owed": list(one.owed),
+            }
             for one in found.attempts
         ],
     }
@@ -290,6 +298,8 @@ def _of_asset(asset: OfAsset) -> dict[str, Any]:
         "name": asset.name,
         "state": asset.state,
         "why": asset.why,
+        "owed": list(asset.owed),
+        "blind": list(asset.blind),
         "scanned": _iso(asset.scanned),
         "waiting": [_item(item) for item in asset.waiting],
         "installed": [_item(item) for item in asset.history],

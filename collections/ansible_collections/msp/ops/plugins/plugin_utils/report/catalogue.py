@@ -711,6 +711,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "prog.host.waiting": ("wacht", "waiting"),
     "prog.host.refused": ("geweigerd", "refused"),
     "prog.host.lost": ("geen antwoord", "lost"),
+    "prog.host.reboot_owed": ("moet nog herstarten", "has to restart"),
     "prog.host.failed": ("mislukt", "failed"),
     "prog.host.rolled_back": ("teruggezet", "rolled back"),
     "prog.host.left": ("doet niet mee", "left out"),
@@ -790,6 +791,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.point.late.many": ("{n} apparaten zijn te laat:", "{n} machines are late:"),
     "prep.point.unknown.one": ("Van {n} apparaat weten wij het niet:", "Of {n} machine we do not know:"),
     "prep.point.unknown.many": ("Van {n} apparaten weten wij het niet:", "Of {n} machines we do not know:"),
+    "prep.point.owed.one": (
+        "{n} apparaat is bijgewerkt, maar draait met iets ouds tot het herstart:",
+        "{n} machine is updated, but runs something old until it restarts:",
+    ),
+    "prep.point.owed.many": (
+        "{n} apparaten zijn bijgewerkt, maar draaien met iets ouds tot ze herstarten:",
+        "{n} machines are updated, but run something old until they restart:",
+    ),
     "prep.point.waived.one": (
         "Op {n} apparaat blijft iets zoals het is, zoals afgesproken:",
         "On {n} machine something stays as it is, as agreed:",
@@ -809,6 +818,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.bar": ("Uw apparaten", "Your machines"),
     "prep.state.in_time": ("op tijd", "in time"),
     "prep.state.waived": ("afgesproken uitzondering", "agreed exception"),
+    "prep.state.owed": ("herstart nodig", "restart needed"),
     "prep.state.late": ("te laat", "late"),
     "prep.state.unknown": ("onbekend", "unknown"),
     "prep.heading.assets": ("Per apparaat", "Machine by machine"),
@@ -821,6 +831,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.waiting": ("Wat wacht", "What waits"),
     "prep.looked": ("Bekeken", "Looked at"),
     "prep.nothing": ("niets", "nothing"),
+    "prep.owed": ("geïnstalleerd, maar nog niet in werking: {what}", "installed, but not in force yet: {what}"),
     "prep.updates.one": ("{n} update", "{n} update"),
     "prep.updates.many": ("{n} updates", "{n} updates"),
     "prep.found_before.one": (
@@ -850,6 +861,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.unknown.old_lists": (
         "zijn lijst van updates was ouder dan een week",
         "its list of updates was older than a week",
+    ),
+    "prep.unknown.blind": (
+        "zijn lijst van updates is niet volledig",
+        "its list of updates is not complete",
     ),
     "prep.heading.waits": ("Wat waarop wacht", "What waits for what"),
     "prep.intro.waits": (

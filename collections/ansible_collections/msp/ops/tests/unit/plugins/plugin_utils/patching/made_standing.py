@@ -32,7 +32,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_p
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 NOW = dt.datetime(2026, 6, 20, 12, tzinfo=dt.UTC)
 SLUG = "bakkerij-jansen"
-NAMES = ("jansen-srv01", "jansen-nas01", "till-front", "till-back", "office-pc01", "office-pc02", "oven-panel")
+NAMES = ("jansen-srv01", "jansen-nas01", "till-front", "till-back", "office-pc01", "office-pc02", "oven-panel", "jansen-vpn01")
 MEMBERS = {name: Member(f"device:{number}", name, frozenset()) for number, name in enumerate(NAMES, 1)}
 PLATFORM = "debian-12"
 
@@ -66,6 +66,7 @@ SCANS: Mapping[str, tuple[Scan | None, Scan | None]] = {
         "till-front": scan("till-front", TZDATA),
         "till-back": scan("till-back", POSTGRES),
         "office-pc01": scan("office-pc01", HELD),
+        "jansen-vpn01": scan("jansen-vpn01", reboot=("linux-image-6.1.0-42-amd64",), services=("docker.service",)),
     }.items()
 } | {
     MEMBERS["oven-panel"].key: (OLD, scan("oven-panel", outcome="unreachable", updates=None, error="no route")),

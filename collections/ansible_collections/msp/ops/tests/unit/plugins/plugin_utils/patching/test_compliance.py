@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
     FRESH,
     IN_TIME,
     LATE,
+    OWED,
     STATES,
     UNKNOWN,
     WAIVED,
@@ -143,6 +144,18 @@ UNKNOWNS: dict[str, tuple[Scan | None, Scan | None, str]] = {
     "without Python": (scan(), scan(outcome="no_python", updates=None), "'no_python'"),
     "long ago": (scan(at=NOW - FRESH - HOUR), None, "the last scan is older than 7 days"),
     "of old lists": (scan(metadata_at=NOW - FRESH - 2 * HOUR), None, "package lists are older than 7 days"),
+    "of lists that are old today": (
+        scan(at=NOW - 6 * DAY, metadata_at=NOW - FRESH - HOUR),
+        None,
+        "package lists are older than 7 days",
+    ),
+    "of lists of tomorrow": (scan(metadata_at=NOW + 2 * DAY), None, "a clock is wrong"),
+    "tomorrow": (scan(at=NOW + 2 * DAY), None, "a clock is wrong"),
+    "without a security archive": (
+        scan(blind=("no security archive is among the sources", "a source was never fetched")),
+        None,
+        "its list may lack updates: no security archive is among the sources; a source was never fetched",
+    ),
     "of lists of any age": (scan(metadata_at=None), None, "how old its package lists are"),
 }
 
@@ -224,6 +237,89 @@ def test_a_result_is_its_own_assets_and_a_failure_is_none() -> None:
     assert other.of_assets[0].history == ()
 
 
+# What is installed while the old code still runs
+
+BOTH = {
+    "before": {"openssl:amd64": "1", "libc6:amd64": "2.36-1"},
+    "after": {"openssl:amd64": "2", "libc6:amd64": "2.36-2"},
+}
+LIBC = "reboot: libc6"
+
+
+def installed(outcome: str, at: dt.datetime, *more: events.Event, **of_result: Any) -> Past:
+    told = ended("till", outcome, at=at, **{**BOTH, **of_result})
+    manifest = Manifest.of(
+        Entry("debian-12", name, "amd64", version, patch_class="security")
+        for name, version in (("openssl", "2"), ("libc6", "2.36-2"))
+    )
+    return Past("r1", (PLANNED, APPROVED, *PILOT[1:3], told, *more), manifest)
+
+
+def after_it(outcome: str, at: dt.datetime, **of_result: Any) -> events.Event:
+    return ended("till", outcome, at=at, **{**BOTH, **of_result})
+
+
+@pytest.mark.parametrize("outcome", ["patched", "reboot owed"])
+def test_an_asset_that_owes_a_reboot_is_not_in_time(outcome: str) -> None:
+    one = only(held(scan(), available=seen(3), past=[installed(outcome, NOW - 2 * DAY, owed=(LIBC,))]))
+    assert (one.state, one.owed) == (OWED, (LIBC,))
+    assert one.why == "installed, but not in force yet: reboot: libc6"
+
+
+def test_a_reboot_that_did_not_come_is_owed_whatever_the_host_called_it() -> None:
+    assert only(held(scan(), past=[installed("reboot owed", NOW - 2 * DAY)])).owed == ("reboot",)
+
+
+@pytest.mark.parametrize(("days", "state"), [(13, OWED), (15, LATE)])
+def test_what_is_not_in_force_is_late_from_its_deadline_on(days: int, state: str) -> None:
+    available = {**seen(days, "2.36-2", "libc6"), **seen(30)}
+    assert only(held(scan(), available=available, past=[installed("patched", NOW - DAY, owed=(LIBC,))])).state == state
+
+
+def test_what_owes_something_and_is_late_for_something_else_is_late_and_says_both() -> None:
+    past = [installed("patched", NOW - 2 * DAY, owed=(LIBC,))]
+    one = only(held(scan(judged("nginx")), available=seen(20, name="nginx"), past=past))
+    assert (one.state, one.owed) == (LATE, (LIBC,))
+    assert LIBC in one.why
+
+
+def test_who_is_unknown_says_so_first_and_owes_all_the_same() -> None:
+    one = only(held(scan(blind=("a source",)), past=[installed("patched", NOW - 2 * DAY, owed=(LIBC,))]))
+    assert (one.state, one.owed) == (UNKNOWN, (LIBC,))
+    assert "a source" in one.why
+
+
+def test_a_boot_that_a_scan_saw_pays_a_reboot_and_so_does_the_rollouts_own() -> None:
+    past = installed("reboot owed", NOW - 2 * DAY, owed=(LIBC,))
+    assert only(held(scan(booted_at=NOW - 2 * DAY + HOUR), past=[past])).state == IN_TIME
+    assert only(held(scan(booted_at=NOW - 2 * DAY - HOUR), past=[past])).state == OWED
+    rebooted = after_it("patched", NOW - DAY, rebooted=True)
+    one = only(held(scan(), available=seen(3), past=[installed("reboot owed", NOW - 2 * DAY, rebooted, owed=(LIBC,))]))
+    assert (one.state, one.owed) == (IN_TIME, ())
+
+
+def test_what_was_in_force_only_after_a_reboot_was_done_then_and_once() -> None:
+    available = {**seen(16), **seen(16, "2.36-2", "libc6")}
+    rebooted = after_it("patched", NOW - DAY, rebooted=True)
+    found = held(scan(), available=available, past=[installed("reboot owed", NOW - 3 * DAY, rebooted, owed=(LIBC,))])
+    assert [(item.package, item.done, item.state) for item in only(found).history] == [
+        ("libc6", NOW - DAY, LATE),
+        ("openssl", NOW - DAY, LATE),
+    ]
+    again = held(scan(), available=available, past=[installed("patched", NOW - 3 * DAY, rebooted)])
+    assert [(item.package, item.done) for item in only(again).history] == [
+        ("libc6", NOW - 3 * DAY),
+        ("openssl", NOW - 3 * DAY),
+    ]
+
+
+def test_what_a_scan_finds_owed_counts_whoever_installed_it() -> None:
+    one = only(held(scan(reboot=("libc6 was replaced since the boot",), services=("docker.service",))))
+    assert one.state == OWED
+    assert one.owed == ("reboot: libc6 was replaced since the boot", "restart docker.service")
+    assert only(held(scan(reboot=(), services=()))).state == IN_TIME
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(SCAN_OUTCOMES),
@@ -231,18 +327,19 @@ def test_a_result_is_its_own_assets_and_a_failure_is_none() -> None:
     st.integers(0, 20),
     st.integers(0, 20),
     st.lists(st.integers(0, 30), max_size=3),
+    st.sampled_from([(), ("a source was never fetched",)]),
 )
 def test_nothing_is_compliant_that_was_not_looked_at_today(
-    outcome: str, ever: bool, age: int, lists: int, waiting: list[int]
+    outcome: str, ever: bool, age: int, lists: int, waiting: list[int], blind: tuple[str, ...]
 ) -> None:
-    """In time or waived only with a good last scan, of this week, with lists of its week."""
+    """In time or waived only with a good last scan that saw everything, in lists of this week."""
     updates = [judged(f"p{i}") for i in range(len(waiting))]
     available = {key: at for i, days in enumerate(waiting) for key, at in seen(days, name=f"p{i}").items()}
     at = NOW - age * DAY
-    good = scan(*updates, at=at, metadata_at=at - lists * DAY)
+    good = scan(*updates, at=at, metadata_at=at - lists * DAY, blind=blind)
     last = good if outcome == "ok" else scan(outcome=outcome, updates=None)
     one = only(held(good if ever or outcome == "ok" else None, last, available))
-    known = outcome == "ok" and age <= 7 and lists <= 7
+    known = outcome == "ok" and age + lists <= 7 and not blind
     assert (one.state == UNKNOWN) == (not known)
     if known:
         assert (one.state == LATE) == any(days > 14 for days in waiting)

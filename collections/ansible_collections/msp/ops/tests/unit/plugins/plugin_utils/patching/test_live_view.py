@@ -88,7 +88,7 @@ def test_every_state_has_a_colour() -> None:
     assert set(COLOUR) == set(ORDER)
 
 
-@given(st.dictionaries(st.sampled_from(ORDER), st.integers(1, 5000), max_size=len(ORDER)), st.integers(9, 80))
+@given(st.dictionaries(st.sampled_from(ORDER), st.integers(1, 5000), max_size=len(ORDER)), st.integers(len(ORDER), 80))
 @settings(max_examples=40, deadline=None)
 def test_a_bar_is_as_long_as_it_should_be_and_hides_nobody(hosts: Mapping[str, int], cells: int) -> None:
     ring = RingNow("broad", "active", hosts, None)

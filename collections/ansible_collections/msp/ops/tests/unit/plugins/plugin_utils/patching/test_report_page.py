@@ -45,16 +45,18 @@ def rows(key: str, found: Standing | None = None, language: str = "en") -> dict[
 
 def test_in_short() -> None:
     found = said()
-    assert found.lead == "Of 7 machines with an update plan, 3 are up to date in time."
+    assert found.lead == "Of 8 machines with an update plan, 3 are up to date in time."
     assert [(words, who) for _tone, words, who in found.points] == [
         ("1 machine is late:", "jansen-srv01"),
         ("Of 2 machines we do not know:", "office-pc02, oven-panel"),
+        ("1 machine is updated, but runs something old until it restarts:", "jansen-vpn01"),
         ("On 1 machine something stays as it is, as agreed:", "till-back"),
         ("1 machine in the contract has no update plan:", "label-printer"),
     ]
     assert [(tile.value, tile.label) for tile in found.tiles] == [
         (3, "in time"),
         (1, "agreed exception"),
+        (1, "restart needed"),
         (1, "late"),
         (2, "unknown"),
     ]
@@ -81,7 +83,10 @@ def test_of_what_nobody_knows_nothing_is_promised() -> None:
 @pytest.mark.parametrize("language", ["nl", "en"])
 @pytest.mark.parametrize(
     "why",
-    [compliance.NEVER, compliance.BROKEN, compliance.OLD, compliance.AGELESS, compliance.OLD_LISTS],
+    [
+        *(compliance.NEVER, compliance.BROKEN, compliance.OLD, compliance.AGELESS, compliance.OLD_LISTS),
+        compliance.BLIND,
+    ],
 )
 def test_every_reason_not_to_know_has_its_words(why: str, language: str) -> None:
     found = made()
@@ -90,6 +95,36 @@ def test_every_reason_not_to_know_has_its_words(why: str, language: str) -> None
     one = replace(of_plan, compliance=replace(of_plan.compliance, of_assets=(asset,)))
     (row,) = rows("assets", replace(found, plans=(one,)), language).values()
     assert row.cells[0][0]
+
+
+def changed_first(**changed: Any) -> Standing:
+    found = made()
+    (of_plan,) = found.plans
+    asset = replace(of_plan.compliance.of_assets[0], **changed)
+    return replace(found, plans=(replace(of_plan, compliance=replace(of_plan.compliance, of_assets=(asset,))),))
+
+
+def test_a_machine_whose_list_is_not_complete_says_what_it_lacks() -> None:
+    blind = ("no security archive is among the sources", HOSTILE)
+    found = changed_first(state=compliance.UNKNOWN, unknown=compliance.BLIND, blind=blind)
+    (row,) = rows("assets", found).values()
+    assert row.cells[0][:2] == ("its list of updates is not complete", "no security archive is among the sources")
+    assert "<script>" not in page(said(found))
+
+
+def test_a_machine_that_owes_a_restart_says_so_also_where_it_is_late_and_where_nothing_waits() -> None:
+    owed = "installed, but not in force yet: reboot: linux-image-6.1.0-42-amd64, restart docker.service"
+    assert rows("assets")["jansen-vpn01 restart needed"].cells[0] == (owed,)
+    late = rows("assets", changed_first(owed=("reboot: libc6",)))["jansen-srv01 late"]
+    assert late.cells[0][:2] == ("installed, but not in force yet: reboot: libc6", "4 updates")
+
+
+def test_what_an_attempt_left_to_be_restarted_is_told() -> None:
+    found = made()
+    attempt = replace(found.attempts[0], outcome="reboot owed", owed=("reboot: libc6",))
+    row = rows("history", replace(found, attempts=(attempt,)))["jansen-nas01 has to restart"]
+    assert row.cells[0][-1] == "installed, but not in force yet: reboot: libc6"
+    assert row.tone == "warn"
 
 
 def test_what_waits_says_for_what() -> None:

@@ -96,7 +96,7 @@ def test_only_what_was_done_in_the_period_is_told(days: int) -> None:
 
 def test_assets_are_counted_by_state_and_the_worst_come_first() -> None:
     found = made()
-    assert found.counts == {"in time": 3, "waived": 1, "late": 1, UNKNOWN: 2}
+    assert found.counts == {"in time": 3, "waived": 1, "owed": 1, "late": 1, UNKNOWN: 2}
     states = [STATES.index(asset.state) for asset in found.assets]
     assert states == sorted(states, reverse=True)
     assert sum(nobody().counts.values()) == 0
@@ -108,6 +108,8 @@ def test_the_data_is_plain_and_leaves_nothing_out() -> None:
     assert json.loads(json.dumps(data)) == data
     (plan,) = data["plans"]
     assert {asset["name"]: len(asset["waiting"]) for asset in plan["assets"]}["jansen-srv01"] == 4
+    owing = next(asset for asset in plan["assets"] if asset["name"] == "jansen-vpn01")
+    assert owing["owed"] == ["reboot: linux-image-6.1.0-42-amd64", "restart docker.service"]
     assert plan["time_to_patch"]["security"]["unknown"] == 1
     assert len(data["history"]) == 6
     assert data["rollouts"][0]["rollout"] == THIS

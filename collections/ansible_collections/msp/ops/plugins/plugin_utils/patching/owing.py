@@ -1,0 +1,97 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is installed on an asset while the old code still runs: reboots and restarts that did not come. Pure: no I/O.
+
+A debt is paid by proof alone: a boot after it, a service that was started anew, a host that looked and found no service
+with replaced files. That a host says it needs no reboot is none: many cannot tell.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult, Scan
+
+REBOOT, RESTART = "reboot", "restart "
+# A package's name in a sentence.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~-]*[A-Za-z0-9+]")
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """One thing that did not come, in the host's words ("reboot: libc6", "restart docker.service").
+
+    since is by the host's clock. deadline is that of the updates that are not in force for it, None where nobody knows
+    which those are.
+    """
+
+    what: str
+    since: dt.datetime
+    deadline: dt.datetime | None = None
+    rollout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an asset in a rollout, and the deadlines of what that installed, by package."""
+
+    rollout: str
+    result: HostResult
+    deadlines: Mapping[str, dt.datetime] = field(default_factory=dict)
+
+
+def after(results: Iterable[Result]) -> list[Debt]:
+    """What results of an asset, oldest first, leave owed."""
+    debts: dict[str, Debt] = {}
+    for one in results:
+        result = one.result
+        if result.rebooted:
+            debts = {}
+        if result.outcome == states.ROLLED_BACK:
+            debts = {what: debt for what, debt in debts.items() if debt.rollout != one.rollout}
+        for unit in result.restarted:
+            debts.pop(RESTART + unit, None)
+        owed = result.owed or ((REBOOT,) if result.outcome == states.OWED else ())
+        for what in owed:
+            debts[what] = Debt(what, result.at, _deadline(what, one.deadlines), one.rollout)
+    return list(debts.values())
+
+
+def now(debts: Iterable[Debt], results: Sequence[Result], scan: Scan | None) -> tuple[Debt, ...]:
+    """Those that the last good scan does not show to be paid, and what it found besides."""
+    if scan is None:
+        return tuple(debts)
+    found = {debt.what: debt for debt in debts if not _paid(debt, scan)}
+    since = [one.result for one in results if one.result.at > scan.at]
+    restarted = {unit for result in since for unit in result.restarted}
+    if not any(result.rebooted for result in since):
+        said = [f"{REBOOT}: {why}" for why in scan.reboot or ()]
+        said += [RESTART + unit for unit in scan.services or () if unit not in restarted]
+        for what in said:
+            found.setdefault(what, Debt(what, scan.at))
+    return tuple(found.values())
+
+
+def words(debts: Sequence[Debt]) -> str:
+    """Why an asset that owes something is not in time; empty where it owes nothing."""
+    return "installed, but not in force yet: " + "; ".join(debt.what for debt in debts) if debts else ""
+
+
+def _paid(debt: Debt, scan: Scan) -> bool:
+    if scan.booted_at is not None and scan.booted_at > debt.since:
+        return True
+    if not debt.what.startswith(RESTART) or scan.services is None or scan.at <= debt.since:
+        return False
+    return debt.what.removeprefix(RESTART) not in scan.services
+
+
+def _deadline(what: str, deadlines: Mapping[str, dt.datetime]) -> dt.datetime | None:
+    """The earliest deadline of the packages that are named as in force only after a reboot."""
+    if not what.startswith(REBOOT):
+        return None
+    named = set(_NAME.findall(what))
+    return min((at for package, at in deadlines.items() if package in named), default=None)
