@@ -9,9 +9,8 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_journal, patch_states
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_states
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
 SPEC: dict[str, dict[str, Any]] = {
@@ -36,25 +35,9 @@ class ActionModule(ActionBase):
             with Store.open(arguments["store_url"]) as store:
                 rejected = patch_states.delivered(store, check=check)
                 with register_of(arguments) as register:
-                    wanted = customers(register, arguments["customers"])
-                    found = [patch_states.states(store, register, customer, check=check) for customer in wanted]
-                    entries = [
-                        entry
-                        for customer in wanted
-                        for entry in patch_journal.tell(store, register, customer, check=check)
-                    ]
+                    told = patch_states.tell(store, register, arguments["customers"], check=check)
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
-        changes = {asset: change for one in found for asset, change in one.changes.items()}
-        if self._task.diff and changes:
-            result["diff"] = {
-                "before": {asset: before for asset, (before, _after) in sorted(changes.items())},
-                "after": {asset: after for asset, (_before, after) in sorted(changes.items())},
-            }
-        return result | {
-            "changed": bool(changes or entries),
-            "customers": {one.customer: one.as_dict() for one in found},
-            "rejected": rejected,
-            "journal": entries,
-            "summary": [line for one in found for line in one.lines()],
-        }
+        if self._task.diff and told.changes:
+            result["diff"] = told.diff()
+        return result | told.as_dict() | {"rejected": rejected}

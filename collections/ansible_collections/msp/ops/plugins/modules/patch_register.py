@@ -15,8 +15,12 @@ description:
   - Holds what waits on each asset, and what rollouts installed, against the deadlines of its patch plan. An asset is up
     to date, waiting (nothing is late), waived, late, or unknown. It is unknown where no scan proves anything, and never
     up to date by silence.
+  - An asset on which something is installed and not in force, because a restart is still to come, is waiting, and late
+    from the deadline of that on.
   - Writes that to NetBox, in the custom field C(msp_patching), for the assets where it changed. A second run writes
     nothing.
+  - What is wrong with one customer (a patch plan that cannot be read) keeps no other from being told of. Every asset of
+    that customer that NetBox shows a state of becomes unknown, and the task fails at the end with all of it.
   - Writes to the journal of the customer's tenant what people asked of rollouts (approved, paused, resumed, aborted),
     with who and why. Each is written once.
   - It runs on the controller.
@@ -63,21 +67,25 @@ EXAMPLES = r"""
 RETURN = r"""
 customers:
   description:
-    - By customer, how many C(assets) of each plan are in which state, the C(unknown) ones with why, the C(late) ones
-      with their packages, and C(mean_days), how long an update of each class waited in the last 90 days.
+    - By customer, how many C(assets) of each plan are in which state, the C(unknown) ones with why, what C(owed) ones
+      still need to be in force, the C(late) ones with their packages, and C(mean_days), how long an update of each
+      class waited in the last 90 days.
+    - C(wrong) is why nothing can be said of a customer; empty where something can.
   returned: success
   type: dict
   sample:
     bakkerij-jansen:
       plans:
         office:
-          assets: {in time: 5, waived: 0, late: 1, unknown: 0}
+          assets: {in time: 4, waived: 0, owed: 1, late: 1, unknown: 0}
           unknown: {}
+          owed: {srv02: ["reboot: linux-image-6.1.0-42-amd64"]}
           late: {srv01: [openssl]}
           mean_days: {emergency: null, security: 2.5, routine: 20.1}
       without_plan: []
       netbox_writes: 1
       refused: {}
+      wrong: ""
 rejected:
   description: Why records of the spool were set aside. They are in its directory rejected.
   returned: success
@@ -95,5 +103,5 @@ summary:
   returned: success
   type: list
   elements: str
-  sample: ["bakkerij-jansen, plan office: 5 in time, 0 waived, 1 late, 0 unknown"]
+  sample: ["bakkerij-jansen, plan office: 4 in time, 0 waived, 1 owed, 1 late, 0 unknown"]
 """

@@ -16,10 +16,9 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, patch_plans, steering
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import sound
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, patch_plans, patch_states, steering
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, progress, report_page
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import progress, report_page
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import Past, compliance
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Planned
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import (
@@ -110,8 +109,7 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
     since = _midnight(now, customer) - dt.timedelta(days=days)
     assignment = patch_plans.plans_of(register, customer, now)
     scans, available = store.last_scans(customer.slug), store.versions_seen(customer.slug)
-    stored = store.rollouts(customer.slug)
-    past = [Past(one.id, tuple(events.of(one)), manifest) for one, manifest in sound(stored)]
+    past = patch_states.past_of(store, customer.slug, min(since, now - patch_states.PERIOD))
     plans = [
         (one.plan, compliance(one.plan, one.members, scans, available, past, since=since, now=now))
         for one in assignment.plans

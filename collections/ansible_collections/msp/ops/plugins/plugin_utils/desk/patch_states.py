@@ -1,8 +1,9 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a customer's assets stand against their patch plans: spool to store, compliance, and NetBox where it changed.
+"""How customers' assets stand against their patch plans: spool to store, compliance, and NetBox where it changed.
 
-The evidence comes first: when NetBox does not answer, no scan is lost, and the next run brings NetBox up to it.
+The evidence comes first: when NetBox does not answer, no scan is lost, and the next run brings NetBox up to it. What is
+wrong with one customer keeps no other from being told of; nothing of that one stays up to date by silence.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_journal, patch_plans
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import sound
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -23,6 +25,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import A
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import (
     IN_TIME,
     LATE,
+    OWED,
     UNKNOWN,
     WAIVED,
     Compliance,
@@ -32,24 +35,32 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.register import asset_fields, names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 
 MESSAGE = "msp.ops patching: an asset's state changed"
 # Far more than a spool of thousands of scans needs, and an end for a run that waits for another one's delivery.
 DELIVERY_SECONDS = 600.0
 # What was installed in this time counts for the mean time to patch.
 PERIOD = dt.timedelta(days=90)
-_WORDS = {LATE: names.LATE, WAIVED: names.WAIVED, UNKNOWN: names.UNKNOWN}
+# What owes a restart waits for it: NetBox has no word of its own for that.
+_WORDS = {LATE: names.LATE, WAIVED: names.WAIVED, UNKNOWN: names.UNKNOWN, OWED: names.WAITING}
+# After these no other customer can be told of either: no NetBox, or none that this code can work with.
+_NO_NETBOX = frozenset({"MSP-REG-001", "MSP-REG-002", "MSP-REG-004"})
 
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """One customer: compliance by plan, the assets without one, what NetBox had and was given, and what it refused."""
+    """One customer: compliance by plan, the assets without one, what NetBox had and was given, and what it refused.
+
+    wrong is why nobody knows how its assets stand: they are unknown then.
+    """
 
     customer: str
     plans: Mapping[str, Compliance]
     without: tuple[str, ...]
     changes: Mapping[str, tuple[str | None, str | None]]
     refused: Mapping[str, str]
+    wrong: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -57,6 +68,7 @@ class States:
             "without_plan": list(self.without),
             "netbox_writes": len(self.changes),
             "refused": dict(self.refused),
+            "wrong": self.wrong,
         }
 
     def lines(self) -> list[str]:
@@ -67,7 +79,43 @@ class States:
         ]
         if self.without:
             said.append(f"{self.customer}: {len(self.without)} contracted without a patch plan")
+        if self.wrong:
+            said.append(f"{self.customer}: unknown, {self.wrong}")
         return said
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All customers that were asked for: how each stands, what went to journals, and everything that went wrong."""
+
+    states: tuple[States, ...]
+    journal: tuple[str, ...]
+    errors: tuple[MspError, ...]
+
+    @property
+    def changes(self) -> dict[str, tuple[str | None, str | None]]:
+        """By asset what NetBox had, and what it was given."""
+        return {asset: change for one in self.states for asset, change in one.changes.items()}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result of msp.ops.patch_register; failed where anything went wrong."""
+        result: dict[str, Any] = {
+            "changed": bool(self.changes or self.journal),
+            "customers": {one.customer: one.as_dict() for one in self.states},
+            "journal": list(self.journal),
+            "summary": [line for one in self.states for line in one.lines()],
+        }
+        if self.errors:
+            whole = self.errors[0] if len(self.errors) == 1 else MspErrors(list(self.errors))
+            result |= {"failed": True, "msg": str(whole), "error": whole.as_dict()}
+        return result
+
+    def diff(self) -> dict[str, dict[str, str | None]]:
+        found = sorted(self.changes.items())
+        return {
+            "before": {asset: before for asset, (before, _after) in found},
+            "after": {asset: after for asset, (_before, after) in found},
+        }
 
 
 def delivered(store: Store, *, check: bool) -> list[str]:
@@ -85,22 +133,83 @@ def delivered(store: Store, *, check: bool) -> list[str]:
     return found.rejected
 
 
+def tell(store: Store, register: Register, slugs: Sequence[str], *, check: bool) -> Told:
+    """How every asset of these customers stands, and what people asked, told to NetBox. With check nothing is written.
+
+    What is wrong with a customer is told at the end, with all others': it keeps none of them waiting.
+    """
+    found: list[States] = []
+    journal: list[str] = []
+    errors: list[MspError] = []
+    for slug in slugs or [one.slug for one in customers(register)]:
+        try:
+            customer = one_customer(register, slug)
+            found.append(_known(store, register, customer, errors, check=check))
+            journal += patch_journal.tell(store, register, customer, check=check)
+        except MspError as error:
+            errors += _of(slug, error)
+            if error.code in _NO_NETBOX:
+                break
+    return Told(tuple(found), tuple(journal), tuple(errors))
+
+
+def _known(store: Store, register: Register, customer: Customer, errors: list[MspError], *, check: bool) -> States:
+    """How a customer stands; where that cannot be said, it is unknown, and why is added to the errors."""
+    try:
+        return states(store, register, customer, check=check)
+    except MspError as error:
+        if error.code in _NO_NETBOX:
+            raise
+        errors += _of(customer.slug, error)
+        return _unknown(register, customer.slug, error, check=check)
+
+
+def _of(slug: str, error: MspError) -> list[MspError]:
+    """The same errors with the customer's name."""
+    all_of_it = error.errors if isinstance(error, MspErrors) else [error]
+    return [MspError(one.code, one.expected, f"{one.found} ({slug})", one.action) for one in all_of_it]
+
+
+def _unknown(register: Register, slug: str, error: MspError, *, check: bool) -> States:
+    """Of a customer of which nothing can be said, every asset that NetBox shows a state of is unknown."""
+    have = {asset: fields.get(names.PATCHING) for asset, fields in asset_fields.read(register, slug).items()}
+    changes: dict[str, tuple[str | None, str | None]] = {
+        asset: (before, names.UNKNOWN) for asset, before in have.items() if before not in (None, names.UNKNOWN)
+    }
+    changes, refused = _written(register, changes, check=check)
+    return States(slug, {}, (), changes, refused, f"{error.code}: {error.found}")
+
+
 def states(store: Store, register: Register, customer: Customer, *, check: bool) -> States:
     """How every asset of a customer stands now; NetBox is told of those that changed. With check nothing is written."""
     now = store.now()
     assignment = patch_plans.plans_of(register, customer, now)
-    scans, available, past = store.last_scans(customer.slug), store.versions_seen(customer.slug), _past(store, customer)
+    scans, available = store.last_scans(customer.slug), store.versions_seen(customer.slug)
+    past = past_of(store, customer.slug, now - PERIOD)
     plans = {
         one.plan.name: compliance(one.plan, one.members, scans, available, past, since=now - PERIOD, now=now)
         for one in assignment.plans
     }
     changes = _changes(asset_fields.read(register, customer.slug), plans.values())
-    refused: dict[str, str] = {}
-    if not check:
-        wanted = {asset: {names.PATCHING: after} for asset, (_before, after) in changes.items()}
-        refused = {asset: str(why) for asset, why in asset_fields.write(register, wanted, MESSAGE).items()}
-        changes = {asset: change for asset, change in changes.items() if asset not in refused}
+    changes, refused = _written(register, changes, check=check)
     return States(customer.slug, plans, tuple(_without(assignment)), changes, refused)
+
+
+def past_of(store: Store, slug: str, since: dt.datetime) -> list[Past]:
+    """The rollouts of a customer in which something can have happened from then on; the others are not read."""
+    known = sound(store.rollouts(slug, going_on_since=since))
+    return [Past(stored.id, tuple(events.of(stored)), manifest) for stored, manifest in known]
+
+
+def _written(
+    register: Register, changes: Mapping[str, tuple[str | None, str | None]], *, check: bool
+) -> tuple[dict[str, tuple[str | None, str | None]], dict[str, str]]:
+    """The changes that NetBox took (with check: would be given), and by asset why it refused the others."""
+    if check:
+        return dict(changes), {}
+    wanted = {asset: {names.PATCHING: after} for asset, (_before, after) in changes.items()}
+    refused = {asset: str(why) for asset, why in asset_fields.write(register, wanted, MESSAGE).items()}
+    return {asset: change for asset, change in changes.items() if asset not in refused}, refused
 
 
 def state_of(asset: OfAsset) -> str:
@@ -127,15 +236,11 @@ def _without(assignment: Assignment) -> list[str]:
     return sorted(member.name for member in assignment.without)
 
 
-def _past(store: Store, customer: Customer) -> Sequence[Past]:
-    known = sound(store.rollouts(customer.slug))
-    return [Past(stored.id, tuple(events.of(stored)), manifest) for stored, manifest in known]
-
-
 def _told(found: Compliance) -> dict[str, Any]:
     return {
         "assets": dict(found.assets),
         "unknown": {one.name: one.why for one in found.of_assets if one.state == UNKNOWN},
+        "owed": {one.name: list(one.owed) for one in found.of_assets if one.owed},
         "late": {
             one.name: sorted(item.package for item in one.waiting if item.state == LATE)
             for one in found.of_assets

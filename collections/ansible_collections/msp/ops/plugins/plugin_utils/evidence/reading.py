@@ -385,9 +385,10 @@ def rollouts(
     rollout_id: str | None = None,
     open_only: bool = False,
     since: dt.datetime | None = None,
+    going_on_since: dt.datetime | None = None,
 ) -> list[StoredRollout]:
     """Rollouts of a customer, the one recorded last first; or the one with this id. open_only: those not over; since:
-    those made from then on.
+    those made from then on; going_on_since: those that are not over, or were not yet over then.
     """
     table, events = tables().rollouts, tables().rollout_events
     query = sa.select(table)
@@ -397,10 +398,11 @@ def rollouts(
         query = query.where(table.c.id == rollout_id)
     if since is not None:
         query = query.where(table.c.made >= rows.micros(since))
+    goes_on = sa.func.coalesce(_of_last_event(events.c.closes), sa.false()).is_(sa.false())
     if open_only:
-        theirs = sa.select(events.c.closes).where(events.c.rollout == table.c.id)
-        last = theirs.order_by(events.c.number.desc()).limit(1).scalar_subquery()
-        query = query.where(sa.func.coalesce(last, sa.false()).is_(sa.false()))
+        query = query.where(goes_on)
+    if going_on_since is not None:
+        query = query.where(sa.or_(goes_on, _of_last_event(events.c.at) >= rows.micros(going_on_since)))
     found = connection.execute(query.order_by(table.c.recorded_at.desc(), table.c.made.desc(), table.c.id)).all()
     steps: dict[str, list[StoredEvent]] = defaultdict(list)
     for ids in batched([row.id for row in found], BATCH):
@@ -408,6 +410,13 @@ def rollouts(
         for row in connection.execute(of_these):
             steps[row.rollout].append(rows.event(row))
     return [rows.rollout(row, tuple(steps[row.id])) for row in found]
+
+
+def _of_last_event(column: Any) -> Any:
+    """Of the last event of a rollout this column."""
+    table, events = tables().rollouts, tables().rollout_events
+    theirs = sa.select(column).where(events.c.rollout == table.c.id)
+    return theirs.order_by(events.c.number.desc()).limit(1).scalar_subquery()
 
 
 def who(connection: Connection, term: str) -> list[Known]:

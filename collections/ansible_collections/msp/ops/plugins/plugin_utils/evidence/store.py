@@ -401,14 +401,22 @@ class Store:
         return found[0] if found else None
 
     def rollouts(
-        self, customer: str, *, open_only: bool = False, since: dt.datetime | None = None
+        self,
+        customer: str,
+        *,
+        open_only: bool = False,
+        since: dt.datetime | None = None,
+        going_on_since: dt.datetime | None = None,
     ) -> list[StoredRollout]:
         """A customer's rollouts with their events, the one recorded last first.
 
-        open_only: those that are not over. since: those made from then on.
+        open_only: those that are not over. since: those made from then on. going_on_since: those in which anything can
+        have happened from then on, however old they are.
         """
         with self.database.read() as connection:
-            return reading.rollouts(connection, customer=customer, open_only=open_only, since=since)
+            return reading.rollouts(
+                connection, customer=customer, open_only=open_only, since=since, going_on_since=going_on_since
+            )
 
     # Effort and tickets
 

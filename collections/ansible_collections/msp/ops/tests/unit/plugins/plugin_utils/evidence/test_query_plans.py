@@ -40,6 +40,7 @@ WORK: dict[str, Callable[[Store], object]] = {
     "audits of an asset": lambda store: store.audits("bakery", "device:1"),
     "last scans": lambda store: store.last_scans("bakery"),
     "open rollouts": lambda store: store.rollouts("bakery", open_only=True),
+    "rollouts of lately": lambda store: store.rollouts("bakery", going_on_since=AT),
     "an event": lambda store: store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1),
     "effort": lambda store: store.effort_minutes("bakery", AT, AT),
 }
