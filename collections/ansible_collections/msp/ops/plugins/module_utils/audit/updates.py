@@ -48,6 +48,11 @@ class Policy:
             return []
         return self.versions[names.index(self.candidate) : names.index(self.installed)]
 
+    def phase(self, version: str) -> str:
+        """ "phased 30 %" for a version that only some machines are to have yet, else ""."""
+        share = self.phased.get(version)
+        return "" if share is None or share >= 100 else "phased %d %%" % share
+
     def sources(self, version: str | None) -> list[str]:
         return [source for name, sources in self.versions if name == version for source in sources]
 

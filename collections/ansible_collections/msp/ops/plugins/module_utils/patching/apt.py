@@ -114,18 +114,12 @@ def waiting(policy: Policy) -> tuple[list[tuple[str, list[str]]], str]:
     if not ordinary:
         return [], ""
     rest = above[ordinary[0] :]
-    return rest, phased(policy, rest[0][0]) or shape.PINNED
-
-
-def phased(policy: Policy, version: str) -> str:
-    """ "phased 30 %" for a version that only some machines are to have yet."""
-    share = policy.phased.get(version)
-    return "" if share is None or share >= 100 else "phased %d %%" % share
+    return rest, policy.phase(rest[0][0]) or shape.PINNED
 
 
 def stays(policy: Policy, target: str, moves: bool | None) -> str:
     """Why an update stays that a dist-upgrade would not install; moves is None when nobody knows."""
-    return "" if moves or moves is None else phased(policy, target) or shape.DEPENDENCIES
+    return "" if moves or moves is None else policy.phase(target) or shape.DEPENDENCIES
 
 
 def _row(scan: Scan, one: Installed, policy: Policy, versions: list[tuple[str, list[str]]]) -> dict:

@@ -20,9 +20,10 @@ _KERNEL = re.compile(
     r"(linux-(image|modules|firmware|generic|virtual|lowlatency|kvm|aws|azure|gcp|oracle|raspi)|pve-kernel|proxmox-kernel"
     r"|raspberrypi-kernel)(-|$)"
 )
-_CORE = frozenset(("libc6", "systemd", "dbus", "dbus-daemon", "dbus-broker", "intel-microcode", "amd64-microcode"))
+CORE = frozenset(("libc6", "systemd", "dbus", "dbus-daemon", "dbus-broker", "intel-microcode", "amd64-microcode"))
 # Files that a program reads and does not map, and how the programs are called that read them.
 _SCRIPTS = {".py": "python", ".pm": "perl", ".pl": "perl", ".rb": "ruby", ".php": "php", ".js": "node", ".jar": "java"}
+INFO = "/var/lib/dpkg/info"
 _UNIT = re.compile(r"/([^/\s]+\.service|init\.scope)(?=/|$)")
 
 
@@ -127,10 +128,25 @@ def files_of(host: Host, name: str, architecture: str) -> list[str] | None:
     """What dpkg installed of a package; None where its list cannot be read."""
     for file in ("%s:%s" % (name, architecture), name):
         try:
-            return host.text("/var/lib/dpkg/info/%s.list" % file).splitlines()
+            return host.text("%s/%s.list" % (INFO, file)).splitlines()
         except OSError:
             continue
     return None
+
+
+def replaced_since(host: Host, booted: float | None) -> list[str]:
+    """What dpkg has installed since then of what a running system keeps; all of it where nobody knows since when.
+
+    dpkg writes the list of a package's files anew each time it unpacks the package.
+    """
+    found = set()
+    for file in host.names(INFO):
+        name = file[: -len(".list")].partition(":")[0]
+        if file.endswith(".list") and name in CORE:
+            at = host.modified("%s/%s" % (INFO, file))
+            if booted is None or (at is not None and at > booted):
+                found.add(name)
+    return sorted(found)
 
 
 def judge(name: str, files: list[str] | None, running: Running) -> tuple[str, list[str]]:
@@ -139,7 +155,7 @@ def judge(name: str, files: list[str] | None, running: Running) -> tuple[str, li
     for path in files or []:
         users |= running.units.get(merged(path), set())
     units = sorted(users - {""})
-    if name in _CORE or _KERNEL.match(name):
+    if name in CORE or _KERNEL.match(name):
         return shape.REBOOT, units
     if users:
         return shape.RESTART, units

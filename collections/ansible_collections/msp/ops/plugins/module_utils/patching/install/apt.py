@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
+from ansible_collections.msp.ops.plugins.module_utils.audit import boot
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host, Output
-from ansible_collections.msp.ops.plugins.module_utils.patching import debversion
+from ansible_collections.msp.ops.plugins.module_utils.audit.updates import Policy, parse_policy
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.patching import debversion, effects, shape, simulation
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import dpkg, holders, leftovers, stale
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import (
     Advice,
@@ -27,6 +31,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.request i
 
 ARCHIVES = "/var/cache/apt/archives"
 SECONDS_TO_REFRESH = 600
+SECONDS_TO_ASK = 120
 # Whoever holds one of them keeps apt from working.
 LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/cache/apt/archives/lock")
 # No questions; and needrestart's own hook stays out of it: services are restarted deliberately, afterwards.
@@ -98,6 +103,18 @@ def parse_sizes(text: str) -> dict[tuple[str, str], int]:
     return found
 
 
+def held_by(policy: Policy, version: str) -> str:
+    """What keeps a host from choosing a version that one of its archives has; "" where nothing does.
+
+    A newer one that it would choose instead is no hold.
+    """
+    if version not in [name for name, _sources in policy.versions]:
+        return ""
+    if policy.candidate is not None and debversion.compare(policy.candidate, version) >= 0:
+        return ""
+    return policy.phase(version) or shape.PINNED
+
+
 def wanted(package: Package) -> str:
     """One package at its version, as apt-get install takes it. What is for all architectures is named without one."""
     name = package.name if package.architecture == "all" else package.key
@@ -121,6 +138,7 @@ class Apt(Manager):
     def __init__(self, host: Host, programs: Programs) -> None:
         self.host = host
         self.programs = programs
+        self._would_move: frozenset[str] | None = None
 
     def damage(self) -> str:
         # dpkg's database is text, and states() fails where it cannot be read.
@@ -138,14 +156,60 @@ class Apt(Manager):
     def named(self, package: Package) -> str:
         return wanted(package)
 
+    def lacks(self, package: Package, gone: Iterable[str]) -> bool:
+        # apt names what it lacks without its architecture where that is the machine's own.
+        names = {wanted(package), "%s=%s" % (package.name, package.version), package.name}
+        return not names.isdisjoint(gone)
+
+    def kept_back(self, packages: list[Package], states: States) -> dict[str, str]:
+        """dpkg's holds; and what apt's policy would not choose, or a dist-upgrade would put off.
+
+        apt-get install takes a version that is named whatever pins and phases say, so they are asked for here.
+        """
+        found = {one.key: shape.HOLD for one in packages if one.key in states and states[one.key].held}
+        rest = [one for one in packages if one.key not in found]
+        policies = self._policies(rest)
+        for one in rest:
+            # What is of the machine's own architecture is named without it.
+            policy = policies.get(one.key) or policies.get(one.name)
+            if policy is None:
+                continue
+            why = held_by(policy, one.version)
+            if not why and policy.candidate == one.version and policy.phase(one.version):
+                why = "" if {one.key, one.name} & self._upgraded() else policy.phase(one.version)
+            if why:
+                found[one.key] = why
+        return found
+
+    def _policies(self, packages: list[Package]) -> dict[str, Policy]:
+        if not packages:
+            return {}
+        names = sorted({wanted(one).partition("=")[0] for one in packages})
+        answer = self.programs.run("apt-cache", "policy", "--", *names, seconds=SECONDS_TO_ASK)
+        if answer.status != 0:
+            raise MspError(
+                "MSP-PAT-182",
+                "apt to say which versions this host would choose",
+                "apt-cache policy " + answer.reason(),
+                "run apt-cache policy on the host and see what it says: without it pins would be passed over",
+            )
+        return parse_policy(answer.out)
+
+    def _upgraded(self) -> frozenset[str]:
+        """What a dist-upgrade would move now, as apt calls it; it puts off what is meant for other machines first."""
+        if self._would_move is None:
+            answer = self.programs.run(*simulation.DIST_UPGRADE, seconds=SECONDS_TO_ASK)
+            # Where apt cannot tell, nothing that is phased is taken for meant for this machine.
+            self._would_move = frozenset(simulation.parse(answer.out).upgraded if answer.status == 0 else ())
+        return self._would_move
+
     def sources(self, packages: list[Package], states: States) -> tuple[list[str], list[str]]:
         """Of each package its version, or a file that apt kept."""
         names = {package: wanted(package) for package in packages}
         gone = set(self.simulate(list(names.values()), states, back=True).gone)
         targets, missing = [], []
         for package, name in names.items():
-            # apt names what it lacks without its architecture where that is the machine's own.
-            lacks = not gone.isdisjoint({name, "%s=%s" % (package.name, package.version), package.name})
+            lacks = self.lacks(package, gone)
             file = cached(package, self.archives) if lacks else None
             if lacks and file is None:
                 missing.append("%s %s" % (package.key, package.version))
@@ -158,6 +222,7 @@ class Apt(Manager):
         return parse_simulation(answer.status, answer.out, answer.err)
 
     def refresh(self) -> Output:
+        self._would_move = None
         return self.programs.run("apt-get", "-q", "update", seconds=SECONDS_TO_REFRESH)
 
     def cost(self, found: Simulation, targets: list[str], states: States, *, back: bool = False) -> Cost | None:
@@ -215,9 +280,14 @@ class Apt(Manager):
     def stale(self) -> tuple[str, list[str] | None, str]:
         return stale.needrestart(self.programs)
 
-    def reboot_reasons(self) -> list[str]:
-        # Debian's packages ask for it themselves, in /run/reboot-required.
-        return []
+    def reboot_reasons(self, moved: Iterable[str]) -> list[str]:
+        """What a running system keeps until it is started again, of what the work moved.
+
+        Its packages ask for a reboot in /run/reboot-required only where unattended-upgrades or a notifier is installed.
+        """
+        names = {key.rpartition(":")[0] for key in moved}
+        late = effects.replaced_since(self.host, boot.collect(self.host))
+        return ["%s was updated after the last boot" % name for name in late if name in names]
 
     @staticmethod
     def _how(back: bool) -> tuple[str, ...]:

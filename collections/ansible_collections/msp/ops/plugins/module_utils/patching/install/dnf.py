@@ -28,7 +28,6 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager i
     Simulation,
     State,
     States,
-    older,
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
@@ -113,7 +112,7 @@ def parse_simulation(report: Mapping, states: States) -> Simulation:
         installs=tuple(installs),
         removes=tuple(sorted({row["name"] for row in goes} - coming)),
         gone=tuple(sorted(set(report["missing"]) - set(report["blocked"]))),
-        held=tuple("%s (%s)" % one for one in sorted(report["blocked"].items())),
+        held=tuple(sorted(report["blocked"].items())),
         error=" ".join((report["problem"] or "").split()),
         retires=tuple(sorted("%s %s" % (_key(row), row["version"]) for row in goes if row["name"] in beside)),
         reboots=tuple(sorted({row["name"] for row in comes if row["reboot"]})),
@@ -195,7 +194,8 @@ class Dnf(Manager):
         self.interpreter = interpreter
         self.archives = dnf.cache_of(host)
         self._twice: dict[tuple[str, ...], frozenset[str]] = {}
-        self._renewed = False
+        # The last answer of the solver, which takes its time, and what it was asked; until something has changed.
+        self._simulated: tuple[tuple[str, ...], Simulation] | None = None
 
     def damage(self) -> str:
         return rpm.damage(self.programs, locked=bool(self.holders()))
@@ -244,20 +244,32 @@ class Dnf(Manager):
     def named(self, package: Package) -> str:
         return nevra(package)
 
+    def lacks(self, package: Package, gone: Iterable[str]) -> bool:
+        return nevra(package) in gone
+
+    def kept_back(self, packages: list[Package], states: States) -> dict[str, str]:
+        """Those that a version lock or an exclude of the host's configuration hides."""
+        names = {nevra(package): package.key for package in packages}
+        held = self.simulate(list(names), states).held if names else ()
+        return {names[target]: why for target, why in held}
+
     def sources(self, packages: list[Package], states: States) -> tuple[list[str], list[str]]:
         """dnf keeps no files: what no repository has any more is not to be had."""
         names = {nevra(package): package for package in packages}
         said = self.simulate(list(names), states, back=True)
-        lacking = set(said.gone) | {line.partition(" ")[0] for line in said.held}
+        lacking = {*said.gone, *(target for target, _why in said.held)}
         missing = ["%s %s" % (one.key, one.version) for name, one in names.items() if name in lacking]
         return list(names), missing
 
     def simulate(self, targets: list[str], states: States, *, back: bool = False) -> Simulation:
-        report = self._ask({"ask": "simulate", "action": verb(back), "nevras": sorted(targets)})
-        return parse_simulation(report, states)
+        asked = (verb(back), *sorted(targets))
+        if self._simulated is None or self._simulated[0] != asked:
+            report = self._ask({"ask": "simulate", "action": verb(back), "nevras": sorted(targets)})
+            self._simulated = (asked, parse_simulation(report, states))
+        return self._simulated[1]
 
     def refresh(self) -> Output:
-        self._renewed = True
+        self._simulated = None
         return self.programs.run(*dnf.REFRESH, seconds=dnf.SECONDS_TO_REFRESH)
 
     def cost(self, found: Simulation, targets: list[str], states: States, *, back: bool = False) -> Cost | None:
@@ -277,18 +289,7 @@ class Dnf(Manager):
 
     def install(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
         """From the cache alone."""
-        more = self._more(targets, back) if self._renewed else []
-        if more:
-            with open(log, "a", encoding="utf-8") as stream:
-                stream.write("Error: not installed, since the lists changed: %s\n" % "; ".join(more))
-            return 1
         return self._work(command(verb(back), targets, "--cacheonly"), log, lock_timeout)
-
-    def _more(self, targets: list[str], back: bool) -> list[str]:
-        """What the preflight would have refused. It is asked once more where the lists are others since."""
-        found = self.simulate(targets, self.states(), back=back)
-        said = ["it would remove %s" % name for name in found.removes]
-        return said + ([] if back else ["it would take back %s" % line for line in older(self, found)])
 
     def repair(self, cut: Cut, log: str, lock_timeout: int) -> list[str]:
         """Install once more what was in the middle, which runs its scripts and removes the older version beside it."""
@@ -326,8 +327,9 @@ class Dnf(Manager):
             return NEEDS_RESTARTING, None, "%s %s" % (NEEDS_RESTARTING, answer.reason())
         return NEEDS_RESTARTING, parse_services(answer.out), BLIND
 
-    def reboot_reasons(self) -> list[str]:
+    def reboot_reasons(self, moved: Iterable[str]) -> list[str]:
         """By dnf's plugin where it is installed; else by what the audit measures, the times of installation."""
+        del moved  # dnf goes by those times too, whoever moved it
         answer = self.programs.run("dnf", "needs-restarting", "--reboothint", seconds=SECONDS_TO_ASK)
         said = parse_reboot(answer.out)
         if said is not None:
@@ -339,6 +341,7 @@ class Dnf(Manager):
 
     def _work(self, argv: list[str], log: str, lock_timeout: int) -> int:
         """Run dnf, after another one that is at work, for which it is waited as long as was said."""
+        self._simulated = None
         end = time.monotonic() + lock_timeout
         while True:
             status = self.programs.work(argv, log, {})

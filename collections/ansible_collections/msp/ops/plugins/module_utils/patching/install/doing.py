@@ -7,8 +7,8 @@ The work itself is never done here, but in a unit of systemd (work.py). What is 
     state     of the rollout on this host, as looking.py has them
     phase     how far the work is; null when there is none
     refusals  why nothing was begun: list of errors with their four sentences
-    plan      what would be or is to be done: {"installs", "removes", "also", "there", "absent", "download", "retires",
-              "reboots", "stays"}
+    plan      what would be or is to be done: {"installs", "removes", "also", "there", "absent", "held", "download",
+              "retires", "reboots", "stays"}
     result    what became of the host, once that is known: the fields of records.HostResult but host and asset
     log       where the host keeps what the programs printed
     healthy   for "check" alone: whether every check afterwards passes now
@@ -20,12 +20,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterable
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     checks,
     freezing,
+    holds,
     identity,
     looking,
     managers,
@@ -38,6 +40,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
     BEFORE,
+    FINISH,
     REQUEST,
     STATUS,
     TIMERS,
@@ -59,7 +62,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.request i
 INSTALL, ROLLBACK = "install", "rollback"
 TAKEN = "MSP-PAT-114"
 # The package manager cannot even be asked what it would do: nothing is begun.
-UNASKED = ("MSP-PAT-060", "MSP-PAT-061")
+UNASKED = ("MSP-PAT-060", "MSP-PAT-061", "MSP-PAT-182")
 # So often it is seen whether the work has come to its end, in seconds.
 GLANCE = 0.5
 # And so many times longer than a glance takes there is none: a slow host has better things to do.
@@ -116,22 +119,46 @@ class Desk:
             return busy
         if damaged := self._damaged():
             return damaged
-        states = self.manager.states()
-        what = preflight.todo(request.packages, states, self.manager)
+        what, found = self._prepared(request)
         last = rollout.current()
-        if not what.needed and not _owed(last):
-            return self._nothing(what, last)
-        targets = [self.manager.named(package) for package in what.needed]
-        found = preflight.gather(request, self.manager, self.host, what, targets)
-        if found.simulation.gone and not self.check and self.manager.refresh().started:
-            found = preflight.gather(request, self.manager, self.host, what, targets)
+        if not what.needed and not _open(last):
+            return self._nothing(request, what, found, last)
         errors = preflight.refusals(request, self._with_checks(found, request))
         plan = _plan(what, found.simulation, found.download)
         if errors:
             return refused(errors, plan)
         if self.check:
             return answer(looking.NONE, changed=True, plan=plan)
-        return self._begin(rollout, request, INSTALL, targets, plan)
+        mine = _without_left_out(request, what)
+        return self._begin(rollout, mine, INSTALL, self._targets(what), self._with_debts(plan, last), last=last)
+
+    def _prepared(self, request: Request) -> tuple[preflight.Todo, preflight.Readings]:
+        """What is to be done here, without what is left out; and what was found. Lists are renewed where that helps."""
+        what, found = self._seen(request, {})
+        if found.simulation.gone and not self.check and self.manager.refresh().started:
+            what, found = self._seen(request, {})
+        unseen = [package for package in what.needed if package.key in request.unseen]
+        lacking = holds.lacking(unseen, found.simulation.gone, self.manager)
+        return self._seen(request, lacking) if lacking else (what, found)
+
+    def _seen(self, request: Request, lacking: dict[str, str]) -> tuple[preflight.Todo, preflight.Readings]:
+        states = self.manager.states()
+        what = preflight.todo(request.packages, states, self.manager)
+        what = holds.sort_out(what, states, self.manager, lacking)
+        return what, preflight.gather(request, self.manager, self.host, what, self._targets(what))
+
+    def _targets(self, what: preflight.Todo) -> list[str]:
+        return [self.manager.named(package) for package in what.needed]
+
+    def _with_debts(self, plan: dict, last: Attempt | None) -> dict:
+        """The plan, with what an earlier attempt left to a reboot; unless somebody has made one since."""
+        status = last.read(STATUS) if last and _open(last) else None
+        kept = last.read(REQUEST) if last and status else None
+        if not status or not kept or "boot" not in status:
+            return plan
+        if identity.another_boot(status["boot"], identity.boot(self.host)):
+            return dict(plan, rebooted=not plan["installs"])
+        return dict(plan, reboots=sorted({*plan["reboots"], *kept["plan"]["reboots"]}))
 
     def rollback(self, request: Request) -> dict:
         rollout = Rollout(request.rollout, self.top)
@@ -154,11 +181,16 @@ class Desk:
         if self.check:
             return answer(looking.NONE, changed=True, plan=plan)
         back = Request(**dict(vars(request), packages=tuple(packages)))
-        return self._begin(rollout, back, ROLLBACK, targets, plan)
+        return self._begin(rollout, back, ROLLBACK, targets, plan, last=None)
 
     def look(self, request: Request) -> dict:
-        """What became of it; and what was cut off is taken up again, unless this is check mode."""
+        """What became of it; and what was cut off is taken up again, unless this is check mode.
+
+        finish_only is written down for the work, which may be running: it looks for that before it begins any more.
+        """
         attempt = Rollout(request.rollout, self.top).current()
+        if attempt is not None and not self.check:
+            self._let_finish_only(attempt, request)
         working = self._linger(request, attempt)
         if attempt is None:
             ours = working is not None and working.startswith(request.rollout + " ")
@@ -186,6 +218,13 @@ class Desk:
         phase = (status or {}).get("phase")
         return answer(state, changed=changed, phase=phase, result=said, log=attempt.log, will=do)
 
+    @staticmethod
+    def _let_finish_only(attempt: Attempt, request: Request) -> None:
+        if not request.finish_only:
+            attempt.drop(FINISH)
+        elif not attempt.has(FINISH):
+            attempt.write(FINISH, {"at": time.time()})
+
     def _linger(self, request: Request, attempt: Attempt | None) -> str | None:
         """What systemd says of the unit of the work, as soon as this attempt has ended or the time for it is over.
 
@@ -206,13 +245,17 @@ class Desk:
     def well(self, request: Request) -> dict:
         """Is the host well now, held against what it was before the rollout first touched it? Changes nothing.
 
-        A command is not run in check mode, as before the work: nobody knows what it changes.
+        Checks are asked until they pass, as after the work. A command is not run in check mode, as before the work:
+        nobody knows what it changes.
         """
+        if wrong := preflight.another_machine(request, identity.machine_id(self.host)):
+            return answer(looking.NONE, healthy=False, why=str(wrong))
         attempts = Rollout(request.rollout, self.top).attempts()
         kept = attempts[0].read(BEFORE) if attempts else None
         asked = [check for check in request.after if not (self.check and check["kind"] == "command")]
         checker = checks.Checker(self.host, self.programs, kept["baseline"] if kept else None)
-        bad = ["%(kind)s %(what)s: %(why)s" % result for result in checker.all(asked) if not result["ok"]]
+        results = checker.until_well(asked, 0 if self.check else request.check_seconds)
+        bad = ["%(kind)s %(what)s: %(why)s" % result for result in results if not result["ok"]]
         state = looking.FINISHED if attempts else looking.NONE
         return answer(state, healthy=not bad, why="; ".join(bad))
 
@@ -247,16 +290,19 @@ class Desk:
             return self.look(request)
         return refused([_taken(working)])
 
-    def _nothing(self, what: preflight.Todo, last: Attempt | None) -> dict:
-        """Everything is there. Where this rollout itself did it, it says so again, from its record."""
+    def _nothing(self, request: Request, what: preflight.Todo, found: preflight.Readings, last: Attempt | None) -> dict:
+        """Everything is there, or held back. Where this rollout itself did it, it says so again, from its record."""
         plan = _plan(what, Simulation(), 0)
+        if wrong := preflight.another_machine(request, found.machine_id):
+            return refused([wrong], plan)
         status = last.read(STATUS) if last else None
         if last and status and status.get("outcome") == outcome.PATCHED:
             return answer(looking.FINISHED, plan=plan, phase=status["phase"], result=result(last), log=last.log)
-        why = "every package is at its version already, or newer"
-        if what.absent:
-            why += "; not installed: " + ", ".join(what.absent)
-        return answer(looking.FINISHED, plan=plan, result=result_of(outcome.NOTHING, why))
+        said = ["every package is at its version already, or newer"] if what.there or not what.left_out else []
+        said += ["not installed: " + ", ".join(what.absent)] if what.absent else []
+        said += ["held back: " + ", ".join(what.left_out)] if what.left_out else []
+        same = dict(result_of(outcome.NOTHING, "; ".join(said)), held=plan["held"], there=_there(plan, ()))
+        return answer(looking.FINISHED, plan=plan, result=same)
 
     def _with_checks(self, found: preflight.Readings, request: Request) -> preflight.Readings:
         """With the checks before the work. A command is not run in check mode: nobody knows what it changes."""
@@ -265,21 +311,24 @@ class Desk:
         unwell = tuple("%(kind)s %(what)s: %(why)s" % result for result in results if not result["ok"])
         return preflight.Readings(**dict(vars(found), unwell=unwell))
 
-    def _begin(self, rollout: Rollout, request: Request, mode: str, targets: list[str], plan: dict) -> dict:
-        """Write down the host as it is and what is to be done, and give it to systemd."""
+    def _begin(
+        self, rollout: Rollout, request: Request, mode: str, targets: list[str], plan: dict, *, last: Attempt | None
+    ) -> dict:
+        """Write down the host as it is and what is to be done, and give it to systemd.
+
+        Where an earlier attempt did not come to a good end, the host is held against what it was before that one.
+        """
         now, states = time.time(), self.manager.states()
         name = "%s-%06d-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)), now % 1 * 1e6, os.getpid())
         attempt = rollout.begin(name)
         attempt.write(REQUEST, {"request": request.as_dict(), "mode": mode, "targets": targets, "plan": plan})
-        attempt.write(
-            BEFORE,
-            {
-                "at": now,
-                "packages": {state.key: state.version for state in states.values()},
-                "boot": identity.boot(self.host),
-                "baseline": checks.baseline(self.host, self.programs),
-            },
-        )
+        versions = {state.key: state.version for state in states.values()}
+        before = _before(last, versions) or {
+            "at": now,
+            "packages": versions,
+            "baseline": checks.baseline(self.host, self.programs),
+        }
+        attempt.write(BEFORE, dict(before, boot=identity.boot(self.host)))
         freezing.write(attempt.program)
         error = self._run(attempt, mode, request.rollout)
         if error is not None:
@@ -328,10 +377,39 @@ class Desk:
         return [Package(key.rpartition(":")[0], key.rpartition(":")[2], before[key]) for key in back], stays
 
 
-def _owed(last: Attempt | None) -> bool:
-    """The last attempt left something open: a check that failed, a reboot that is not proved."""
-    status = last.read(STATUS) if last else None
-    return status is not None and status.get("outcome") == outcome.FAILED
+def _open(last: Attempt | None) -> bool:
+    """The last attempt left something open: a check that failed, a reboot that is owed or not proved."""
+    kept, status = (last.read(REQUEST), last.read(STATUS)) if last else (None, None)
+    if kept is None or status is None or kept["mode"] != INSTALL:
+        return False
+    return status.get("outcome") in (outcome.FAILED, outcome.OWED)
+
+
+def _before(last: Attempt | None, versions: dict[str, str]) -> dict | None:
+    """The host as it was before an attempt that left something open; None where none did. versions: those of now.
+
+    Of packages those are set back that the attempt itself moved: what somebody else moved since is no work of ours.
+    """
+    was, status = (last.read(BEFORE), last.read(STATUS)) if last and _open(last) else (None, None)
+    if not was or not status or not status.get("after"):
+        return None
+    old, left = was["packages"], status["after"]
+    moved = {key for key in set(old) | set(left) if old.get(key) != left.get(key)}
+    found = {key: version for key, version in versions.items() if key not in moved}
+    found.update((key, old[key]) for key in moved if key in old)
+    return dict(was, packages=found)
+
+
+def _without_left_out(request: Request, what: preflight.Todo) -> Request:
+    """What this host is held to afterwards: all of the manifest but what was left out."""
+    left = {text.partition(": ")[0] for text in what.left_out}
+    packages = tuple(package for package in request.packages if package.key not in left)
+    return Request(**dict(vars(request), packages=packages))
+
+
+def _there(plan: dict, asked: Iterable[str]) -> list[str]:
+    """The keys of what the host has of the manifest, in whatever version. asked: what it was to install, and had."""
+    return sorted({*plan["there"], *asked, *(text.partition(": ")[0] for text in plan.get("held", ()))})
 
 
 def _held(packages: list[Package], states: States) -> list[str]:
@@ -383,6 +461,7 @@ def _plan(what: preflight.Todo, found: Simulation, download: int, stays: list[st
         "stays": stays or [],
         "there": list(what.there),
         "absent": list(what.absent),
+        "held": list(what.left_out),
         "download": download,
     }
 
@@ -412,6 +491,9 @@ def result_of(what: str, why: str, **detail: object) -> dict:
         "kept_files": [],
         "restarted": [],
         "reason": why,
+        "owed": [],
+        "held": [],
+        "there": [],
         "detail": detail,
     }
 
@@ -423,7 +505,7 @@ def result(attempt: Attempt) -> dict:
     asked = {row["name"] + ":" + row["architecture"] for row in kept["request"]["packages"]}
     moved = {key for key in set(before) | set(after) if before.get(key) != after.get(key)}
     keys = sorted(moved | asked & set(before))
-    reboot = status.get("reboot", {})
+    reboot, plan = status.get("reboot", {}), kept.get("plan", {"there": []})
     return {
         "outcome": status["outcome"],
         "at": status["at"],
@@ -434,6 +516,9 @@ def result(attempt: Attempt) -> dict:
         "kept_files": status.get("kept_files", []),
         "restarted": status.get("restarted", []),
         "reason": status.get("reason", ""),
+        "owed": status.get("owed", []),
+        "held": plan.get("held", []),
+        "there": _there(plan, asked & set(before)),
         "detail": {
             "attempt": attempt.name,
             "log": attempt.log,
@@ -448,7 +533,7 @@ def result(attempt: Attempt) -> dict:
             "steps": status.get("steps", []),
             "scripts": status.get("scripts", []),
             "replaced_files": status.get("replaced_files", []),
-            "also": kept.get("plan", {}).get("also", []),
-            "absent": kept.get("plan", {}).get("absent", []),
+            "also": plan.get("also", []),
+            "absent": plan.get("absent", []),
         },
     }

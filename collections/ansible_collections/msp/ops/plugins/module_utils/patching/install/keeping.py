@@ -7,6 +7,7 @@
     ROLLOUT/ATTEMPT/before.json  the host as it was before
     ROLLOUT/ATTEMPT/timers.json  the timers that were held back, and how they were
     ROLLOUT/ATTEMPT/status.json  how far the work is, and what became of it
+    ROLLOUT/ATTEMPT/finish.json  there while only what was begun may come to its end
     ROLLOUT/ATTEMPT/log          what the programs printed
     ROLLOUT/ATTEMPT/work.pyz     the program that does the work
 
@@ -26,6 +27,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 TOP = "/var/lib/msp-ops/patch"
 CURRENT = "current"
 REQUEST, BEFORE, TIMERS, STATUS = "request.json", "before.json", "timers.json", "status.json"
+FINISH = "finish.json"
 LOG, PROGRAM = "log", "work.pyz"
 
 
@@ -60,6 +62,13 @@ class Attempt:
         if not isinstance(found, dict):
             raise damaged(path, "no mapping")
         return found
+
+    def has(self, name: str) -> bool:
+        return os.path.exists(os.path.join(self.place, name))
+
+    def drop(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.place, name))
 
     def write(self, name: str, document: dict) -> None:
         write_whole(os.path.join(self.place, name), json.dumps(document, sort_keys=True))

@@ -8,6 +8,7 @@ done: it says what it would do, and does what it is told.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
@@ -60,7 +61,8 @@ class Cost:
 class Simulation:
     """What the manager would do.
 
-    gone: what no archive has; held: what the host keeps at its version, and by what; error: why it cannot be done.
+    gone: what no archive has; held: targets that the host keeps from coming, each with by what; error: why it cannot be
+    done.
     retires: older versions that go because only so many are kept beside each other; reboots: packages after which
     their vendor suggests a reboot. cost: None where the manager is asked for it apart.
     """
@@ -68,7 +70,7 @@ class Simulation:
     installs: tuple[Move, ...] = ()
     removes: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
-    held: tuple[str, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
     error: str = ""
     retires: tuple[str, ...] = ()
     reboots: tuple[str, ...] = ()
@@ -133,6 +135,17 @@ class Manager:
         """One package at its version, as a target."""
         raise NotImplementedError
 
+    def lacks(self, package: Package, gone: Iterable[str]) -> bool:
+        """Whether a package at its version is among those that a simulation says no archive has."""
+        raise NotImplementedError
+
+    def kept_back(self, packages: list[Package], states: States) -> dict[str, str]:
+        """By key, those that the host keeps from coming to these versions, and by what: a hold, a pin, a phase, a lock.
+
+        A version that no archive has is not held, nor is one that is older than what the host would choose by itself.
+        """
+        raise NotImplementedError
+
     def sources(self, packages: list[Package], states: States) -> tuple[list[str], list[str]]:
         """The targets of the way back to these packages, and those that are not to be had any more."""
         raise NotImplementedError
@@ -183,8 +196,8 @@ class Manager:
         """How it was measured, the services that run old code (None: nobody says), and what that lacks."""
         raise NotImplementedError
 
-    def reboot_reasons(self) -> list[str]:
-        """Why the host should be rebooted, as far as the manager can tell."""
+    def reboot_reasons(self, moved: Iterable[str]) -> list[str]:
+        """Why the host should be rebooted, as far as the manager can tell. moved: keys of what the work moved."""
         raise NotImplementedError
 
 

@@ -3,7 +3,8 @@
 """What became of the work, out of what was read back from the host. Pure: no I/O.
 
 "patched" needs everything at once: each package of the manifest sound and at its version, every check passed, every
-restart done, and a reboot that was wanted proved. What lacks one of them is "failed", and says which.
+restart done, and a reboot that was wanted proved. What lacks one of them is "failed", and says which. Where nothing
+lacks but a reboot that did not begin any more, it is "reboot owed": the host is well, and only the reboot is to come.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 PATCHED, REFUSED, FAILED, ROLLED_BACK, NOTHING = "patched", "refused", "failed", "rolled back", "nothing"
+OWED = "reboot owed"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Found:
     """What was read back. lacking: packages of the manifest that are not sound at their version, a sentence each.
 
     program is the package manager's own last status, None where it did not run; errors its own words. rebooted: None
-    where none was wanted, True with the proof.
+    where none was wanted, True with the proof. late: it was never begun, since the window ended before it or somebody
+    stopped the work.
     """
 
     lacking: tuple[str, ...] = ()
@@ -28,6 +31,7 @@ class Found:
     restarts_failed: tuple[str, ...] = ()
     rebooted: bool | None = None
     reboot_why: str = ""
+    late: bool = False
     back: bool = False
     notes: tuple[str, ...] = field(default=())
 
@@ -49,8 +53,15 @@ def decide(found: Found) -> tuple[str, str]:
     reasons += list(found.lacking)
     reasons += ["check %s %s: %s" % (one["kind"], one["what"], one["why"]) for one in found.checks if not one["ok"]]
     reasons += ["the restart of %s failed" % one for one in found.restarts_failed]
-    if found.rebooted is False:
-        reasons.append(found.reboot_why or "the reboot is not proved")
-    if reasons:
-        return FAILED, "; ".join(reasons + list(found.notes))
-    return (ROLLED_BACK if found.back else PATCHED), "; ".join(found.notes)
+    not_rebooted = [found.reboot_why or "the reboot is not proved"] if found.rebooted is False else []
+    if reasons or (not_rebooted and not found.late):
+        return FAILED, "; ".join(reasons + not_rebooted + list(found.notes))
+    what = ROLLED_BACK if found.back else (OWED if not_rebooted else PATCHED)
+    return what, "; ".join(not_rebooted + list(found.notes))
+
+
+def owed(reboot: dict, restarts: dict) -> list[str]:
+    """What is installed and not in force yet. reboot, restarts: as the status has them."""
+    reasons = reboot.get("reasons", ())
+    found = ["reboot: %s" % "; ".join(reasons)] if reasons and reboot.get("proved") is not True else []
+    return found + ["restart %s" % one["unit"] for one in restarts.get("left", ())]

@@ -33,20 +33,24 @@ _PAUSE = 0.5
 
 @dataclass(frozen=True)
 class Todo:
-    """What of the manifest this host still needs, has already, and does not have in any version."""
+    """What of the manifest this host still needs, has already, and does not have in any version.
+
+    left_out: what it would need and keeps back, "KEY: WHY" each. held: what is on hold and would have to go back.
+    """
 
     needed: tuple[Package, ...]
     there: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Readings:
     """What was found on the host before the work. clock: seconds that this host is ahead of the controller.
 
-    older: what would go back to an older version; strays: what no archive offers; advice: what a person does about it,
-    with this package manager.
+    older: what would go back to an older version; strays: what no archive offers; excluded: what would move although
+    the plan leaves it as it is; advice: what a person does about it, with this package manager.
     """
 
     todo: Todo
@@ -58,6 +62,7 @@ class Readings:
     simulation: Simulation = field(default_factory=Simulation)
     older: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     unwell: tuple[str, ...] = ()
     download: int = 0
@@ -66,19 +71,24 @@ class Readings:
 
 def refusals(request: Request, found: Readings) -> list[MspError]:
     """Why nothing may be done; empty: go on."""
-    errors = [_machine(request, found), _clock(found), _window(request, found), _database(found), _locked(found)]
-    errors += [_held(found), _gone(found), _removes(found), _older(found), _stray(found), _unsolved(found)]
-    errors += [_short(found), _unwell(found)]
+    errors = [another_machine(request, found.machine_id), _clock(found), _window(request, found), _database(found)]
+    errors += [_locked(found), *_of_simulation(found), _short(found), _unwell(found)]
     return [error for error in errors if error is not None]
 
 
-def _machine(request: Request, found: Readings) -> MspError | None:
-    if request.machine_id in (None, found.machine_id):
+def _of_simulation(found: Readings) -> list[MspError | None]:
+    """What the manager would do, and must not."""
+    errors = [_held(found), _gone(found), _removes(found), _older(found), _stray(found), _excluded(found)]
+    return [*errors, _unsolved(found)]
+
+
+def another_machine(request: Request, machine_id: str | None) -> MspError | None:
+    if request.machine_id in (None, machine_id):
         return None
     return MspError(
         "MSP-PAT-103",
         "the machine with the id %s at this address" % request.machine_id,
-        "the id %s" % found.machine_id,
+        "the id %s" % machine_id,
         "see which machine answers here; when it was installed anew, audit it first",
     )
 
@@ -132,7 +142,7 @@ def _locked(found: Readings) -> MspError | None:
 
 
 def _held(found: Readings) -> MspError | None:
-    held = found.todo.held + found.simulation.held
+    held = [*found.todo.held, *("%s (%s)" % one for one in found.simulation.held)]
     if not held:
         return None
     return MspError(
@@ -187,6 +197,17 @@ def _stray(found: Readings) -> MspError | None:
     )
 
 
+def _excluded(found: Readings) -> MspError | None:
+    if not found.excluded:
+        return None
+    return MspError(
+        "MSP-PAT-180",
+        "a manifest that leaves what the plan excludes on this host at its version",
+        "it would move " + ", ".join(found.excluded),
+        "leave out what needs it with an exclusion in the plan too, or end the exclusion of what is named",
+    )
+
+
 def _unsolved(found: Readings) -> MspError | None:
     if not found.simulation.error:
         return None
@@ -222,7 +243,7 @@ def _unwell(found: Readings) -> MspError | None:
 
 def todo(packages: tuple[Package, ...], states: States, manager: Manager) -> Todo:
     """What of a manifest is still to be installed on a host with these packages."""
-    needed, there, absent, held = [], [], [], []
+    needed, there, absent = [], [], []
     for package in packages:
         state = manager.state_of(package, states)
         if state is None:
@@ -231,9 +252,7 @@ def todo(packages: tuple[Package, ...], states: States, manager: Manager) -> Tod
             there.append(package.key)
         else:
             needed.append(package)
-            if state.held:
-                held.append(package.key)
-    return Todo(tuple(needed), tuple(there), tuple(absent), tuple(held))
+    return Todo(tuple(needed), tuple(there), tuple(absent))
 
 
 def gather(
@@ -253,19 +272,41 @@ def gather(
             sizes = _space(manager, host, cost)
             short = space.lacking(space.reading(sorted({*request.margins, *sizes})), sizes, request.margins)
     return Readings(
+        **_judged(request, manager, simulation, what.needed, back=back),
         todo=what,
         machine_id=identity.machine_id(host),
         clock=None if request.controller_time is None else now - request.controller_time,
         now=now,
         broken=tuple([] if back else unsound(states)) + tuple(filter(None, [manager.interrupted()])),
         locks=tuple(_wait_for_locks(manager, request.lock_timeout) if targets else ()),
-        simulation=simulation,
-        older=tuple([] if back else older(manager, simulation)),
-        strays=() if back else tuple(move.key for move in simulation.installs if move.source in NO_ARCHIVE),
         short=tuple(short),
         download=cost.fetch if cost else 0,
         advice=manager.advice,
     )
+
+
+def _judged(
+    request: Request, manager: Manager, simulation: Simulation, asked: tuple[Package, ...], *, back: bool
+) -> dict:
+    """A simulation, with what must not be in it. On the way back what is asked for goes back, excluded or not."""
+    moves = [move for move in simulation.installs if move.before is not None and request.excludes(move.key)]
+    spared = {package.key for package in asked} if back else set()
+    return {
+        "simulation": simulation,
+        "older": tuple([] if back else older(manager, simulation)),
+        "strays": () if back else tuple(move.key for move in simulation.installs if move.source in NO_ARCHIVE),
+        "excluded": tuple(
+            "%s from %s to %s" % (move.key, move.before, move.after) for move in moves if move.key not in spared
+        ),
+    }
+
+
+def once_more(request: Request, manager: Manager, targets: list[str], *, back: bool) -> list[MspError]:
+    """What is in the way by now, of what the manager would do: the lists, or the host, may be others since."""
+    simulation = manager.simulate(targets, manager.states(), back=back)
+    judged = _judged(request, manager, simulation, request.packages, back=back)
+    found = Readings(Todo(request.packages), None, None, 0.0, advice=manager.advice, **judged)
+    return [error for error in _of_simulation(found) if error is not None]
 
 
 def _wait_for_locks(manager: Manager, seconds: int) -> list[str]:

@@ -96,6 +96,11 @@ def _by_maps(host: Host) -> list[str]:
     return sorted(found)
 
 
+def spare(names: list[str], why: str) -> dict:
+    """What restart() would say where none of them may be restarted."""
+    return {"done": [], "failed": [], "left": [{"unit": name, "why": why} for name in names if name != UNIT]}
+
+
 def restart(programs: Programs, names: list[str]) -> dict:
     """Restart them one by one: {"failed": [{"unit", "why"}], "left": [{"unit", "why"}], "done": [names]}."""
     done, left, failed = [], [], []

@@ -9,7 +9,8 @@
     restore   the hook of the unit: put back what was held, whatever happened
 
 Each phase is on the disk before it begins, so that a look always knows how far it came. It never kills a package
-manager, and begins nothing after the deadline but to repair what was cut off.
+manager, and begins nothing after the deadline, nor while only what was begun may come to its end (keeping.FINISH), but
+to repair what was cut off.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import time
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     checks,
     identity,
@@ -33,6 +35,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import request as requests
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
     BEFORE,
+    FINISH,
     REQUEST,
     STATUS,
     Attempt,
@@ -65,6 +68,8 @@ class Work:
         self.before = attempt.read(BEFORE) or {}
         self.status = attempt.read(STATUS) or {}
         self.stopped = False
+        # Whether what was simulated before the work may be another thing by now.
+        self.outdated = False
         # Where in the log this run begins: what an earlier one complained of may be mended since.
         self.begins = os.path.getsize(attempt.log) if os.path.exists(attempt.log) else 0
 
@@ -98,16 +103,45 @@ class Work:
         self.status["repairs"] = int(self.status.get("repairs", 0)) + 1
         cut = self._cut()
         self._prepare()
+        if self._has_nothing_to_end():
+            return
+        self.outdated = True
         self.phase(REPAIRING)
         undone = self.manager.repair(cut, self.attempt.log, self.request.lock_timeout)
         # What that complained of counts; what was complained of before it is mended, but for what could not be.
         self.status.update(program=None, undone=undone, scripts=self._failed_scripts())
         if not self._missing():
             self._after_install(None)
-        elif self.request.over(time.time()):
-            self._after_install(None, notes=("the window ended before the rest could be installed",))
+        elif why := self._hindered():
+            self._after_install(None, notes=("%s before the rest could be installed" % why,))
         elif self._download():
             self._install_and_go_on()
+
+    def _has_nothing_to_end(self) -> bool:
+        """Whether nothing was ever installed, and may not be any more; it is over then."""
+        over = preflight.window_ended(self.request) if self.request.over(time.time()) else None
+        why = stopped() if self._finish_only() else over
+        if why is None or self._has_installed():
+            return False
+        self._end(outcome.REFUSED, "nothing was installed: %s" % why)
+        return True
+
+    def _has_installed(self) -> bool:
+        """Whether the rollout ever came so far on this host that something of it may be there."""
+        asked = {package.key for package in self.request.packages}
+        began = any(step["phase"] == INSTALLING for step in self.status.get("steps", ()))
+        return began or not asked.isdisjoint(self._moved())
+
+    def _finish_only(self) -> bool:
+        return self.attempt.has(FINISH)
+
+    def _hindered(self) -> str:
+        """What keeps the work from beginning anything more; empty: nothing."""
+        if self.stopped:
+            return "somebody stopped the work"
+        if self._finish_only():
+            return "the rollout was stopped"
+        return "the window ended" if self.request.over(time.time()) else ""
 
     def _cut(self) -> Cut:
         """What the package manager may have left in the middle."""
@@ -145,6 +179,7 @@ class Work:
         if status != 0:
             # The mirror may have moved on since the lists were fetched.
             self.manager.refresh()
+            self.outdated = True
             status = self.manager.download(self.targets, self.attempt.log, timeout, back=self.back)
         if status != 0:
             said = "; ".join(self.manager.errors(self._said(self.begins))) or "no word"
@@ -153,9 +188,11 @@ class Work:
             )
         if self.stopped:
             return self._end(outcome.FAILED, "somebody stopped the work before anything was installed")
-        if self.request.over(time.time()):
-            return self._end(outcome.REFUSED, "nothing was installed: %s" % preflight.window_ended(self.request))
-        return True
+        if self._has_nothing_to_end():
+            return False
+        if why := self._hindered():
+            self._after_install(None, notes=("%s before the rest could be installed" % why,))
+        return not why
 
     def _end(self, what: str, why: str) -> bool:
         self._read_back()
@@ -165,10 +202,23 @@ class Work:
     def _install_and_go_on(self) -> None:
         program = None
         if self.targets:
+            if why := self._in_the_way():
+                if self._has_installed():
+                    self._after_install(None, notes=("the rest was not installed: %s" % why,))
+                else:
+                    self._end(outcome.REFUSED, "nothing was installed: %s" % why)
+                return
             self.phase(INSTALLING)
             timeout = self.request.lock_timeout
             program = self.manager.install(self.targets, self.attempt.log, timeout, back=self.back)
         self._after_install(program)
+
+    def _in_the_way(self) -> str:
+        """What the preflight would refuse by now. It is asked once more where lists or packages may be others since."""
+        if not self.outdated:
+            return ""
+        errors = preflight.once_more(self.request, self.manager, self.targets, back=self.back)
+        return "; ".join(str(error) for error in errors)
 
     def _after_install(self, program: int | None, notes: tuple[str, ...] = ()) -> None:
         self.status["program"] = program
@@ -185,10 +235,9 @@ class Work:
         if not wanted:
             self._restart_services()
             self._check_and_finish()
-        elif self.stopped or self.request.over(time.time()):
-            hindered = "somebody stopped the work" if self.stopped else "the window ended before it"
-            why_not = "a reboot is wanted (%s), and %s" % ("; ".join(why), hindered)
-            self.status["reboot"].update(proved=False, why=why_not)
+        elif hindered := self._hindered():
+            why_not = "a reboot is wanted (%s), and %s before it" % ("; ".join(why), hindered)
+            self.status["reboot"].update(proved=False, why=why_not, late=True)
             self._check_and_finish()
         else:
             self._ask_for_reboot()
@@ -207,11 +256,18 @@ class Work:
 
     def _reboot(self) -> tuple[bool, list[str]]:
         """Whether this rollout reboots the host, and why it should be."""
-        reasons = identity.reboot_reasons(self.host, identity.boot(self.host)) + self.manager.reboot_reasons()
+        reasons = identity.reboot_reasons(self.host, identity.boot(self.host))
+        reasons += self.manager.reboot_reasons(self._moved())
         reasons += ["suggested by the maker of %s" % name for name in self.plan["reboots"]]
-        if self.request.reboot == requests.ALWAYS:
+        # A reboot that was owed, and that somebody else made, is made.
+        if self.request.reboot == requests.ALWAYS and not self.plan.get("rebooted"):
             return True, reasons or ["the plan wants it always"]
         return self.request.reboot == requests.IF_NEEDED and bool(reasons), reasons
+
+    def _moved(self) -> list[str]:
+        """The keys of all packages that are at another version than before this rollout."""
+        before = self.before.get("packages", {})
+        return [state.key for state in self.manager.states().values() if before.get(state.key) != state.version]
 
     def _ask_for_reboot(self) -> None:
         now = identity.boot(self.host)
@@ -223,11 +279,13 @@ class Work:
             self._check_and_finish()
 
     def _restart_services(self) -> None:
-        if not self.request.restart_services:
-            return
-        self.phase(RESTARTING)
+        finish_only = self._finish_only()
+        may = self.request.restart_services and not finish_only
+        if may:
+            self.phase(RESTARTING)
         method, names, lacks = stale.services(self.host, self.manager.stale())
-        result = stale.restart(self.programs, names)
+        why = "the rollout was stopped" if finish_only else "the plan restarts no services"
+        result = stale.restart(self.programs, names) if may else stale.spare(names, why)
         self.status["restarts"] = dict(result, method=method, needed=names, lacks=lacks)
 
     def _check_and_finish(self) -> None:
@@ -245,10 +303,12 @@ class Work:
             restarts_failed=tuple("%(unit)s: %(why)s" % one for one in restarts.get("failed", ())),
             rebooted=reboot.get("proved") if reboot.get("wanted") else None,
             reboot_why=reboot.get("why", ""),
+            late=bool(reboot.get("late")),
             back=self.back,
             notes=tuple(self.status.get("notes", ())),
         )
         what, why = outcome.decide(found)
+        self.status.update(boot=identity.boot(self.host), owed=outcome.owed(reboot, restarts))
         self.phase(FINISHED, outcome=what, reason=why, healthy=outcome.healthy(found), checks=results)
 
     def _read_back(self) -> None:
@@ -285,6 +345,15 @@ class Work:
                 return stream.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
+
+
+def stopped() -> MspError:
+    return MspError(
+        "MSP-PAT-181",
+        "a rollout that goes on",
+        "somebody stopped it before anything was installed on this host",
+        "nothing: the host is begun again when the rollout is resumed, or by the next one",
+    )
 
 
 def unended(status: dict) -> list[str]:

@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import apt, dpkg, leftovers
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Cut, Move, broken
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_manager import made_host
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 SIMULATED = """\
@@ -132,6 +135,99 @@ def test_work_is_told_versions_and_no_questions() -> None:
     for word in ("--only-upgrade", "--no-remove", "Dpkg::Options::=--force-confold", "DPkg::Lock::Timeout=7", "-- a=1"):
         assert word in line
     assert "--allow-downgrades" not in line
+
+
+POLICY = """\
+a:
+  Installed: 1.0
+  Candidate: {candidate}
+  Version table:
+     2.0 500
+        500 http://deb.example.com main/main amd64 Packages
+     1.1 500{phase}
+        500 http://deb.example.com security/main amd64 Packages
+ *** 1.0 100
+        100 /var/lib/dpkg/status
+"""
+DEFERRED = "Inst b [1] (2 Lab:main [all])\n"
+MOVED = DEFERRED + "Inst a [1.0] (1.1 Lab:main [amd64])\n"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "phase", "version", "would", "why"),
+    [
+        ("1.1", "", "1.1", "", ""),
+        ("2.0", "", "1.1", "", ""),  # newer than the manifest's is no hold
+        ("1.0", "", "1.1", "", "pinned"),
+        ("(none)", "", "1.1", "", "pinned"),
+        ("1.1", "", "2.0", "", "pinned"),  # one of two archives is pinned down
+        ("1.0", " (phased 10%)", "1.1", "", "phased 10 %"),
+        ("1.1", " (phased 10%)", "1.1", DEFERRED, "phased 10 %"),
+        ("1.1", " (phased 10%)", "1.1", MOVED, ""),  # this machine is among the first
+        ("1.0", "", "9.9", "", ""),  # no archive has it: that is said as such
+    ],
+)
+def test_what_pins_and_phases_keep_from_a_host_is_held_back(
+    candidate: str, phase: str, version: str, would: str, why: str
+) -> None:
+    programs = MadePrograms(
+        {
+            "apt-cache policy": (0, POLICY.format(candidate=candidate, phase=phase), ""),
+            "apt-get --simulate": (0, would, "") if would else (100, MOVED, ""),
+        }
+    )
+
+    found = apt.Apt(Host(), programs).kept_back([Package("a", "amd64", version)], {})
+
+    assert found == ({"a:amd64": why} if why else {})
+
+
+def test_what_is_on_hold_is_held_back_and_not_asked_for() -> None:
+    programs = MadePrograms()
+
+    found = apt.Apt(Host(), programs).kept_back([Package("b", "amd64", "2:1.1")], dpkg.parse_states(STATES))
+
+    assert (found, programs.asked) == ({"b:amd64": "hold"}, [])
+
+
+def test_a_foreign_package_is_not_taken_for_the_machines_own() -> None:
+    said = POLICY.format(candidate="1.1", phase="") + POLICY.format(candidate="1.0", phase="").replace(
+        "a:\n", "a:i386:\n"
+    )
+    programs = MadePrograms({"apt-cache policy": (0, said, "")})
+
+    both = [Package("a", architecture, "1.1") for architecture in ("amd64", "i386")]
+
+    assert apt.Apt(Host(), programs).kept_back(both, {}) == {"a:i386": "pinned"}
+
+
+def test_where_apt_does_not_tell_what_it_would_choose_nothing_is_taken_for_free() -> None:
+    with pytest.raises(MspError) as error:
+        apt.Apt(Host(), MadePrograms({"apt-cache": (100, "", "E: no")})).kept_back([Package("a", "all", "1")], {})
+
+    assert error.value.code == "MSP-PAT-182"
+
+
+@pytest.mark.parametrize(
+    ("moved", "newer", "reasons"),
+    [
+        (["libc6:amd64", "lab-shop:all"], True, ["libc6 was updated after the last boot"]),
+        (["libc6:amd64"], False, []),  # the host was started since
+        (["lab-shop:all"], True, []),  # who moved libc6 is not this work
+    ],
+)
+def test_what_a_running_system_keeps_wants_a_reboot_also_where_no_package_asks_for_it(
+    tmp_path: Path, moved: list[str], newer: bool, reasons: list[str]
+) -> None:
+    host = made_host(tmp_path)
+    for name in ("libc6:amd64.list", "libc6:amd64.md5sums", "lab-shop.list"):
+        path = tmp_path / "var/lib/dpkg/info" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (10.0, 10.0))
+    (tmp_path / "proc/stat").write_text(f"btime {5 if newer else 15}\n")
+
+    assert apt.Apt(host, MadePrograms()).reboot_reasons(moved) == reasons
 
 
 STATES = (

@@ -121,20 +121,26 @@ def test_a_host_whose_dnf_cannot_be_asked_is_refused(tmp_path: Path, monkeypatch
     assert found["result"]["outcome"] == "refused"
 
 
-def test_lists_that_changed_since_the_preflight_install_nothing_that_it_would_have_refused(tmp_path: Path) -> None:
-    manager, programs = made({"dnf": (0, "", "")}, tmp_path)
-    said(manager, {"goes": [row("lab-web", "1.0-1")], "comes": [row("lab-core", "1.0-1")]})
-    log = tmp_path / "log"
+@pytest.mark.parametrize("change", ["refresh", "install"])
+def test_the_solver_is_asked_anew_once_something_changed(tmp_path: Path, change: str) -> None:
+    manager, _programs = made({"dnf": (0, "", "")}, tmp_path)
+    said(manager, {})
+    assert manager.simulate(NAMES, {}) == manager.simulate(NAMES[::-1], {})
+    said(manager, {"missing": NAMES})
+    assert not manager.simulate(NAMES, {}).gone
 
-    manager.refresh()
-    programs.asked.clear()
-    assert manager.install(NAMES, str(log), 0) == 1
+    manager.refresh() if change == "refresh" else manager.install(NAMES, "/dev/null", 0)
 
-    assert not [line for line in programs.asked if line.startswith("dnf")]
-    assert dnf.errors(log.read_text()) == [
-        "Error: not installed, since the lists changed: it would remove lab-web; "
-        "it would take back lab-core:noarch from 1.10-1 to 1.0-1"
-    ]
+    assert manager.simulate(NAMES, {}).gone
+
+
+def test_what_a_host_locks_or_excludes_is_held_back_and_what_is_gone_is_not(tmp_path: Path) -> None:
+    manager, _programs = made({}, tmp_path)
+    said(manager, {"missing": NAMES, "blocked": {NAMES[1]: "versionlock"}})
+
+    assert manager.kept_back([WEB, DB], {}) == {"lab-db:x86_64": "versionlock"}
+    assert manager.kept_back([], {}) == {}
+    assert [manager.lacks(one, NAMES[:1]) for one in (WEB, DB)] == [True, False]
 
 
 def test_another_dnf_at_work_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
@@ -212,7 +218,7 @@ def test_what_goes_without_anything_of_its_name_is_removed_and_what_is_missing_s
     found = simulation({}, goes=[row("lab-old", "1-1")], missing=NAMES, blocked={NAMES[0]: "versionlock"})
 
     assert found.removes == ("lab-old",)
-    assert (found.gone, found.held) == ((NAMES[1],), (f"{NAMES[0]} (versionlock)",))
+    assert (found.gone, found.held) == ((NAMES[1],), ((NAMES[0], "versionlock"),))
     assert simulation({}, problem="Problem: a\n  - b").error == "Problem: a - b"
 
 
@@ -221,6 +227,8 @@ def test_the_way_back_needs_a_repository_that_still_has_the_version(tmp_path: Pa
     said(manager, {"missing": NAMES, "blocked": {NAMES[1]: "excluded"}})
 
     assert manager.sources([WEB, DB], {}) == (NAMES, ["lab-web:noarch 1.1-1", "lab-db:x86_64 1:1.1-1"])
+
+    manager, _programs = made({}, tmp_path)
     said(manager, {"missing": NAMES[:1]})
     assert manager.sources([WEB, DB], {}) == (NAMES, ["lab-web:noarch 1.1-1"])
 
@@ -426,7 +434,7 @@ def test_without_the_plugin_the_times_of_installation_tell(tmp_path: Path) -> No
     (tmp_path / "proc" / "stat").write_text("btime 1000\n")
     (tmp_path / "proc" / "1" / "stat").write_text("1 (init) " + "0 " * 40)
 
-    assert manager.reboot_reasons() == ["glibc was updated after the last boot"]
+    assert manager.reboot_reasons([]) == ["glibc was updated after the last boot"]
 
 
 def test_services_are_those_that_dnf_names_and_its_failure_is_told(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.apt impor
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Move, Simulation, State, older
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.preflight import Readings, Todo
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_manager import MadeManager
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
 
 APT = Apt(Host(), MadePrograms())
@@ -38,12 +39,13 @@ def test_where_nothing_is_in_the_way_nothing_is_said() -> None:
         ({"broken": ("a:all is half-configured",)}, "MSP-PAT-106", "half-configured"),
         ({"locks": ("/l by apt (process 7)",)}, "MSP-PAT-107", "apt (process 7)"),
         ({"todo": Todo(REQUEST.packages, held=("a:all",))}, "MSP-PAT-108", "a:all"),
-        ({"simulation": Simulation(held=("a-1-1 (versionlock)",))}, "MSP-PAT-108", "versionlock"),
+        ({"simulation": Simulation(held=(("a-1-1", "versionlock"),))}, "MSP-PAT-108", "versionlock"),
         ({"simulation": Simulation(gone=("a=1.1",))}, "MSP-PAT-109", "a=1.1"),
         ({"simulation": Simulation(removes=("v",))}, "MSP-PAT-110", "v"),
         ({"simulation": Simulation(error="E: no")}, "MSP-PAT-111", "E: no"),
         ({"older": ("b:all from 2 to 1",)}, "MSP-PAT-146", "b:all from 2 to 1"),
         ({"strays": ("b:all",)}, "MSP-PAT-147", "b:all"),
+        ({"excluded": ("x:all from 1 to 2",)}, "MSP-PAT-180", "x:all from 1 to 2"),
         ({"short": ("/ has 1 MiB free",)}, "MSP-PAT-112", "1 MiB"),
         ({"unwell": ("unit a.service: it is failed",)}, "MSP-PAT-113", "a.service"),
     ],
@@ -78,7 +80,7 @@ def test_what_is_to_do_is_what_is_older_or_unsound() -> None:
     found = preflight.todo(packages, states, APT)
 
     assert [package.name for package in found.needed] == ["old", "half", "on"]
-    assert (found.there, found.absent, found.held) == (("new:all",), ("none:all",), ("on:all",))
+    assert (found.there, found.absent) == (("new:all",), ("none:all",))
 
 
 def test_what_comes_beside_the_manifest_is_told_and_only_what_goes_back_is_in_the_way() -> None:
@@ -105,6 +107,29 @@ def test_what_nobody_offers_is_in_the_way_but_not_on_the_way_back(tmp_path: Path
     ]
 
     assert found == [("a:all",), ()]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "back", "said"),
+    [
+        ("postgresql-15", "1", False, ["postgresql-15:amd64 from 1 to 2"]),  # as a dependency of what is wanted
+        ("postgresql-16", None, False, []),  # comes new: it is not what the plan keeps at its version
+        ("libpq5", "1", False, []),
+        ("wanted", "1", False, ["wanted:amd64 from 1 to 2"]),
+        ("wanted", "1", True, []),  # what the rollout brought may go back
+        ("postgresql-15", "1", True, ["postgresql-15:amd64 from 1 to 2"]),
+    ],
+)
+def test_what_the_plan_excludes_is_not_moved_even_as_something_that_another_needs(
+    name: str, before: str | None, back: bool, said: list[str]
+) -> None:
+    asked = Request("r", (Package("wanted", "amd64", "2"),), excluded=("postgresql-*", "wanted"))
+    manager = MadeManager({})
+    manager.brings = {"other:all=2": (Move(f"{name}:amd64", before, "2", "Made:main"),)}
+
+    errors = preflight.once_more(asked, manager, ["other:all=2"], back=back)
+
+    assert [(error.code, error.found) for error in errors] == [("MSP-PAT-180", f"it would move {one}") for one in said]
 
 
 MIB = space.MIB

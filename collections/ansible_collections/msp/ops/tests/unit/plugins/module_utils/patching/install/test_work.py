@@ -1,0 +1,390 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The work on a host, from its request to what became of it: what it does not begin any more, and what it owes then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import checks, doing, freezing, managers, work
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
+    FINISH,
+    STATUS,
+    Attempt,
+    Rollout,
+)
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import Move
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.request import Package, Request
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_manager import (
+    MadeManager,
+    made_host,
+)
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.patching.install.made_programs import MadePrograms
+
+IDLE = "ActiveState=inactive\nDescription=\nLoadState=not-found\n"
+PACKAGES = (Package("libc6", "amd64", "2"), Package("shop", "all", "2"))
+
+
+class Bed:
+    """One host on which rollouts are begun, looked at and worked on, each step when the test says so, by its clock."""
+
+    def __init__(self, place: Path) -> None:
+        self.now = 1_800_000_000.0
+        self.place = place
+        self.host = made_host(place)
+        self.manager = MadeManager({"libc6:amd64": "1", "shop:all": "1", "postgresql:all": "1"})
+        self.programs = MadePrograms(
+            {"systemctl": (0, "", ""), "systemctl show": (0, IDLE, ""), "systemd-run": (0, "", "")}
+        )
+        self.top = str(place / "top")
+
+    def desk(self, *, check: bool = False) -> doing.Desk:
+        return doing.Desk(self.host, self.programs, check=check, top=self.top)
+
+    def ask(self, action: str, *, check: bool = False, **values: Any) -> dict[str, Any]:
+        self.later(1)
+        asked = {"packages": PACKAGES, "check_seconds": 0, "lock_timeout": 0, **values}
+        return self.desk(check=check).act(action, Request("r", **asked))
+
+    def attempt(self) -> Attempt:
+        found = Rollout("r", self.top).current()
+        assert found is not None
+        return found
+
+    def work(self, mode: str = "install") -> dict[str, Any]:
+        """What the unit would do now; its status."""
+        getattr(work.Work(self.attempt(), self.host, self.programs), mode)()
+        return dict(self.attempt().read(STATUS) or {})
+
+    def later(self, seconds: float) -> None:
+        self.now += seconds
+
+    def boot_again(self, boot: str = "2") -> None:
+        self.host = made_host(self.place, boot=boot)
+
+    def result(self) -> dict[str, Any]:
+        return dict(self.ask("look")["result"])
+
+
+@pytest.fixture
+def bed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bed:
+    made = Bed(tmp_path)
+    monkeypatch.setattr(managers, "choose", lambda _host, _programs: (made.manager, ""))
+    monkeypatch.setattr(doing, "privileged", lambda: True)
+    monkeypatch.setattr(checks, "STEADY", 0.0)
+    monkeypatch.setattr(freezing, "write", lambda _path: None)
+    monkeypatch.setattr(time, "time", lambda: made.now)
+    return made
+
+
+def in_the_middle(bed: Bed, when: str, do: Callable[[], None]) -> None:
+    """Something happens while the manager begins with that."""
+    bed.manager.on = lambda what: do() if what == when else None
+
+
+def test_a_held_package_is_left_out_and_the_host_is_patched_with_the_rest(bed: Bed) -> None:
+    bed.manager.held = {"libc6:amd64": "hold"}
+
+    assert bed.ask("start")["state"] == "working"
+    bed.work()
+    result = bed.result()
+
+    assert result["outcome"] == "patched", result["reason"]
+    assert bed.manager.installed == {"libc6:amd64": "1", "shop:all": "2", "postgresql:all": "1"}
+    assert (result["held"], result["there"]) == (["libc6:amd64: hold"], ["libc6:amd64", "shop:all"])
+
+
+def test_a_host_that_holds_all_of_it_back_has_nothing_to_do_and_says_why(bed: Bed) -> None:
+    bed.manager.held = {"libc6:amd64": "hold", "shop:all": "pinned"}
+
+    result = bed.ask("start")["result"]
+
+    assert result["outcome"] == "nothing"
+    assert result["reason"] == "held back: libc6:amd64: hold, shop:all: pinned"
+    assert result["held"] == ["libc6:amd64: hold", "shop:all: pinned"]
+    assert result["there"] == ["libc6:amd64", "shop:all"]
+
+
+def test_a_host_that_has_none_of_it_says_that_none_is_there(bed: Bed) -> None:
+    bed.manager.installed = {"other:all": "1"}
+
+    result = bed.ask("start")["result"]
+
+    assert (result["outcome"], result["there"]) == ("nothing", [])
+
+
+@pytest.mark.parametrize(("unseen", "outcome"), [(("shop:all",), "working"), ((), "refused")])
+def test_what_no_source_has_is_left_out_only_where_no_scan_saw_it_waiting(
+    bed: Bed, unseen: tuple[str, ...], outcome: str
+) -> None:
+    bed.manager.gone = {"shop:all=2"}
+
+    found = bed.ask("start", unseen=unseen)
+
+    assert (found["result"] or {"outcome": found["state"]})["outcome"] == outcome
+    if unseen:
+        assert found["plan"]["held"] == ["shop:all: no source of this host has 2"]
+    else:
+        assert [error["code"] for error in found["refusals"]] == ["MSP-PAT-109"]
+
+
+def test_another_machine_is_never_told_to_have_it_all_nor_to_be_well(bed: Bed) -> None:
+    bed.manager.installed = {"libc6:amd64": "2", "shop:all": "2"}
+
+    found = bed.ask("start", machine_id="b" * 32)
+    well = bed.ask("check", machine_id="b" * 32)
+
+    assert [error["code"] for error in found["refusals"]] == ["MSP-PAT-103"]
+    assert (well["healthy"], "MSP-PAT-103" in well["why"]) == (False, True)
+    assert bed.ask("start", machine_id="a" * 32)["result"]["outcome"] == "nothing"
+
+
+def test_a_dependency_that_would_move_what_is_excluded_is_a_refusal(bed: Bed) -> None:
+    bed.manager.brings = {"shop:all=2": (Move("postgresql:all", "1", "2", "Made:main"),)}
+
+    found = bed.ask("start", excluded=("postgres*",))
+
+    assert [error["code"] for error in found["refusals"]] == ["MSP-PAT-180"]
+    assert bed.ask("start")["state"] == "working"
+
+
+def test_lists_that_changed_since_the_look_install_nothing_that_it_would_have_refused(bed: Bed) -> None:
+    assert bed.ask("start", excluded=("postgres*",))["state"] == "working"
+    bed.manager.downloads = [1, 0]
+    along = {"shop:all=2": (Move("postgresql:all", "1", "2", "Made:main"),)}
+    in_the_middle(bed, "refresh", lambda: bed.manager.brings.update(along))
+
+    status = bed.work()
+
+    assert (status["outcome"], bed.manager.done) == ("refused", [])
+    assert "MSP-PAT-180" in status["reason"] and "nothing was installed" in status["reason"]
+
+
+def test_a_repair_installs_nothing_that_the_look_would_have_refused(bed: Bed) -> None:
+    assert bed.ask("start", excluded=("postgres*",))["state"] == "working"
+    in_the_middle(bed, "install", lambda: power_off(bed, {"libc6:amd64": "2"}))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+    bed.manager.brings = {"shop:all=2": (Move("postgresql:all", "1", "2", "Made:main"),)}
+
+    status = bed.work("repair")
+
+    assert (status["outcome"], bed.manager.done) == ("failed", [])
+    assert "shop:all is at 1, not at 2" in status["reason"] and "MSP-PAT-180" in status["reason"]
+
+
+def power_off(bed: Bed, came: dict[str, str]) -> None:
+    """In the middle of an installation, of which so much is there."""
+    bed.manager.installed.update(came)
+    bed.manager.on = lambda _what: None
+    raise KeyboardInterrupt
+
+
+def owing(bed: Bed, **values: Any) -> dict[str, Any]:
+    """All is installed, and the window ends before the reboot."""
+    bed.manager.reboots = ["libc6:amd64"]
+    assert bed.ask("start", deadline=bed.now + 3600, **values)["state"] == "working"
+    in_the_middle(bed, "install", lambda: bed.later(3600))
+    bed.work()
+    return bed.result()
+
+
+UNITS = ({"kind": "baseline", "compare": ["units"]},)
+
+
+def test_a_window_that_ends_before_the_reboot_leaves_one_that_is_owed_and_that_the_next_start_makes(bed: Bed) -> None:
+    first = owing(bed, after=UNITS)
+
+    assert (first["outcome"], first["rebooted"], first["healthy"]) == ("reboot owed", False, True)
+    assert "the window ended before it" in first["reason"]
+    assert first["owed"] == ["reboot: libc6:amd64 was moved"]
+
+    assert bed.ask("start", deadline=bed.now + 3600, after=UNITS)["state"] == "working"
+    bed.manager.done.clear()
+    assert bed.work()["phase"] == "rebooting"
+    bed.boot_again()
+    bed.work("resume")
+    second = bed.result()
+
+    assert bed.manager.done == []
+    assert (second["outcome"], second["rebooted"], second["owed"]) == ("patched", True, [])
+    assert (second["before"], second["after"]) == (first["before"], first["after"])
+    assert second["before"]["libc6:amd64"] == "1"
+
+
+@pytest.mark.parametrize("reboot", ["if_needed", "always"])
+def test_a_reboot_that_somebody_made_meanwhile_is_owed_no_more(bed: Bed, reboot: str) -> None:
+    assert owing(bed, reboot=reboot)["outcome"] == "reboot owed"
+    bed.boot_again()
+    bed.manager.reboots = []  # measured anew: nothing is older than the boot
+
+    assert bed.ask("start", reboot=reboot)["state"] == "working"
+
+    assert bed.work()["outcome"] == "patched"
+
+
+def test_what_a_vendor_wants_a_reboot_for_is_not_forgotten_by_the_next_start(bed: Bed) -> None:
+    owing(bed)
+    kept = bed.attempt().read("request.json") or {}
+    kept["plan"]["reboots"] = ["firmware"]
+    bed.attempt().write("request.json", kept)
+    bed.manager.reboots = []
+
+    assert bed.ask("start")["state"] == "working"
+
+    assert bed.work()["phase"] == "rebooting"
+    assert (bed.attempt().read(STATUS) or {})["reboot"]["reasons"] == ["suggested by the maker of firmware"]
+
+
+def test_a_host_that_owes_a_reboot_and_is_not_well_has_failed(bed: Bed) -> None:
+    bed.programs.answers["systemctl show --property=ActiveState --property=SubState"] = (0, "ActiveState=failed\n", "")
+
+    result = owing(bed, after=({"kind": "unit", "unit": "shop.service"},))
+
+    assert result["outcome"] == "failed"
+    assert "shop.service" in result["reason"] and "the window ended before it" in result["reason"]
+
+
+def test_a_retry_is_held_against_the_host_as_it_was_before_the_first_attempt(bed: Bed) -> None:
+    shown = "Id=shop.service\nActiveState=active\nSubState=running\nInvocationID=1\nTransient=no\n"
+    listed = "systemctl show --property=Id --property=ActiveState --property=SubState"
+    bed.programs.answers[listed] = (0, shown, "")
+    in_the_middle(
+        bed, "install", lambda: bed.programs.answers.update({listed: (0, shown.replace("active", "failed"), "")})
+    )
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+    assert bed.work()["outcome"] == "failed"
+    bed.manager.installed["other:all"] = "7"  # what somebody else did since is no work of this rollout
+
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+    bed.work()
+    result = bed.result()
+
+    assert result["outcome"] == "failed"
+    assert "shop.service ran before and does not now" in result["reason"]
+    assert result["before"] == {"libc6:amd64": "1", "shop:all": "1"}
+    assert result["after"] == {"libc6:amd64": "2", "shop:all": "2"}
+
+
+def test_a_plan_that_never_reboots_says_what_is_owed(bed: Bed) -> None:
+    bed.manager.reboots = ["libc6:amd64"]
+    assert bed.ask("start", reboot="never")["state"] == "working"
+    bed.work()
+
+    result = bed.result()
+
+    assert (result["outcome"], result["rebooted"]) == ("patched", None)
+    assert result["owed"] == ["reboot: libc6:amd64 was moved"]
+
+
+@pytest.mark.parametrize(("restart", "owed"), [(True, ["docker"]), (False, ["docker", "shop"])])
+def test_services_that_go_on_with_old_code_are_owed(bed: Bed, restart: bool, owed: list[str]) -> None:
+    names = ["docker.service", "shop.service"]
+    bed.manager.stale = lambda: ("made", names, "")  # type: ignore[method-assign]
+    assert bed.ask("start", restart_services=restart)["state"] == "working"
+    bed.work()
+
+    result = bed.result()
+
+    assert (result["outcome"], result["owed"]) == ("patched", [f"restart {name}.service" for name in owed])
+    assert [line for line in bed.programs.asked if "systemctl restart" in line] == (
+        ["systemctl restart -- shop.service"] if restart else []
+    )
+
+
+def test_the_way_back_of_which_the_reboot_is_late_is_rolled_back_and_owes_it(bed: Bed) -> None:
+    assert bed.ask("start", reboot="never")["state"] == "working"
+    bed.work()
+    assert bed.result()["outcome"] == "patched"
+    bed.manager.reboots = ["libc6:amd64"]
+    assert bed.ask("rollback", deadline=bed.now + 3600)["state"] == "working"
+    in_the_middle(bed, "install", lambda: bed.later(3600))
+
+    bed.work("install")
+    result = bed.result()
+
+    assert (result["outcome"], result["owed"]) == ("rolled back", ["reboot: libc6:amd64 was moved"])
+
+
+def test_what_was_stopped_before_anything_was_installed_installs_nothing(bed: Bed) -> None:
+    """Cut off while it downloaded; a look that may only finish takes it up, and finds nothing that was begun."""
+    assert bed.ask("start")["state"] == "working"
+    in_the_middle(bed, "download", lambda: power_off(bed, {}))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+
+    assert bed.ask("look", finish_only=True)["state"] == "working"
+    status = bed.work("repair")
+
+    assert (status["outcome"], bed.manager.done) == ("refused", [])
+    assert "MSP-PAT-181" in status["reason"]
+
+
+def test_what_was_cut_off_in_the_middle_of_a_stopped_rollout_is_mended_and_no_more(bed: Bed) -> None:
+    bed.manager.reboots = ["libc6:amd64"]
+    assert bed.ask("start")["state"] == "working"
+    in_the_middle(bed, "install", lambda: power_off(bed, {"libc6:amd64": "2"}))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+    begun: list[str] = []
+    bed.manager.on = begun.append
+
+    assert bed.ask("look", finish_only=True)["state"] == "working"
+    status = bed.work("repair")
+
+    assert begun == ["repair"]
+    assert status["outcome"] == "failed"
+    assert "the rollout was stopped before the rest could be installed" in status["reason"]
+
+    assert bed.ask("look")["state"] == "finished"
+    assert bed.ask("start")["state"] == "working"  # somebody resumed it
+    assert bed.work()["phase"] == "rebooting"
+    assert bed.manager.installed["shop:all"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("when", "done", "outcome"), [("download", [], "refused"), ("install", list("12"), "reboot owed")]
+)
+def test_work_that_runs_while_the_rollout_is_stopped_begins_nothing_more(
+    bed: Bed, when: str, done: list[str], outcome: str
+) -> None:
+    bed.manager.reboots = ["libc6:amd64"]
+    assert bed.ask("start")["state"] == "working"
+    in_the_middle(bed, when, lambda: bed.attempt().write(FINISH, {}))
+
+    status = bed.work()
+
+    assert (len(bed.manager.done), status["outcome"]) == (len(done), outcome)
+
+
+def test_a_look_tells_the_work_to_finish_and_a_later_one_lifts_that(bed: Bed) -> None:
+    assert bed.ask("start")["state"] == "working"
+
+    bed.ask("look", finish_only=True, check=True)
+    assert not bed.attempt().has(FINISH)
+    bed.ask("look", finish_only=True)
+    assert bed.attempt().has(FINISH)
+    bed.ask("look")
+    assert not bed.attempt().has(FINISH)
+
+
+def test_a_gate_asks_until_a_host_is_well(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that takes its time after a reboot is no failure."""
+    states = iter(["activating", "activating", "active", "active", "active"])
+    real = bed.programs.run
+
+    def run(*argv: str, seconds: float = 0) -> Any:
+        if argv[-1] == "shop.service":
+            bed.programs.answers["systemctl show"] = (0, f"ActiveState={next(states)}\nSubState=x\n", "")
+        return real(*argv, seconds=seconds)
+
+    monkeypatch.setattr(bed.programs, "run", run)
+    monkeypatch.setattr(checks, "PAUSE", 0.0)
+    unit = ({"kind": "unit", "unit": "shop.service"},)
+
+    assert bed.ask("check", after=unit, check_seconds=600)["healthy"] is True
