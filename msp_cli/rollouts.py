@@ -1,6 +1,8 @@
-"""./msp rollouts CUSTOMER: how far a customer's patch rollouts are, once or followed until they are over. Reads only.
+"""./msp rollouts CUSTOMER: how far a customer's patch rollouts are, once or followed until they are over; and, with
+approve, pause, resume or abort, what a person asks of one.
 
-It shows what playbooks/patch_status.yml shows, without Ansible: also while a schedule elsewhere works on them.
+It shows what playbooks/patch_status.yml shows, without Ansible: also while a schedule elsewhere works on them. To ask
+something it needs the evidence store alone: neither NetBox nor an inventory, which may be what is down at night.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.patching.watching import Watched
 
-HELP = "how far a customer's patch rollouts are; --follow shows them live"
+HELP = "how far a customer's patch rollouts are; --follow shows them live; approve, pause, resume or abort one"
 # NetBox and the evidence store are asked anew so often; times on the screen run on every second.
 SECONDS = 15.0
+ACTIONS = ("approve", "pause", "resume", "abort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,22 @@ class Seen:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="./msp rollouts", description=HELP)
     parser.add_argument("customer", help="slug of the customer's tenant")
+    parser.add_argument("action", nargs="?", choices=ACTIONS, help="what you ask of a rollout; without it, see them")
+    asks = parser.add_argument_group("to ask something (needs the evidence store alone)")
+    asks.add_argument("--by", metavar="NAME", help="who asks it")
+    asks.add_argument("--reason", metavar="WHY", help="why; both are recorded, and shown in NetBox")
+    asks.add_argument("--rollout", metavar="ID", help="of which rollout, where several are open")
+    asks.add_argument("--manifest", metavar="HASH", help="what an approval approves")
     parser.add_argument("--follow", action="store_true", help="go on until no rollout is open, or until interrupted")
     parser.add_argument("--language", choices=("en", "nl"), default="en")
     parser.add_argument("--json", action="store_true", help="the same for a program, once")
     try:
         options = parser.parse_args(list(arguments))
+        _fitting(parser, options)
     except SystemExit as end:
         return int(end.code or 0)
+    if options.action:
+        return _ask(options)
     with _looking(options.customer, options.language) as look:
         seen = look()
         if options.json:
@@ -62,6 +74,51 @@ def main(arguments: Sequence[str]) -> int:
             _draw(seen, look)
         else:
             _tell(seen, look)
+    return 0
+
+
+def _fitting(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exits, and says why, where options do not go together."""
+    asks = {
+        "--by": options.by,
+        "--reason": options.reason,
+        "--rollout": options.rollout,
+        "--manifest": options.manifest,
+    }
+    if options.action is None:
+        if given := [name for name, value in asks.items() if value is not None]:
+            parser.error(f"{', '.join(given)}: say also what you ask, one of {', '.join(ACTIONS)}")
+        return
+    needed = ["--by", "--reason", *(["--manifest"] if options.action == "approve" else [])]
+    if missing := [name for name in needed if not asks[name]]:
+        parser.error(f"to {options.action} a rollout, say {', '.join(missing)}")
+    if options.manifest is not None and options.action != "approve":
+        parser.error("--manifest is what an approval approves")
+    if options.follow:
+        parser.error("--follow is to look")
+
+
+def _ask(options: argparse.Namespace) -> int:
+    """Record what a person asks; the run that is at work, or the next one, heeds it."""
+    from ansible_collections.msp.ops.plugins.plugin_utils.desk import steering
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+    from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress_lines import one_line
+
+    arguments = {
+        "customer": options.customer,
+        "action": options.action,
+        "rollout": options.rollout or "",
+        "by": options.by,
+        "reason": options.reason,
+        "manifest": options.manifest or "",
+    }
+    with Store.open() as store:
+        said = steering.asked(store, arguments, check=False)
+    if options.json:
+        print(json.dumps(said["rollouts"], indent=2, ensure_ascii=False))
+        return 0
+    print("\n".join(one_line(line) for line in said["summary"]))
+    print("It counts from now on. The next run of playbooks/patch.yml or playbooks/patch_scan.yml shows it in NetBox.")
     return 0
 
 

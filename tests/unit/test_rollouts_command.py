@@ -1,4 +1,6 @@
-"""./msp rollouts: once, followed, and for a program; what a look says is desk/test_steering.py's."""
+"""./msp rollouts: once, followed, for a program, and what a person asks with it; what a look says is
+desk/test_steering.py's.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,19 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import steering
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import plain_entry
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import progress
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import asking, events, progress
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, Manifest
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
-from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import NOON
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import DAY, NOON, RINGS
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.test_watching import told
 from msp_cli import rollouts
 
@@ -123,3 +129,112 @@ def test_for_a_program_it_is_data(looks: Looks, capsys: pytest.CaptureFixture[st
     looks.said = [status(STUCK)]
     assert rollouts.main(["bakkerij-jansen", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == status(STUCK)["rollouts"]
+
+
+# What a person asks
+
+CUSTOMER = "bakkerij-jansen"
+MANIFEST = Manifest.of([Entry("debian-12", "openssl", "amd64", "2", patch_class="security")])
+WHO = ("--by", "A. de Vries", "--reason", "the till hangs")
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Store]:
+    """The evidence store, at night: there is no NetBox, and nothing in the environment that says where one is."""
+    url = f"sqlite:///{tmp_path / 'evidence.db'}"
+    monkeypatch.setenv("MSP_STORE_URL", url)
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
+    for name in ("NETBOX_API", "NETBOX_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nowhere(*_some: Any, **_more: Any) -> Register:
+        raise AssertionError("NetBox was asked for")
+
+    monkeypatch.setattr(Register, "connect", nowhere)
+    with Store.open(url, upgrade=True) as store:
+        yield store
+
+
+def opened(store: Store, plan: str = "office", days: int = 0) -> str:
+    at = store.now() - days * DAY
+    planned = events.Planned(at, "security", MANIFEST.hash(), at + 9 * DAY, RINGS, "timer")
+    body = {"manifest": [plain_entry(entry) for entry in MANIFEST.entries]}
+    stored = events.starting(CUSTOMER, plan, plan, planned, body)
+    store.record_rollout(stored, fence=0)
+    return stored.id
+
+
+def last(store: Store, rollout: str) -> events.Event:
+    stored = store.rollout(rollout)
+    assert stored is not None
+    return events.of(stored)[-1]
+
+
+def test_it_knows_what_the_playbook_knows() -> None:
+    assert rollouts.ACTIONS == asking.ACTIONS
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "kind"),
+    [
+        ("pause", (), events.Paused),
+        ("abort", (), events.AbortAsked),
+        ("approve", ("--manifest", MANIFEST.hash()), events.Approved),
+    ],
+)
+def test_with_the_store_alone_a_person_is_heard(
+    alone: Store, action: str, more: tuple[str, ...], kind: type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rollout = opened(alone)
+    assert rollouts.main([CUSTOMER, action, *WHO, *more]) == 0
+    event: Any = last(alone, rollout)
+    assert (type(event), event.by, event.reason) == (kind, "A. de Vries", "the till hangs")
+    said = capsys.readouterr().out
+    assert said.startswith(f"{rollout}: {action} by A. de Vries: the till hangs\n")
+    assert "shows it in NetBox" in said
+
+
+def test_what_was_paused_is_resumed(alone: Store) -> None:
+    rollout = opened(alone)
+    rollouts.main([CUSTOMER, "pause", *WHO])
+    assert rollouts.main([CUSTOMER, "resume", *WHO]) == 0
+    assert isinstance(last(alone, rollout), events.Resumed)
+
+
+def test_of_several_it_has_to_be_said_which(alone: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = opened(alone, days=1), opened(alone, plan="till")
+    with pytest.raises(MspError) as refused:
+        rollouts.main([CUSTOMER, "pause", *WHO])
+    assert refused.value.code == "MSP-PAT-142" and first in refused.value.found and second in refused.value.found
+    assert rollouts.main([CUSTOMER, "pause", *WHO, "--rollout", second, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rollout"] == second
+    assert isinstance(last(alone, first), events.Planned)
+
+
+def test_another_manifest_is_not_approved(alone: Store) -> None:
+    rollout = opened(alone)
+    with pytest.raises(MspError) as refused:
+        rollouts.main([CUSTOMER, "approve", *WHO, "--manifest", "other"])
+    assert refused.value.code == "MSP-PAT-072"
+    assert isinstance(last(alone, rollout), events.Planned)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pause"], "say --by, --reason"),
+        (["pause", "--by", "anna"], "say --reason"),
+        (["approve", *WHO], "say --manifest"),
+        (["pause", *WHO, "--manifest", "x"], "--manifest is what an approval approves"),
+        (["pause", *WHO, "--follow"], "--follow is to look"),
+        (["--by", "anna"], "say also what you ask, one of approve, pause, resume, abort"),
+        (["stop", *WHO], "invalid choice"),
+    ],
+)
+def test_who_forgets_something_is_told_and_nothing_is_recorded(
+    alone: Store, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rollout = opened(alone)
+    assert rollouts.main([CUSTOMER, *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert isinstance(last(alone, rollout), events.Planned)
