@@ -35,13 +35,15 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def baseline(host: Host, programs: Programs) -> dict:
-    """The host now, to be held against later: {"running", "failed", "ports", "invocations"}.
+    """The host now, to be held against later: {"running", "on_demand", "at_rest", "failed", "ports", "invocations"}.
 
     Without what the work itself holds back: that does not run while it is at work.
     """
     found = {name: unit for name, unit in units.services(programs).items() if name not in timers.UNITS}
     return {
         "running": units.running(found),
+        "on_demand": units.on_demand(found),
+        "at_rest": units.at_rest(found),
         "failed": units.failed(found),
         "ports": ports(host),
         "invocations": units.invocations(found),
@@ -60,10 +62,14 @@ def ports(host: Host) -> list[int]:
 
 
 def gone(before: dict, now: dict, compare: list[str]) -> list[str]:
-    """What was there before and is not now, one sentence each. compare: "units", "ports"."""
+    """What was there before and is not now, one sentence each. compare: "units", "ports".
+
+    A service that ran because somebody had asked for it, and has come to a good end since, is not gone.
+    """
     found = []
     if "units" in compare:
-        stopped = sorted(set(before["running"]) - set(now["running"]))
+        ended = set(before.get("on_demand", ())) & set(now.get("at_rest", ()))
+        stopped = sorted(set(before["running"]) - set(now["running"]) - ended)
         found += ["%s ran before and does not now" % name for name in stopped]
         found += ["%s has failed" % name for name in sorted(set(now["failed"]) - set(before["failed"]) - set(stopped))]
     if "ports" in compare:

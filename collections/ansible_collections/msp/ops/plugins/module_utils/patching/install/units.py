@@ -21,16 +21,28 @@ _PASSING = re.compile(r"(user@|user-runtime-dir@|session-|run-)|.*@\d+-")
 
 
 class Unit:
-    """One unit of systemd. invocation changes each time it is started."""
+    """One unit of systemd. invocation changes each time it is started; result is how its last run ended."""
 
-    __slots__ = ("active", "invocation", "name", "sub", "transient")
+    __slots__ = ("active", "invocation", "name", "on_demand", "result", "sub", "transient")
 
-    def __init__(self, name: str, active: str, sub: str, invocation: str, *, transient: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        active: str,
+        sub: str,
+        invocation: str,
+        *,
+        transient: bool,
+        on_demand: bool = False,
+        result: str = "",
+    ) -> None:
         self.name = name
         self.active = active
         self.sub = sub
         self.invocation = invocation
         self.transient = transient
+        self.on_demand = on_demand
+        self.result = result
 
     @property
     def lasting(self) -> bool:
@@ -59,13 +71,27 @@ def parse_units(text: str) -> dict[str, Unit]:
             fields.get("SubState", ""),
             fields.get("InvocationID", ""),
             transient=fields.get("Transient") == "yes",
+            on_demand=starts_on_demand(fields),
+            result=fields.get("Result", ""),
         )
     return found
 
 
+def starts_on_demand(fields: dict[str, str]) -> bool:
+    """Whether a unit is started when somebody asks for it or a timer says so, and ends by itself when it is done.
+
+    What a target wants is there to stay, even where a bus or a socket could start it too (docker, avahi-daemon).
+    """
+    wanted = " ".join(fields.get(name, "") for name in ("WantedBy", "RequiredBy", "UpheldBy")).split()
+    if any(name.endswith(".target") for name in wanted):
+        return False
+    return bool(fields.get("BusName") or fields.get("TriggeredBy") or fields.get("UnitFileState") == "static")
+
+
 def services(programs: Programs) -> dict[str, Unit]:
     """Every service and socket that systemd knows."""
-    asked = ("Id", "ActiveState", "SubState", "InvocationID", "Transient")
+    asked: tuple[str, ...] = ("Id", "ActiveState", "SubState", "InvocationID", "Transient", "Result")
+    asked += ("BusName", "TriggeredBy", "UnitFileState", "WantedBy", "RequiredBy", "UpheldBy")
     answer = programs.run("systemctl", "show", *("--property=" + name for name in asked), "*.service", "*.socket")
     if answer.status != 0:
         raise OSError("systemctl show %s" % answer.reason())
@@ -79,6 +105,16 @@ def running(found: dict[str, Unit]) -> list[str]:
         for unit in found.values()
         if unit.lasting and unit.active == "active" and unit.sub in ("running", "listening")
     )
+
+
+def on_demand(found: dict[str, Unit]) -> list[str]:
+    """Those of the running ones that may end by themselves."""
+    return [name for name in running(found) if found[name].on_demand]
+
+
+def at_rest(found: dict[str, Unit]) -> list[str]:
+    """The ones that came to a good end, or were not started yet since the boot."""
+    return sorted(unit.name for unit in found.values() if unit.active == "inactive" and unit.result == "success")
 
 
 def failed(found: dict[str, Unit]) -> list[str]:

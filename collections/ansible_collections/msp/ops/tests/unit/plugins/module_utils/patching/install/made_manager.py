@@ -23,7 +23,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.request i
 
 
 class MadeManager(Manager):
-    """installed: versions by key. brings: what comes along with a target. bad: targets that it cannot do, each with why.
+    """installed: versions by key. brings: what comes along with a target. bad: targets that cannot be, each with why.
 
     gone: targets that no archive has. held: as kept_back() says it. on: called with the name of what begins.
     """

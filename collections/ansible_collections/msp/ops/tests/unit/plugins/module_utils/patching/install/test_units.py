@@ -101,6 +101,44 @@ def test_a_baseline_tells_what_is_gone(now: dict, said: list[str]) -> None:
     assert checks.gone(before, now, []) == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "now", "said"),
+    [
+        ("BusName=org.freedesktop.fwupd", "inactive success", []),
+        ("TriggeredBy=backup.timer", "inactive success", []),
+        ("UnitFileState=static", "inactive success", []),
+        ("UnitFileState=enabled", "inactive success", ["a.service ran before and does not now"]),
+        ("BusName=x", "inactive exit-code", ["a.service ran before and does not now"]),
+        ("BusName=x", "failed exit-code", ["a.service ran before and does not now"]),
+        ("BusName=x", "activating success", ["a.service ran before and does not now"]),
+        # Started by a socket or a bus too, and yet there to stay: docker, avahi-daemon, dbus itself.
+        (
+            "TriggeredBy=a.socket\nWantedBy=multi-user.target",
+            "inactive success",
+            ["a.service ran before and does not now"],
+        ),
+        ("UnitFileState=static\nRequiredBy=x.target", "inactive success", ["a.service ran before and does not now"]),
+        ("BusName=x\nWantedBy=NetworkManager.service", "inactive success", []),
+    ],
+)
+def test_a_service_that_ends_when_nobody_needs_it_is_not_gone(fields: str, now: str, said: list[str]) -> None:
+    def seen(active: str, sub: str, result: str) -> dict:
+        shown = f"Id=a.service\nActiveState={active}\nSubState={sub}\nResult={result}\n{fields}\n"
+        programs = MadePrograms({"systemctl show": (0, shown, "")})
+        return checks.baseline(Host(), programs)
+
+    active, result = now.split()
+    before, after = seen("active", "running", "success"), seen(active, "x", result)
+
+    assert checks.gone(before, after, ["units"]) == said
+
+
+def test_a_baseline_of_an_older_version_of_this_program_is_read_too() -> None:
+    before = {"running": ["a.service"], "failed": [], "ports": []}
+
+    assert checks.gone(before, {**before, "running": [], "at_rest": ["a.service"]}, ["units"]) != []
+
+
 def test_the_unit_has_one_name_and_a_hook_in_systemds_own_notation() -> None:
     argv = units.start_arguments("/usr/bin/python3", "/var/x 100%/work.pyz", "install", "/var/x", "r a")
 
