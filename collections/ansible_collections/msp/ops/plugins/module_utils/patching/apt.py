@@ -25,6 +25,7 @@ _AUDIT = ("dpkg", "--audit")
 SECONDS_FOR_POLICY = 120
 # The priority of an archive that nobody pinned down. Backports have 100, experimental 1.
 ORDINARY = 500
+UNLISTED = "apt does not tell its sources: whether each was fetched is not known"
 
 
 def here(host: Host) -> bool:
@@ -156,14 +157,18 @@ def _answer(host: Host, wanted: shape.Wanted, scan: Scan, running: effects.Runni
     sizes = _sources(host, pending)
     if wanted.changelogs:
         _changelogs(host, pending, sizes)
+    broken = _broken(host) + (["apt refuses to work: dependencies are not met"] if refuses else [])
+    fetched = apt_lists.never_fetched(host, scan.native)
+    warnings = _warnings(scan, fetched or [])
     return shape.answer(
         MANAGER,
         shape.OK,
         updates=sorted((row for _one, row in pending.values()), key=lambda row: (row["name"], row["architecture"])),
         installs=large.installs if large else None,
         removes=large.removes if large else None,
-        broken=_broken(host) + (["apt refuses to work: dependencies are not met"] if refuses else []),
-        warnings=_warnings(host, scan),
+        broken=broken,
+        warnings=warnings,
+        blind=[*broken, *warnings, *([UNLISTED] if fetched is None else [])],
         **common,
     )
 
@@ -270,8 +275,8 @@ def _broken(host: Host) -> list[str]:
     return found
 
 
-def _warnings(host: Host, scan: Scan) -> list[str]:
-    found = apt_lists.never_fetched(host, scan.native) + apt_lists.pinned_away(scan.policies, scan.releases)
+def _warnings(scan: Scan, never_fetched: list[str]) -> list[str]:
+    found = never_fetched + apt_lists.pinned_away(scan.policies, scan.releases)
     if not scan.tells_security:
         found.append("no security archive is among the sources of this host: which updates close holes is not known")
     return found

@@ -76,12 +76,15 @@ def has_security_archive(host: Host, known: dict[str, dict[str, str]]) -> bool:
     return any(updates.is_security(updates.parse_release(host.text("%s/%s" % (LISTS, name)))) for name in files)
 
 
-def never_fetched(host: Host, architecture: str) -> list[str]:
-    """The sources of which no list is on the disk: what they offer is not seen. apt keeps no list that is empty."""
+def never_fetched(host: Host, architecture: str) -> list[str] | None:
+    """The sources of which no list is on the disk: what they offer is not seen. apt keeps no list that is empty.
+
+    None where apt does not tell its sources.
+    """
     answer = host.run(*PRINT, unprivileged=True)
     if answer.status != 0:
         host.unknown("sources", "apt-get --print-uris update " + answer.reason())
-        return []
+        return None
     names = host.names(LISTS)
     found = []
     for match in _PRINTED.finditer(answer.out):

@@ -196,6 +196,7 @@ def answer(report: dict, since: int | None = None) -> dict:
     times = [one["renewed"] for one in loaded if one["renewed"]]
     values["metadata_at"] = _iso(min(times)) if times else None
     values["warnings"] = warnings(report, since)
+    values["blind"] = blind(report)
     if lost or not loaded:
         what = "of " + _names(lost) if lost else "at all"
         why = "the host has no package lists %s: dnf makecache was never run, or failed" % what
@@ -278,19 +279,7 @@ def needs_reboot(row: dict) -> bool:
 
 def warnings(report: dict, since: int | None = None) -> list[str]:
     """What a person should know before trusting the list, one sentence each."""
-    repositories = report["repositories"]
-    older = [one["id"] for one in repositories if one["loaded"] and since and (one["renewed"] or 0) < since]
-    found = []
-    for title, names in (
-        ("there is no package list of %s, which dnf may do without", _ids(repositories, loaded=False, optional=True)),
-        ("could not be renewed, so that what is known of it is older: %s", older),
-        ("no updateinfo, so nobody can tell security updates: %s", _ids(repositories, loaded=True, updateinfo="none")),
-        ("the updateinfo of %s was not fetched", _ids(repositories, loaded=True, updateinfo="not fetched")),
-        ("files of repositories that could not be read: %s", report["unreadable"]),
-        ("module streams hide newer versions of %s", report["hidden"]),
-    ):
-        if names:
-            found.append(title % _names(names))
+    found = [sentence for sentence, _blind in _of_lists(report, since)]
     for row in report["rows"]:
         if row["moves"] and row["blocked"]:
             what = "%s goes to %s, not to %s: %s" % (row["name"], row["candidate"], row["newest"], row["blocked"])
@@ -300,6 +289,31 @@ def warnings(report: dict, since: int | None = None) -> list[str]:
             found.append("%s is replaced by %s" % (one["name"], _names(one["replaced_by"])))
     # That one is told above, with what it means.
     return found + ["dnf: %s" % line for line in report["said"] if not line.startswith("Ignoring repositories")]
+
+
+def blind(report: dict) -> list[str]:
+    """What of dnf's repositories is not there to be seen, one sentence each: updates of it may wait and are not listed.
+
+    A repository that has no updateinfo at all lists what waits, if not what for.
+    """
+    return [sentence for sentence, blind_for in _of_lists(report, None) if blind_for]
+
+
+def _of_lists(report: dict, since: int | None) -> list[tuple[str, bool]]:
+    """What is wrong with the package lists, a sentence each, and whether updates may be missing by it."""
+    repositories = report["repositories"]
+    older = [one["id"] for one in repositories if one["loaded"] and since and (one["renewed"] or 0) < since]
+    lost, silent = _ids(repositories, loaded=False, optional=True), _ids(repositories, loaded=True, updateinfo="none")
+    partly = _ids(repositories, loaded=True, updateinfo="not fetched")
+    told = (
+        ("there is no package list of %s, which dnf may do without", lost, True),
+        ("could not be renewed, so that what is known of it is older: %s", older, False),
+        ("no updateinfo, so nobody can tell security updates: %s", silent, False),
+        ("the updateinfo of %s was not fetched", partly, True),
+        ("files of repositories that could not be read: %s", report["unreadable"], True),
+        ("module streams hide newer versions of %s", report["hidden"], False),
+    )
+    return [(title % _names(names), blinds) for title, names, blinds in told if names]
 
 
 def _ids(repositories: list[dict], **values: Any) -> list[str]:

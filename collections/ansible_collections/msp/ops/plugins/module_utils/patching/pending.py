@@ -7,6 +7,8 @@ The shape of the answer is described in patching/shape.py. Only a refresh that w
 
 from __future__ import annotations
 
+import datetime
+import re
 import time
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import (
@@ -20,6 +22,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import probe
 from ansible_collections.msp.ops.plugins.module_utils.patching import apt, dnf, effects, shape
 
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _NEEDRESTART = ("needrestart", "-b", "-l", "-r", "l")
 
 
@@ -37,7 +40,10 @@ def scan(host: Host, wanted: shape.Wanted) -> dict:
     found = _ask(host, wanted)
     found["schema"] = shape.SCHEMA
     found["platform"] = probe(host, "platform", platform, "")
-    found["reboot"] = probe(host, "reboot", _reboot, {"needed": None, "reasons": []}, found["manager"])
+    found["machine_id"] = probe(host, "machine id", machine_id, "")
+    booted = probe(host, "uptime", boot.collect, None)
+    found["booted_at"] = None if booted is None else _iso(booted)
+    found["reboot"] = probe(host, "reboot", _reboot, {"needed": None, "reasons": []}, found["manager"], booted)
     found["services"] = probe(host, "services", _services, None)
     notes = host.notes | {(note["what"], note["why"]) for note in found["unknown"]}
     found["unknown"] = [{"what": what, "why": why} for what, why in sorted(notes)]
@@ -63,11 +69,32 @@ def platform(host: Host) -> str:
     return ""
 
 
-def _reboot(host: Host, manager: str) -> dict:
-    """Of what is installed already, as the audit measures it."""
+def machine_id(host: Host) -> str:
+    """What tells this machine from any other at its address. An image that was never started has another word there."""
+    found = host.line("/etc/machine-id") or ""
+    if _MACHINE_ID.fullmatch(found):
+        return found
+    host.unknown("machine id", "there is none in /etc/machine-id, so nobody can tell whether it is still this machine")
+    return ""
+
+
+def _reboot(host: Host, manager: str, booted: float | None) -> dict:
+    """Of what is installed already, as the audit measures it; with apt also what the running system has older than that.
+
+    Debian's packages leave no mark of it by themselves.
+    """
     kind = virtualisation.collect(host)["type"]
     rpms = packages.collect(host)[1] if manager == "dnf" else []
-    return reboot.collect(host, kind, rpms, boot.collect(host))
+    found = reboot.collect(host, kind, rpms, booted)
+    late = effects.replaced_since(host, booted) if manager == "apt" and booted is not None else []
+    if late:
+        more = {"%s was updated after the last boot" % name for name in late}
+        found = {"needed": True, "reasons": sorted({*found["reasons"], *more})}
+    return found
+
+
+def _iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _services(host: Host) -> list[str] | None:

@@ -17,11 +17,15 @@
     broken       what is wrong with the package database, one sentence each; empty: it is sound
     warnings     what a person should know before trusting the list, one sentence each (no security archive, a source
                  that was never fetched, an archive that is pinned away)
+    blind        why the list may lack updates that wait, one sentence each: those of the warnings and of broken that say
+                 so. With any of them nobody knows that nothing waits
     unknown      what could not be measured: {"what", "why"}, sorted
 
 The dispatcher (patching/pending.py) adds, the same for every manager:
 
     schema       SCHEMA
+    machine_id   of /etc/machine-id, 32 digits; "" where the host has none
+    booted_at    when the host was started, by its own clock, "2026-11-20T04:00:00Z"; null: it does not say
     platform     distribution and release that packages are built for: "debian-12", "ubuntu-24.04", "fedora-41"
     reboot       {"needed": true, false or null, "reasons": [...]}: of what is installed already, as the audit says it
     services     units that run with replaced files already, as needrestart says; null: nothing on the host can tell
@@ -84,6 +88,7 @@ def answer(manager: str, outcome: str, why: str | None = None, **values: Any) ->
         "removes": None,
         "broken": [],
         "warnings": [],
+        "blind": [],
         "unknown": [],
     }
     return _filled(found, values)

@@ -103,6 +103,7 @@ def test_every_update_says_what_it_is_and_why_it_stays(tmp_path: Path) -> None:
     rows = by_name(found)
 
     assert (found["outcome"], found["manager"], found["changed"]) == ("ok", "apt", False)
+    assert (found["blind"], found["warnings"]) == ([], [])
     assert {name: row["held"] for name, row in rows.items()} == {
         "between": "",
         "held": "hold",
@@ -173,6 +174,8 @@ def test_a_broken_database_is_told_and_holds_every_update(tmp_path: Path) -> Non
         "dpkg was interrupted: run dpkg --configure -a",
         "apt refuses to work: dependencies are not met",
     ]
+    # This apt-get refuses to tell its sources, too.
+    assert found["blind"] == [*found["broken"], apt.UNLISTED]
     assert {row["held"] for row in found["updates"]} == {"broken database", "hold", "pinned"}
     assert found["installs"] is None
 
@@ -188,6 +191,7 @@ def test_without_a_security_archive_nothing_is_called_no_security_update(tmp_pat
         "no security archive is among the sources of this host: which updates close holes is not known"
         in found["warnings"]
     )
+    assert found["blind"] == found["warnings"]
 
 
 def test_a_changelog_of_an_unknown_source_is_said_to_be_unread(tmp_path: Path) -> None:

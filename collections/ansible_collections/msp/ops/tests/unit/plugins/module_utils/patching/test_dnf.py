@@ -153,6 +153,27 @@ def test_a_host_with_nothing_to_do_and_no_updateinfo_is_not_said_to_have_nothing
     assert (found["outcome"], found["updates"]) == ("no metadata", None)
 
 
+@pytest.mark.parametrize(
+    ("repositories", "unreadable", "blind"),
+    [
+        ([repository("updates")], [], []),
+        ([repository("updates"), repository("plain", updateinfo="none")], [], []),  # it lists what waits
+        ([repository("updates"), repository("half", updateinfo="not fetched")], [], ["updateinfo of half"]),
+        ([repository("updates"), repository("away", loaded=False, optional=True, renewed=None)], [], ["list of away"]),
+        ([repository("updates")], ["/etc/yum.repos.d/x.repo"], ["x.repo"]),
+    ],
+)
+def test_a_list_that_may_lack_updates_says_what_it_is_blind_for(
+    repositories: list[dict[str, Any]], unreadable: list[str], blind: list[str]
+) -> None:
+    found = dnf.answer(report(repositories=repositories, unreadable=unreadable))
+
+    assert found["outcome"] == "ok"
+    assert len(found["blind"]) == len(blind)
+    assert all(word in sentence for word, sentence in zip(blind, found["blind"], strict=True))
+    assert set(found["blind"]) <= set(found["warnings"])
+
+
 def test_warnings_name_what_the_list_may_lack() -> None:
     repositories = [
         repository("updates"),
