@@ -313,6 +313,14 @@ def test_what_was_in_force_only_after_a_reboot_was_done_then_and_once() -> None:
     ]
 
 
+def test_what_is_installed_and_waits_for_its_reboot_is_late_by_the_reboot_and_no_update_that_waits() -> None:
+    past = installed("reboot owed", NOW - DAY, owed=(LIBC,))
+    one = only(held(scan(judged(), at=NOW - 2 * DAY), available=seen(3), past=[past]))
+    assert (one.state, one.waiting) == (OWED, ())
+    late = {**seen(3), **seen(15, "2.36-2", "libc6")}
+    assert only(held(scan(), available=late, past=[past])).state == LATE
+
+
 def test_what_a_scan_finds_owed_counts_whoever_installed_it() -> None:
     one = only(held(scan(reboot=("libc6 was replaced since the boot",), services=("docker.service",))))
     assert one.state == OWED
