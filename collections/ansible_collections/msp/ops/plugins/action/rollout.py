@@ -33,6 +33,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "by": {"type": "str", "default": ""},
     "reason": {"type": "str", "default": ""},
     "manifest": {"type": "str", "default": ""},
+    "again": {"type": "list", "elements": "str", "default": []},
     "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
     "store_url": {"type": "str", "no_log": True},
 }

@@ -23,6 +23,8 @@ description:
   - Of two runs at once for one customer the second is refused (MSP-EVD-015), until the first has ended or its lease has
     run out. A run that was held up until another had the lease says so (MSP-PAT-155), and records nothing any more.
   - What the hosts answered is recorded before NetBox is asked, so it is kept when NetBox does not answer.
+  - Every asset with a patch plan must be among O(hosts) (MSP-PAT-185), or it would be left out without anybody knowing.
+    One that has no plan any more is not touched, whatever the inventory says.
   - It runs on the controller.
 options:
   customer:
@@ -80,6 +82,14 @@ options:
     description: With O(action=approve), the hash of what is approved, as RV(rollouts) has it.
     type: str
     default: ""
+  again:
+    description:
+      - With O(action=tick), names or patterns (C(nginx*)) of packages whose present version is to be planned although a
+        rollout with it was aborted or rolled back. By itself nothing of that is tried again before its version changes.
+      - Needs O(by) and O(reason), which are kept with the rollout.
+    type: list
+    elements: str
+    default: []
   language:
     description:
       - Language of the lines in RV(summary). Words that were recorded (reasons, what hosts said) stay as they are.
@@ -174,7 +184,9 @@ summary:
   elements: str
   sample: ["bakkerij-jansen-20261126T220000-0f3cbb1c (security): soaking, 2 of 6 hosts done"]
 halted:
-  description: Ids of the rollouts that stopped by themselves, and wait for a person.
+  description:
+    - Ids of the rollouts that stopped by themselves, and wait for a person; and C(plan NAME) for a patch plan with an
+      error, with which no rollout is begun (MSP-PAT-186).
   returned: with O(action=tick) and O(action=status)
   type: list
   elements: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import St
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.history import History
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, Manifest
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout
 
@@ -25,7 +26,8 @@ NOTHING = Manifest.of(())
 class Opened:
     """One rollout, and what a round did to it.
 
-    manifest is what it installs; NOTHING where damaged says that the store has another than what was frozen.
+    manifest is what it installs; NOTHING where damaged says that the store has another than what was frozen. What does
+    not change while a round lasts is kept: superseded, portions and left_out, None before they were asked for.
     """
 
     plan: str
@@ -34,6 +36,8 @@ class Opened:
     history: History
     steps: list[str] = field(default_factory=list)
     superseded: str | None = None
+    portions: Portions | None = None
+    left_out: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, store: Store, stored: StoredRollout, fence: int, fresh: StoredRollout | None = None) -> Opened:

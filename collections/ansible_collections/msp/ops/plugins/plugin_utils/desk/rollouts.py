@@ -13,28 +13,39 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import Opened, plain_entry, sound
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.questions import Questions
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Said, Setting, Tick
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import answering, deciding, events, planning, progress
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.aftermath import Aftermath, Down
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, plain
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Scan
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import divide
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, Plan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    CLASSES,
+    EMERGENCY,
+    ROUTINE,
+    Manifest,
+    Scan,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import HALTED, WORKING, Rollout
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import named
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
 # Rollouts made in this time say what was installed since a scan, and what is not tried again.
@@ -123,20 +134,22 @@ class _Rounds:
         self.plans: dict[str, Assigned] = {}
         self.now = store.now()
         self.customer = setting.customer
-        self.fresh: dict[str, Scan] = {
-            asset: good
-            for asset, (good, _last) in store.last_scans(self.customer).items()
-            if good is not None and self.now - good.at <= FRESH
-        }
+        scans = {asset: good for asset, (good, _last) in store.last_scans(self.customer).items() if good is not None}
+        self.seen = {asset: good.at for asset, good in scans.items()}
+        self.fresh = {asset: good for asset, good in scans.items() if self.now - _known_since(good) <= FRESH}
         self.available = store.versions_seen(self.customer)
         self.past: list[StoredRollout] = []
+        self.ends: list[tuple[str, str, list[events.Event], Manifest]] = []
         self.since: planning.Since = {}
+        self.down: list[Down] = []
+        self.given_up: dict[str, dict[planning.Key, str]] = {}
         self.due: dict[str, list[planning.Due]] = {}
         self.open: dict[str, Opened] = {}
         self.work: list[Work] = []
         self.acted = set(tick.acted)
         self.running = {name: set(hosts) for name, hosts in tick.running.items()}
         self.notes: list[str] = []
+        self.refused: dict[str, str] = {}
         self.wrote = False
         # However old an open one is: it is not forgotten.
         for stored in store.rollouts(self.customer, open_only=True):
@@ -144,12 +157,24 @@ class _Rounds:
 
     def _look_back(self) -> None:
         """What was done so far, by all rollouts, and what is due in the light of that."""
-        self.past = self.store.rollouts(self.customer, since=self.now - PAST)
-        # One at a time: a history of thousands of hosts is large.
-        known = ((events.of(one), manifest) for one, manifest in sound(reversed(self.past)))
-        since = planning.installed_since(self.fresh, known)
+        self.past, self.ends = self.store.rollouts(self.customer, since=self.now - PAST), []
+        after = Aftermath()
+        since = planning.installed_since(self.fresh, self._histories(after))
+        self.ends.reverse()
+        self.down, self.given_up = after.down(self.seen), {}
         if since != self.since:
             self.since, self.due = since, {}
+
+    def _histories(self, after: Aftermath) -> Iterator[tuple[list[events.Event], Manifest]]:
+        """The oldest first, and one at a time: a history of thousands of hosts is large."""
+        for stored in reversed(self.past):
+            history = events.of(stored)
+            if stored.over:
+                after.read(stored.id, history)
+            for _stored, manifest in sound([stored]):
+                end = [event for event in history if event.closes or isinstance(event, events.AbortAsked)]
+                self.ends.append((stored.plan, stored.id, end, manifest))
+                yield history, manifest
 
     def hear(self, answers: Answers) -> None:
         """Write what became of the hosts that were at work, each rollout's for itself. It needs no plan."""
@@ -160,6 +185,7 @@ class _Rounds:
 
     def take(self, assignment: Assignment, answers: Answers) -> Round:
         """Judge what was checked, and take the steps that follow."""
+        self._need_all(assignment)
         self._with_plans(assignment)
         for one in self._in_order():
             if checked := [work.host for work in self._asked(one) if work.operation == answering.CHECK]:
@@ -171,14 +197,28 @@ class _Rounds:
             said.append(self._go_on(self._add(stored)))
         running = {name: tuple(sorted(hosts)) for name, hosts in self.running.items() if hosts}
         tick = Tick(self.tick.holder, self.fence, self.now, tuple(self.work), tuple(sorted(self.acted)), running)
-        return Round(tuple(said), tick, self.wrote, tuple(self.notes))
+        return Round(tuple(said), tick, self.wrote, tuple(self.notes), self.refused)
 
     def preview(self, assignment: Assignment, *, new: bool) -> Round:
         """What a run would do next and why; nothing is written anywhere."""
+        if new:
+            self._need_all(assignment)
         self._with_plans(assignment)
         said = [self._go_on(one) for one in self._in_order()]
         said += [self._go_on(self._add(stored)) for stored in self._to_plan()] if new else []
-        return Round(tuple(said), self.tick, bool(self.work), tuple(self.notes))
+        return Round(tuple(said), self.tick, bool(self.work), tuple(self.notes), self.refused)
+
+    def _need_all(self, assignment: Assignment) -> None:
+        """Who is missing in the inventory would be left out of everything, and no gate would know of it."""
+        missing = [one.name for plan in assignment.plans for one in plan.members if one.key not in self.setting.hosts]
+        if missing:
+            raise MspError(
+                "MSP-PAT-185",
+                f"every asset of {self.customer} that has a patch plan in the inventory of this run, and in its scope",
+                f"{named(sorted(missing))} not there",
+                "renew or widen the inventory (no filter, no slice); or say in NetBox that they are not contracted, or "
+                "give them no plan",
+            )
 
     def _with_plans(self, assignment: Assignment) -> None:
         self._look_back()
@@ -215,7 +255,13 @@ class _Rounds:
             return
         found = answering.health(checked, answers)
         event = deciding.verdict(
-            one.rollout, plan.plan, ring.name, self.tick.at, unwell=found.unwell, silent=found.silent
+            one.rollout,
+            plan.plan,
+            ring.name,
+            self.tick.at,
+            unwell=found.unwell,
+            silent=found.silent,
+            packages={f"{entry.name}:{entry.architecture}" for entry in one.manifest.entries},
         )
         if one.history.decided(event):
             self.wrote = True
@@ -268,42 +314,43 @@ class _Rounds:
         taken = {work.host for work in self.work}
         last = self.now + dt.timedelta(seconds=self.setting.wait + MARGIN - LAST_BEGIN)
         if isinstance(decision, deciding.Look):
-            hosts = tuple(name for name in decision.hosts if name not in taken)
-            self.work += [self._ask(one, assigned, name, answering.LOOK) for name in hosts]
+            self._look(one, assigned, [name for name in decision.hosts if name not in taken])
             return True
         if isinstance(decision, deciding.Judge):
             if not taken.isdisjoint(decision.check):
                 return True
-            self.work += [self._ask(one, assigned, name, answering.CHECK) for name in decision.check]
+            self.work += [asked.check() for asked in self._questions(one, assigned, decision.check)]
         elif isinstance(decision, deciding.RollBack):
-            for name in decision.event.hosts:
-                self.work.append(self._ask(one, assigned, name, answering.ROLLBACK, begin_by=last.isoformat()))
+            for asked in self._questions(one, assigned, decision.event.hosts):
+                self.work.append(asked.back(begin_by=last, closes=decision.closes))
         elif isinstance(decision, deciding.Start):
-            more = {
-                "begin_by": last.isoformat(),
-                "deadline": decision.closes.isoformat(),
-                "open_rollouts": sorted(self.open),
-            }
-            self.work += [self._ask(one, assigned, name, answering.START, **more) for name in decision.event.hosts]
+            for asked in self._questions(one, assigned, decision.event.hosts):
+                if asked.portion is not None and asked.portion.left_out:
+                    self.notes.append(f"{one.rollout.id}, {asked.host.name}: without {named(asked.portion.left_out)}")
+                begun = asked.start(begin_by=last, closes=decision.closes, open_rollouts=sorted(self.open))
+                self.work.append(begun)
         self.acted.add(one.rollout.id)
         return True
 
-    def _ask(self, one: Opened, assigned: Assigned | None, name: str, operation: str, **more: Any) -> Work:
-        """One question. Without a plan there is only a look to ask for, which needs none."""
-        target = one.rollout.hosts[name].target
-        arguments: dict[str, Any] = {"rollout": one.rollout.id, "action": operation, "wait": self.setting.wait, **more}
-        if assigned is not None:
-            own = assigned.own.get(target.asset, assigned.plan)
-            arguments["reboot"] = own.reboot
-            arguments["checks_before"] = [plain(check) for check in own.checks.before]
-            arguments["checks_after"] = [plain(check) for check in own.checks.after]
-            if operation == answering.START:
-                entries = deciding.installs(one.manifest, own, target, self.now)
-                arguments["packages"] = [
-                    {"name": entry.name, "architecture": entry.architecture, "version": entry.version}
-                    for entry in entries
-                ]
-        return Work(name, one.rollout.id, operation, arguments)
+    def _questions(self, one: Opened, assigned: Assigned | None, names: Iterable[str]) -> Iterator[Questions]:
+        """What can be asked of these hosts: of those that have the plan no more only a look."""
+        for name in names:
+            host = one.rollout.hosts[name]
+            own = _own(assigned, host.target)
+            portion = self._portions(one, assigned).of(host.target) if assigned is not None and own else None
+            yield Questions(one.rollout.id, host, self.setting.wait, own, portion)
+
+    def _look(self, one: Opened, assigned: Assigned | None, names: Iterable[str]) -> None:
+        """What became of the work. Where nothing may be begun now, a host may only end what it began."""
+        world = self._running(one) if assigned is None else self._world(one, assigned)
+        for asked in self._questions(one, assigned, names):
+            finish = bool(one.damaged) or deciding.only_finish(one.rollout, asked.plan, asked.host, self.now, world)
+            self.work.append(asked.look(finish_only=finish))
+
+    def _portions(self, one: Opened, assigned: Assigned) -> Portions:
+        if one.portions is None:
+            one.portions = Portions(one.manifest, assigned.plan, self.fresh, self.now)
+        return one.portions
 
     def _running(self, one: Opened) -> World:
         """All that matters to a rollout that is only to come to its end."""
@@ -312,19 +359,43 @@ class _Rounds:
     def _world(self, one: Opened, assigned: Assigned) -> World:
         rollout = one.rollout
         targets = [host.target for host in rollout.hosts.values()]
-        stateful = {member.key for member in assigned.members if assigned.plan.stateful_tag in member.tags}
+        members = {member.key: member for member in assigned.members}
+        if one.left_out is None:
+            one.left_out = self._portions(one, assigned).nothing_left(targets)
         return World(
-            in_scope=frozenset(self.setting.hosts.values()),
+            # An inventory may be older than the plan: who is not its asset any more is not touched.
+            in_scope=frozenset(host for asset, host in self.setting.hosts.items() if asset in members),
             running=frozenset(self.running.get(rollout.id, ())),
             busy=self._busy(rollout),
-            left_out=deciding.nothing_left(one.manifest, assigned.plan, targets, self.now),
+            down=tuple(self._down(rollout)) if assigned.plan.apart else (),
+            left_out=one.left_out,
             superseded=self._superseding(one, assigned),
             way_back=frozenset(
                 target.host
                 for target in targets
-                if target.asset not in stateful and assigned.own.get(target.asset, assigned.plan).rollback == DOWNGRADE
+                if target.asset in members
+                and assigned.plan.stateful_tag not in members[target.asset].tags
+                and assigned.own[target.asset].rollback == DOWNGRADE
             ),
         )
+
+    def _down(self, rollout: Rollout) -> Iterator[tuple[Target, str]]:
+        """Who may be down since another rollout: an open one, or one that is over and nobody saw the host since."""
+        others = [other.rollout for other in self.open.values() if other.rollout.id != rollout.id]
+        for other in others:
+            for host in other.hosts.values():
+                if host.maybe_down and host.state != WORKING:
+                    yield host.target, f"{host.left_as or host.state} since {other.id}"
+        done = {
+            host.target.asset: host.since
+            for other in (rollout, *others)
+            for host in other.hosts.values()
+            if host.done and not host.unwell and host.since is not None
+        }
+        for one in self.down:
+            seen = done.get(one.target.asset)
+            if seen is None or seen <= one.at:
+                yield one.target, one.how
 
     def _busy(self, rollout: Rollout) -> tuple[Target, ...]:
         """Whom another rollout works on, or asks something in this round."""
@@ -343,39 +414,115 @@ class _Rounds:
         """What is due does not change while a round lasts."""
         name = assigned.plan.name
         if name not in self.due:
-            members = [member for member in assigned.members if member.key in self.setting.hosts]
-            self.due[name] = planning.due(
-                assigned.plan, members, self.fresh, self.available, self.now, since=self.since
-            )
+            self.due[name] = self._find_due(assigned)
         return self.due[name]
 
+    def _find_due(self, assigned: Assigned, besides: Container[planning.Package] = ()) -> list[planning.Due]:
+        return planning.due(
+            assigned.plan,
+            self._members(assigned),
+            self.fresh,
+            self.available,
+            self.now,
+            since=self.since,
+            without=self._given_up(assigned.plan.name),
+            besides=besides,
+        )
+
+    def _members(self, assigned: Assigned) -> list[Member]:
+        return [member for member in assigned.members if member.key in self.setting.hosts]
+
+    def _given_up(self, plan: str) -> dict[planning.Key, str]:
+        if plan not in self.given_up:
+            again = self.setting.again.packages if self.setting.again is not None else ()
+            found = planning.given_up(plan, self.ends)
+            self.given_up[plan] = {key: why for key, why in found.items() if not planning.asked_for(key, again)}
+        return self.given_up[plan]
+
     def _to_plan(self) -> Iterator[StoredRollout]:
-        """A new rollout for every plan and class of which something is due and no other is open."""
+        """A new rollout for every plan and class of which something is due and no other stands in its way."""
         # Of what a round writes after it has heard the hosts, an end alone bears on what is planned.
         if self.wrote and any(one.rollout.over for one in self.open.values()):
             self._look_back()
-        taken = {(one.plan, one.rollout.patch_class) for one in self.open.values() if not one.rollout.over}
+            self.due = {}
         for assigned in self.plans.values():
-            division = divide(assigned.plan, assigned.members)
-            if division.in_none or division.in_several:
-                self.notes.append(f"plan {assigned.plan.name}: assets without one ring; msp.ops.patch_plan says which")
-                continue
-            for found in self._due(assigned):
-                if (assigned.plan.name, found.patch_class) in taken:
-                    continue
+            name = assigned.plan.name
+            members, given_up = self._members(assigned), self._given_up(name)
+            for said in planning.still_waiting(
+                assigned.plan, members, self.fresh, self.now, since=self.since, keys=given_up
+            ):
+                self.notes.append(f"plan {name}: not tried again by itself: {said} (patch_again)")
+            for found in self._new(assigned):
                 ended = ((one.plan, events.of(one), one.id) for one in self.past if one.over)
-                if why := planning.not_again(found, assigned.plan.name, ended, self.now):
-                    self.notes.append(f"plan {assigned.plan.name}, {found.patch_class}: {why}")
-                    continue
-                yield self._starting(assigned, found)
+                asked = self.setting.again is not None
+                if why := planning.not_again(found, name, ended, self.now, asked=asked):
+                    self.notes.append(f"plan {name}, {found.patch_class}: {why}")
+                elif self._usable(assigned):
+                    yield self._starting(assigned, found)
+
+    def _new(self, assigned: Assigned) -> Iterator[planning.Due]:
+        """What is due and no open rollout of its class has, where it need not wait for the end of that."""
+        name = assigned.plan.name
+        for found in self._due(assigned):
+            before = [
+                one
+                for one in self.open.values()
+                if (one.plan, one.rollout.patch_class) == (name, found.patch_class) and not one.rollout.over
+            ]
+            if not before:
+                yield found
+                continue
+            has = {planning.package(entry) for one in before for entry in one.manifest.entries}
+            more = [entry for entry in found.manifest.entries if planning.package(entry) not in has]
+            if not more or any(one.damaged for one in before):
+                continue
+            if _beside(found.patch_class, [one.rollout for one in before]):
+                yield from (one for one in self._find_due(assigned, has) if one.patch_class == found.patch_class)
+                continue
+            waits = named(sorted({f"{entry.name} {entry.version}" for entry in more}))
+            ids = ", ".join(one.rollout.id for one in before)
+            self.notes.append(f"plan {name}, {found.patch_class}: {waits} waits for the end of {ids}")
+
+    def _usable(self, assigned: Assigned) -> bool:
+        """Whether validation lets a rollout begin with this plan; where not, the run says so and ends in an error."""
+        name = assigned.plan.name
+        if name not in self.refused and (wrong := errors(examine(assigned.plan, assigned.members, self.now))):
+            found = MspError(
+                "MSP-PAT-186",
+                f"a patch plan {name} without an error, to begin a rollout with it",
+                "; ".join(f"{one.why.code} {one.path}: {one.why.found}" for one in wrong),
+                "correct it in NetBox; playbooks/patch_calendar.yml says all that is wrong with it",
+            )
+            self.refused[name] = str(found)
+        return name not in self.refused
 
     def _starting(self, assigned: Assigned, found: planning.Due) -> StoredRollout:
         plan = assigned.plan
         first = planning.planned(
             plan, found, assigned.members, self.setting.hosts, self.fresh, now=self.now, by=self.setting.by
         )
-        body = {"manifest": [plain_entry(entry) for entry in found.manifest.entries], "plan": plan.name}
+        body: dict[str, Any] = {"manifest": [plain_entry(one) for one in found.manifest.entries], "plan": plan.name}
+        if self.setting.again is not None:
+            body["again"] = dataclasses.asdict(self.setting.again)
         return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
+
+
+def _known_since(scan: Scan) -> dt.datetime:
+    """What a scan says is as old as the package lists that it read."""
+    return min(scan.at, scan.metadata_at or scan.at)
+
+
+def _own(assigned: Assigned | None, target: Target) -> Plan | None:
+    """The plan as it is for one host; None where it has this plan no more."""
+    return None if assigned is None else assigned.own.get(target.asset)
+
+
+def _beside(patch_class: str, before: Sequence[Rollout]) -> bool:
+    """Whether a rollout may begin beside those of its plan and class that are open.
+
+    An emergency waits for no soak of another, and security fixes do not wait until a person looks after what halted.
+    """
+    return patch_class == EMERGENCY or (patch_class != ROUTINE and all(one.side == HALTED for one in before))
 
 
 def _without_plan(one: Opened) -> str:

@@ -21,12 +21,22 @@ LONGEST_WAIT = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """What a person wants tried again: patterns of package names, who that is, and why."""
+
+    packages: tuple[str, ...]
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What a round works with. customer is its slug. hosts are inventory names by asset key: those that the scope
     guard let in.
 
     wait: seconds that a host may take before this run leaves it at work. last: no more rounds follow. language: of the
-    lines for a person.
+    lines for a person. again: patterns of packages that a person wants tried again although they were given up, with
+    who and why.
     """
 
     customer: str
@@ -36,6 +46,7 @@ class Setting:
     check: bool = False
     by: str = ""
     language: str = "en"
+    again: Again | None = None
 
 
 def setting_of(customer: str, hosts: Mapping[str, str], arguments: Mapping[str, Any]) -> Setting:
@@ -44,7 +55,21 @@ def setting_of(customer: str, hosts: Mapping[str, str], arguments: Mapping[str, 
     if not 60 <= wait <= LONGEST_WAIT:
         raise MspError("MSP-PAT-143", f"a wait of 60 to {LONGEST_WAIT} seconds", str(wait), "correct it")
     by, language = arguments["by"] or _login(), arguments["language"]
-    return Setting(customer, hosts, wait, last=arguments["last"], by=by, language=language)
+    return Setting(customer, hosts, wait, last=arguments["last"], by=by, language=language, again=_again(arguments))
+
+
+def _again(arguments: Mapping[str, Any]) -> Again | None:
+    packages, by, reason = arguments["again"], arguments["by"].strip(), arguments["reason"].strip()
+    if not packages:
+        return None
+    if not by or not reason:
+        raise MspError(
+            "MSP-PAT-187",
+            "the name of the person who wants packages tried again that were given up, and why",
+            f"{', '.join(packages)} by {by or 'nobody'}: {reason or 'no reason'}",
+            "say patch_by and patch_reason beside patch_again",
+        )
+    return Again(tuple(packages), by, reason)
 
 
 def _login() -> str:
@@ -122,12 +147,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The outcome of a round: what every rollout says, what the hosts are to do, whether anything was written."""
+    """The outcome of a round: what every rollout says, what the hosts are to do, whether anything was written.
+
+    refused has the plans with which no rollout is begun, each with why.
+    """
 
     said: tuple[Said, ...]
     tick: Tick
     changed: bool
     notes: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def diff(self) -> dict[str, str]:
         """The steps that were (or would be) taken, a line each."""
@@ -141,6 +170,6 @@ class Round:
             "tick": self.tick.as_dict(),
             "tasks": {one.host: dict(one.arguments) for one in self.tick.work},
             "rollouts": [{**one.told, "steps": list(one.steps)} for one in self.said],
-            "summary": [line for one in self.said for line in one.lines] + list(self.notes),
-            "halted": [one.rollout.id for one in self.said if one.halted],
+            "summary": [line for one in self.said for line in one.lines] + [*self.notes, *self.refused.values()],
+            "halted": [one.rollout.id for one in self.said if one.halted] + [f"plan {name}" for name in self.refused],
         }

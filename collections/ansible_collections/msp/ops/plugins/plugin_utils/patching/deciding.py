@@ -9,22 +9,16 @@ RollBack or Wait. What was begun is looked at before anything else is done. now 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, gate, windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import (
-    Apart,
-    Exclusion,
-    Plan,
-    exclusion_of,
-    respects,
-)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Apart, Freeze, Plan, respects
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Ring as PlanRing
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, HostResult, Manifest
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Ring, Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import Opening
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock, length, named
@@ -39,6 +33,9 @@ CLOCK = dt.timedelta(minutes=2)
 # Of so many of the last hosts the slow ones (the slowest in ten aside) say how long a host takes.
 LAST_HOSTS = 50
 
+# What keeps a ring from soaking: a host that was not begun, or that has yet to reboot.
+_MUST = (states.WAITING, states.OWED)
+
 # What a rollout waits for: Wait.kind.
 OVER, RUNNING, CLOCK_BACK, HALTED, PAUSED, APPROVAL = "over", "running", "clock", "halted", "paused", "approval"
 WINDOW, FREEZE, SOAK, AT_ONCE, APART = "window", "freeze", "soak", "at once", "apart"
@@ -49,14 +46,16 @@ class World:
     """What is so now, outside of the rollout. Hosts by name.
 
     in_scope: those that may be touched today. running: those that a look of this very tick found at work on this
-    rollout. busy: those that another rollout of the customer works on, or asks something just now. left_out: those that
-    have nothing left to install, each with why (see nothing_left). superseded: the security fix that came, in words.
-    way_back: those whose plan allows a rollback, and that have nothing stateful.
+    rollout. busy: those that another rollout of the customer works on, or asks something just now. down: those that may
+    be down since another rollout, also one that is over, each with how it left them. left_out: those that have nothing
+    left to install, each with why (portion.py). superseded: the security fix that came, in words. way_back: those whose
+    plan allows a rollback, and that have nothing stateful.
     """
 
     in_scope: frozenset[str]
     running: frozenset[str] = frozenset()
     busy: tuple[Target, ...] = ()
+    down: tuple[tuple[Target, str], ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     superseded: str = ""
     way_back: frozenset[str] = frozenset()
@@ -111,9 +110,13 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
-    """Append the event, then take these hosts back to the versions that they had."""
+    """Append the event, then take these hosts back to the versions that they had.
+
+    From closes on nothing may reboot any more; None: nothing may reboot at all.
+    """
 
     event: events.RollbackStarted
+    closes: dt.datetime | None
     why: str
 
 
@@ -167,47 +170,43 @@ def verdict(
     *,
     unwell: Mapping[str, str],
     silent: Mapping[str, str],
+    packages: Iterable[str] = (),
 ) -> events.GatePassed | events.GateFailed:
     """What a gate says, once the hosts that Judge named were checked. A host that was not checked must be in silent.
 
     now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
-    the hosts whose checks failed and silent those that gave no answer, each with why.
+    the hosts whose checks failed and silent those that gave no answer, each with why. packages are the manifest's, by
+    "name:architecture": which of them no host has proved so far is said.
     """
     (found,) = (one for one in rollout.rings if one.name == ring)
     counts = gate.count(rollout.of(found), unwell, silent)
-    said = gate.judge(_plan_ring(plan, ring), plan.rates, counts)
+    said = gate.judge(_plan_ring(plan, ring), plan.rates, counts, found.counts)
     kind = events.GatePassed if said.passed else events.GateFailed
-    return kind(now, ring, said.counts, said.why, dict(unwell), dict(silent))
+    unproved = _unproved(rollout, {*unwell, *silent}, packages) if said.passed else []
+    why = said.why + (f"; no host has proved {named(unproved)} yet" if unproved else "")
+    return kind(now, ring, said.counts, why, dict(unwell), dict(silent))
 
 
-def installs(manifest: Manifest, plan: Plan, target: Target, now: dt.datetime) -> tuple[Entry, ...]:
-    """What is installed on a host: the manifest's packages for its platform, without what is excluded today."""
-    exclusions = plan.exclusions_on(target.names, now)
-    entries = manifest.for_platform(target.platform)
-    return tuple(entry for entry in entries if exclusion_of(entry.name, exclusions) is None)
+def _unproved(rollout: Rollout, doubtful: Container[str], packages: Iterable[str]) -> list[str]:
+    """The packages that no host has that is done and well; none where a host did not tell which of them it has."""
+    results = [one.result for one in rollout.hosts.values() if one.proves and one.name not in doubtful]
+    if any(result is None or (result.there is None and not result.after) for result in results):
+        return []
+    there = {package for one in results if one is not None for package in (*one.after, *(one.there or ()))}
+    return sorted(set(packages) - there)
 
 
-def nothing_left(manifest: Manifest, plan: Plan, targets: Iterable[Target], now: dt.datetime) -> dict[str, str]:
-    """The hosts of which everything is excluded today, each with why: World.left_out."""
-    found = {}
-    # Thousands of hosts are alike: the same platform, the same exclusions.
-    known: dict[tuple[str, tuple[Exclusion, ...]], str] = {}
-    for target in targets:
-        kind = target.platform, plan.exclusions_on(target.names, now)
-        if kind not in known:
-            known[kind] = _left_out(manifest.for_platform(target.platform), kind[1])
-        if known[kind]:
-            found[target.host] = known[kind]
-    return found
+def only_finish(rollout: Rollout, plan: Plan | None, host: Host, now: dt.datetime, world: World) -> bool:
+    """Whether a look may let a host end what it began and no more: nothing is to be installed or rebooted now.
 
-
-def _left_out(entries: tuple[Entry, ...], exclusions: tuple[Exclusion, ...]) -> str:
-    """Why none of the entries is installed; empty where one is."""
-    if not entries:
-        return "the manifest has nothing for its platform"
-    shut_out = [exclusion_of(entry.name, exclusions) for entry in entries]
-    first = shut_out[0]
-    return f"all of it is excluded: {first.reason} ({first.owner})" if first is not None and all(shut_out) else ""
+    The rollout is stopped, ends or lost its plan, the class is frozen, or the host is no business of ours any more. The
+    way back of a halted rollout goes on.
+    """
+    if plan is None or host.name not in world.in_scope:
+        return True
+    if rollout.side is not None:
+        return not (rollout.side == states.HALTED and host.rolling)
+    return bool(world.superseded) or now >= rollout.deadline or bool(_frozen(plan, rollout.patch_class, now))
 
 
 def host_time(rollout: Rollout) -> dt.timedelta:
@@ -281,34 +280,66 @@ def _what_to_do(rollout: Rollout) -> str:
 
 
 def _way_back(moment: _Moment) -> Decision | None:
-    """After a halt: back to the versions before, where that is allowed; over once no host of the ring is unwell."""
+    """After a halt: back to the versions before, where that is allowed; over once no host of the ring is unwell.
+
+    What a check says is broken goes back at once: it is worse for it to stay so until a window. But it reboots only in
+    one. What failed and is not known to be broken waits for an opening, as all work does.
+    """
     rollout = moment.rollout
     ring = rollout.ring
     if ring is None:
         return None
     hosts = rollout.of(ring)
     bad = [host for host in hosts if host.state == states.FAILED or host.unwell]
-    busy = {target.asset for target in moment.world.busy}  # a host that is at work would refuse it, and that counts
-    may = [
-        host
-        for host in bad
-        if not host.went_back and host.name in moment.world.way_back and host.target.asset not in busy
-    ]
-    if to_do := _one_of_each(moment.plan, may, _room(moment, ring)):
+    may = _may_go_back(moment, bad)
+    opening = _opening(moment)
+    closes = None if isinstance(opening, Wait) else opening.closes
+    ready = [host for host in may if closes is not None or _broken(host)]
+    if to_do := _one_of_each(moment, ready, _room(moment, ring)):
         why = f"{rollout.why}: {named(to_do)} goes back to the versions it had"
-        return RollBack(events.RollbackStarted(moment.now, to_do), why)
+        why += "" if closes is not None else ", without a reboot, for no window is open"
+        return RollBack(events.RollbackStarted(moment.now, to_do), closes, why)
+    later = [host.name for host in may if host not in ready]
+    if later and isinstance(opening, Wait) and opening.until is not None:
+        return Wait(opening.kind, f"{rollout.why}: {named(later)} goes back, but {opening.why}", opening.until)
     back = tuple(host.name for host in hosts if host.went_back and host.state == states.ROLLED_BACK)
     if back and not bad and not any(host.rolling and host.state == states.LOST for host in hosts):
         return Record(events.RolledBack(moment.now, back, rollout.lacking()), f"{named(back)} was rolled back")
     return None
 
 
-def _one_of_each(plan: Plan, hosts: Iterable[Host], room: int) -> tuple[str, ...]:
-    """As many hosts as there is room for, and of what must stay apart one: these are not well, whatever we do."""
-    taken: set[str] = set()
+def _may_go_back(moment: _Moment, bad: Iterable[Host]) -> list[Host]:
+    """Those that have not been back, whose plan allows it, and that nobody else is at: they would refuse, and once."""
+    busy = {target.asset for target in moment.world.busy}
+    return [
+        host
+        for host in bad
+        if not host.went_back
+        and host.name in moment.world.way_back
+        and host.target.asset not in busy
+        and not _only_reboot_lacks(host)
+    ]
+
+
+def _broken(host: Host) -> bool:
+    """A check says that it is not well: known, not only feared."""
+    return bool(host.unwell) or (host.result is not None and host.result.healthy is False)
+
+
+def _only_reboot_lacks(host: Host) -> bool:
+    """It did not reboot as it should, and no check says that it is not well: older versions would mend nothing."""
+    return not _broken(host) and host.result is not None and host.result.rebooted is False
+
+
+def _one_of_each(moment: _Moment, hosts: Iterable[Host], room: int) -> tuple[str, ...]:
+    """As many hosts as there is room for, and of what must stay apart one, and none beside one that is at work.
+
+    They are not well, whatever we do: that others of their pair are not well either holds none of them up.
+    """
+    taken = {group.name for target in moment.world.busy for group in _groups(moment.plan, target)}
     chosen: list[str] = []
     for host in hosts:
-        groups = {group.name for group in _groups(plan, host.target)}
+        groups = {group.name for group in _groups(moment.plan, host.target)}
         if len(chosen) < room and taken.isdisjoint(groups):
             chosen.append(host.name)
             taken |= groups
@@ -341,7 +372,7 @@ def _left(moment: _Moment) -> Decision | None:
             continue
         for host in moment.rollout.of(ring):
             why = _not_ours(moment, host)
-            if host.state in (states.WAITING, states.REFUSED, states.LOST, *states.DONE) and why:
+            if host.state in (states.LOST, *states.TO_DO, *states.DONE) and why:
                 return Record(events.HostLeft(moment.now, host.name, why), f"{host.name}: {why}")
             if host.state == states.LEFT and not why and not _at_gate(moment, ring):
                 return Record(events.HostBack(moment.now, host.name), f"{host.name} is in scope again")
@@ -351,12 +382,13 @@ def _left(moment: _Moment) -> Decision | None:
 def _not_ours(moment: _Moment, host: Host) -> str:
     """Why a host is not to be touched now; empty where it is. Of a lost one we want to know what became of it.
 
-    One that is done has nothing left to install, but the gate can't ask it when it is out of scope.
+    One that is done, or owes a reboot, has nothing left to install; but nothing can ask it when it is out of scope.
     """
     if host.name not in moment.world.in_scope:
         return "not in scope any more"
     was = host.left_as if host.state == states.LEFT else host.state
-    return "" if was == states.LOST or was in states.DONE else moment.world.left_out.get(host.name, "")
+    known = was in (states.LOST, states.OWED, *states.DONE)
+    return "" if known else moment.world.left_out.get(host.name, "")
 
 
 def _at_gate(moment: _Moment, ring: Ring) -> bool:
@@ -388,13 +420,13 @@ def _begin_some(moment: _Moment, ring: Ring, hosts: list[Host]) -> Decision | No
     """The next batch, or what it waits for. A ring that soaks waits for no host, and at the end it begins none."""
     if _at_gate(moment, ring):
         return None
-    wanted = [host for host in hosts if host.state == states.WAITING or _refused_before(host, moment.now)]
+    wanted = [host for host in hosts if host.state in _MUST or _refused_before(host, moment.now)]
     if not wanted:
         return None
     found = _batch(moment, ring, wanted)
     if isinstance(found, Start):
         return found
-    must = ring.state == states.ACTIVE and any(host.state == states.WAITING for host in wanted)
+    must = ring.state == states.ACTIVE and any(host.state in _MUST for host in wanted)
     return found if must else None
 
 
@@ -432,12 +464,7 @@ def _opening(moment: _Moment) -> Opening | Wait:
 
 
 def _closed(moment: _Moment, found: Opening | None) -> Wait:
-    frozen = [
-        one
-        for one in moment.plan.freezes
-        if one.start <= moment.now < one.end and respects(one, moment.rollout.patch_class)
-    ]
-    if frozen:
+    if frozen := _frozen(moment.plan, moment.rollout.patch_class, moment.now):
         return _until_next(
             moment, FREEZE, f"frozen until {clock(frozen[0].end, moment.plan.zone)}: {frozen[0].reason}", moment.now
         )
@@ -447,6 +474,11 @@ def _closed(moment: _Moment, found: Opening | None) -> Wait:
         else f"the window takes no new host since {clock(found.closes, moment.plan.zone)}"
     )
     return _until_next(moment, WINDOW, why, moment.now)
+
+
+def _frozen(plan: Plan, patch_class: str, now: dt.datetime) -> list[Freeze]:
+    """The freezes that hold a class back now."""
+    return [one for one in plan.freezes if one.start <= now < one.end and respects(one, patch_class)]
 
 
 def _until_next(moment: _Moment, kind: str, why: str, after: dt.datetime) -> Wait:
@@ -472,22 +504,38 @@ def _apart(moment: _Moment, wanted: list[Host], room: int) -> tuple[list[str], l
     for host in moment.rollout.hosts.values():
         if host.maybe_down:
             down |= {group.name: f"{host.name} is {_how(host)}" for group in _groups(moment.plan, host.target)}
-    for target in moment.world.busy:
-        down |= {group.name: f"{target.host} is at work in another rollout" for group in _groups(moment.plan, target)}
+    elsewhere = _down_elsewhere(moment)
     busy = {target.asset for target in moment.world.busy}
     for host in wanted:
         groups = _groups(moment.plan, host.target)
         if host.target.asset in busy:
             held.append(f"{host.name} is at work in another rollout")
             continue
-        if against := next((group.name for group in groups if group.name in down), ""):
-            held.append(f"{host.name} must not be down together with others of {against!r}: {down[against]}")
+        others = {group.name: _but(host.target, elsewhere.get(group.name, ())) for group in groups}
+        against = {name: down.get(name) or other for name, other in others.items() if name in down or other}
+        if against:
+            name, why = next(iter(against.items()))
+            held.append(f"{host.name} must not be down together with others of {name!r}: {why}")
             continue
         chosen.append(host.name)
         down |= {group.name: f"{host.name} is at work" for group in groups}
         if len(chosen) == room:
             break
     return chosen, held
+
+
+def _down_elsewhere(moment: _Moment) -> dict[str, list[tuple[Target, str]]]:
+    """By group that must stay apart, who may be down since another rollout, and how."""
+    found: dict[str, list[tuple[Target, str]]] = {}
+    for target, how in (*((one, "at work in another rollout") for one in moment.world.busy), *moment.world.down):
+        for group in _groups(moment.plan, target):
+            found.setdefault(group.name, []).append((target, how))
+    return found
+
+
+def _but(own: Target, found: Iterable[tuple[Target, str]]) -> str:
+    """Who of them may be down, a host itself aside; empty: nobody."""
+    return next((f"{target.host} is {how}" for target, how in found if target.asset != own.asset), "")
 
 
 def _how(host: Host) -> str:
@@ -510,7 +558,7 @@ def _soak(moment: _Moment, ring: Ring) -> Decision:
     until = _soaked(moment, ring)
     if moment.now < until:
         return Wait(SOAK, f"ring {ring.name} soaks until {clock(until, moment.plan.zone)}", until)
-    check = tuple(host.name for host in moment.rollout.of(ring) if host.done)
+    check = tuple(host.name for host in moment.rollout.of(ring) if host.proves)
     if not check:  # nobody to ask: the verdict is known
         said = verdict(moment.rollout, moment.plan, ring.name, moment.now, unwell={}, silent={})
         return Record(said, f"ring {ring.name}: {said.why}")
@@ -521,7 +569,7 @@ def _soaked(moment: _Moment, ring: Ring) -> dt.datetime:
     """When the ring has soaked: the soak itself, and as long for as many hosts as the plan wants to be well."""
     rule = _plan_ring(moment.plan, ring.name)
     ends = [moment.now if ring.soak_until is None else ring.soak_until]
-    well = sorted(host.since for host in moment.rollout.of(ring) if host.done and host.since is not None)
+    well = sorted(host.since for host in moment.rollout.of(ring) if host.proves and host.since is not None)
     if 0 < rule.successes <= len(well):
         ends.append(well[rule.successes - 1] + rule.soak_for(moment.rollout.patch_class))
     return max(ends)

@@ -17,6 +17,7 @@ from functools import cache, partial
 from typing import Any, ClassVar
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredEvent, StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult
 
@@ -26,12 +27,16 @@ THE_PLAN = "the plan"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One host that a rollout is for. name is the asset's own, platform what records.Entry names its packages by."""
+    """One host that a rollout is for. name is the asset's own, platform what records.Entry names its packages by.
+
+    machine_id is that of the machine that was scanned, "" where it has none: another one at its address is not touched.
+    """
 
     host: str
     asset: str
     name: str
     platform: str = ""
+    machine_id: str = ""
 
     @property
     def names(self) -> frozenset[str]:
@@ -64,6 +69,7 @@ class Counts:
     left: int = 0
     unwell: int = 0
     silent: int = 0
+    owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,9 +312,13 @@ def of(rollout: StoredRollout) -> list[Event]:
 
 
 def starting(customer: str, plan: str, plan_hash: str, planned: Planned, body: Mapping[str, Any]) -> StoredRollout:
-    """The rollout to record, its first event with it. The id fits in a file name, and tells whose it is and of when."""
+    """The rollout to record, its first event with it. The id fits in a file name, and tells whose it is and of when.
+
+    Two plans may have the same to install at the same moment: the plan's name is in the id's last part too.
+    """
     made = planned.at.astimezone(dt.UTC)
-    name = f"{customer}-{made:%Y%m%dT%H%M%S}-{planned.manifest[:8]}"
+    own = hashing.facts_hash({"plan": plan, "class": planned.patch_class, "manifest": planned.manifest})
+    name = f"{customer}-{made:%Y%m%dT%H%M%S}-{own[:8]}"
     return StoredRollout(name, customer, plan, plan_hash, made, planned.manifest, body, (stored(planned),))
 
 

@@ -3,7 +3,7 @@
 """What a ring's results are worth: counted, held against the plan's limits, passed or not, with the reason. Pure.
 
 Every host that was targeted counts. What was lost or never done counts against it as what failed does; nobody who is
-silent is well.
+silent is well. Who has none of the packages proves nothing, and counts for nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _FIELDS = {
     states.WAITING: "undone",
     states.WORKING: "undone",
     states.LEFT: "left",
+    states.OWED: "owed",
 }
 
 
@@ -42,10 +43,10 @@ def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str,
     """What became of a ring's hosts, and how those that are done answered at the gate."""
     numbers = {field.name: 0 for field in fields(Counts)}
     for host in hosts:
-        numbers[_FIELDS[host.state]] += 1
-        if host.done and host.name in unwell:
+        numbers["left" if host.has_none else _FIELDS[host.state]] += 1
+        if host.proves and host.name in unwell:
             numbers["unwell"] += 1
-        elif host.done and host.name in silent:
+        elif host.proves and host.name in silent:
             numbers["silent"] += 1
     return Counts(**numbers)
 
@@ -53,7 +54,7 @@ def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str,
 def targeted(counts: Counts) -> int:
     """Of how many hosts the limits are reckoned: all that are still the rollout's business."""
     done = counts.patched + counts.nothing
-    return done + counts.refused + counts.failed + counts.rolled_back + counts.lost + counts.undone
+    return done + counts.refused + counts.failed + counts.rolled_back + counts.lost + counts.undone + counts.owed
 
 
 def successes(counts: Counts) -> int:
@@ -66,7 +67,7 @@ def failures(counts: Counts) -> int:
 
 
 def losses(counts: Counts) -> int:
-    return counts.lost + counts.undone + counts.silent
+    return counts.lost + counts.undone + counts.silent + counts.owed
 
 
 def over_limit(rates: Rates, counts: Counts) -> str:
@@ -80,15 +81,19 @@ def over_limit(rates: Rates, counts: Counts) -> str:
     return ""
 
 
-def judge(ring: Ring, rates: Rates, counts: Counts) -> Verdict:
-    """Whether a ring passes its gate."""
-    return Verdict(not (against := _against(ring, rates, counts)), against or _for(counts), counts)
+def judge(ring: Ring, rates: Rates, counts: Counts, before: Counts | None = None) -> Verdict:
+    """Whether a ring passes its gate. before is what the gate found the last time, when a person resumed it after that.
+
+    A ring that can prove nothing passes only where the plan wants nothing of it, or a person was told and goes on.
+    """
+    known = before is not None and not targeted(before)
+    return Verdict(not (against := _against(ring, rates, counts, known=known)), against or _for(ring, counts), counts)
 
 
-def _against(ring: Ring, rates: Rates, counts: Counts) -> str:
+def _against(ring: Ring, rates: Rates, counts: Counts, *, known: bool) -> str:
     total, well = targeted(counts), successes(counts)
     if not total:
-        return "" if ring.successes == 0 else f"it has no host, and the plan wants {ring.successes} to be well"
+        return "" if ring.successes == 0 or known else _proves_nothing(ring, counts)
     failed, lost = failures(counts), losses(counts)
     most_failed, most_lost = rates.most_failures.of(total), rates.most_lost.of(total)
     return next(
@@ -107,10 +112,16 @@ def _against(ring: Ring, rates: Rates, counts: Counts) -> str:
     )
 
 
-def _for(counts: Counts) -> str:
+def _proves_nothing(ring: Ring, counts: Counts) -> str:
+    told = f" ({counts.left} left out, or without any of the packages)" if counts.left else ""
+    return f"it has no host{told}, and the plan wants {ring.successes} to be well"
+
+
+def _for(ring: Ring, counts: Counts) -> str:
     total = targeted(counts)
     if not total:
-        return "it has no host, and the plan lets it pass"
+        who = "the plan lets it pass" if ring.successes == 0 else "a person who knew that resumed it"
+        return f"it has no host, and {who}"
     rest = [
         f"{number} {word}"
         for number, word in ((failures(counts), "failed"), (losses(counts), "lost"), (counts.left, "left"))

@@ -151,6 +151,9 @@ def result_of(host: str, asset: str, said: Mapping[str, Any]) -> HostResult:
             restarted=_texts(said["restarted"]),
             reason=str(said["reason"]),
             detail=dict(said["detail"]),
+            owed=_texts(said.get("owed", [])),
+            held=_texts(said.get("held", [])),
+            there=None if said.get("there") is None else _texts(said["there"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise MspError(
@@ -166,6 +169,8 @@ def plain(result: HostResult) -> dict[str, Any]:
     """A result as a task returns it; the time as text, UTC."""
     found = asdict(result)
     found.update(at=result.at.isoformat(), kept_files=list(result.kept_files), restarted=list(result.restarted))
+    found.update(owed=list(result.owed), held=list(result.held))
+    found.update(there=None if result.there is None else list(result.there))
     return found
 
 

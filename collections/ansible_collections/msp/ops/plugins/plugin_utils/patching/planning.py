@@ -9,8 +9,9 @@ and its batch has come. What the package manager holds back, or the plan exclude
 from __future__ import annotations
 
 import datetime as dt
+import fnmatch
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
     AbortAsked,
     Aborted,
+    Completed,
     Event,
     HostEnded,
     Planned,
@@ -37,14 +39,18 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     Update,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member, divide
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import DONE, ROLLED_BACK
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import DONE, OWED, ROLLED_BACK
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock, named
 
 # When each version was seen first: by platform, package name, architecture and version.
 Available = Mapping[tuple[str, str, str, str], dt.datetime]
-# The versions that rollouts left on assets after their scans: by asset, then by package name and architecture.
-Since = Mapping[str, Mapping[tuple[str, str], str]]
-# What a rollout left undone is planned again so long after it was over.
+# One version of one package on one platform, as a key of Available.
+Key = tuple[str, str, str, str]
+# A package on one platform, whatever its version: platform, name and architecture.
+Package = tuple[str, str, str]
+# The versions that rollouts left on assets after their scans: by asset, package names, architectures and versions.
+Since = Mapping[str, frozenset[tuple[str, str, str]]]
+# What a complete rollout left undone is planned again so long after it was over.
 AGAIN = dt.timedelta(days=1)
 
 # Which of two versions is newer, by package manager.
@@ -99,17 +105,20 @@ def due(
     now: dt.datetime,
     *,
     since: Since | None = None,
+    without: Container[Key] = (),
+    besides: Container[Package] = (),
 ) -> list[Due]:
     """What is due for the assets of a plan, most urgent class first. scans are the last good ones, by asset key.
 
-    since is what rollouts did after those scans (installed_since): it waits no more.
+    since is what rollouts did after those scans (installed_since): it waits no more. without is what is not taken, for
+    it was given up (given_up); besides the packages that another rollout has already.
     """
     ready: dict[str, list[_Waiting]] = defaultdict(list)
     moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
     for waiting in _waiting(plan, members, scans, available, now):
-        update = waiting.one.update
-        done = since.get(waiting.scan.asset) if since else None
-        if done and done.get((update.name, update.architecture)) == update.candidate:
+        if _is_done(waiting, since) or (without and _key_of(waiting) in without):
+            continue
+        if besides and _key_of(waiting)[:3] in besides:
             continue
         key = (waiting.one.patch_class, waiting.since)
         if key not in moments:
@@ -128,14 +137,20 @@ def due(
     ]
 
 
+def _is_done(waiting: _Waiting, since: Since | None) -> bool:
+    if not since or (done := since.get(waiting.scan.asset)) is None:
+        return False
+    return _key_of(waiting)[1:] in done
+
+
 def installed_since(scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Event], Manifest]]) -> Since:
     """What rollouts (events and manifest, the oldest first) left on assets after their last scan."""
-    found: dict[str, Mapping[tuple[str, str], str]] = {}
+    found: dict[str, frozenset[tuple[str, str, str]]] = {}
     for history, manifest in past:
         platforms: dict[str, str] = {}
         # Thousands of hosts of a platform share what a rollout left on them.
         left_on = {
-            platform: {(entry.name, entry.architecture): entry.version for entry in manifest.for_platform(platform)}
+            platform: frozenset((one.name, one.architecture, one.version) for one in manifest.for_platform(platform))
             for platform in {entry.platform for entry in manifest.entries}
         }
         for event in history:
@@ -144,19 +159,70 @@ def installed_since(scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Eve
             if not isinstance(event, HostEnded) or (scan := scans.get(event.result.asset)) is None:
                 continue
             result = event.result
-            before, own = found.get(result.asset, {}), left_on.get(platforms.get(result.asset, ""), {})
+            own = left_on.get(platforms.get(result.asset, ""), frozenset())
+            before = found.get(result.asset, frozenset())
             if result.outcome == ROLLED_BACK:
-                found[result.asset] = {package: before[package] for package in before if package not in own}
-            elif result.outcome in DONE and result.at >= scan.at:
-                found[result.asset] = {**before, **own} if before else own
+                found[result.asset] = before - own
+            elif result.outcome in (OWED, *DONE) and result.at >= scan.at:
+                found[result.asset] = before | own if before else own
     return found
 
 
-def not_again(found: Due, plan: str, past: Iterable[tuple[str, Sequence[Event], str]], now: dt.datetime) -> str:
-    """Why what is due is not planned now: a rollout (plan, events, id; the newest first) of the very same ended.
+def given_up(plan: str, past: Iterable[tuple[str, str, Sequence[Event], Manifest]]) -> dict[Key, str]:
+    """The versions that are not tried again by themselves, each with why, out of rollouts (plan, id, events, manifest;
+    the newest first) of the last time.
 
-    Somebody aborted it, or it was taken back: nothing is tried again by itself before something in it changes. What it
-    left undone is tried again after a day.
+    The last rollout that had it was aborted by somebody, or was rolled back. What else waits meanwhile changes nothing
+    about that: only another version does, or a person who asks for it by name.
+    """
+    found: dict[Key, str] = {}
+    for name, rollout, history, manifest in past:
+        if name == plan:
+            why = _gave_up(rollout, history)
+            for entry in manifest.entries:
+                found.setdefault((*package(entry), entry.version), why)
+    return {key: why for key, why in found.items() if why}
+
+
+def _gave_up(rollout: str, history: Sequence[Event]) -> str:
+    last = history[-1] if history else None
+    if isinstance(last, Aborted):
+        by = next((event.by for event in reversed(history) if isinstance(event, AbortAsked)), "a person")
+        return f"{rollout} with it was aborted by {by}"
+    return f"{rollout} with it was rolled back" if isinstance(last, RolledBack) else ""
+
+
+def asked_for(key: Key, patterns: Iterable[str]) -> bool:
+    """Whether a person asked for this package again, by its name or a pattern of it."""
+    return any(fnmatch.fnmatchcase(key[1], pattern) for pattern in patterns)
+
+
+def still_waiting(
+    plan: Plan,
+    members: Iterable[Member],
+    scans: Mapping[str, Scan],
+    now: dt.datetime,
+    *,
+    since: Since,
+    keys: Mapping[Key, str],
+) -> list[str]:
+    """Which of these versions wait somewhere, a sentence for each reason."""
+    found = _waiting(plan, members, scans, {}, now) if keys else ()
+    waits = {_key_of(waiting) for waiting in found if not _is_done(waiting, since)}
+    reasons: dict[str, set[str]] = {}
+    for key in waits & keys.keys():
+        reasons.setdefault(keys[key], set()).add(f"{key[1]} {key[3]}")
+    return [f"{named(sorted(packages))}: {why}" for why, packages in sorted(reasons.items())]
+
+
+def not_again(
+    found: Due, plan: str, past: Iterable[tuple[str, Sequence[Event], str]], now: dt.datetime, *, asked: bool = False
+) -> str:
+    """Why what is due is not planned now: a rollout (plan, events, id; the newest first) of the very same is over.
+
+    It was given up, also where its manifest can't be read any more (given_up knows the others), and nobody asked for it
+    again. Or it is complete, and what it left undone is tried again after a day. One that ran out of time waits for
+    nothing.
     """
     for name, history, rollout in past:
         first, last = history[0], history[-1]
@@ -164,12 +230,9 @@ def not_again(found: Due, plan: str, past: Iterable[tuple[str, Sequence[Event], 
             continue
         if first.manifest != found.manifest.hash() or not last.closes:
             continue
-        if isinstance(last, Aborted):
-            by = next((event.by for event in reversed(history) if isinstance(event, AbortAsked)), "a person")
-            return f"{rollout} with the same manifest was aborted by {by}; nothing of it is tried again by itself"
-        if isinstance(last, RolledBack):
-            return f"{rollout} with the same manifest was rolled back; nothing of it is tried again by itself"
-        if now - last.at < AGAIN:
+        if (why := _gave_up(rollout, history)) and not asked:
+            return f"{why}; nothing of it is tried again by itself"
+        if isinstance(last, Completed) and now - last.at < AGAIN:
             return f"what {rollout} left undone is tried again from {clock(last.at + AGAIN, UTC)} on"
     return ""
 
@@ -194,7 +257,7 @@ def planned(
         RingTargets(
             name,
             tuple(
-                Target(hosts[member.key], member.key, member.name, scans[member.key].platform)
+                _target(hosts[member.key], member, scans[member.key])
                 for member in ring
                 if member.key in hosts and member.key in scans and scans[member.key].platform in platforms
             ),
@@ -206,22 +269,26 @@ def planned(
     return Planned(now, found.patch_class, found.manifest.hash(), deadline, rings, by)
 
 
+def _target(host: str, member: Member, scan: Scan) -> Target:
+    return Target(host, member.key, member.name, scan.platform, scan.machine_id)
+
+
 def superseding(manifest: Manifest, found: Iterable[Due], scans: Iterable[Scan]) -> str:
     """The security fixes that are due and newer than what a rollout installs, in words; empty where there is none.
 
     One that is not due yet ends no rollout: what came last week would wait with it.
     """
-    installs = {_key(entry): entry.version for entry in manifest.entries}
-    fixes = {
-        _key(entry): entry.version for one in found if one.patch_class != ROUTINE for entry in one.manifest.entries
-    }
+    installs: dict[Package, list[Entry]] = {}
+    for entry in manifest.entries:
+        installs.setdefault(package(entry), []).append(entry)
+    urgent = (entry for one in found if one.patch_class != ROUTINE for entry in one.manifest.entries)
+    fixes = {(*package(entry), entry.version) for entry in urgent}
     newer: dict[tuple[str, str], tuple[str, ...]] = {}
     for scan in scans:
         for update in (one.update for one in scan.updates or ()):
             key = (scan.platform, update.name, update.architecture)
-            if key not in installs or fixes.get(key) != update.candidate:
-                continue
-            if _newer(scan.manager, update, installs[key]):
+            entries = installs.get(key)
+            if entries and (*key, update.candidate) in fixes and _newer(scan.manager, update, entries):
                 newer[update.name, update.candidate] = update.advisories
     said = [
         f"{name} {version}" + (f" ({', '.join(advisories)})" if advisories else "")
@@ -230,16 +297,30 @@ def superseding(manifest: Manifest, found: Iterable[Due], scans: Iterable[Scan])
     return ", ".join(said)
 
 
-def _key(entry: Entry) -> tuple[str, str, str]:
+def package(entry: Entry) -> Package:
+    """The package of an entry, whatever its version."""
     return entry.platform, entry.name, entry.architecture
 
 
-def _newer(manager: str, update: Update, version: str) -> bool:
-    """Whether a host's candidate is newer than a version: its own list of versions says so, or its manager's rules."""
-    if update.candidate == version:
+def _key_of(waiting: _Waiting) -> Key:
+    update = waiting.one.update
+    return waiting.scan.platform, update.name, update.architecture, update.candidate
+
+
+def _newer(manager: str, update: Update, entries: Sequence[Entry]) -> bool:
+    """Whether a host's candidate is newer than the version that is meant for it.
+
+    Its own list of versions says so; or, for what comes from the same source, its manager's rules. What comes from
+    elsewhere is another line of versions, and compared with none of this.
+    """
+    if any(entry.version == update.candidate for entry in entries):
         return False
     older = {update.installed, *(one.version for one in update.versions)} - {update.candidate}
-    return version in older or (manager in _ORDERS and _ORDERS[manager](update.candidate, version) > 0)
+    if any(entry.version in older for entry in entries):
+        return True
+    compare = _ORDERS.get(manager)
+    ours = [entry for entry in entries if None in (entry.origin, update.origin) or entry.origin == update.origin]
+    return compare is not None and bool(ours) and all(compare(update.candidate, one.version) > 0 for one in ours)
 
 
 def _waiting(
@@ -259,26 +340,22 @@ def _waiting(
 
 
 def _manifest(found: Sequence[_Waiting]) -> Manifest:
-    """One version for each package of a platform: where hosts were offered different ones, that of the newest lists."""
-    chosen: dict[tuple[str, str, str], _Waiting] = {}
+    """One version for each package of a platform and each source: where hosts were offered different ones, that of the
+    newest lists. A version that comes from two sources is one version.
+    """
+    chosen: dict[tuple[str, str, str, str | None], _Waiting] = {}
     for waiting in found:
         update = waiting.one.update
-        key = (waiting.scan.platform, update.name, update.architecture)
+        key = (waiting.scan.platform, update.name, update.architecture, update.origin)
         other = chosen.get(key)
         if other is None or _rank(waiting) > _rank(other):
             chosen[key] = waiting
-    return Manifest.of(
-        Entry(
-            platform,
-            name,
-            architecture,
-            one.one.update.candidate,
-            one.one.update.origin,
-            one.one.update.advisories,
-            one.one.patch_class,
-        )
-        for (platform, name, architecture), one in chosen.items()
-    )
+    return Manifest.of(_entry(waiting) for waiting in sorted(chosen.values(), key=_rank, reverse=True))
+
+
+def _entry(waiting: _Waiting) -> Entry:
+    update = waiting.one.update
+    return Entry(*_key_of(waiting), update.origin, update.advisories, waiting.one.patch_class)
 
 
 def _rank(waiting: _Waiting) -> tuple[dt.datetime, dt.datetime, str, str]:

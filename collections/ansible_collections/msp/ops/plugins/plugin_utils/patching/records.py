@@ -169,7 +169,9 @@ class HostResult:
 
     before and after are versions by "name:architecture", of the packages that the work touched. rebooted is None where
     no reboot was wanted; True only with the proof (a new boot id or start of PID 1, and the expected kernel). owed is
-    what is installed and not in force yet: "reboot: linux-image-6.1.0-42-amd64", "restart docker.service".
+    what is installed and not in force yet: "reboot: linux-image-6.1.0-42-amd64", "restart docker.service". held is what
+    stayed because the host itself holds it back ("nginx: hold"). there are the packages of the manifest that the host
+    has in any version, by "name:architecture"; None where nobody told.
     """
 
     host: str
@@ -185,3 +187,5 @@ class HostResult:
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     owed: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    there: tuple[str, ...] | None = None

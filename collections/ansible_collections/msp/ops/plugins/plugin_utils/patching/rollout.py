@@ -23,6 +23,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import na
 PATCHED, NOTHING, REFUSED, FAILED, LOST, ROLLED_BACK, OWED = OUTCOMES
 WAITING, WORKING, LEFT = "waiting", "working", "left"
 DONE = frozenset((PATCHED, NOTHING))
+# What may be begun: of a host that owes a reboot that is all that is left.
+TO_DO = frozenset((WAITING, REFUSED, OWED))
 # A ring, and the rollout as a whole.
 PLANNED, APPROVED, ACTIVE, SOAKING, GATE, COMPLETE = "planned", "approved", "active", "soaking", "gate", "complete"
 # Beside it: nothing is begun in any of them. The last five are over.
@@ -69,6 +71,16 @@ class Host:
     @property
     def done(self) -> bool:
         return self.state in DONE
+
+    @property
+    def proves(self) -> bool:
+        """It is done, and has some of the packages: a host without any of them says nothing about them."""
+        return self.done and not self.has_none
+
+    @property
+    def has_none(self) -> bool:
+        """It was asked, and has none of the packages."""
+        return self.state == NOTHING and self.result is not None and self.result.there == ()
 
     @property
     def maybe_down(self) -> bool:
@@ -316,7 +328,7 @@ def _when_batch_started(event: events.BatchStarted, rollout: Rollout) -> Rollout
     _need(rollout, event, (ring.state in (ACTIVE, SOAKING), f"the ring is {ring.state}"))
     hosts = dict(rollout.hosts)
     for host in _each(event, event.hosts, rollout, ring.hosts):
-        _need(rollout, event, (host.state in (WAITING, REFUSED), f"{host.name} is {host.state}"))
+        _need(rollout, event, (host.state in TO_DO, f"{host.name} is {host.state}"))
         hosts[host.name] = _begun(host, event.at, rolling=False)
     return replace(rollout, hosts=hosts)
 
@@ -364,7 +376,7 @@ def _when_host_ended(event: events.HostEnded, rollout: Rollout) -> Rollout:
     host = _one(event, event.result.host, rollout, lambda host: host.state in (WORKING, LOST))
     outcome = event.result.outcome
     _need(rollout, event, (outcome in OUTCOMES, f"{outcome!r} is no outcome"))
-    if host.rolling and (outcome in (REFUSED, *DONE) or _known_before(host, event)):
+    if host.rolling and (outcome in (REFUSED, OWED, *DONE) or _known_before(host, event)):
         return _with_host(rollout, _not_back(host, event))
     ended = replace(
         host,
@@ -426,7 +438,7 @@ def _when_host_back(event: events.HostBack, rollout: Rollout) -> Rollout:
 def _when_soak_started(event: events.SoakStarted, rollout: Rollout) -> Rollout:
     _goes_on(event, rollout)
     ring = _current(event, event.ring, rollout)
-    open_still = [host.name for host in rollout.of(ring) if host.state in (WAITING, WORKING)]
+    open_still = [host.name for host in rollout.of(ring) if host.state in (WAITING, WORKING, OWED)]
     _need(
         rollout,
         event,

@@ -45,7 +45,7 @@ def test_who_is_in_no_inventory_any_more_has_not_answered(monkeypatch: pytest.Mo
     action._task = SimpleNamespace(check_mode=False)
     arguments = {
         **{"customer": "office", "hosts": ["pc01.office"], "tick": TICK.as_dict(), "answers": "found"},
-        **{"wait": 60, "last": False, "by": "timer", "language": "en"},
+        **{"wait": 60, "last": False, "by": "timer", "reason": "", "again": [], "language": "en"},
     }
 
     found = action._round(None, None, arguments, {"hostvars": known})  # type: ignore[arg-type]

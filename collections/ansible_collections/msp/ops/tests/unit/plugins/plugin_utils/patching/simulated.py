@@ -25,7 +25,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_p
 
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
 LEASE = 10 * MINUTE
-RUNNING, DONE = "running", ("patched", "nothing")
+RUNNING, DONE, OWED = "running", ("patched", "nothing"), "reboot owed"
 CONTROLLERS = ("first", "second")
 # A few evenings before each change of the clocks in the zone of the plan, and a common day.
 BEGINS = tuple(
@@ -215,7 +215,8 @@ class Sim:
                     self._work(controller, log, decision.event.hosts, closes=decision.closes)
                     return decision
                 if written and isinstance(decision, deciding.RollBack):
-                    self._work(controller, log, decision.event.hosts, closes=None)
+                    self._may_go_back(decision, plan, now)
+                    self._work(controller, log, decision.event.hosts, closes=decision.closes, back=True)
                     return decision
         raise AssertionError("a tick that does not end")
 
@@ -239,7 +240,8 @@ class Sim:
         else:
             ended = self.hosts[name].until
             at = self.now() if found == "lost" or ended is None else ended  # by the host's own clock
-            result = HostResult(name, host.target.asset, found, at)
+            healthy = None if found != "failed" else not self.hosts[name].sick
+            result = HostResult(name, host.target.asset, found, at, healthy=healthy)
             log.happened(events.HostEnded(self.now(), result, self.hosts[name].takes.total_seconds()))
         self.between(controller)
 
@@ -248,13 +250,24 @@ class Sim:
             raise NotOurs
         self.expires = self.true + LEASE
 
-    def _work(self, controller: str, log: History, names: tuple[str, ...], closes: dt.datetime | None) -> None:
+    def _may_go_back(self, decision: deciding.RollBack, plan: Plan, now: dt.datetime) -> None:
+        """Outside of the windows only what is known to be broken goes back, and nothing reboots."""
+        if not inside_a_window(plan, self.planned.patch_class, now):
+            assert decision.closes is None, f"{now} is outside of all windows, and hosts may reboot"
+        if decision.closes is None:
+            for host in (self.rollout.hosts[name] for name in decision.event.hosts):
+                broken = host.result is not None and host.result.healthy is False
+                assert broken or host.prior in DONE, f"{host.name} is not known to be broken"
+
+    def _work(
+        self, controller: str, log: History, names: tuple[str, ...], closes: dt.datetime | None, *, back: bool = False
+    ) -> None:
         begun = []
         for name in names:
             self.between(controller)
             self._still_ours(controller)
             if closes is None or self.now() < closes:
-                self._begin(name, back=closes is None)
+                self._begin(name, back=back)
                 begun.append(name)
         for name in begun:
             self.between(controller)
@@ -438,7 +451,7 @@ def make(numbers: list[int]) -> Sim:
             name,
             (20 * MINUTE, 2 * HOUR, MINUTE, 8 * HOUR)[choices.pick(4)],
             [
-                ("patched", "failed", "refused", "nothing", "rolled back")[choices.pick(5)]
+                ("patched", "failed", "refused", "nothing", "rolled back", OWED)[choices.pick(6)]
                 for _n in range(choices.pick(3))
             ],
             reachable=choices.pick(6) != 1,

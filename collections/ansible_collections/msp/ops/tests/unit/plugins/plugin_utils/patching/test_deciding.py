@@ -26,7 +26,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Counts, Event
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Rates, Ring
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, HostResult, Manifest
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import fold
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_rollout import (
     APPROVED,
@@ -189,6 +189,8 @@ PAIRS: dict[str, tuple[tuple[Event, ...], dict[str, Any], tuple[str, ...]]] = {
     "one failed": ((batch("broad", "db1", at=AFTER), ended("db1", "failed", at=AFTER)), {}, ("mail",)),
     "one is done": ((batch("broad", "db1", at=AFTER), ended("db1", at=AFTER)), {}, ("db2", "mail")),
     "one is elsewhere at work": ((), {"busy": (TARGETS["db1"],)}, ("mail",)),
+    "one is lost elsewhere": ((), {"down": ((TARGETS["db1"], "lost since r0"),)}, ("db1", "mail")),
+    "another of it failed elsewhere": ((), {"down": ((events.Target("x", "device:9", "db1"), "failed"),)}, ("mail",)),
     "one was lost and left": (
         (batch("broad", "db1", at=AFTER), ended("db1", "lost", at=AFTER), events.HostLeft(AFTER, "db1", "sold")),
         {"in_scope": frozenset(NAMES) - {"db1"}},
@@ -201,6 +203,15 @@ PAIRS: dict[str, tuple[tuple[Event, ...], dict[str, Any], tuple[str, ...]]] = {
 def test_of_a_pair_never_both_may_be_down(name: str) -> None:
     history, world, hosts = PAIRS[name]
     assert begins(after(*BROAD, *history, now=AFTER, world=world, **PAIR)) == hosts
+
+
+def test_who_is_down_since_another_rollout_holds_its_other_half_up_and_not_itself() -> None:
+    world: dict[str, Any] = {"down": ((TARGETS["db1"], "failed since r0"),)}
+    only = {"in_scope": frozenset({"till", "db2"}), **world}
+    gone = tuple(events.HostLeft(AFTER, name, "not in scope any more") for name in ("db1", "mail"))
+    waits(after(*BROAD, *gone, now=AFTER, world=only, **PAIR), "apart", "db2", "db1 is failed since r0")
+    both: dict[str, Any] = {"apart": [{"name": "database", "assets": ["db1", "mail"]}]}
+    assert begins(after(*BROAD, now=AFTER, world=world, **both)) == ("db1", "db2")
 
 
 def test_a_host_that_waits_for_its_other_half_says_so() -> None:
@@ -352,7 +363,11 @@ GATES: dict[str, tuple[Counts, str]] = {
     "all are silent": (Counts(patched=2, silent=2), "none of its 2 hosts can be reached"),
     "none is well": (Counts(failed=1), "none of its 1 hosts is well"),
     "nobody": (Counts(), "it has no host, and the plan wants 2 to be well"),
-    "all left": (Counts(left=3), "it has no host, and the plan wants 2 to be well"),
+    "all left": (
+        Counts(left=3),
+        "it has no host (3 left out, or without any of the packages), and the plan wants 2 to be well",
+    ),
+    "a reboot that is owed is not done": (Counts(patched=9, owed=2), "2 of 11 are lost or not done, 1 may be"),
 }
 
 
@@ -377,9 +392,87 @@ def test_a_gate_never_passes_because_something_went_wrong(counts: Counts, few: i
     ring, rates = replace(RING, successes=few), Rates(Limit(1), Limit(failures), Limit(lost))
     if counts.patched == 0 or gate.judge(ring, rates, counts).passed:
         return
-    for name in ("failed", "lost", "refused", "rolled_back", "undone"):
+    for name in ("failed", "lost", "refused", "rolled_back", "undone", "owed"):
         worse = replace(counts, patched=counts.patched - 1, **{name: getattr(counts, name) + 1})
         assert not gate.judge(ring, rates, worse).passed
+
+
+def test_a_host_that_has_none_of_the_packages_proves_nothing() -> None:
+    """It is done, and that is no success: a ring of such hosts does not pass before a person said so."""
+    history = (*PILOT[:3], ended("till", "nothing", there=()), soaking("pilot"))
+    said = records(after(*history, now=EVENING + DAY), events.GateFailed)
+    assert isinstance(said, events.GateFailed)
+    assert "it has no host (1 left out, or without any of the packages)" in said.why
+    resumed = (*history, said, events.Resumed(said.at, "anna", "no till has it"))
+    assert isinstance(after(*resumed, now=EVENING + 2 * DAY), Record)
+    again = (*resumed, soaking("pilot", EVENING + 2 * DAY, 0 * DAY))
+    passes = records(after(*again, now=EVENING + 2 * DAY), events.GatePassed)
+    assert isinstance(passes, events.GatePassed)
+    assert passes.why == "it has no host, and a person who knew that resumed it"
+
+
+@pytest.mark.parametrize("there", [None, ("openssl:amd64",)])
+def test_a_host_that_has_all_of_it_already_is_a_success(there: tuple[str, ...] | None) -> None:
+    history = (*PILOT[:3], ended("till", "nothing", there=there), soaking("pilot"))
+    assert isinstance(after(*history, now=EVENING + DAY), Judge)
+    said = deciding.verdict(rollout(*history), plan(), "pilot", EVENING + DAY, unwell={}, silent={})
+    assert isinstance(said, events.GatePassed)
+
+
+def test_a_gate_says_which_packages_no_host_has_proved_yet() -> None:
+    some = ended("till", after={"openssl:amd64": "2"}, there=("openssl:amd64",))
+    packages = ("openssl:amd64", "nginx:amd64")
+
+    def why(result: events.HostEnded, **unwell: str) -> str:
+        found = rollout(*PILOT[:3], result, soaking("pilot"))
+        made = plan(rates={"at_once": 3, "most_failures": 1, "most_lost": 1}, **{"rings.0.successes": 0})
+        said = deciding.verdict(found, made, "pilot", EVENING + DAY, unwell=unwell, silent={}, packages=packages)
+        return said.why
+
+    assert why(some) == "1 of 1 are well; no host has proved nginx:amd64 yet"
+    assert why(ended("till", there=("openssl:amd64", "nginx:amd64"))) == "1 of 1 are well"
+    assert why(ended("till")) == "1 of 1 are well"  # it did not tell
+
+
+# A reboot that is owed
+
+OWES = (*PILOT[:3], ended("till", "reboot owed", at=EVENING + 3 * HOUR))
+
+
+def test_a_host_that_owes_a_reboot_is_begun_again_in_the_next_window_and_its_ring_waits_for_it() -> None:
+    found = waits(after(*OWES, now=EVENING + 3 * HOUR), "window")
+    assert found.until == EVENING + 2 * DAY
+    again = after(*OWES, now=AFTER)
+    assert begins(again) == ("till",)
+    assert isinstance(again, Start)
+    done = (*OWES, again.event, ended("till", at=AFTER))
+    records(after(*done, now=AFTER), events.SoakStarted)
+
+
+def test_a_host_that_owes_a_reboot_is_not_done_and_never_goes_back() -> None:
+    assert rollout(*OWES).lacking() == NAMES
+    halted = (*OWES, events.Halted(EVENING + 3 * HOUR, "so"))
+    waits(after(*halted, now=AFTER, world={"way_back": frozenset(NAMES)}), "halted")
+    expired = records(after(*OWES, now=NOON + 14 * DAY), events.Expired)
+    assert expired == events.Expired(NOON + 14 * DAY, NAMES)
+
+
+def test_an_exclusion_that_came_meanwhile_does_not_keep_a_host_from_its_reboot_but_the_end_of_its_contract_does() -> (
+    None
+):
+    world: dict[str, Any] = {"left_out": {"till": "all of it is excluded"}}
+    assert begins(after(*OWES, now=AFTER, world=world)) == ("till",)
+    gone: dict[str, Any] = {"in_scope": frozenset(NAMES) - {"till"}}
+    records(after(*OWES, now=AFTER, world=gone), events.HostLeft)
+
+
+@pytest.mark.parametrize(("healthy", "goes"), [(True, False), (None, False), (False, True)])
+def test_who_only_did_not_reboot_as_it_should_does_not_go_back(healthy: bool | None, goes: bool) -> None:
+    failed_so = (*PILOT[:3], ended("till", "failed", rebooted=False, healthy=healthy), events.Halted(EVENING, "so"))
+    found = after(*failed_so, world={"way_back": frozenset(NAMES)})
+    assert isinstance(found, RollBack) == goes
+    if not goes:
+        waits(found, "halted", "Look at till")
 
 
 # What stops it
@@ -415,6 +508,78 @@ def test_a_pair_goes_back_one_after_the_other_and_it_is_over_when_both_are() -> 
         assert found.event.hosts == (name,)
         halted = (*halted, found.event, ended(name, "rolled back", at=AFTER))
     records(after(*halted, now=AFTER, world=back, **PAIR), events.RolledBack)
+
+
+FAILED_BY_NIGHT = (*PILOT[:3], ended("till", "failed"), events.Halted(EVENING, "till failed"))
+BROKEN_BY_NIGHT = (*PILOT[:3], ended("till", "failed", healthy=False), events.Halted(EVENING, "till failed"))
+UNWELL = (*PILOT, failed("pilot", till="nginx is down"))
+ALL_BACK: dict[str, Any] = {"way_back": frozenset(NAMES)}
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "goes", "closes"),
+    [
+        (FAILED_BY_NIGHT, EVENING, True, EVENING + 3 * HOUR),
+        (FAILED_BY_NIGHT, EVENING + 3 * HOUR + MINUTE, False, None),
+        (FAILED_BY_NIGHT, EVENING + 16 * HOUR, False, None),
+        (FAILED_BY_NIGHT, AFTER, True, AFTER + 3 * HOUR),
+        (BROKEN_BY_NIGHT, EVENING + 16 * HOUR, True, None),
+        (UNWELL, EVENING + 40 * HOUR, True, None),
+        (UNWELL, AFTER, True, AFTER + 3 * HOUR),
+    ],
+)
+def test_what_is_broken_goes_back_at_once_the_rest_in_a_window_and_nothing_reboots_outside_of_one(
+    history: tuple[Event, ...], now: dt.datetime, goes: bool, closes: dt.datetime | None
+) -> None:
+    found = after(*history, now=now, world=ALL_BACK)
+
+    assert isinstance(found, RollBack) == goes, found
+    if isinstance(found, RollBack):
+        assert found.closes == closes
+    else:
+        assert waits(found, "window", "till goes back, but").until == AFTER
+
+
+def test_a_freeze_holds_the_way_back_up_but_not_that_of_what_is_broken() -> None:
+    waits(after(*FAILED_BY_NIGHT, world=ALL_BACK, **FREEZE), "freeze", "stocktaking")
+    found = after(*BROKEN_BY_NIGHT, world=ALL_BACK, **FREEZE)
+    assert isinstance(found, RollBack)
+    assert found.closes is None
+
+
+def test_who_has_its_other_half_at_work_elsewhere_goes_back_when_that_is_done() -> None:
+    pair: dict[str, Any] = {"apart": [{"name": "p", "assets": ["till", "db1"]}]}
+    waits(after(*UNWELL, now=AFTER, world={**ALL_BACK, "busy": (TARGETS["db1"],)}, **pair), "halted")
+    lost = {**ALL_BACK, "down": ((TARGETS["db1"], "lost since r0"),)}
+    assert isinstance(after(*UNWELL, now=AFTER, world=lost, **pair), RollBack)
+
+
+LOOKED_AT: dict[str, tuple[tuple[Event, ...], dict[str, Any], dt.datetime, bool]] = {
+    "it goes on": ((), {}, EVENING, False),
+    "paused": ((PAUSED,), {}, EVENING, True),
+    "aborted": ((ABORT,), {}, EVENING, True),
+    "halted": ((events.Halted(EVENING, "so"),), {}, EVENING, True),
+    "past its deadline": ((), {}, NOON + 14 * DAY, True),
+    "superseded": ((), {"superseded": "openssl 3"}, EVENING, True),
+    "out of scope": ((), {"in_scope": frozenset(NAMES) - {"till"}}, EVENING, True),
+}
+
+
+@pytest.mark.parametrize("name", list(LOOKED_AT))
+def test_a_look_lets_a_host_begin_nothing_more_where_the_rollout_would_not(name: str) -> None:
+    history, world, now, only = LOOKED_AT[name]
+    found = rollout(*PILOT[:3], *history)
+    world_now = replace(EVERYBODY, **world)
+    assert deciding.only_finish(found, plan(), found.hosts["till"], now, world_now) is only
+    assert deciding.only_finish(found, plan(**FREEZE), found.hosts["till"], now, world_now)
+    assert deciding.only_finish(found, None, found.hosts["till"], now, world_now)
+
+
+def test_a_look_at_the_way_back_of_a_halted_rollout_lets_it_go_on() -> None:
+    back = (*UNWELL, events.RollbackStarted(AFTER, ("till",)))
+    for history, only in ((back, False), ((*back, ABORT), True)):
+        found = rollout(*history)
+        assert deciding.only_finish(found, plan(), found.hosts["till"], AFTER, EVERYBODY) is only
 
 
 def test_who_another_rollout_works_on_goes_back_when_that_is_done() -> None:
@@ -533,25 +698,6 @@ def test_it_is_complete_when_its_rings_are_and_then_nothing_follows() -> None:
     end = (*done, soaking("broad", AFTER, 0 * DAY), passed("broad", AFTER))
     event = records(after(*end, now=AFTER), events.Completed)
     waits(after(*end, event, now=AFTER), "over", "complete")
-
-
-# What is installed
-
-
-def test_what_is_excluded_is_not_installed_and_who_has_nothing_left_is_told() -> None:
-    manifest = Manifest.of([Entry("debian-12", name, "amd64", "2") for name in ("openssl", "nginx")])
-    rule = {"assets": ["till"], "reason": "the till's maker", "owner": "anna", "expires": "2026-07-01"}
-    some = plan(exclusions=[{"package": "ngin*", **rule}])
-    everything = plan(exclusions=[{"package": "*", **rule}])
-    found = [entry.name for entry in deciding.installs(manifest, some, TARGETS["till"], NOON)]
-    assert found == ["openssl"]
-    assert len(deciding.installs(manifest, some, TARGETS["db1"], NOON)) == 2
-    assert deciding.nothing_left(manifest, some, TARGETS.values(), NOON) == {}
-    left = deciding.nothing_left(manifest, everything, TARGETS.values(), NOON)
-    assert left == {"till": "all of it is excluded: the till's maker (anna)"}
-    other = replace(TARGETS["till"], platform="fedora-41")
-    assert list(deciding.nothing_left(manifest, some, [other], NOON)) == ["till"]
-    assert deciding.nothing_left(manifest, everything, TARGETS.values(), NOON + 60 * DAY) == {}
 
 
 def test_ten_thousand_hosts_are_decided_on_batch_by_batch() -> None:

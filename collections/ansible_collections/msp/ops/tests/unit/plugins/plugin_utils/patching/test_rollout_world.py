@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import deciding, events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
-from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.simulated import DONE, RUNNING, Sim, make
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.simulated import (
+    DONE,
+    OWED,
+    RUNNING,
+    Sim,
+    make,
+)
 
 WORLDS = st.lists(st.integers(0, 1439), min_size=60, max_size=400)
 
@@ -43,7 +49,8 @@ def _hosts_are_what_it_says(sim: Sim, end: deciding.Wait) -> None:
         states.REFUSED: {"refused"},
         states.FAILED: {"failed"},
         states.ROLLED_BACK: {"rolled back"},
-        states.LEFT: {None, "refused", "failed", "rolled back", *DONE},
+        states.OWED: {OWED},
+        states.LEFT: {None, "refused", "failed", "rolled back", OWED, *DONE},
     }
     for name, host in rollout.hosts.items():
         real = sim.hosts[name]
@@ -112,7 +119,7 @@ class _Reader:
         self.last[name] = outcome
         if outcome != "lost":
             self.before.pop(name, None)
-        if outcome == "refused":
+        if outcome in ("refused", OWED):
             self.looked.add(name)
 
     def on_batch_started(self, event: events.BatchStarted) -> None:
