@@ -92,7 +92,7 @@ def waiting(name: str, script: str = "post") -> Rpm:
 CUT = ("lab-cut-post", "lab-cut-pre", "lab-killed", "lab-power")
 SMALL = (
     "lab-plain", "lab-locked", "lab-stuck", "lab-old", "lab-app", "lab-sink", "lab-room", "lab-lost", "lab-firmware",
-    "dbus-broker", "lab-core", "lab-script", "lab-low", "lab-full",
+    "dbus-broker", "lab-core", "lab-script", "lab-low", "lab-full", "lab-user", "lab-excluded", "lab-needs-locked",
 )  # fmt: skip
 OLD = (
     SHELL, shop("lab-shop", "1.0"), shop("lab-broken", "1.0"), daemon("1.0"),
@@ -109,6 +109,9 @@ NEW = (
     Rpm("lab-stuck", "1.1", requires=("lab-absent",)),
     Rpm("lab-app", "1.1", requires=("lab-library",)),
     Rpm("lab-library", "1.0"),
+    Rpm("lab-needs-locked", "1.1", requires=("lab-locked >= 1.1",)),
+    Rpm("lab-user", "1.1", requires=("lab-excluded >= 1.1",)),
+    Rpm("lab-excluded", "1.1"),
     Rpm("lab-old", "1.1", obsoletes=("lab-plain < 9",)),
     Rpm("lab-sink", "1.1", requires=("lab-low = 1.0",)),
     Rpm("lab-script", "1.1", scripts={"post": "echo this never works >&2\nexit 7\n"}),
@@ -307,7 +310,12 @@ def test_a_kernel_stands_beside_the_older_one_and_stays_on_the_way_back(field: B
 @pytest.mark.parametrize(
     ("name", "arguments", "code", "said"),
     [
-        ("lab-locked", {}, "MSP-PAT-108", "lab-locked-0:1.1-1.noarch (versionlock)"),
+        (
+            "lab-user",
+            {"excluded": ["lab-exc*"]},
+            "MSP-PAT-180",
+            "it would move lab-excluded:noarch from 1.0-1 to 1.1-1",
+        ),
         ("lab-old", {}, "MSP-PAT-110", "it would remove lab-plain"),
         ("lab-stuck", {}, "MSP-PAT-111", "nothing provides lab-absent"),
         ("lab-room", {"margins": {"/var": 10_000_000}}, "MSP-PAT-112", "MiB free"),
@@ -321,6 +329,17 @@ def test_a_reason_not_to_begin(field: Bed, name: str, arguments: dict[str, Any],
     assert code_of(found) == [code]
     assert said in found["result"]["reason"]
     assert versions(field, OLDER, name) == ["1.0"]
+
+
+def test_what_a_lock_keeps_back_is_left_out_with_what_needs_it_and_the_rest_is_installed(field: Bed) -> None:
+    result = work(field, OLDER, "keeps", "lab-user", "lab-locked", "lab-needs-locked")
+    only = field.ask(OLDER, "start", "keeps-all", packages=manifest("lab-locked"))["result"]
+
+    assert result["outcome"] == "patched", result["reason"]
+    assert result["after"] == {"lab-excluded:noarch": "1.1-1", "lab-user:noarch": "1.1-1"}
+    assert result["held"] == ["lab-locked:noarch: versionlock", "lab-needs-locked:noarch: needs what is held"]
+    assert versions(field, OLDER, "lab-locked") == ["1.0"]
+    assert (only["outcome"], only["held"]) == ("nothing", ["lab-locked:noarch: versionlock"])
 
 
 def test_a_version_that_is_gone_is_said_after_the_lists_were_renewed(field: Bed) -> None:

@@ -123,7 +123,7 @@ DAEMON = (
     "systemctl daemon-reload\nsystemctl enable --quiet --now lab-daemon.service\n"
 )
 DAEMON_UNIT = {"/lib/systemd/system/lab-daemon.service": unit("/usr/lib/lab-daemon/daemon 1d")}
-CUT = ("lab-cut-post", "lab-cut-pre", "lab-power", "lab-line", "lab-killed", "lab-twice", "lab-late")
+CUT = ("lab-cut-post", "lab-cut-pre", "lab-power", "lab-line", "lab-killed", "lab-twice", "lab-late", "lab-stopped")
 SMALL = (
     "lab-lock",
     "lab-room",
@@ -134,7 +134,22 @@ SMALL = (
     "lab-down",
     "lab-lost-file",
     "lab-old",
+    "lab-pinned",
+    "lab-phased",
+    "lab-needs-held",
+    "lab-user",
+    "lab-excluded",
+    "lab-idle",
+    # What a running system keeps until it is started again; nothing of it is on these hosts.
+    "dbus-broker",
 )
+# The new version of some of them has more to say.
+MORE: dict[str, dict[str, Any]] = {
+    "lab-phased": {"fields": {"Phased-Update-Percentage": "0"}},
+    "lab-needs-held": {"fields": {"Depends": "lab-held (>= 1.1)"}},
+    "lab-user": {"fields": {"Depends": "lab-excluded (>= 1.1)"}},
+    "lab-idle": {"scripts": {"postinst": "#!/bin/sh\nset -e\nsystemctl stop lab-idle.service\n"}},
+}
 OLD = [
     shop("lab-shop", "1.0"),
     shop("lab-broken", "1.0"),
@@ -154,7 +169,7 @@ NEW = [
     Package("lab-greedy", "1.1", fields={"Conflicts": "lab-victim"}),
     waiting("lab-cut-pre", "preinst"),
     *(waiting(name) for name in CUT if name != "lab-cut-pre"),
-    *(Package(name, "1.1", files={f"/usr/lib/{name}": "1.1\n"}) for name in SMALL),
+    *(Package(name, "1.1", files={f"/usr/lib/{name}": "1.1\n"}, **MORE.get(name, {})) for name in SMALL),
 ]  # fmt: skip
 
 
@@ -534,21 +549,20 @@ def test_who_holds_the_lock_is_named(bed: Bed) -> None:
 
 
 def test_reasons_not_to_begin_are_all_told_at_once(bed: Bed) -> None:
-    bed.sh(TWELVE, "apt-mark -qq hold lab-held")
     an_hour_ago = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).isoformat()
 
     found = bed.ask(
         TWELVE,
         "start",
         "many",
-        packages=[*manifest("lab-held", "lab-greedy"), *manifest("lab-gone", version="9.9")],
+        packages=[*manifest("lab-greedy"), *manifest("lab-gone", version="9.9")],
         machine_id="0" * 32,
         controller_time=an_hour_ago,
         deadline=an_hour_ago,
         checks_before=[{"kind": "unit", "unit": "lab-nowhere.service"}],
     )
 
-    assert code_of(found) == [f"MSP-PAT-{number}" for number in (103, 104, 105, 108, 109, 113)]
+    assert code_of(found) == [f"MSP-PAT-{number}" for number in (103, 104, 105, 109, 113)]
     assert "lab-gone=9.9" in found["result"]["reason"]
     assert bed.ask(TWELVE, "look", "many")["state"] == "none"
 
@@ -558,17 +572,53 @@ def test_reasons_not_to_begin_are_all_told_at_once(bed: Bed) -> None:
     [
         (["lab-room"], {"margins": {"/var": 10_000_000}}, "MSP-PAT-112", "MiB free"),
         (["lab-greedy"], {}, "MSP-PAT-110", "lab-victim"),
-        (["lab-held"], {}, "MSP-PAT-108", "lab-held"),
+        (["lab-user"], {"excluded": ["lab-exc*"]}, "MSP-PAT-180", "it would move lab-excluded:all from 1.0 to 1.1"),
     ],
 )
 def test_a_reason_not_to_begin(bed: Bed, names: list[str], arguments: dict[str, Any], code: str, said: str) -> None:
-    bed.sh(TWELVE, "apt-mark -qq hold lab-held")
-
     found = bed.ask(TWELVE, "start", "reason", packages=manifest(*names), **arguments)
 
     assert code_of(found) == [code]
     assert said in found["result"]["reason"]
     assert [bed.version(TWELVE, name) for name in names] == ["1.0 installed"] * len(names)
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_what_a_host_keeps_back_is_left_out_with_what_needs_it_and_the_rest_is_installed(bed: Bed, host: str) -> None:
+    bed.sh(host, "apt-mark -qq hold lab-held")
+    bed.sh(host, "printf 'Package: lab-pinned\\nPin: version 1.0\\nPin-Priority: 1001\\n' >/etc/apt/preferences.d/lab")
+    kept = ["lab-held:all: hold", "lab-needs-held:all: needs what is held", "lab-phased:all: phased 0 %"]
+    kept += ["lab-pinned:all: pinned"]
+    names = [line.partition(":")[0] for line in kept]
+    try:
+        result = bed.work(host, "keeps", "lab-lock", *names)
+        only = bed.ask(host, "start", "keeps-all", packages=manifest(*names))["result"]
+    finally:
+        bed.sh(host, "rm /etc/apt/preferences.d/lab; apt-mark -qq unhold lab-held")
+
+    assert result["outcome"] == "patched", result["reason"]
+    assert (result["after"], result["held"]) == ({"lab-lock:all": "1.1"}, kept)
+    assert {bed.version(host, name) for name in names} == {"1.0 installed"}
+    assert (only["outcome"], only["held"]) == ("nothing", kept)
+
+
+def test_a_dependency_comes_along_where_nothing_excludes_it(bed: Bed) -> None:
+    result = bed.work(TWELVE, "along", "lab-user", excluded=["postgresql-*"])
+
+    assert result["outcome"] == "patched", result["reason"]
+    assert result["after"] == {"lab-excluded:all": "1.1", "lab-user:all": "1.1"}
+
+
+def test_a_service_that_ends_by_itself_is_no_failure(bed: Bed) -> None:
+    """Nothing wants it to run: somebody had asked for it, and it came to a good end."""
+    idle = "/etc/systemd/system/lab-idle.service"
+    bed.sh(TWELVE, f"printf '[Service]\\nExecStart=/bin/sleep infinity\\n' > {idle}; systemctl daemon-reload")
+    bed.sh(TWELVE, "systemctl start lab-idle.service")
+
+    result = bed.work(TWELVE, "idle", "lab-idle", checks_after=[{"kind": "baseline", "compare": ["units"]}])
+
+    assert (result["outcome"], result["healthy"]) == ("patched", True), result["reason"]
+    assert bed.sh(TWELVE, "systemctl is-active lab-idle.service || true") == "inactive"
 
 
 def test_a_file_that_is_gone_from_the_mirror_leaves_the_host_as_it_was(bed: Bed) -> None:
@@ -709,11 +759,67 @@ def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) 
     until(lambda: dt.datetime.now(dt.UTC) > deadline, "the window ends")
     bed.sh(TWELVE, f"touch {GO}")
 
-    result = bed.finish(TWELVE, "late")["result"]
+    first = bed.finish(TWELVE, "late")["result"]
 
-    assert (result["outcome"], result["rebooted"]) == ("failed", False)
-    assert "the window ended before it" in result["reason"]
-    assert result["after"] == {"lab-late:all": "1.1"}
+    assert (first["outcome"], first["rebooted"]) == ("reboot owed", False)
+    assert "the window ended before it" in first["reason"]
+    assert (first["after"], first["owed"]) == ({"lab-late:all": "1.1"}, ["reboot: the plan wants it always"])
+
+    again = restarter(bed, TWELVE)
+    asked = {"packages": manifest("lab-late"), "reboot": "always"}
+    assert bed.ask(TWELVE, "start", "late", **asked)["state"] == "working"
+    again.join(SECONDS)
+    second = bed.finish(TWELVE, "late")["result"]
+    assert (second["outcome"], second["rebooted"], second["owed"]) == ("patched", True, [])
+    assert (second["before"], second["after"]) == (first["before"], first["after"])
+    assert "installing" not in [step["phase"] for step in second["detail"]["steps"]]
+
+
+def test_a_rollout_that_is_stopped_halfway_lets_dpkg_end_and_begins_nothing_more(bed: Bed) -> None:
+    asked = {"packages": manifest("lab-stopped"), "reboot": "always"}
+    assert bed.ask(THIRTEEN, "start", "stopped", **asked)["state"] == "working"
+    until(lambda: bed.there(THIRTEEN, AT), "dpkg runs the script")
+    answers = [bed.ask(THIRTEEN, "look", "stopped", finish_only=True)]
+    bed.sh(THIRTEEN, f"touch {GO}")
+
+    def over() -> bool:
+        answers.append(bed.ask(THIRTEEN, "look", "stopped", finish_only=True, linger=10))
+        return answers[-1]["state"] == "finished"
+
+    until(over, "the end of the work")
+    result = answers[-1]["result"]
+
+    assert (result["outcome"], result["rebooted"]) == ("reboot owed", False)
+    assert "the rollout was stopped" in result["reason"]
+    assert bed.version(THIRTEEN, "lab-stopped") == "1.1 installed"
+
+
+def test_dpkg_that_was_killed_in_a_stopped_rollout_is_mended_and_nothing_more_is_installed(bed: Bed) -> None:
+    name = "lab-stopped"
+    assert bed.ask(ELEVEN, "start", name, packages=manifest(name), reboot="always")["state"] == "working"
+    until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
+
+    bed.sh(ELEVEN, f"kill -9 $(pidof dpkg); touch {GO}")
+    until(lambda: bed.ask(ELEVEN, "look", name, finish_only=True)["state"] == "finished", "it is mended")
+    result = bed.ask(ELEVEN, "look", name, finish_only=True)["result"]
+
+    assert (result["outcome"], result["detail"]["repairs"]) == ("reboot owed", 1), result["reason"]
+    assert bed.version(ELEVEN, name) == "1.1 installed"
+
+
+@pytest.mark.parametrize(("host", "reboot", "owed"), [(TWELVE, "if_needed", False), (ELEVEN, "never", True)])
+def test_what_a_running_system_keeps_wants_a_reboot_or_is_owed(bed: Bed, host: str, reboot: str, owed: bool) -> None:
+    again = None if owed else restarter(bed, host)
+
+    assert bed.ask(host, "start", "bus", packages=manifest("dbus-broker"), reboot=reboot)["state"] == "working"
+    if again is not None:
+        again.join(SECONDS)
+    result = bed.finish(host, "bus")["result"]
+
+    reasons = ["dbus-broker was updated after the last boot"]
+    assert result["outcome"] == "patched", result["reason"]
+    assert result["detail"]["reboot"]["reasons"] == reasons
+    assert (result["rebooted"], result["owed"]) == ((None, [f"reboot: {reasons[0]}"]) if owed else (True, []))
 
 
 def test_a_line_that_is_cut_changes_nothing_on_the_host(bed: Bed) -> None:

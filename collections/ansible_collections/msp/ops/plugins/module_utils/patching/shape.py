@@ -17,8 +17,8 @@
     broken       what is wrong with the package database, one sentence each; empty: it is sound
     warnings     what a person should know before trusting the list, one sentence each (no security archive, a source
                  that was never fetched, an archive that is pinned away)
-    blind        why the list may lack updates that wait, one sentence each: those of the warnings and of broken that say
-                 so. With any of them nobody knows that nothing waits
+    blind        why the list may lack updates that wait, one sentence each: those of the warnings and of broken that
+                 say so. With any of them nobody knows that nothing waits
     unknown      what could not be measured: {"what", "why"}, sorted
 
 The dispatcher (patching/pending.py) adds, the same for every manager:

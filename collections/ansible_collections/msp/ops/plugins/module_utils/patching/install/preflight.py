@@ -147,7 +147,7 @@ def _held(found: Readings) -> MspError | None:
         return None
     return MspError(
         "MSP-PAT-108",
-        "no package of the manifest on hold",
+        "nothing on hold that has to move",
         ", ".join(held),
         found.advice.hold,
     )
