@@ -307,6 +307,11 @@ def _unknown(good: Scan | None, last: Scan | None, now: dt.datetime) -> tuple[st
         return BROKEN, f"the last scan ended with {last.outcome!r}" + (f": {last.error}" if last.error else "")
     if good is None or now - good.at > FRESH:
         return OLD, f"the last scan is older than {FRESH.days} days"
+    return _doubtful(good, now)
+
+
+def _doubtful(good: Scan, now: dt.datetime) -> tuple[str, str]:
+    """The same of a scan that was good and of this week: what it may not have seen."""
     if good.metadata_at is None:
         return AGELESS, "nobody knows how old its package lists are"
     if good.at - now > APART or good.metadata_at - good.at > APART:

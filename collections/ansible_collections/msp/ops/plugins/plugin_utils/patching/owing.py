@@ -25,8 +25,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~-]*[A-Za-z0-9+]")
 class Debt:
     """One thing that did not come, in the host's words ("reboot: libc6", "restart docker.service").
 
-    since is by the host's clock. deadline is that of the updates that are not in force for it, None where nobody knows
-    which those are.
+    since is by the host's clock. deadline is the earliest of the updates that are not in force for it, None where
+    nobody knows that of any.
     """
 
     what: str
@@ -69,7 +69,9 @@ def now(debts: Iterable[Debt], results: Sequence[Result], scan: Scan | None) -> 
     since = [one.result for one in results if one.result.at > scan.at]
     restarted = {unit for result in since for unit in result.restarted}
     if not any(result.rebooted for result in since):
-        said = [f"{REBOOT}: {why}" for why in scan.reboot or ()]
+        # One reboot is owed, however many have a reason for it.
+        rebooting = any(what.startswith(REBOOT) for what in found)
+        said = [] if rebooting or not scan.reboot else [f"{REBOOT}: {'; '.join(scan.reboot)}"]
         said += [RESTART + unit for unit in scan.services or () if unit not in restarted]
         for what in said:
             found.setdefault(what, Debt(what, scan.at))
@@ -90,8 +92,12 @@ def _paid(debt: Debt, scan: Scan) -> bool:
 
 
 def _deadline(what: str, deadlines: Mapping[str, dt.datetime]) -> dt.datetime | None:
-    """The earliest deadline of the packages that are named as in force only after a reboot."""
+    """The earliest deadline of the packages that are named as in force only after a reboot.
+
+    Where the host names none of which a deadline is known (a kernel that came new has none), of all that it installed.
+    """
     if not what.startswith(REBOOT):
         return None
-    named = set(_NAME.findall(what))
-    return min((at for package, at in deadlines.items() if package in named), default=None)
+    names = set(_NAME.findall(what))
+    named = [at for package, at in deadlines.items() if package in names]
+    return min(named or deadlines.values(), default=None)

@@ -327,6 +327,7 @@ def _attempt(one: Attempt, t: Words, f: Formats) -> Row:
     what += [t("prep.more", n=len(one.changes) - MOST_ITEMS)] if len(one.changes) > MOST_ITEMS else []
     what += [t("prep.rebooted")] if one.rebooted else []
     what += [_owed(one.owed, t)] if one.owed else []
+    what += [t("prep.held", what=_some(one.held, t))] if one.held else []
     why = (shown(one.reason),) if one.reason else ()
     return Row(
         shown(one.name),

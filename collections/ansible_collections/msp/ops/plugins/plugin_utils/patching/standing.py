@@ -81,7 +81,7 @@ class Wait:
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What became of one asset in one rollout, once. changes are package, version before and after; owed is what that
-    left to be restarted."""
+    left to be restarted, held what stayed because the host itself holds it back."""
 
     asset: str
     name: str
@@ -92,6 +92,7 @@ class Attempt:
     changes: tuple[tuple[str, str, str], ...]
     rebooted: bool | None
     owed: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,7 @@ def _attempt(rollout: str, target: Target, event: HostEnded) -> Attempt:
         ),
         result.rebooted,
         result.owed,
+        result.held,
     )
 
 
@@ -265,6 +267,7 @@ def as_dict_of(found: Standing) -> dict[str, Any]:
                 "at": _iso(one.at),
                 "changes": [list(change) for change in one.changes],
                 "owed": list(one.owed),
+                "held": list(one.held),
             }
             for one in found.attempts
         ],

@@ -823,8 +823,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.state.unknown": ("onbekend", "unknown"),
     "prep.heading.assets": ("Per apparaat", "Machine by machine"),
     "prep.intro.assets": (
-        "Een apparaat is zoals de slechtste van zijn updates. Wat wij niet kunnen zien, noemen wij onbekend en nooit in "
-        "orde.",
+        "Een apparaat is zoals de slechtste van zijn updates. Wat wij niet kunnen zien, noemen wij onbekend en nooit "
+        "in orde.",
         "A machine is as the worst of its updates. What we cannot see we call unknown, and never well.",
     ),
     "prep.asset": ("Apparaat", "Machine"),
@@ -832,6 +832,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.looked": ("Bekeken", "Looked at"),
     "prep.nothing": ("niets", "nothing"),
     "prep.owed": ("geïnstalleerd, maar nog niet in werking: {what}", "installed, but not in force yet: {what}"),
+    "prep.held": ("door het apparaat zelf tegengehouden: {what}", "kept back by the machine itself: {what}"),
     "prep.updates.one": ("{n} update", "{n} update"),
     "prep.updates.many": ("{n} updates", "{n} updates"),
     "prep.found_before.one": (

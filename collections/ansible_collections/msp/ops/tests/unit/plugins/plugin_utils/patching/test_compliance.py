@@ -332,15 +332,15 @@ def test_what_a_scan_finds_owed_counts_whoever_installed_it() -> None:
 @given(
     st.sampled_from(SCAN_OUTCOMES),
     st.booleans(),
-    st.integers(0, 20),
-    st.integers(0, 20),
+    st.tuples(st.integers(0, 20), st.integers(0, 20)),
     st.lists(st.integers(0, 30), max_size=3),
     st.sampled_from([(), ("a source was never fetched",)]),
 )
 def test_nothing_is_compliant_that_was_not_looked_at_today(
-    outcome: str, ever: bool, age: int, lists: int, waiting: list[int], blind: tuple[str, ...]
+    outcome: str, ever: bool, ages: tuple[int, int], waiting: list[int], blind: tuple[str, ...]
 ) -> None:
     """In time or waived only with a good last scan that saw everything, in lists of this week."""
+    age, lists = ages
     updates = [judged(f"p{i}") for i in range(len(waiting))]
     available = {key: at for i, days in enumerate(waiting) for key, at in seen(days, name=f"p{i}").items()}
     at = NOW - age * DAY

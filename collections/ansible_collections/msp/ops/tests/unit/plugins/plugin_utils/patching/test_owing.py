@@ -63,6 +63,13 @@ def test_the_deadline_is_that_of_what_waits_for_the_reboot() -> None:
     assert restart.deadline is None
 
 
+def test_where_what_waits_for_the_reboot_has_no_deadline_it_is_the_earliest_of_all_that_was_installed() -> None:
+    deadlines = {"linux-image-amd64": AT + 2 * HOUR, "openssl": AT + HOUR}
+    (kernel,) = owing.after([result(0, "reboot: linux-image-6.1.0-42-amd64", deadlines=deadlines)])
+    (nothing,) = owing.after([result(0, "reboot")])
+    assert (kernel.deadline, nothing.deadline) == (AT + HOUR, None)
+
+
 @pytest.mark.parametrize(
     ("seen", "left"),
     [
@@ -76,12 +83,17 @@ def test_the_deadline_is_that_of_what_waits_for_the_reboot() -> None:
         (scan(-1, services=()), [LIBC, DOCKER]),
         (
             scan(-1, reboot=("an old kernel runs",), services=("ssh.service",)),
-            [LIBC, DOCKER, "reboot: an old kernel runs", "restart ssh.service"],
+            [LIBC, DOCKER, "restart ssh.service"],
         ),
     ],
 )
 def test_a_scan_pays_what_it_proves_and_adds_what_it_finds(seen: Scan | None, left: list[str]) -> None:
     assert owed(result(0, LIBC, DOCKER), seen=seen) == left
+
+
+def test_a_scan_that_alone_knows_of_a_reboot_tells_all_its_reasons_as_one() -> None:
+    found = scan(1, reboot=("an old kernel runs", "libc6 was updated"), services=("docker.service",))
+    assert owed(result(0, DOCKER), seen=found) == [DOCKER, "reboot: an old kernel runs; libc6 was updated"]
 
 
 def test_what_was_done_after_a_scan_pays_what_the_scan_found() -> None:

@@ -127,6 +127,13 @@ def test_what_an_attempt_left_to_be_restarted_is_told() -> None:
     assert row.tone == "warn"
 
 
+def test_what_the_machine_itself_kept_back_in_an_attempt_is_told() -> None:
+    found = made()
+    attempt = replace(found.attempts[0], held=("nginx: hold",))
+    row = rows("history", replace(found, attempts=(attempt,)))["jansen-nas01 patched"]
+    assert row.cells[0][-1] == "kept back by the machine itself: nginx: hold"
+
+
 def test_what_waits_says_for_what() -> None:
     found = rows("waits")
     assert found["The rollout under way"].sub == "Security; group pilot has to run well until 20 Jun 2026 22:00"
