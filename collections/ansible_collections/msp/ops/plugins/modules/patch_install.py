@@ -15,8 +15,10 @@ description:
   - Installs exactly the versions of a frozen manifest with apt or dnf 4, restarts the services that need it or reboots,
     checks the host and says what became of it, as it was read back from the host.
   - Before anything is done the host is looked at. Where something is in the way (room, a lock and who holds it, an
-    unfinished package database, a wrong clock, another machine, a package on hold, a version that is gone, something
-    that would have to be removed, a check that fails already) nothing is done, and every reason is told.
+    unfinished package database, a wrong clock, another machine, a version that is gone, something that would have to be
+    removed, an excluded package that would move, a check that fails already) nothing is done, and every reason is told.
+  - What the host itself keeps back (a hold, a pin, a phase, a version lock) is left out with what needs it, and named. The
+    rest is installed.
   - The work runs on the host as the transient unit C(msp-patch.service), so a lost connection or a dead controller
     changes nothing there, and systemd itself refuses a second one. What the host keeps is below
     C(/var/lib/msp-ops/patch), for root only.
@@ -31,13 +33,15 @@ options:
   action:
     description:
       - V(start) does the work, V(look) only tells what became of it and goes on with what was cut off, V(check) only
-        asks O(checks_after) once, V(rollback) puts back the versions from before the rollout where they are still to be
-        had.
+        asks O(checks_after) until all pass or O(check_seconds) are over, V(rollback) puts back the versions from before
+        the rollout where they are still to be had.
     type: str
     choices: [start, look, check, rollback]
     default: start
   packages:
-    description: The host's part of the manifest. What is not installed on the host is left alone, and named.
+    description:
+      - The host's part of the manifest. What is not installed on the host is left alone, and named, and so is what the
+        host keeps back.
     type: list
     elements: dict
     default: []
@@ -80,7 +84,8 @@ options:
     type: str
   reboot:
     description:
-      - V(if_needed) reboots when the host asks for it or a newer kernel is installed. A reboot counts only with a new
+      - V(if_needed) reboots when the host asks for it, a newer kernel is installed, or the work replaced what a running
+        system keeps. A reboot counts only with a new
         boot id (in a container a new start of process 1) and the expected kernel.
     type: str
     choices: [never, if_needed, always]
@@ -101,7 +106,8 @@ options:
     default: []
   checks_after:
     description:
-      - Checks that must pass afterwards, of the same kinds. A baseline holds the host against what it was before.
+      - Checks that must pass afterwards, of the same kinds. A baseline holds the host against what it was before the
+        rollout first touched it.
     type: list
     elements: dict
     default: []
@@ -231,8 +237,9 @@ refusals:
 plan:
   description:
     - What the package manager would do, and what of the manifest is there already or not on this host at all.
-    - C(also) comes beside the manifest. C(retires) are older kernels that go because only so many are kept, C(reboots)
-      packages after which their vendor suggests a reboot, C(stays) what a rollback leaves.
+    - C(also) comes beside the manifest. C(held) is what the host keeps back, each with why. C(retires) are older kernels
+      that go because only so many are kept, C(reboots) packages after which their vendor suggests a reboot, C(stays)
+      what a rollback leaves.
   returned: when it was asked
   type: dict
   sample:
@@ -244,11 +251,14 @@ plan:
     stays: []
     there: []
     absent: []
+    held: ["libc6:amd64: pinned"]
     download: 1437836
 result:
   description:
     - What became of the host (host, asset, outcome, at, before, after, rebooted, healthy, kept_files, restarted,
-      reason, detail). Null while that is not known.
+      reason, owed, held, there, detail). Null while that is not known.
+    - C(owed) is what is installed and not in force, a reboot or restarts. C(held) is what the host keeps back. C(there)
+      is what the host has of the manifest, in whatever version.
   returned: always
   type: dict
   sample:
@@ -263,6 +273,9 @@ result:
     kept_files: []
     restarted: [ssh.service]
     reason: ""
+    owed: ["restart docker.service"]
+    held: ["libc6:amd64: pinned"]
+    there: ["libc6:amd64", "openssl:amd64"]
     detail: {}
 log:
   description: Where the host keeps what the programs printed.
