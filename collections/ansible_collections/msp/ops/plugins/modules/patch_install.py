@@ -17,8 +17,8 @@ description:
   - Before anything is done the host is looked at. Where something is in the way (room, a lock and who holds it, an
     unfinished package database, a wrong clock, another machine, a version that is gone, something that would have to be
     removed, an excluded package that would move, a check that fails already) nothing is done, and every reason is told.
-  - What the host itself keeps back (a hold, a pin, a phase, a version lock) is left out with what needs it, and named. The
-    rest is installed.
+  - What the host itself keeps back (a hold, a pin, a phase, a version lock) is left out with what needs it, and named.
+    The rest is installed.
   - The work runs on the host as the transient unit C(msp-patch.service), so a lost connection or a dead controller
     changes nothing there, and systemd itself refuses a second one. What the host keeps is below
     C(/var/lib/msp-ops/patch), for root only.
@@ -85,8 +85,8 @@ options:
   reboot:
     description:
       - V(if_needed) reboots when the host asks for it, a newer kernel is installed, or the work replaced what a running
-        system keeps. A reboot counts only with a new
-        boot id (in a container a new start of process 1) and the expected kernel.
+        system keeps. A reboot counts only with a new boot id (in a container a new start of process 1) and the expected
+        kernel.
     type: str
     choices: [never, if_needed, always]
     default: if_needed
@@ -237,9 +237,9 @@ refusals:
 plan:
   description:
     - What the package manager would do, and what of the manifest is there already or not on this host at all.
-    - C(also) comes beside the manifest. C(held) is what the host keeps back, each with why. C(retires) are older kernels
-      that go because only so many are kept, C(reboots) packages after which their vendor suggests a reboot, C(stays)
-      what a rollback leaves.
+    - C(also) comes beside the manifest. C(held) is what the host keeps back, each with why. C(retires) are older
+      kernels that go because only so many are kept, C(reboots) packages after which their vendor suggests a reboot,
+      C(stays) what a rollback leaves.
   returned: when it was asked
   type: dict
   sample:
