@@ -106,11 +106,11 @@ data_file:
 standing:
   description:
     - What the report says, as data. C(assets) by state, C(without_plan), and for each of C(plans) its assets with what
-      waits and what was installed, C(waits) (what waits for what) and C(time_to_patch) by class; C(rollouts) as
+      waits, what is owed and what was installed, C(waits) (what waits for what) and C(time_to_patch) by class; C(rollouts) as
       M(msp.ops.rollout) tells them; C(history), every attempt on every asset.
   returned: success
   type: dict
-  sample: {assets: {in time: 5, waived: 0, late: 1, unknown: 0}, without_plan: []}
+  sample: {assets: {in time: 4, waived: 0, owed: 1, late: 1, unknown: 0}, without_plan: []}
 error:
   description: Code, expected, found and action of the error.
   returned: failure

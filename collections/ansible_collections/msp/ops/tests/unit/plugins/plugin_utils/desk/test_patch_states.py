@@ -217,6 +217,29 @@ def test_what_owes_a_restart_is_not_up_to_date_in_netbox(state: str, word: str) 
     assert patch_states.state_of(OfAsset("device:1", "till", state, "", NOW, (), (), owed=owed)) == word
 
 
+FOUND: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, names.UP_TO_DATE),
+    "a list that may lack updates": ({"blind": ("no security archive is among the sources",)}, names.UNKNOWN),
+    "an old library that runs": ({"reboot": ("libc6 was updated after the last boot",)}, names.WAITING),
+    "a service with replaced files": ({"services": ("docker.service",)}, names.WAITING),
+    "lists that are old today": ({"metadata_days": 8, "days": 4}, names.UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("found", list(FOUND))
+def test_netbox_says_what_a_scan_found_and_nothing_better(store: Store, two: Two, found: str) -> None:
+    values, word = FOUND[found]
+    values = dict(values)
+    day = dt.timedelta(days=1)
+    at, lists = (store.now() - values.pop(name, 0) * day for name in ("days", "metadata_days"))
+    scan = Scan(LAST, "device:3", "srv03", at, "ok", "debian-12", "apt", (), lists, **values)
+    store.record_scans([scan])
+
+    told(store, two, LAST)
+
+    assert by_device(two)[3] == word
+
+
 # How far back it reads
 
 
