@@ -106,8 +106,8 @@ data_file:
 standing:
   description:
     - What the report says, as data. C(assets) by state, C(without_plan), and for each of C(plans) its assets with what
-      waits, what is owed and what was installed, C(waits) (what waits for what) and C(time_to_patch) by class; C(rollouts) as
-      M(msp.ops.rollout) tells them; C(history), every attempt on every asset.
+      waits, what is owed and what was installed, C(waits) (what waits for what) and C(time_to_patch) by class;
+      C(rollouts) as M(msp.ops.rollout) tells them; C(history), every attempt on every asset.
   returned: success
   type: dict
   sample: {assets: {in time: 4, waived: 0, owed: 1, late: 1, unknown: 0}, without_plan: []}
