@@ -2,7 +2,8 @@
 approve, pause, resume or abort, what a person asks of one.
 
 It shows what playbooks/patch_status.yml shows, without Ansible: also while a schedule elsewhere works on them. To ask
-something it needs the evidence store alone: neither NetBox nor an inventory, which may be what is down at night.
+something it needs the evidence store alone: neither NetBox nor an inventory, which may be what is down at night. Where
+NetBox does not answer, it ends in an error, and shows what the store knows: which rollouts there are, and how far.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.patching.watching import Watched
 
 HELP = "how far a customer's patch rollouts are; --follow shows them live; approve, pause, resume or abort one"
 # NetBox and the evidence store are asked anew so often; times on the screen run on every second.
 SECONDS = 15.0
+# The errors of which the store knows nothing.
+OF_NETBOX = "MSP-REG-"
 ACTIONS = ("approve", "pause", "resume", "abort")
 
 
@@ -64,16 +69,21 @@ def main(arguments: Sequence[str]) -> int:
         return int(end.code or 0)
     if options.action:
         return _ask(options)
-    with _looking(options.customer, options.language) as look:
-        seen = look()
-        if options.json:
-            print(json.dumps(list(seen.rollouts), indent=2, ensure_ascii=False))
-        elif not options.follow:
-            _show(seen)
-        elif sys.stdout.isatty():
-            _draw(seen, look)
-        else:
-            _tell(seen, look)
+    try:
+        with _looking(options.customer, options.language) as look:
+            seen = look()
+            if options.json:
+                print(json.dumps(list(seen.rollouts), indent=2, ensure_ascii=False))
+            elif not options.follow:
+                _show(seen)
+            elif sys.stdout.isatty():
+                _draw(seen, look)
+            else:
+                _tell(seen, look)
+    except MspError as error:
+        if error.code.startswith(OF_NETBOX) and not options.json:
+            print("\n".join(_known(options.customer, options.language)), flush=True)
+        raise
     return 0
 
 
@@ -120,6 +130,20 @@ def _ask(options: argparse.Namespace) -> int:
     print("\n".join(one_line(line) for line in said["summary"]))
     print("It counts from now on. The next run of playbooks/patch.yml or playbooks/patch_scan.yml shows it in NetBox.")
     return 0
+
+
+def _known(customer: str, language: str) -> list[str]:
+    """What the evidence store knows of the open rollouts, with ids and manifests, where NetBox does not answer."""
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+    from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, progress
+    from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress_lines import one_line
+    from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import fold
+    from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
+
+    with Store.open() as store:
+        found = [fold(one.id, events.of(one)) for one in store.rollouts(customer, open_only=True)]
+        said = [one_line(line) for one in found for line in progress.history_lines(one, store.now(), language)]
+    return said or [Words(language)("prep.empty.rollouts")]
 
 
 @contextlib.contextmanager

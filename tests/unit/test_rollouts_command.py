@@ -164,6 +164,25 @@ def opened(store: Store, plan: str = "office", days: int = 0) -> str:
     return stored.id
 
 
+def test_where_netbox_does_not_answer_what_the_store_knows_is_shown_and_it_is_an_error(
+    alone: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def down(*_some: Any, **_more: Any) -> Register:
+        raise MspError("MSP-REG-002", "an answer from NetBox", "nothing", "start it")
+
+    monkeypatch.setattr(Register, "connect", down)
+    rollout = opened(alone)
+    with pytest.raises(MspError) as refused:
+        rollouts.main([CUSTOMER])
+    assert refused.value.code == "MSP-REG-002"
+    said = capsys.readouterr().out
+    assert said.startswith(f"{rollout} (security): planned, 0 of 4 hosts done\n")
+    assert f"manifest: {MANIFEST.hash()}" in said
+    with pytest.raises(MspError):
+        rollouts.main([CUSTOMER, "--json"])
+    assert capsys.readouterr().out == ""  # a program gets all or nothing
+
+
 def last(store: Store, rollout: str) -> events.Event:
     stored = store.rollout(rollout)
     assert stored is not None

@@ -255,6 +255,43 @@ def _moment(said: str | None) -> dt.datetime | None:
 def lines(found: Progress, now: dt.datetime, language: str = ENGLISH) -> list[str]:
     """A rollout in plain lines, where there is no terminal."""
     t = Words(language)
+    said = _stand(found, t)
+    said += [f"  {label}: {words}" for label, words in facts(found, now, t)]
+    return said
+
+
+def history_lines(rollout: Rollout, now: dt.datetime, language: str = ENGLISH) -> list[str]:
+    """The same where nobody can read the plan, of its history alone: no window, no end, and not what is next.
+
+    Times are UTC, for the customer's zone is in the plan.
+    """
+    t = Words(language)
+    found = Progress(
+        rollout=rollout.id,
+        patch_class=rollout.patch_class,
+        manifest=rollout.manifest,
+        state=rollout.state_at(now),
+        side=rollout.side,
+        number=rollout.number,
+        rings=tuple(_ring(rollout, ring, now) for ring in rollout.rings),
+        hosts=tuple(_noticed(rollout)),
+        open_until=None,
+        opens=None,
+        end=None,
+        deadline=rollout.deadline,
+        next=deciding.OVER if rollout.over else "",
+        why="",
+        until=None,
+        undone=rollout.undone,
+        zone=ZoneInfo("UTC"),
+    )
+    said = _stand(found, t)
+    said.append(f"  {t('prog.deadline')}: {clock(found.deadline, found.zone)}")
+    return [*said, f"  {t('prog.manifest')}: {found.manifest}"]
+
+
+def _stand(found: Progress, t: Words) -> list[str]:
+    """The rollout, its rings, and the hosts that a person may want to know of."""
     said = [heading(found, t)]
     width = max((len(ring.name) for ring in found.rings), default=0)
     wide = max((len(t(f"prog.state.{ring.state}")) for ring in found.rings), default=0)
@@ -263,7 +300,6 @@ def lines(found: Progress, now: dt.datetime, language: str = ENGLISH) -> list[st
     said += [f"  {host_line(host, found.zone, t)}" for host in found.hosts[:MOST_NAMED]]
     if len(found.hosts) > MOST_NAMED:
         said.append("  " + t("prog.more_hosts", n=len(found.hosts) - MOST_NAMED))
-    said += [f"  {label}: {words}" for label, words in facts(found, now, t)]
     return said
 
 

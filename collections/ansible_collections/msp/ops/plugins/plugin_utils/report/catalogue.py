@@ -725,6 +725,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "prog.window.opens": ("gaat open om {at}, over {time}", "opens at {at}, in {time}"),
     "prog.window.none": ("er gaat geen venster meer open", "none opens any more"),
     "prog.end": ("waarschijnlijk klaar", "likely done"),
+    "prog.manifest": ("manifest", "manifest"),
     "prog.deadline": ("uiterlijk", "deadline"),
     "prog.next": ("hierna", "next"),
     "prog.quoted": ("{what} (vastgelegd: {why})", "{what} (recorded: {why})"),

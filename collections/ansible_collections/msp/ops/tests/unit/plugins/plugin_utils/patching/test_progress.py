@@ -19,6 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import (
     ORDER,
     Progress,
     as_dict,
+    history_lines,
     host_state,
     lines,
     of,
@@ -88,6 +89,18 @@ def test_what_waits_says_for_what_and_until_when() -> None:
     assert found.open_until == EVENING + 3 * HOUR
     closed = now_of(APPROVED, now=NOON)
     assert (closed.open_until, closed.opens, closed.next, closed.until) == (None, EVENING, "window", EVENING)
+
+
+def test_where_nobody_can_read_the_plan_the_history_alone_is_told_and_nothing_is_promised() -> None:
+    assert history_lines(rollout(*AT_WORK), AFTER) == [
+        "r1 (security): active, 1 of 4 hosts done",
+        "  pilot  complete  1 patched",
+        "  broad  active    1 at work, 1 waiting, 1 lost",
+        "  db1: lost since 2026-06-11 20:00 UTC: no answer",
+        "  db2: at work since 2026-06-11 20:00 UTC",
+        "  deadline: 2026-06-23 12:00 UTC",
+        f"  manifest: {rollout(*AT_WORK).manifest}",
+    ]
 
 
 def test_the_end_is_reckoned_with_what_hosts_took_so_far() -> None:
