@@ -240,7 +240,8 @@ class _Book:
         last: dict[str, str] = {}
         for one in results:
             rollout, outcome = one.past.rollout, one.event.result.outcome
-            mine, installed = found[rollout], []
+            mine = found[rollout]
+            installed: list[Item] = []
             if outcome in (states.PATCHED, states.OWED):
                 installed = list(self._installed(one))
                 for item in installed:
