@@ -49,9 +49,7 @@ def _fitting_ones(free: list[Package], held: frozenset[str], states: States, man
         asked += 1
         if asked > MOST_ASKED:
             raise TooMany
-        found = manager.simulate([manager.named(one) for one in packages], states)
-        # What is gone is another reason, with words of its own.
-        return bool(found.gone) or _leaves(found, held)
+        return _leaves(manager.simulate([manager.named(one) for one in packages], states), held)
 
     try:
         return fitting(goes, [], free)
@@ -60,7 +58,7 @@ def _fitting_ones(free: list[Package], held: frozenset[str], states: States, man
 
 
 def _leaves(found: Simulation, held: frozenset[str]) -> bool:
-    """Whether it works, and leaves what is held as it is."""
+    """Whether it works, and leaves what is held as it is. What is gone is another reason, and no error here."""
     return not (found.error or found.removes or any(move.key in held for move in found.installs))
 
 

@@ -23,7 +23,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.request i
 
 
 class MadeManager(Manager):
-    """installed: versions by key. brings: what comes along with a target. bad: targets that cannot be, each with why.
+    """installed: versions by key. brings: what comes along with a target; drives_out: what goes; bad: why it cannot be.
 
     gone: targets that no archive has. held: as kept_back() says it. on: called with the name of what begins.
     """
@@ -38,7 +38,7 @@ class MadeManager(Manager):
         self.bad: dict[str, str] = {}
         self.gone: set[str] = set()
         self.held: dict[str, str] = {}
-        self.removes: tuple[str, ...] = ()
+        self.drives_out: dict[str, str] = {}
         self.reboots: list[str] = []
         self.done: list[str] = []
         self.asked: list[list[str]] = []
@@ -82,7 +82,10 @@ class MadeManager(Manager):
         for target in targets:
             key, _equals, version = target.partition("=")
             moves += [Move(key, self.installed.get(key), version, "Made:main"), *self.brings.get(target, ())]
-        return Simulation(tuple(dict.fromkeys(moves)), removes=self.removes)
+        return Simulation(
+            tuple(dict.fromkeys(moves)),
+            removes=tuple(self.drives_out[one] for one in targets if one in self.drives_out),
+        )
 
     def refresh(self) -> Output:
         self.on("refresh")

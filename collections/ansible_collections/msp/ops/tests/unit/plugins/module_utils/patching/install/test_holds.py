@@ -56,6 +56,15 @@ def test_what_would_move_or_remove_the_held_one_is_left_out() -> None:
     assert [one.name for one in found.needed] == ["a", "d", "e", "f"]
 
 
+def test_what_would_drive_out_the_held_one_is_left_out() -> None:
+    asked = manager(b="hold")
+    asked.drives_out = {"c:all=2": "b"}
+
+    found = holds.sort_out(Todo(PACKAGES), {}, asked, {})
+
+    assert found.left_out == ("b:all: hold", "c:all: needs what is held")
+
+
 def test_what_no_source_has_is_left_out_where_the_caller_says_so() -> None:
     why = holds.lacking(PACKAGES, ["c:all=2"], manager())
 
