@@ -81,7 +81,7 @@ def machine_id(host: Host) -> str:
 def _reboot(host: Host, manager: str, booted: float | None) -> dict:
     """Of what is installed already, as the audit measures it.
 
-    With apt also what the running system keeps in an older version: Debian's packages leave no mark of it by themselves.
+    With apt also what the running system has in an older version: Debian's packages leave no mark of it by themselves.
     """
     kind = virtualisation.collect(host)["type"]
     rpms = packages.collect(host)[1] if manager == "dnf" else []
