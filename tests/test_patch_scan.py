@@ -251,6 +251,8 @@ def test_a_scan_writes_nothing_on_the_host_and_the_store_has_it_whole(made: Host
     assert "diff" not in again
     scan = made.recorded()[1]
     assert scan.updates is not None
+    assert (scan.machine_id, scan.blind) == (made.sh("cat /etc/machine-id").strip(), ())
+    assert scan.booted_at is not None and scan.booted_at < scan.at
     assert {one.update.name: one.patch_class for one in scan.updates} == {
         name: row["class"] for name, row in by_name(first).items()
     }
@@ -374,6 +376,9 @@ def test_a_host_with_one_source_unfetched_or_without_a_security_archive_is_warne
         f"the source file:{ON_HOST}/dists/security was never fetched, or its lists were removed: nothing of it counts"
         in (found["scan_warnings"])
     )
+    blind = made.recorded()[1].blind
+    assert [sentence for sentence in blind if "never fetched" in sentence]
+    assert [sentence for sentence in blind if "no security archive" in sentence]
     assert by_name(found)["lab-plain"]["security"] is None
     assert by_name(found)["lab-plain"]["class"] == "security"
 
@@ -391,6 +396,7 @@ def test_a_database_that_dpkg_left_broken_is_told_and_holds_everything(made: Hos
 
     assert found["outcome"] == "ok"
     assert any(warning.startswith("dpkg: ") and "lab-current" in warning for warning in found["scan_warnings"])
+    assert any(sentence.startswith("dpkg: ") for sentence in made.recorded()[1].blind)
     stays = {name: row["held"] for name, row in by_name(found).items()}
     assert {name for name, why in stays.items() if why == "broken database"} >= {
         "lab-plain",
