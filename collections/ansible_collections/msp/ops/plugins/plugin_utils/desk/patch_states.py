@@ -198,7 +198,7 @@ def states(store: Store, register: Register, customer: Customer, *, check: bool)
 def past_of(store: Store, slug: str, since: dt.datetime) -> list[Past]:
     """The rollouts of a customer in which something can have happened from then on; the others are not read."""
     known = sound(store.rollouts(slug, going_on_since=since))
-    return [Past(stored.id, tuple(events.of(stored)), manifest) for stored, manifest in known]
+    return [Past(stored.id, tuple(events.of(stored)), manifest, stored.plan) for stored, manifest in known]
 
 
 def _written(

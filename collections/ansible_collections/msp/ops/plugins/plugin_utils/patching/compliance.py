@@ -61,11 +61,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A rollout of the customer, over or not: its events, oldest first, and what it installs."""
+    """A rollout of the customer, over or not: its events, oldest first, what it installs, and of which plan it is."""
 
     rollout: str
     events: tuple[Event, ...]
     manifest: Manifest
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True)

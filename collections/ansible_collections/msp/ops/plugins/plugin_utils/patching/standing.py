@@ -28,19 +28,25 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import HostEnded, Planned, Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Key
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import Progress, as_dict
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Manifest
 
 # What an update waits for: Wait.kind. In the order in which they are told.
-IN_ROLLOUT, NEXT_RUN, DEFERRED, HELD, EXCLUDED, NEVER, NOT_KNOWN = WAITS = (
+IN_ROLLOUT, NEXT_RUN, GIVEN_UP, DEFERRED, HELD, EXCLUDED, NEVER, NOT_KNOWN = WAITS = (
     "rollout",
     "next run",
+    "given up",
     "deferred",
     "held",
     "excluded",
     "never",
     "not known",
 )
+
+
+# The versions that nothing tries again by itself, each with why (planning.given_up).
+GivenUp = Mapping[Key, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Wait:
     """Updates of one class that wait for the same thing. kind is one of WAITS; updates are packages, assets names.
 
     rollout is the one they are in; until is when that may begin which they wait for; what are the words of the package
-    manager, or of the exclusion, each once. deadline is the earliest of theirs.
+    manager, of the exclusion, or why they were given up, each once. deadline is the earliest of theirs.
     """
 
     kind: str
@@ -146,12 +152,17 @@ def standing(
     *,
     since: dt.datetime,
     now: dt.datetime,
+    given_up: Mapping[str, GivenUp] | None = None,
 ) -> Standing:
-    """How a customer stands now. past are the customer's rollouts, over or not."""
+    """How a customer stands now. past are the customer's rollouts, over or not; given_up what they gave up, by plan."""
+    gave_up = given_up or {}
     return Standing(
         now,
         since,
-        tuple(OfPlan(plan, found, tuple(waits(plan, found, under_way, now))) for plan, found in plans),
+        tuple(
+            OfPlan(plan, found, tuple(waits(plan, found, under_way, now, gave_up.get(plan.name, {}))))
+            for plan, found in plans
+        ),
         tuple(one.progress for one in under_way),
         tuple(attempt for attempt in attempts(past) if since <= attempt.at <= now),
         tuple(without),
@@ -159,10 +170,12 @@ def standing(
     )
 
 
-def waits(plan: Plan, found: Compliance, under_way: Sequence[UnderWay], now: dt.datetime) -> Iterator[Wait]:
+def waits(
+    plan: Plan, found: Compliance, under_way: Sequence[UnderWay], now: dt.datetime, given_up: GivenUp
+) -> Iterator[Wait]:
     """What waits for what, put together by class and by what is waited for."""
     groups: dict[tuple[Any, ...], list[tuple[OfAsset, Item]]] = defaultdict(list)
-    waiting = _Waiting(plan, under_way, now)
+    waiting = _Waiting(plan, under_way, now, given_up)
     for asset in found.of_assets:
         for item in asset.waiting:
             groups[waiting.for_what(asset, item)].append((asset, item))
@@ -170,7 +183,7 @@ def waits(plan: Plan, found: Compliance, under_way: Sequence[UnderWay], now: dt.
     for kind, patch_class, rollout, until in order:
         items = groups[kind, patch_class, rollout, until]
         deadlines = [item.deadline for _asset, item in items if item.deadline is not None and item.state != WAIVED]
-        words = {word for _asset, item in items if (word := _what(item))}
+        words = {word for asset, item in items if (word := waiting.words(kind, asset, item))}
         yield Wait(
             kind,
             patch_class,
@@ -183,18 +196,11 @@ def waits(plan: Plan, found: Compliance, under_way: Sequence[UnderWay], now: dt.
         )
 
 
-def _what(item: Item) -> str:
-    """The words of who keeps an update back: the plan's exclusion, or the package manager."""
-    if item.exclusion is not None:
-        return f"{item.exclusion.reason} ({item.exclusion.owner})"
-    return item.held
-
-
 class _Waiting:
     """What is waited for: the rollouts under way, and the moments of the plan. One moment is computed once."""
 
-    def __init__(self, plan: Plan, under_way: Sequence[UnderWay], now: dt.datetime) -> None:
-        self.plan, self.under_way, self.now = plan, under_way, now
+    def __init__(self, plan: Plan, under_way: Sequence[UnderWay], now: dt.datetime, given_up: GivenUp) -> None:
+        self.plan, self.under_way, self.now, self.given_up = plan, under_way, now, given_up
         self.moments: dict[tuple[str, dt.datetime], dt.datetime | None] = {}
 
     def for_what(self, asset: OfAsset, item: Item) -> tuple[str, str, str, dt.datetime | None]:
@@ -208,15 +214,32 @@ class _Waiting:
             return HELD, name, "", None
         if (rollout := next((one for one in self.under_way if one.has(asset, item)), None)) is not None:
             return IN_ROLLOUT, name, rollout.progress.rollout, rollout.progress.until
-        begin = self._begin(name, item.since or self.now)
+        if _key(asset, item) in self.given_up:
+            return GIVEN_UP, name, "", None
+        return self._by_the_plan(name, item.since or self.now)
+
+    def _by_the_plan(self, name: str, since: dt.datetime) -> tuple[str, str, str, dt.datetime | None]:
+        begin = self._begin(name, since)
         if begin is None:
             return NEVER, name, "", None
         return (NEXT_RUN, name, "", None) if begin <= self.now else (DEFERRED, name, "", begin)
+
+    def words(self, kind: str, asset: OfAsset, item: Item) -> str:
+        """The words of who keeps an update back: why it was given up, the plan's exclusion, or the package manager."""
+        if kind == GIVEN_UP:
+            return self.given_up[_key(asset, item)]
+        if item.exclusion is not None:
+            return f"{item.exclusion.reason} ({item.exclusion.owner})"
+        return item.held
 
     def _begin(self, name: str, since: dt.datetime) -> dt.datetime | None:
         if (name, since) not in self.moments:
             self.moments[name, since] = windows.installable_from(self.plan, name, since)
         return self.moments[name, since]
+
+
+def _key(asset: OfAsset, item: Item) -> Key:
+    return asset.platform, item.package, item.architecture, item.after
 
 
 def attempts(past: Iterable[Past]) -> list[Attempt]:

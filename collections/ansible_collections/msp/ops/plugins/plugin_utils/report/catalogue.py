@@ -880,6 +880,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.counted": ("{n}: {names}", "{n}: {names}"),
     "prep.wait.rollout": ("De ronde die loopt", "The rollout under way"),
     "prep.wait.next_run": ("Een nieuwe ronde", "A new rollout"),
+    "prep.wait.given_up": (
+        "Een mens: het is teruggezet of gestopt",
+        "A person: it was taken back or stopped",
+    ),
     "prep.wait.deferred": ("De afgesproken wachttijd", "The agreed wait"),
     "prep.wait.held": ("Het apparaat houdt het zelf tegen", "The machine itself keeps it back"),
     "prep.wait.excluded": ("Niets: het blijft zo, zoals afgesproken", "Nothing: it stays as it is, as agreed"),

@@ -125,6 +125,22 @@ def test_a_report_joins_netbox_and_the_store_and_says_it_three_times(made: Made)
     assert made.netbox.written == []
 
 
+def test_what_somebody_stopped_waits_for_a_person(made: Made) -> None:
+    stored = made.store.rollout(made.rollout)
+    assert stored is not None
+    asked = events.AbortAsked(made.now, "anna", "the maker sends another")
+    for number, event in enumerate((asked, events.Aborted(made.now, ("srv02.x",))), len(stored.events) + 1):
+        made.store.append_event(made.rollout, number, events.stored(event), 0)
+    made.report()
+    (plan,) = json.loads((made.folder / SLUG / "patch-report.json").read_text())["plans"]
+    (wait,) = plan["waits"]
+    assert (wait["kind"], wait["updates"], wait["what"]) == (
+        "given up",
+        ["openssl"],
+        [f"{made.rollout} with it was aborted by anna"],
+    )
+
+
 def test_a_second_report_of_the_same_changes_nothing(made: Made) -> None:
     assert made.report().as_dict()["changed"]
     again = made.report()

@@ -54,10 +54,23 @@ def test_what_waits_for_what() -> None:
 
 def test_what_is_due_and_in_no_rollout_waits_for_a_new_one_and_what_never_comes_for_nothing() -> None:
     of_plan = made().plans[0]
-    found = tuple(waits(of_plan.plan, of_plan.compliance, [], NOW))
+    found = tuple(waits(of_plan.plan, of_plan.compliance, [], NOW, {}))
     assert of(standings.NEXT_RUN, found).updates == ("linux-image-amd64", "openssl")
     never = made(**{"batches.monthly": {"rule": "FREQ=DAILY;UNTIL=20260101", "start": "2025-12-31T12:00"}})
     assert of(standings.NEVER, never.plans[0].waits).updates == ("tzdata",)
+
+
+def test_what_was_given_up_waits_for_a_person_and_not_for_a_new_rollout() -> None:
+    of_plan = made().plans[0]
+    why = "r7 with it was aborted by anna"
+    given_up = {
+        ("debian-12", "openssl", "amd64", "3.0.17-1~deb12u2"): why,
+        ("debian-12", "openssl", "amd64", "9"): "r8",
+    }
+    found = tuple(waits(of_plan.plan, of_plan.compliance, [], NOW, given_up))
+    given = of(standings.GIVEN_UP, found)
+    assert (given.updates, given.what) == (("openssl",), (why,))
+    assert of(standings.NEXT_RUN, found).updates == ("linux-image-amd64",)
 
 
 def test_every_update_that_waits_waits_for_one_thing() -> None:
