@@ -151,10 +151,10 @@ class Desk:
         return [self.manager.named(package) for package in what.needed]
 
     def _with_debts(self, plan: dict, last: Attempt | None) -> dict:
-        """The plan, with what an earlier attempt left to a reboot; unless somebody has made one since."""
+        """The plan, with what an earlier attempt left to a reboot; unless one was made, by it or by somebody since."""
         status = last.read(STATUS) if last and _open(last) else None
         kept = last.read(REQUEST) if last and status else None
-        if not status or not kept or "boot" not in status:
+        if not status or not kept or "boot" not in status or status.get("reboot", {}).get("proved"):
             return plan
         if identity.another_boot(status["boot"], identity.boot(self.host)):
             return dict(plan, rebooted=not plan["installs"])

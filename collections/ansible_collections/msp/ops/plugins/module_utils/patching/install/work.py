@@ -133,7 +133,8 @@ class Work:
         return began or not asked.isdisjoint(self._moved())
 
     def _finish_only(self) -> bool:
-        return self.attempt.has(FINISH)
+        """Whether the rollout was stopped. The way back is what a stopped one does: it goes on to its end."""
+        return not self.back and self.attempt.has(FINISH)
 
     def _hindered(self) -> str:
         """What keeps the work from beginning anything more; empty: nothing."""

@@ -311,6 +311,37 @@ def test_the_way_back_of_which_the_reboot_is_late_is_rolled_back_and_owes_it(bed
     assert (result["outcome"], result["owed"]) == ("rolled back", ["reboot: libc6:amd64 was moved"])
 
 
+@pytest.mark.parametrize(("proved", "again"), [(False, True), (True, False)])
+def test_a_reboot_that_was_made_before_a_check_failed_is_not_made_once_more(
+    bed: Bed, proved: bool, again: bool
+) -> None:
+    owing(bed)
+    status, kept = bed.attempt().read(STATUS) or {}, bed.attempt().read("request.json") or {}
+    status.update(outcome="failed", reboot={**status["reboot"], "proved": proved})
+    kept["plan"]["reboots"] = ["firmware"]
+    bed.attempt().write(STATUS, status)
+    bed.attempt().write("request.json", kept)
+    bed.manager.reboots = []
+
+    assert bed.ask("start")["state"] == "working"
+
+    assert (bed.work()["phase"] == "rebooting") is again
+
+
+def test_the_way_back_of_a_stopped_rollout_goes_on_to_its_end(bed: Bed) -> None:
+    assert bed.ask("start", reboot="never")["state"] == "working"
+    bed.work()
+    assert bed.ask("rollback", reboot="never")["state"] == "working"
+    in_the_middle(bed, "download", lambda: power_off(bed, {}))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+
+    assert bed.ask("look", finish_only=True)["state"] == "working"
+
+    assert bed.work("repair")["outcome"] == "rolled back"
+    assert bed.manager.installed == {"libc6:amd64": "1", "shop:all": "1", "postgresql:all": "1"}
+
+
 def test_what_was_stopped_before_anything_was_installed_installs_nothing(bed: Bed) -> None:
     """Cut off while it downloaded; a look that may only finish takes it up, and finds nothing that was begun."""
     assert bed.ask("start")["state"] == "working"
