@@ -35,7 +35,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import W
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, Plan
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions, packages
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     CLASSES,
     EMERGENCY,
@@ -261,7 +261,7 @@ class _Rounds:
             self.tick.at,
             unwell=found.unwell,
             silent=found.silent,
-            packages={f"{entry.name}:{entry.architecture}" for entry in one.manifest.entries},
+            packages=packages(one.manifest),
         )
         if one.history.decided(event):
             self.wrote = True

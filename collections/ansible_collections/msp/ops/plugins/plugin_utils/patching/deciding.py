@@ -175,8 +175,8 @@ def verdict(
     """What a gate says, once the hosts that Judge named were checked. A host that was not checked must be in silent.
 
     now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
-    the hosts whose checks failed and silent those that gave no answer, each with why. packages are the manifest's, by
-    "name:architecture": which of them no host has proved so far is said.
+    the hosts whose checks failed and silent those that gave no answer, each with why. packages are the manifest's
+    (portion.packages): which of them no host has proved so far is said.
     """
     (found,) = (one for one in rollout.rings if one.name == ring)
     counts = gate.count(rollout.of(found), unwell, silent)
@@ -192,8 +192,9 @@ def _unproved(rollout: Rollout, doubtful: Container[str], packages: Iterable[str
     results = [one.result for one in rollout.hosts.values() if one.proves and one.name not in doubtful]
     if any(result is None or (result.there is None and not result.after) for result in results):
         return []
-    there = {package for one in results if one is not None for package in (*one.after, *(one.there or ()))}
-    return sorted(set(packages) - there)
+    proved = {package for one in results if one is not None for package in (*one.after, *(one.there or ()))}
+    proved |= {f"{package} {version}" for one in results if one is not None for package, version in one.after.items()}
+    return sorted(set(packages) - proved)
 
 
 def only_finish(rollout: Rollout, plan: Plan | None, host: Host, now: dt.datetime, world: World) -> bool:

@@ -9,6 +9,7 @@ itself does not hold back, and what comes from where the host has its packages f
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -98,6 +99,16 @@ class Portions:
         # Of two lines of one package only one can be meant, and where nothing waits neither is.
         stays |= {package: "nothing of it waits there" for package in kind.several if package not in listed}
         return stays
+
+
+def packages(manifest: Manifest) -> list[str]:
+    """What a manifest brings, for a gate: "name:architecture", with the version where there is more than one of it."""
+    counted = Counter((entry.platform, *_package(entry)) for entry in manifest.entries)
+    return [
+        f"{entry.name}:{entry.architecture}"
+        + (f" {entry.version}" if counted[entry.platform, *_package(entry)] > 1 else "")
+        for entry in manifest.entries
+    ]
 
 
 def _kind(entries: tuple[Entry, ...], exclusions: tuple[Exclusion, ...]) -> _Kind:

@@ -51,6 +51,8 @@ class Desk:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.content: dict[str, Any] | None = CONTENT
+        self.members: tuple[Member, ...] = MEMBERS
+        self.setting = SETTING
         self.down = False
 
     @contextlib.contextmanager
@@ -61,7 +63,7 @@ class Desk:
         yield None
 
     def plans(self, *_arguments: object) -> Assignment:
-        return assign((member, {"msp_patch_plan": self.content} if self.content else {}) for member in MEMBERS)
+        return assign((member, {"msp_patch_plan": self.content} if self.content else {}) for member in self.members)
 
     def waits(self, name: str = "openssl", version: str = "2", patch_class: str = "security") -> None:
         update = Update(name, "amd64", "1", version, "Lab/main", True)
@@ -71,8 +73,14 @@ class Desk:
             for asset, host in HOSTS.items()
         )
 
+    def scanned(self, asset: str, *updates: Judged, **more: Any) -> None:
+        """One host's own scan, as of now."""
+        values = {"platform": "debian-12", "manager": "apt", "updates": updates, "metadata_at": NOW, **more}
+        at = values.pop("at", None) or self.store.now()
+        self.store.record_scans([Scan(SLUG, asset, HOSTS[asset], at, "ok", **values)])
+
     def round(self, tick: Tick | None = None, answers: Answers | None = None, *, last: bool = False) -> Round:
-        setting = replace(SETTING, last=last)
+        setting = replace(self.setting, last=last)
         return rollouts.round_of(self.store, self.netbox, setting, tick, answers or {})
 
     def tick(self, answer: Callable[[str, str], Mapping[str, Any] | None]) -> Round:
@@ -123,3 +131,28 @@ def well(host: str, operation: str) -> Mapping[str, Any]:
 def asked(action: str, reason: str = "so", **more: str) -> dict[str, str]:
     """What a person asks, as msp.ops.rollout has it."""
     return {"customer": SLUG, "action": action, "rollout": "", "by": "anna", "reason": reason, "manifest": "", **more}
+
+
+def update(name: str, version: str = "2", patch_class: str = "security", **more: Any) -> Judged:
+    """Something that waits on a host."""
+    values = {"origin": "Lab/main", **more}
+    found = Update(name, "amd64", "1", version, values.pop("origin"), patch_class != "routine", **values)
+    return Judged(found, patch_class, "high", "vendor", "")
+
+
+def two_classes(desk: Desk) -> None:
+    """An emergency and a routine update for each host, and as many hosts at once as there are."""
+    desk.content = data(
+        **{
+            **{"automatic": True, "windows.night": ALWAYS, "classes.routine.deferral": "0d"},
+            **{"rings.0.soak": "0m", "rings.0.emergency_soak": "0m"},
+            "rates": {"at_once": 9, "most_failures": 3, "most_lost": 3},
+        }
+    )
+    del desk.content["classes"]["routine"]["batch"], desk.content["batches"]
+    urgent = Judged(Update("openssl", "amd64", "1", "2", None, True), "emergency", "critical", "vendor", "")
+    common = Judged(Update("tzdata", "all", "1", "2", None, False), "routine", "low", "vendor", "")
+    desk.store.record_scans(
+        Scan(SLUG, asset, host, desk.store.now(), "ok", "debian-12", "apt", (urgent, common), NOW)
+        for asset, host in HOSTS.items()
+    )

@@ -32,6 +32,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.desk.made_desk 
     TWO,
     Desk,
     asked,
+    two_classes,
     well,
 )
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
@@ -281,24 +282,6 @@ def test_a_verdict_is_of_the_moment_at_which_the_hosts_were_asked(desk: Desk, mo
 
     assert desk.rollout().rings[0].state == "complete"
     assert desk.rollout().rings[0].completed == asked_at.tick.at
-
-
-def two_classes(desk: Desk) -> None:
-    """An emergency and a routine update for each host, and as many hosts at once as there are."""
-    desk.content = data(
-        **{
-            **{"automatic": True, "windows.night": ALWAYS, "classes.routine.deferral": "0d"},
-            **{"rings.0.soak": "0m", "rings.0.emergency_soak": "0m"},
-            "rates": {"at_once": 9, "most_failures": 3, "most_lost": 3},
-        }
-    )
-    del desk.content["classes"]["routine"]["batch"], desk.content["batches"]
-    urgent = Judged(Update("openssl", "amd64", "1", "2", None, True), "emergency", "critical", "vendor", "")
-    common = Judged(Update("tzdata", "all", "1", "2", None, False), "routine", "low", "vendor", "")
-    desk.store.record_scans(
-        Scan(SLUG, asset, host, desk.store.now(), "ok", "debian-12", "apt", (urgent, common), NOW)
-        for asset, host in HOSTS.items()
-    )
 
 
 def test_a_host_is_asked_one_thing_a_round_so_that_no_answer_is_taken_for_another(desk: Desk) -> None:

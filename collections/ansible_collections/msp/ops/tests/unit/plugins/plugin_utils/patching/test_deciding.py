@@ -432,6 +432,8 @@ def test_a_gate_says_which_packages_no_host_has_proved_yet() -> None:
     assert why(some) == "1 of 1 are well; no host has proved nginx:amd64 yet"
     assert why(ended("till", there=("openssl:amd64", "nginx:amd64"))) == "1 of 1 are well"
     assert why(ended("till")) == "1 of 1 are well"  # it did not tell
+    packages = ("openssl:amd64 1", "openssl:amd64 2")
+    assert why(some) == "1 of 1 are well; no host has proved openssl:amd64 1 yet"
 
 
 # A reboot that is owed

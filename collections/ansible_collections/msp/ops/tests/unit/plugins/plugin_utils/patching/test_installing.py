@@ -146,6 +146,20 @@ def test_a_host_that_runs_on_after_it_was_asked_to_reboot_has_failed() -> None:
     assert "MSP-PAT-121" in found["result"]["reason"]
 
 
+def test_what_is_owed_held_and_there_is_read_and_handed_on() -> None:
+    told = {"owed": ["restart docker.service"], "held": ["nginx:amd64: hold"], "there": ["openssl:amd64"]}
+    found = installing.result_of("h", "device:1", {**SAID, **told})
+    assert (found.owed, found.held, found.there) == (
+        ("restart docker.service",),
+        ("nginx:amd64: hold",),
+        ("openssl:amd64",),
+    )
+    assert installing.returned(installing.plain(found)) == found
+    silent = installing.result_of("h", "device:1", SAID)
+    assert (silent.owed, silent.held, silent.there) == ((), (), None)
+    assert installing.returned(installing.plain(silent)) == silent
+
+
 def test_a_result_is_read_with_its_host() -> None:
     found = installing.plain(installing.result_of("h", "device:1", SAID))
 

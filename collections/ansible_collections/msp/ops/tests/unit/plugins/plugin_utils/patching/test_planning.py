@@ -40,7 +40,8 @@ HOSTS = {"device:1": "ws01.bakkerij-jansen", "device:2": "srv01.bakkerij-jansen"
 
 
 def waits(name: str = "openssl", candidate: str = "3.0.17", patch_class: str = "security", **more: Any) -> Judged:
-    update = Update(name, "amd64", more.pop("installed", "3.0.14"), candidate, "Lab/main", True, **more)
+    installed, origin = more.pop("installed", "3.0.14"), more.pop("origin", "Lab/main")
+    update = Update(name, "amd64", installed, candidate, origin, True, **more)
     return Judged(update, patch_class, "high", "vendor", "")
 
 
@@ -276,3 +277,95 @@ def test_what_rollouts_left_on_an_asset_after_its_scan_waits_no_more_and_what_we
     }
     assert left(([*both, ended(PILOT, "rolled back")], first)) == {BROAD.key: two}
     assert left(([planned, ended(PILOT, "patched", NOW - HOUR), ended(BROAD, "failed")], first)) == {}
+
+
+# What was given up
+
+OPENSSL = Manifest.of([Entry("debian-12", "openssl", "amd64", "3.0.17")])
+KEY = ("debian-12", "openssl", "amd64", "3.0.17")
+ABORTED = (events.AbortAsked(NOW, "anna", "so"), events.Aborted(NOW))
+ENDS: dict[str, tuple[list[tuple[str, str, tuple[events.Event, ...], Manifest]], str]] = {
+    "aborted": ([("office", "r1", ABORTED, OPENSSL)], "r1 with it was aborted by anna"),
+    "rolled back": ([("office", "r1", (events.RolledBack(NOW, ()),), OPENSSL)], "r1 with it was rolled back"),
+    "of another plan": ([("shop", "r1", ABORTED, OPENSSL)], ""),
+    "expired": ([("office", "r1", (events.Expired(NOW),), OPENSSL)], ""),
+    "open": ([("office", "r1", (), OPENSSL)], ""),
+    "aborted, and tried again since": ([("office", "r2", (), OPENSSL), ("office", "r1", ABORTED, OPENSSL)], ""),
+}
+
+
+@pytest.mark.parametrize("name", list(ENDS))
+def test_what_the_last_rollout_with_it_gave_up(name: str) -> None:
+    past, why = ENDS[name]
+    assert planning.given_up("office", past) == ({KEY: why} if why else {})
+
+
+def test_what_was_given_up_is_not_due_whatever_else_is_until_its_version_changes() -> None:
+    one = scan(BROAD, waits(), waits("nginx"))
+    gave_up = planning.given_up("office", ENDS["aborted"][0])
+
+    (found,) = planning.due(PLAN, MEMBERS, {one.asset: one}, {}, NOW, without=gave_up)
+    assert [entry.name for entry in found.manifest.entries] == ["nginx"]
+    newer = scan(BROAD, waits(candidate="3.0.18"))
+    (found,) = planning.due(PLAN, MEMBERS, {newer.asset: newer}, {}, NOW, without=gave_up)
+    assert [entry.version for entry in found.manifest.entries] == ["3.0.18"]
+
+    said = planning.still_waiting(PLAN, MEMBERS, {one.asset: one}, NOW, since={}, keys=gave_up)
+    assert said == ["openssl 3.0.17: r1 with it was aborted by anna"]
+    assert planning.still_waiting(PLAN, MEMBERS, {newer.asset: newer}, NOW, since={}, keys=gave_up) == []
+    assert [planning.asked_for(KEY, (pattern,)) for pattern in ("openssl", "open*", "nginx")] == [True, True, False]
+
+
+def test_what_another_rollout_has_is_not_due_in_any_version() -> None:
+    scans = {one.asset: one for one in (scan(BROAD, waits(), waits("nginx")), scan(PILOT, waits(candidate="3.0.16")))}
+    (found,) = planning.due(PLAN, MEMBERS, scans, {}, NOW, besides={KEY[:3]})
+    assert [entry.name for entry in found.manifest.entries] == ["nginx"]
+
+
+def test_what_ran_out_of_time_is_planned_at_once_and_what_is_complete_a_day_later() -> None:
+    (found,) = due(scan(BROAD, waits()))
+    first = events.Planned(NOW, "security", found.manifest.hash(), NOW, (), "anna")
+
+    def why(end: events.Event, now: dt.datetime = NOW + HOUR, *, asked: bool = False) -> str:
+        return planning.not_again(found, "office", [("office", [first, end], "r1")], now, asked=asked)
+
+    assert why(events.Expired(NOW)) == ""
+    assert "left undone is tried again from" in why(events.Completed(NOW))
+    assert why(events.Completed(NOW), NOW + DAY) == ""
+    assert "by itself" in why(events.RolledBack(NOW, ()))
+    assert why(events.RolledBack(NOW, ()), asked=True) == ""
+
+
+# Packages of more than one source
+
+MIXED = (
+    scan(PILOT, waits("nginx", "1.26.1-1", origin="nginx/stable")),
+    scan(BROAD, waits("nginx", "1.22.1-9+deb12u2", origin="Debian/bookworm")),
+)
+
+
+def test_of_one_package_from_two_sources_both_versions_are_frozen() -> None:
+    (found,) = due(*MIXED)
+    assert [entry.version for entry in found.manifest.entries] == ["1.22.1-9+deb12u2", "1.26.1-1"]
+    same = scan(BROAD, waits("nginx", "1.26.1-1", origin="mirror/stable"))
+    (found,) = due(MIXED[0], same)
+    assert [entry.version for entry in found.manifest.entries] == ["1.26.1-1"]
+
+
+def test_a_newer_version_from_another_source_supersedes_nothing() -> None:
+    debian = Manifest.of([Entry("debian-12", "nginx", "amd64", "1.22.1-9+deb12u2", "Debian/bookworm")])
+    assert planning.superseding(debian, due(*MIXED), MIXED) == ""
+    newer = scan(BROAD, waits("nginx", "1.22.1-9+deb12u3", origin="Debian/bookworm"))
+    assert planning.superseding(debian, due(newer), [newer]) == "nginx 1.22.1-9+deb12u3"
+    both = due(*MIXED)[0].manifest
+    assert planning.superseding(both, due(MIXED[0], newer), [MIXED[0], newer]) == "nginx 1.22.1-9+deb12u3"
+    fix = waits("nginx", "1.22.1-9+deb12u3", versions=(Version("1.22.1-9+deb12u2", "Debian/bookworm", False),))
+    security = scan(BROAD, fix, manager="zypper")
+    assert planning.superseding(debian, due(security), [security]) == "nginx 1.22.1-9+deb12u3"
+
+
+def test_a_target_is_the_machine_that_was_scanned() -> None:
+    scans = {"device:2": scan(BROAD, waits(), machine_id="8a1f")}
+    (found,) = due(*scans.values())
+    first = planning.planned(PLAN, found, MEMBERS, HOSTS, scans, now=NOW, by="timer")
+    assert [target.machine_id for ring in first.rings for target in ring.hosts] == ["8a1f"]

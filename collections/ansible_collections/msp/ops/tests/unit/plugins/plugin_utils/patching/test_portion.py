@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portion, Portions
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portion, Portions, packages
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     Entry,
     Judged,
@@ -128,3 +128,8 @@ def test_who_has_nothing_left_is_the_same_as_whose_portion_is_empty() -> None:
         portions = Portions(manifest, plan(), scans, NOON)
         left = portions.nothing_left(TARGETS.values())
         assert left == {name: one.why for name in NAMES if not (one := portions.of(TARGETS[name])).entries}
+
+
+def test_a_gate_asks_for_the_version_too_where_a_package_comes_in_more_than_one() -> None:
+    assert packages(BOTH) == ["nginx:amd64", "openssl:amd64"]
+    assert packages(LINES) == ["nginx:amd64 1.22.1-9+deb12u2", "nginx:amd64 1.26.1-1"]

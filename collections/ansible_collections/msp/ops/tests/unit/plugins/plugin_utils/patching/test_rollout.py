@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import typing
 from dataclasses import replace
 
@@ -384,5 +385,44 @@ def test_an_event_that_this_version_does_not_know_is_named(kind: str, body: dict
 
 def test_a_rollout_is_stored_with_its_first_event_and_a_name_that_fits_a_file() -> None:
     found = events.starting("bakkerij-jansen", "office", "ph", PLANNED, {"manifest": []})
-    assert found.id == "bakkerij-jansen-20260609T120000-hash"
+    assert re.fullmatch(r"bakkerij-jansen-20260609T120000-[0-9a-f]{8}", found.id)
     assert events.of(found) == [PLANNED]
+
+
+def test_two_plans_and_two_classes_with_the_same_to_install_have_rollouts_of_their_own() -> None:
+    routine = replace(PLANNED, patch_class="routine")
+    made = [("office", PLANNED), ("shop", PLANNED), ("office", routine), ("office", PLANNED)]
+    ids = [events.starting("c", plan, "ph", planned, {}).id for plan, planned in made]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
+
+
+OWES = (*PILOT[:3], ended("till", "reboot owed"))
+
+
+def test_a_host_that_owes_a_reboot_is_begun_again_and_keeps_its_ring_from_soaking() -> None:
+    found = rollout(*OWES)
+    assert found.hosts["till"].state == states.OWED
+    assert not found.hosts["till"].maybe_down
+    with pytest.raises(MspError, match="till has no result yet"):
+        found.after(soaking("pilot"))
+    again = found.after(batch("pilot", "till"))
+    assert (again.hosts["till"].state, again.hosts["till"].begins) == (states.WORKING, 2)
+    assert again.after(ended("till")).after(soaking("pilot")).hosts["till"].done
+
+
+def test_a_reboot_that_is_owed_is_none_of_the_way_back() -> None:
+    """The host tells of the way there: the way back never reached it."""
+    back = (*PILOT, failed("pilot", till="down"), events.RollbackStarted(EVENING + DAY, ("till",)))
+    assert rollout(*back, ended("till", "reboot owed")).hosts["till"].state == "patched"
+
+
+def test_what_a_host_told_besides_comes_back_from_the_store_and_old_events_lack_it() -> None:
+    told = ended("till", owed=("reboot: linux-image-6.1",), held=("nginx: hold",), there=())
+    assert events.read(events.stored(told)) == told
+    old = events.read(events.stored(ended("till", "nothing")))
+    assert isinstance(old, events.HostEnded)
+    assert (old.result.owed, old.result.held, old.result.there) == ((), (), None)
+    targets = events.read(events.stored(PLANNED))
+    assert isinstance(targets, events.Planned)
+    assert targets.rings[0].hosts[0].machine_id == ""
