@@ -85,6 +85,8 @@ class _Reader:
         self.before: dict[str, str] = {}  # what a host was before its rollback
         self.left: set[str] = set()
         self.looked: set[str] = set(self.ring_of)
+        self.empty: set[str] = set()  # rings that failed their gate for want of hosts
+        self.told: set[str] = set()  # and that a person then resumed
         self.approved = self.stopped = False
 
     def read(self, event: events.Event) -> None:
@@ -98,6 +100,7 @@ class _Reader:
 
     def on_resumed(self, _event: events.Resumed) -> None:
         self.stopped = False
+        self.told |= self.empty
         self.looked |= {name for name, outcome in self.last.items() if outcome in ("failed", "rolled back")}
 
     def on_host_idle(self, event: events.HostIdle) -> None:
@@ -131,9 +134,14 @@ class _Reader:
         assert self.looked.issuperset(event.hosts), "begun again without a look"
         self.looked.difference_update(event.hosts)
 
+    def on_gate_failed(self, event: events.GateFailed) -> None:
+        if all(name in self.left for name, ring in self.ring_of.items() if ring == event.ring):
+            self.empty.add(event.ring)
+
     def on_gate_passed(self, event: events.GatePassed) -> None:
         ours = [name for name, ring in self.ring_of.items() if ring == event.ring and name not in self.left]
-        _may_pass(self.plan, event, [self.last.get(name, "") for name in ours])
+        if ours or event.ring not in self.told:
+            _may_pass(self.plan, event, [self.last.get(name, "") for name in ours])
         self.passed.append(event.ring)
 
     def on_completed(self, _event: events.Completed) -> None:
