@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.history import History
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, Manifest
@@ -27,7 +28,7 @@ class Opened:
     """One rollout, and what a round did to it.
 
     manifest is what it installs; NOTHING where damaged says that the store has another than what was frozen. What does
-    not change while a round lasts is kept: superseded, portions and left_out, None before they were asked for.
+    not change while a round lasts is kept: portions and world, None before they were asked for.
     """
 
     plan: str
@@ -35,9 +36,8 @@ class Opened:
     damaged: str
     history: History
     steps: list[str] = field(default_factory=list)
-    superseded: str | None = None
     portions: Portions | None = None
-    left_out: Mapping[str, str] | None = None
+    world: World | None = None
 
     @classmethod
     def of(cls, store: Store, stored: StoredRollout, fence: int, fresh: StoredRollout | None = None) -> Opened:

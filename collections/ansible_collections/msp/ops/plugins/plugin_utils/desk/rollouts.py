@@ -357,19 +357,24 @@ class _Rounds:
         return World(frozenset(), frozenset(self.running.get(one.rollout.id, ())))
 
     def _world(self, one: Opened, assigned: Assigned) -> World:
-        rollout = one.rollout
-        targets = [host.target for host in rollout.hosts.values()]
+        """What is so now. What stays so while a round lasts is found once: thousands of hosts may leave, one by one."""
+        if one.world is None:
+            one.world = self._lasting(one, assigned)
+        return dataclasses.replace(
+            one.world,
+            running=frozenset(self.running.get(one.rollout.id, ())),
+            busy=self._busy(one.rollout),
+            down=tuple(self._down(one.rollout)) if assigned.plan.apart else (),
+        )
+
+    def _lasting(self, one: Opened, assigned: Assigned) -> World:
+        targets = [host.target for host in one.rollout.hosts.values()]
         members = {member.key: member for member in assigned.members}
-        if one.left_out is None:
-            one.left_out = self._portions(one, assigned).nothing_left(targets)
         return World(
             # An inventory may be older than the plan: who is not its asset any more is not touched.
             in_scope=frozenset(host for asset, host in self.setting.hosts.items() if asset in members),
-            running=frozenset(self.running.get(rollout.id, ())),
-            busy=self._busy(rollout),
-            down=tuple(self._down(rollout)) if assigned.plan.apart else (),
-            left_out=one.left_out,
-            superseded=self._superseding(one, assigned),
+            left_out=self._portions(one, assigned).nothing_left(targets),
+            superseded=planning.superseding(one.manifest, self._due(assigned), self.fresh.values()),
             way_back=frozenset(
                 target.host
                 for target in targets
@@ -404,11 +409,6 @@ class _Rounds:
         asked = {work.host for work in self.work if work.rollout != rollout.id}
         found |= {host.name: host.target for other in others for host in other.hosts.values() if host.name in asked}
         return tuple(found.values())
-
-    def _superseding(self, one: Opened, assigned: Assigned) -> str:
-        if one.superseded is None:
-            one.superseded = planning.superseding(one.manifest, self._due(assigned), self.fresh.values())
-        return one.superseded
 
     def _due(self, assigned: Assigned) -> list[planning.Due]:
         """What is due does not change while a round lasts."""
