@@ -1,5 +1,6 @@
 """playbooks/patch.yml with three real hosts when something fails in the middle of it: NetBox or the store goes away,
-the controller is killed, two run at once, the canary or a whole ring cannot be reached.
+the controller is killed, two run at once, the canary or a whole ring cannot be reached, a host is another machine than
+the one that was scanned, a package breaks.
 
 Each controller is a real ansible-playbook. NetBox is a made one, a web server that can be taken away; hosts and store
 are real. The hosts' package waits in its script until the test lets it go on, so nothing waits for a time. Each test
@@ -84,6 +85,12 @@ class NetBox(MadeNetBox):
     def answer(self, endpoint: str, query: dict[str, list[str]]) -> dict[str, Any]:
         """All assets are of the one customer."""
         return super().answer(endpoint, {name: value for name, value in query.items() if name != "tenant"})
+
+    def plans(self, plan: Mapping[str, Any]) -> None:
+        """What every asset's plan is from now on."""
+        context = {"msp_patch_plan": plan}
+        for device in self.tables["dcim/devices"]:
+            device.update(local_context_data=context, config_context=context)
 
     def goes_away(self) -> None:
         self.stop()
@@ -218,9 +225,9 @@ class Office:
         """How often dpkg itself says that it put this version on the host."""
         return int(self.sh(host, f"grep -c 'status installed lab-till:all {version}$' /var/log/dpkg.log || true"))
 
-    def offer(self, version: str, before: str) -> None:
-        """A newer version is in the hosts' repository, and their scans know of it."""
-        self.repository.publish(SECURITY, [till(version)])
+    def offer(self, version: str, before: str, *packages: Package, machine_id: str = "") -> None:
+        """A newer version is in the hosts' repository, and their scans know of it. packages: all that it has then."""
+        self.repository.publish(SECURITY, packages or [till(version)])
         update = Update("lab-till", "all", before, version, "Lab/security", True)
         found = Judged(update, "security", "high", "vendor", "")
         now = dt.datetime.now(dt.UTC)
@@ -228,7 +235,9 @@ class Office:
             list(pool.map(self._fetch, NAMES))
         with Store.open(self.store_url) as store:
             store.record_scans(
-                Scan(SLUG, f"device:{number}", host, now, "ok", "debian-12", "apt", (found,), now)
+                Scan(
+                    SLUG, f"device:{number}", host, now, "ok", "debian-12", "apt", (found,), now, machine_id=machine_id
+                )
                 for number, host in enumerate(NAMES, start=1)
             )
 
@@ -470,3 +479,48 @@ def test_a_run_for_some_of_the_hosts_is_refused_for_the_others_would_be_left_out
     failed(office.tick("--limit", f"{CANARY},localhost"), "MSP-PAT-145")
 
     assert office.rollout().number == number
+
+
+def test_a_run_with_an_inventory_that_lacks_a_host_is_refused_with_its_name(office: Office) -> None:
+    number, inventory = office.rollout().number, office.place / "inventory.yml"
+    whole = inventory.read_text(encoding="utf-8")
+    some = json.loads(whole)
+    del some["all"]["hosts"][THIRD]
+    inventory.write_text(json.dumps(some), encoding="utf-8")
+    try:
+        failed(office.tick(), "MSP-PAT-185", f"{THIRD} not there")
+    finally:
+        inventory.write_text(whole, encoding="utf-8")
+
+    assert office.rollout().number == number
+
+
+def test_another_machine_than_the_one_that_was_scanned_is_not_touched(office: Office) -> None:
+    office.offer("1.4", "1.3", machine_id="0" * 32)
+
+    failed(office.tick(), "halted")
+
+    canary = office.rollout().hosts[CANARY]
+    assert canary.state == "refused"
+    assert "MSP-PAT-103" in canary.reason
+    assert office.version(CANARY) == "1.3 installed"
+
+
+def test_a_package_whose_script_fails_on_the_canary_goes_back_and_is_not_tried_again_whatever_else_is(
+    office: Office,
+) -> None:
+    office.netbox.plans({**PLAN, "rollback": "downgrade", "reboot": "if_needed"})
+    broken = Package("lab-till", "1.5", scripts={"postinst": "#!/bin/sh\nexit 3\n"})
+    machine_id = office.sh(CANARY, "cat /etc/machine-id")
+    office.offer("1.5", "1.3", till("1.3"), broken, machine_id=machine_id)
+
+    failed(office.tick(), "halted")
+    assert office.states() == ["failed", "waiting", "waiting"]
+    said = office.goes_well()
+
+    stopped = office.rollout()
+    assert (stopped.side, stopped.hosts[CANARY].state) == ("rolled back", "rolled back")
+    assert [office.version(name) for name in NAMES] == ["1.3 installed", "1.2 installed", "1.2 installed"]
+    assert "not tried again by itself: lab-till 1.5" in said
+    assert office.goes_well()
+    assert office.rollout().id == stopped.id
