@@ -391,6 +391,8 @@ class _Rounds:
             for host in other.hosts.values():
                 if host.maybe_down and host.state != WORKING:
                     yield host.target, f"{host.left_as or host.state} since {other.id}"
+        if not self.down:
+            return
         done = {
             host.target.asset: host.since
             for other in (rollout, *others)
