@@ -155,7 +155,7 @@ def prepare(made: Bed, name: str) -> None:
     host.publish("base", OLD)
     host.publish("updates", NEW, NOTICES)
     host.wait_for_mirror()
-    host.configure({"base": {}, "updates": {}}, {"installonlypkgs": "lab-core"})
+    host.configure({"base": {}, "updates": {}}, BESIDE)
     olds = [rpm.nevra for rpm in OLD if rpm.name != LOW.name]
     host.run("dnf", "--quiet", "--assumeyes", "install", *olds, LOW.nevra)
     host.write({"/etc/dnf/plugins/versionlock.list": "lab-locked-0:1.0-1.*\n"})
@@ -539,6 +539,8 @@ def test_a_reboot_that_is_wanted_happens_and_is_proved(field: Bed, host: str, na
     assert proof["boot"]["first_process"] != proof["after"]["first_process"]
 
 
+# What dnf keeps beside its older versions, as it does kernels.
+BESIDE = {"installonlypkgs": "lab-core"}
 # What a rollout of both kinds of hosts installs: on each the version that its own archive has.
 TILL = {"old": Rpm("lab-till", "1.0"), "new": Rpm("lab-till", "1.1", requires=("lab-drawer",))}
 DRAWER = Rpm("lab-drawer", "1.0")
@@ -560,7 +562,7 @@ def offer_till(field: Bed) -> None:
     host = DnfHost(field.container(OLDER))
     host.publish("till-base", [TILL["old"]])
     host.publish("till", [TILL["new"], DRAWER], [FIX])
-    host.configure({"till-base": {}, "till": {}})
+    host.configure({"till-base": {}, "till": {}}, BESIDE)
     host.run("dnf", "--quiet", "--assumeyes", "install", TILL["old"].nevra)
     field.sh(DEBIAN, "mv /etc/apt/sources.list /root/")
     repository = Repository(field.place / "repository")
@@ -636,7 +638,8 @@ def test_a_rollout_takes_a_dnf_host_and_an_apt_host_through_their_rings(
                 break
         done = office.rollout()
 
-        assert (done.side, [ring.state for ring in done.rings]) == (None, ["complete", "complete"])
+        told = "\n".join(map(str, events.of(store.rollouts(SLUG)[0])))
+        assert (done.side, [ring.state for ring in done.rings]) == (None, ["complete", "complete"]), told
         results = {name: host.result for name, host in done.hosts.items() if host.result}
         assert {name: result.outcome for name, result in results.items()} == {DEBIAN: "patched", OLDER: "patched"}
         assert results[DEBIAN].after == {"lab-till:all": "1.1"}

@@ -52,9 +52,9 @@ def test_a_module_stream_lists_its_packages_and_may_be_the_default() -> None:
 
 
 def test_an_image_without_more_packages_keeps_its_name_and_one_with_them_has_another() -> None:
-    plain = image.Recipe("debian13", "trixie", "Debian 13")
+    plain = image.Recipe("debian12", "bookworm", "Debian 12")
     more = replace(plain, also=("dnf",))
 
     # The name that it had before there was a field for more packages.
-    assert image.DEBIAN_13.tag == plain.tag != more.tag
+    assert image.DEBIAN_12.tag == plain.tag != more.tag
     assert "dnf" in next(word for word in more.command if word.startswith("--include=")).split(",")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Sighting
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Change, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import learning
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.evidence import Profile
@@ -21,6 +21,18 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.earlier imp
 
 # Sources whose earlier states tell which network cards go from machine to machine.
 _TELLING = ("audit", "mdm", "directory", "dhcp", "lldp")
+
+
+@dataclass(frozen=True, slots=True)
+class OnFile:
+    """What the evidence store has of a customer, from which is told who is who. remembered is by asset, history are
+    earlier states of what was seen."""
+
+    sightings: Sequence[Sighting]
+    audits: Mapping[str, tuple[Audit | None, Audit | None]]
+    changes: Sequence[Change]
+    remembered: learning.Owners
+    history: Sequence[Sighting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +63,32 @@ class Identified:
         return self.known.owners
 
 
+def on_file(store: Store, slug: str) -> OnFile:
+    """All of it, as it is now."""
+    changes = store.changes(slug)
+    history = tuple(state for states in store.histories(slug, _TELLING).values() for state in states)
+    return OnFile(store.sightings(slug), store.last_audits(slug), changes, store.remembered(slug), history)
+
+
 def identified(store: Store, slug: str, assets: Sequence[Asset]) -> Identified:
     """Every sighting of a customer held against its assets."""
-    before = earlier(store.changes(slug))
-    sightings = store.sightings(slug)
-    audits = store.last_audits(slug)
+    return identify(on_file(store, slug), slug, assets)
+
+
+def identify(told: OnFile, slug: str, assets: Sequence[Asset]) -> Identified:
+    """The same of what was read before."""
+    before = earlier(told.changes)
     known = learning.identify(
         slug,
         assets,
-        sightings,
-        facts=_facts(sightings),
-        audits=audits,
+        told.sightings,
+        facts=_facts(told.sightings),
+        audits=told.audits,
         said=before.remembered,
-        owners=store.remembered(slug),
-        history=(state for states in store.histories(slug, _TELLING).values() for state in states),
+        owners=told.remembered,
+        history=told.history,
     )
-    return Identified(sightings, audits, before, known)
+    return Identified(told.sightings, told.audits, before, known)
 
 
 def _facts(sightings: Sequence[Sighting]) -> dict[str, dict[str, Any]]:

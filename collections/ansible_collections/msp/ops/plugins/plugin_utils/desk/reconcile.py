@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
@@ -22,7 +23,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import applying, deciding, devices, holding
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.applying import Applied, Place
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Space
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, identified
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import Identified, OnFile, identify, on_file
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
@@ -131,6 +132,7 @@ class Read:
     space: Space
     looks: Sequence[Coverage]
     decisions: tuple[Decision, ...]
+    on_file: Callable[[], OnFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,11 @@ class _Reconciliation:
         pool = ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="reconcile")
         # Tens of thousands of small objects that all live to the end: nothing for a collector to find.
         with without_collector(), pool:
-            found = self._read(wanted, everybody=not slugs)
+            try:
+                found = self._read(wanted, pool, everybody=not slugs)
+            except MspError:
+                pool.shutdown(wait=False, cancel_futures=True)  # nobody needs what is still to be read of the store
+                raise
             outcomes = list(pool.map(lambda one: self._tried(one, apply=apply), found))
         if errors := [one for one in outcomes if isinstance(one, MspError)]:
             raise errors[0] if len(errors) == 1 else MspErrors(errors)
@@ -238,32 +244,41 @@ class _Reconciliation:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _read(self, wanted: Sequence[Customer], *, everybody: bool) -> list[Read]:
-        """NetBox, for all of them at once."""
+    def _read(self, wanted: Sequence[Customer], pool: Executor | None, *, everybody: bool) -> list[Read]:
+        """NetBox, for all of them at once; meanwhile the evidence store, one after the other."""
         if not wanted:
             return []
         tenants = {one.id: one.slug for one in wanted}
+        # The looks first: what a look saw is in the store when the look is.
+        looks = {one.slug: self.store.coverages(one.slug, self.now - HISTORY) for one in wanted}
+        told = {one.slug: self._on_file(one.slug, pool) for one in wanted}
         assets = assets_of(self.register, tenants, everybody=everybody, fields=FIELDS)
         spaces = devices.spaces(self.register, list(tenants))
         self.tenants = self.tenants or list(tenants)
-        looks = {slug: self.store.coverages(slug, self.now - HISTORY) for slug in assets}
         decisions = deciding.decided(self.register, self.store, assets, looks, self.netbox_now)
         return [
-            Read(one, assets[one.slug], spaces[one.id], looks[one.slug], tuple(decisions[one.slug])) for one in wanted
+            Read(one, assets[one.slug], spaces[one.id], looks[one.slug], tuple(decisions[one.slug]), told[one.slug])
+            for one in wanted
         ]
 
+    def _on_file(self, slug: str, pool: Executor | None) -> Callable[[], OnFile]:
+        """What the store has of a customer, for when it is needed; where there is a pool, it is read from now on."""
+        return pool.submit(on_file, self.store, slug).result if pool else partial(on_file, self.store, slug)
+
     def _gathered(self, read: Read) -> Gathered:
-        """The evidence store, for one customer."""
+        """Who is who at one customer."""
         slug = read.customer.slug
         looks = [one for one in read.looks if one.source != deciding.SOURCE]
-        who = identified(self.store, slug, read.assets)
+        # Changes are what runs like this one write down after they wrote to NetBox: those of before NetBox was read.
+        told = replace(read.on_file(), changes=self.store.changes(slug))
+        who = identify(told, slug, read.assets)
         return Gathered(
             read.customer,
             who,
             self._known(read, who, looks),
             read.space,
             read.decisions,
-            tuple(self.store.changes(slug)),
+            tuple(told.changes),
             tuple(self.store.plans(slug)),
         )
 
@@ -293,7 +308,7 @@ class _Reconciliation:
             return self._carried_out(gathered, found) if self._may(found) else found
         with self._held(gathered) as lease:
             resumed, given_up = self._finish(gathered, lease)
-        again = self._gathered(self._read([gathered.customer], everybody=False)[0])
+        again = self._gathered(self._read([gathered.customer], None, everybody=False)[0])
         found = self._planned(again)
         found = self._carried_out(again, found) if self._may(found) else found
         found.resumed, found.given_up = resumed, given_up

@@ -824,8 +824,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "prep.state.unknown": ("onbekend", "unknown"),
     "prep.heading.assets": ("Per apparaat", "Machine by machine"),
     "prep.intro.assets": (
-        "Een apparaat is zoals de slechtste van zijn updates. Wat wij niet kunnen zien, noemen wij onbekend en nooit "
-        "in orde.",
+        "Een apparaat is zoals de slechtste van zijn updates. Wat wij niet kunnen zien, noemen wij onbekend en nooit"
+        " in orde.",
         "A machine is as the worst of its updates. What we cannot see we call unknown, and never well.",
     ),
     "prep.asset": ("Apparaat", "Machine"),

@@ -8,6 +8,7 @@ done: it says what it would do, and does what it is told.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -103,7 +104,7 @@ class Cut:
     scripts: frozenset[str] = frozenset()
 
 
-class Manager:
+class Manager(ABC):
     """The seam. back: the way back, to older versions. Statuses are those of programs, 0 is well."""
 
     name: str
@@ -111,94 +112,95 @@ class Manager:
     archives: str
     advice: Advice
 
+    @abstractmethod
     def damage(self) -> str:
         """What is wrong with the package database as such, in a sentence; empty: it can be read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def states(self) -> States:
         """Every package that is installed, or not quite; OSError where nothing answers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def interrupted(self) -> str:
         """What tells that the database was being written when something ended that; empty: nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compare(self, one: str, other: str) -> int:
         """Negative, zero or positive, as version one is older than, equal to or newer than other."""
-        raise NotImplementedError
 
     def state_of(self, package: Package, states: States) -> State | None:
         """What the host has of a package, in whatever version."""
         return states.get(package.key)
 
+    @abstractmethod
     def named(self, package: Package) -> str:
         """One package at its version, as a target."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lacks(self, package: Package, gone: Iterable[str]) -> bool:
         """Whether a package at its version is among those that a simulation says no archive has."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kept_back(self, packages: list[Package], states: States) -> dict[str, str]:
         """By key, those that the host keeps from coming to these versions, and by what: a hold, a pin, a phase, a lock.
 
         A version that no archive has is not held, nor is one that is older than what the host would choose by itself.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def sources(self, packages: list[Package], states: States) -> tuple[list[str], list[str]]:
         """The targets of the way back to these packages, and those that are not to be had any more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def simulate(self, targets: list[str], states: States, *, back: bool = False) -> Simulation:
-        raise NotImplementedError
+        """What it would do for these targets."""
 
+    @abstractmethod
     def refresh(self) -> Output:
         """Renew the package lists."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cost(self, found: Simulation, targets: list[str], states: States, *, back: bool = False) -> Cost | None:
         """What a simulation would take; None where the manager does not say."""
-        raise NotImplementedError
 
+    @abstractmethod
     def holders(self) -> list[str]:
         """Who keeps the manager from working, each as "LOCK by PROGRAM"."""
-        raise NotImplementedError
 
+    @abstractmethod
     def download(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
         """Fetch everything; nothing is installed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def install(self, targets: list[str], log: str, lock_timeout: int, *, back: bool = False) -> int:
         """Install what was fetched, remove nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def repair(self, cut: Cut, log: str, lock_timeout: int) -> list[str]:
         """Bring to its end what was cut off, where that moves nothing but what is allowed.
 
         What comes back are the keys of packages for which that could not be done, and whose state does not tell.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def errors(self, text: str) -> list[str]:
         """The lines of a log in which it says what went wrong, the first ones, each once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed_scripts(self, text: str) -> list[list[str]]:
         """[script, package] of those that failed although the manager went on."""
-        raise NotImplementedError
 
+    @abstractmethod
     def configuration(self, text: str, since: float) -> tuple[list[str], list[str]]:
         """Edited configuration files since a moment: those that stayed, and those that the package's own replaced."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stale(self) -> tuple[str, list[str] | None, str]:
         """How it was measured, the services that run old code (None: nobody says), and what that lacks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reboot_reasons(self, moved: Iterable[str]) -> list[str]:
         """Why the host should be rebooted, as far as the manager can tell. moved: keys of what the work moved."""
-        raise NotImplementedError
 
 
 def broken(found: States) -> list[str]:

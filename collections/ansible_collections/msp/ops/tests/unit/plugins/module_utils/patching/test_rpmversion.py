@@ -20,9 +20,9 @@ ORDERED = (
 VERSIONS = st.from_regex(r"([0-9]:)?[0-9a-z][0-9a-z.~^_+]{0,6}-[0-9a-z.~^]{1,4}", fullmatch=True)
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(ORDERED, 2)))
-def test_versions_are_in_the_order_that_rpm_has(one: str, other: str) -> None:
-    assert compare(one, other) < 0 < compare(other, one)
+@pytest.mark.parametrize(("older", "newer"), list(itertools.combinations(ORDERED, 2)))
+def test_versions_are_in_the_order_that_rpm_has(older: str, newer: str) -> None:
+    assert compare(older, newer) < 0 < compare(newer, older)
 
 
 @pytest.mark.parametrize(

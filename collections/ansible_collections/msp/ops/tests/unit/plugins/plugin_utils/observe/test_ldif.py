@@ -156,10 +156,12 @@ def test_ldif_is_told_from_other_files_by_its_first_line(text: str, expected: bo
 
 
 NAMES = st.sampled_from(["cn", "objectClass", "description", "serialNumber", "objectGUID"])
+# hypothesis takes words out of the code; a referral is no entry, and has its own test.
+VALUES = st.binary(max_size=60).filter(lambda value: value.lower() != b"referral")
 ENTRIES = st.lists(
     st.tuples(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
-        st.lists(st.tuples(NAMES, st.binary(max_size=60)), max_size=5),
+        st.lists(st.tuples(NAMES, VALUES), max_size=5),
     ),
     max_size=4,
 )
