@@ -766,8 +766,8 @@ def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) 
     assert (first["after"], first["owed"]) == ({"lab-late:all": "1.1"}, ["reboot: the plan wants it always"])
 
     again = restarter(bed, TWELVE)
-    asked = {"packages": manifest("lab-late"), "reboot": "always"}
-    assert bed.ask(TWELVE, "start", "late", **asked)["state"] == "working"
+    packages = manifest("lab-late")
+    assert bed.ask(TWELVE, "start", "late", packages=packages, reboot="always")["state"] == "working"
     again.join(SECONDS)
     second = bed.finish(TWELVE, "late")["result"]
     assert (second["outcome"], second["rebooted"], second["owed"]) == ("patched", True, [])
@@ -776,15 +776,15 @@ def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) 
 
 
 def test_a_rollout_that_is_stopped_halfway_lets_dpkg_end_and_begins_nothing_more(bed: Bed) -> None:
-    asked = {"packages": manifest("lab-stopped"), "reboot": "always"}
-    assert bed.ask(THIRTEEN, "start", "stopped", **asked)["state"] == "working"
+    packages = manifest("lab-stopped")
+    assert bed.ask(THIRTEEN, "start", "stopped", packages=packages, reboot="always")["state"] == "working"
     until(lambda: bed.there(THIRTEEN, AT), "dpkg runs the script")
     answers = [bed.ask(THIRTEEN, "look", "stopped", finish_only=True)]
     bed.sh(THIRTEEN, f"touch {GO}")
 
     def over() -> bool:
         answers.append(bed.ask(THIRTEEN, "look", "stopped", finish_only=True, linger=10))
-        return answers[-1]["state"] == "finished"
+        return str(answers[-1]["state"]) == "finished"
 
     until(over, "the end of the work")
     result = answers[-1]["result"]

@@ -314,10 +314,12 @@ def of(rollout: StoredRollout) -> list[Event]:
 def starting(customer: str, plan: str, plan_hash: str, planned: Planned, body: Mapping[str, Any]) -> StoredRollout:
     """The rollout to record, its first event with it. The id fits in a file name, and tells whose it is and of when.
 
-    Two plans may have the same to install at the same moment: the plan's name is in the id's last part too.
+    Two plans may have the same to install at the same moment, and a plan the same again within a second: the plan's
+    name and the whole moment are in the id's last part.
     """
     made = planned.at.astimezone(dt.UTC)
-    own = hashing.facts_hash({"plan": plan, "class": planned.patch_class, "manifest": planned.manifest})
+    what = {"plan": plan, "class": planned.patch_class, "manifest": planned.manifest, "at": made.isoformat()}
+    own = hashing.facts_hash(what)
     name = f"{customer}-{made:%Y%m%dT%H%M%S}-{own[:8]}"
     return StoredRollout(name, customer, plan, plan_hash, made, planned.manifest, body, (stored(planned),))
 

@@ -128,8 +128,11 @@ def test_a_report_joins_netbox_and_the_store_and_says_it_three_times(made: Made)
 def test_what_somebody_stopped_waits_for_a_person(made: Made) -> None:
     stored = made.store.rollout(made.rollout)
     assert stored is not None
-    asked = events.AbortAsked(made.now, "anna", "the maker sends another")
-    for number, event in enumerate((asked, events.Aborted(made.now, ("srv02.x",))), len(stored.events) + 1):
+    happened: tuple[events.Event, ...] = (
+        events.AbortAsked(made.now, "anna", "the maker sends another"),
+        events.Aborted(made.now, ("srv02.x",)),
+    )
+    for number, event in enumerate(happened, len(stored.events) + 1):
         made.store.append_event(made.rollout, number, events.stored(event), 0)
     made.report()
     (plan,) = json.loads((made.folder / SLUG / "patch-report.json").read_text())["plans"]

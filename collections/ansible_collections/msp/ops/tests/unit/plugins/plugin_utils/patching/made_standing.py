@@ -32,7 +32,16 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_p
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 NOW = dt.datetime(2026, 6, 20, 12, tzinfo=dt.UTC)
 SLUG = "bakkerij-jansen"
-NAMES = ("jansen-srv01", "jansen-nas01", "till-front", "till-back", "office-pc01", "office-pc02", "oven-panel", "jansen-vpn01")
+NAMES = (
+    "jansen-srv01",
+    "jansen-nas01",
+    "till-front",
+    "till-back",
+    "office-pc01",
+    "office-pc02",
+    "oven-panel",
+    "jansen-vpn01",
+)
 MEMBERS = {name: Member(f"device:{number}", name, frozenset()) for number, name in enumerate(NAMES, 1)}
 PLATFORM = "debian-12"
 
