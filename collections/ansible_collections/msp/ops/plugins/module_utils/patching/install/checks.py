@@ -34,12 +34,14 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def baseline(host: Host, programs: Programs) -> dict:
+def baseline(host: Host, programs: Programs, before: dict | None = None) -> dict:
     """The host now, to be held against later: {"running", "on_demand", "at_rest", "failed", "ports", "invocations"}.
 
-    Without what the work itself holds back: that does not run while it is at work.
+    Without what the work itself holds back: that does not run while it is at work. before: an earlier one, whose
+    services on demand are looked for by name.
     """
-    found = {name: unit for name, unit in units.services(programs).items() if name not in timers.UNITS}
+    services = units.services(programs, before.get("on_demand", ()) if before else ())
+    found = {name: unit for name, unit in services.items() if name not in timers.UNITS}
     return {
         "running": units.running(found),
         "on_demand": units.on_demand(found),
@@ -152,5 +154,5 @@ class Checker:
         if self.before is None:
             return "as before: " + ", ".join(compare), ""
         return "as before: " + ", ".join(compare), "; ".join(
-            gone(self.before, baseline(self.host, self.programs), compare)
+            gone(self.before, baseline(self.host, self.programs, self.before), compare)
         )

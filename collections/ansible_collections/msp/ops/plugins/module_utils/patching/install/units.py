@@ -8,6 +8,7 @@ Its name is fixed, so that systemd itself refuses a second one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
@@ -21,9 +22,12 @@ _PASSING = re.compile(r"(user@|user-runtime-dir@|session-|run-)|.*@\d+-")
 
 
 class Unit:
-    """One unit of systemd. invocation changes each time it is started; result is how its last run ended."""
+    """One unit of systemd. invocation changes each time it is started; result is how its last run ended.
 
-    __slots__ = ("active", "invocation", "name", "on_demand", "result", "sub", "transient")
+    there: whether it has a unit file, or is made by a program; one that was removed is not there.
+    """
+
+    __slots__ = ("active", "invocation", "name", "on_demand", "result", "sub", "there", "transient")
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class Unit:
         transient: bool,
         on_demand: bool = False,
         result: str = "",
+        there: bool = True,
     ) -> None:
         self.name = name
         self.active = active
@@ -43,6 +48,7 @@ class Unit:
         self.transient = transient
         self.on_demand = on_demand
         self.result = result
+        self.there = there
 
     @property
     def lasting(self) -> bool:
@@ -73,6 +79,7 @@ def parse_units(text: str) -> dict[str, Unit]:
             transient=fields.get("Transient") == "yes",
             on_demand=starts_on_demand(fields),
             result=fields.get("Result", ""),
+            there=fields.get("LoadState", "loaded") == "loaded",
         )
     return found
 
@@ -88,11 +95,16 @@ def starts_on_demand(fields: dict[str, str]) -> bool:
     return bool(fields.get("BusName") or fields.get("TriggeredBy") or fields.get("UnitFileState") == "static")
 
 
-def services(programs: Programs) -> dict[str, Unit]:
-    """Every service and socket that systemd knows."""
-    asked: tuple[str, ...] = ("Id", "ActiveState", "SubState", "InvocationID", "Transient", "Result")
+def services(programs: Programs, named: Iterable[str] = ()) -> dict[str, Unit]:
+    """Every service and socket that systemd has loaded, and those of these names.
+
+    systemd forgets a unit that came to a good end and that nothing refers to: only by its name is it told of again.
+    """
+    asked: tuple[str, ...] = ("Id", "LoadState", "ActiveState", "SubState", "InvocationID", "Transient", "Result")
     asked += ("BusName", "TriggeredBy", "UnitFileState", "WantedBy", "RequiredBy", "UpheldBy")
-    answer = programs.run("systemctl", "show", *("--property=" + name for name in asked), "*.service", "*.socket")
+    answer = programs.run(
+        "systemctl", "show", *("--property=" + name for name in asked), "*.service", "*.socket", *named
+    )
     if answer.status != 0:
         raise OSError("systemctl show %s" % answer.reason())
     return parse_units(answer.out)
@@ -114,7 +126,9 @@ def on_demand(found: dict[str, Unit]) -> list[str]:
 
 def at_rest(found: dict[str, Unit]) -> list[str]:
     """The ones that came to a good end, or were not started yet since the boot."""
-    return sorted(unit.name for unit in found.values() if unit.active == "inactive" and unit.result == "success")
+    return sorted(
+        unit.name for unit in found.values() if unit.there and unit.active == "inactive" and unit.result == "success"
+    )
 
 
 def failed(found: dict[str, Unit]) -> list[str]:

@@ -133,6 +133,19 @@ def test_a_service_that_ends_when_nobody_needs_it_is_not_gone(fields: str, now: 
     assert checks.gone(before, after, ["units"]) == said
 
 
+@pytest.mark.parametrize(("there", "said"), [("loaded", ""), ("not-found", "a.service ran before and does not now")])
+def test_a_service_on_demand_that_systemd_forgot_is_asked_for_by_its_name(there: str, said: str) -> None:
+    """It is no more among those that are loaded. One whose unit file was removed is gone."""
+    shown = f"Id=a.service\nLoadState={there}\nActiveState=inactive\nSubState=dead\nResult=success\n"
+    programs = MadePrograms({"systemctl show": (0, shown, "")})
+    before = {"running": ["a.service"], "on_demand": ["a.service"], "failed": [], "ports": []}
+
+    found = checks.Checker(Host(), programs, before).one({"kind": "baseline", "compare": ["units"]})
+
+    assert programs.asked[0].endswith(" *.service *.socket a.service")
+    assert found["why"] == said
+
+
 def test_a_baseline_of_an_older_version_of_this_program_is_read_too() -> None:
     before = {"running": ["a.service"], "failed": [], "ports": []}
 
