@@ -245,7 +245,7 @@ class _Run:
             self.register, [step.values["asset_tag"] for step in steps if step.values.get("asset_tag")]
         )
         rows = [self._new(step, taken) for step in steps]
-        made = self.register.create(devices.DEVICES, rows, message=self.message)
+        made = self.register.create(devices.DEVICES, rows, message=self.message, returns=_FIELDS[DEVICE])
         self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made}
         self.just_made |= {int(row["id"]): row for row in made}
         return {step.id: int(row["id"]) for step, row in zip(steps, made, strict=True)}
@@ -384,7 +384,7 @@ class _Run:
             for step in steps
             if step.journal and step.id not in self.journaled
         ]
-        self.register.create(JOURNAL, entries, message=self.message)
+        self.register.create(JOURNAL, entries, message=self.message, returns=("created",))
         ids = {step.id for step in steps}
         done = [self._done(one) for one in self.plan.changes if one.step in ids]
         changes = [self.plan.recorded(one, assets[one.step]) for one in done if one is not None]

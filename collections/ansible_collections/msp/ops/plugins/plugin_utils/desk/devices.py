@@ -252,7 +252,8 @@ class _Network:
         lacking = [one for one in todo if not self.interfaces[one.id]]
         self.bare |= {one.id for one in lacking}
         rows = [self._new_interface(one) for one in lacking]
-        for one, made in zip(lacking, self.register.create(self.endpoint, rows, message=self.why), strict=True):
+        new = self.register.create(self.endpoint, rows, message=self.why, returns=fields)
+        for one, made in zip(lacking, new, strict=True):
             self.interfaces[one.id].append(made)
 
     def _new_interface(self, one: Connected) -> dict[str, Any]:
@@ -276,8 +277,9 @@ class _Network:
                 held[row["assigned_object"][self.owner]["id"]][row["mac_address"].lower()] = row
         new = [(one.id, mac) for one in todo for mac in one.macs if mac not in held[one.id]]
         rows = [{"mac_address": mac, **self._holder(self.interface(id))} for id, mac in new]
-        for (id, mac), made in zip(new, self.register.create(MACS, rows, message=self.why), strict=True):
-            held[id][mac] = made
+        made = self.register.create(MACS, rows, message=self.why, returns=fields)
+        for (id, mac), row in zip(new, made, strict=True):
+            held[id][mac] = row
         primary = []
         for one in todo:
             interface = self.interface(one.id)
@@ -330,8 +332,9 @@ class _Network:
             }
             for one in create
         ]
-        for one, made in zip(create, self.register.create(ADDRESSES, rows, message=self.why), strict=True):
-            found[str(one.address)] = int(made["id"])
+        made = self.register.create(ADDRESSES, rows, message=self.why, returns=("address",))
+        for one, row in zip(create, made, strict=True):
+            found[str(one.address)] = int(row["id"])
         return {
             todo[address].id: {f"primary_ip{ipaddress.ip_address(address).version}": id}
             for address, id in found.items()

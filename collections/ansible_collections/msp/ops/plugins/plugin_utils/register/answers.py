@@ -132,6 +132,14 @@ def same_moment(one: str, other: str) -> bool:
         return one == other
 
 
+def etag(last_updated: str) -> str:
+    """The ETag that NetBox makes of an object's last update, in UTC whatever its own time zone; "" of anything else."""
+    try:
+        return f'W/"{dt.datetime.fromisoformat(last_updated).astimezone(dt.UTC).isoformat()}"'
+    except ValueError:
+        return ""
+
+
 def explained(answer: Any, rows: Sequence[Mapping[str, Any]], words: str) -> str:
     """NetBox's words, with our names for the rows where it only gives a position or an id."""
     return "; ".join(problems(answer, rows)) or words

@@ -35,6 +35,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import (
     choice_value,
     count_in,
     dotted,
+    etag,
     explained,
     field_list,
     filters_in,
@@ -69,6 +70,8 @@ BATCH = 100
 READ_ATTEMPTS = 3
 # Of every change: when it was made, and why, which NetBox takes no more where it is not among the fields.
 _TOLD = ("last_updated", "changelog_message")
+# Of everything new: NetBox gives custom fields their defaults only where they are among the fields.
+_TOLD_OF_NEW = ("id", "custom_fields", *_TOLD)
 
 
 class _Session(_BaseSession):  # type: ignore[misc]
@@ -242,9 +245,17 @@ class Register:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def create(self, endpoint: str, rows: Iterable[Mapping[str, Any]], *, message: str = "") -> list[Row]:
-        """Create objects, at most 100 a request; each request is all or nothing."""
-        return self._write("post", endpoint, rows, message)
+    def create(
+        self, endpoint: str, rows: Iterable[Mapping[str, Any]], *, message: str = "", returns: Sequence[str] = ()
+    ) -> list[Row]:
+        """Create objects, at most 100 a request; each request is all or nothing.
+
+        returns: all that is wanted of the new objects beside their ids and what was given, which takes NetBox less
+        time than whole ones; empty for these.
+        """
+        new = [dict(row) for row in rows]
+        params = _fields_of(new, (*returns, *_TOLD_OF_NEW)) if returns else None
+        return self._write("post", endpoint, new, message, params)
 
     def update(self, endpoint: str, rows: Iterable[Mapping[str, Any]], *, message: str = "") -> list[Row]:
         """Change objects; each row has its id and only the fields to change. Returned are those, and last_updated.
@@ -252,24 +263,37 @@ class Register:
         NetBox is asked for no more than that: whole devices, each with its config context, take it a third longer.
         """
         changed = [dict(row) for row in rows]
-        params = {"fields": field_list([*{name: None for row in changed for name in row}, *_TOLD])}
-        return self._write("patch", endpoint, changed, message, params)
+        return self._write("patch", endpoint, changed, message, _fields_of(changed, _TOLD))
 
     def update_if_unchanged(
         self, endpoint: str, row: Mapping[str, Any], etag_or_last_updated: str, *, message: str = ""
     ) -> Row:
-        """Change one object if nobody did since it was read; the last argument is its ETag or its last_updated."""
+        """Change one object if nobody did since it was read; the last argument is its ETag or its last_updated.
+
+        Returned are its last_updated and the fields that were to change. NetBox makes an ETag of last_updated; where it
+        does not take the one made here, it is asked for its own.
+        """
+        seen = etag_or_last_updated
+        if seen.startswith(('W/"', '"')):
+            return self._if_match(endpoint, row, seen, message)
+        if self.version >= ETAG_SINCE and (made := etag(seen)):
+            try:
+                return self._if_match(endpoint, row, made, message)
+            except MspError as error:
+                if error.code != "MSP-REG-008":
+                    raise
+        return self._if_match(endpoint, row, self._etag_of(endpoint, int(row["id"]), seen), message)
+
+    def _if_match(self, endpoint: str, row: Mapping[str, Any], seen: str, message: str) -> Row:
         body = {key: value for key, value in row.items() if key != "id"}
         if message:
             body["changelog_message"] = message
-        seen = etag_or_last_updated
-        if not seen.startswith(('W/"', '"')):
-            seen = self._etag_of(endpoint, int(row["id"]), etag_or_last_updated)
         session = self._session()
         if seen:
             session.headers["If-Match"] = seen
         try:
-            answer = self._send("patch", endpoint, key=int(row["id"]), data=body, rows=[row])
+            params = _fields_of([row], _TOLD)
+            answer = self._send("patch", endpoint, key=int(row["id"]), params=params, data=body, rows=[row])
         finally:
             session.headers.pop("If-Match", None)
         return dict(answer)
@@ -588,10 +612,15 @@ class Register:
 
     def _etag_of(self, endpoint: str, id: int, last_updated: str) -> str:
         """The present ETag of an object that still has this last_updated; "" where NetBox has no ETags."""
-        present = self.row(endpoint, id)
+        present = self.row(endpoint, id, ("last_updated",))
         if not same_moment(str(present.get("last_updated")), last_updated):
             raise changed_underneath(endpoint, id)
         return str(self._session().last_headers.get("ETag", "")) if self.version >= ETAG_SINCE else ""
+
+
+def _fields_of(rows: Iterable[Mapping[str, Any]], more: Iterable[str]) -> dict[str, str]:
+    """What NetBox is asked for of rows that it is given: their own fields, and some more."""
+    return {"fields": field_list([*{name: None for row in rows for name in row}, *more])}
 
 
 def _cache_directory() -> Path:

@@ -40,6 +40,7 @@ class MadeNetBox:
         self.headers: list[dict[str, str]] = []
         self.written: list[tuple[str, str, Any]] = []
         self.refusal: tuple[int, Any] | None = None
+        self.etag = ""  # of every object; a change that expects another one is refused
         handler = type("Handler", (_Handler,), {"made": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -120,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         made = self.made
         if method == "OPTIONS":
             self.reply(200, {"actions": {right: {} for right in made.rights.get(endpoint, ())}})
+        elif method == "PATCH" and made.etag and self.headers.get("If-Match") not in (None, made.etag):
+            self.reply(412, {"detail": "Precondition failed."})
         elif method in ("POST", "PATCH"):
             made.written.append((method, endpoint, data))
             rows = data if method == "PATCH" else [{**row, "id": number} for number, row in enumerate(data, 1)]
@@ -145,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
     def one(self, endpoint: str, number: str) -> None:
         found = [row for row in self.made.tables.get(endpoint, ()) if str(row["id"]) == number]
         if found:
-            self.reply(200, found[0], ETag='W/"1"')
+            self.reply(200, found[0], ETag=self.made.etag or 'W/"1"')
         else:
             self.reply(404, {"detail": "Not found."} if number.isdigit() else b"<html>")
 

@@ -457,6 +457,18 @@ def test_a_refused_row_is_named_in_netboxs_words(made: Any) -> None:
     assert 'name \'b\': {"name": ["Too long."]}' in error.found
 
 
+def test_of_new_objects_netbox_is_asked_for_no_more_than_is_wanted(made: Any) -> None:
+    """Custom fields always: NetBox gives them their defaults only then."""
+    register = made.connect()
+
+    register.create(DEVICES, [{"name": "a"}, {"name": "b", "serial": "x"}], message="why", returns=("primary_ip4",))
+    register.create(DEVICES, [{"name": "c"}])
+
+    (_post, _endpoint, few), (_again, _same, all) = made.seen[-2:]
+    assert few == {"fields": ["id,name,serial,primary_ip4,custom_fields,last_updated,changelog_message"]}
+    assert all == {}
+
+
 def test_a_refused_change_is_named_by_its_id(made: Any) -> None:
     register = made.connect()
     made.refusal = (400, {"detail": "no", "errors": [{"id": 7, "errors": {"serial": ["Bad."]}}]})
@@ -486,7 +498,28 @@ def test_the_precondition_is_not_sent_with_the_next_request(made: Any) -> None:
     assert "if-match" not in made.headers[-1]
 
 
+READ = "2026-03-02T10:00:00.25+01:00"
+
+
+@pytest.mark.parametrize("own", ['W/"2026-03-02T09:00:00.250000+00:00"', 'W/"something else"'])
+def test_an_unchanged_object_is_changed_whatever_its_etag_is_made_of(made: Any, own: str) -> None:
+    """NetBox makes it of last_updated, and so do we: it is asked for only where it is not that."""
+    made.etag = own
+    made.tables[DEVICES] = [{"id": 1, "last_updated": READ}]
+    register = made.connect()
+    before = len(made.seen)
+
+    row = register.update_if_unchanged(DEVICES, {"id": 1, "serial": "x"}, READ, message="why")
+
+    asked = made.seen[before:]
+    assert [method for method, _unused, _query in asked] == (["PATCH"] if "2026" in own else ["PATCH", "GET", "PATCH"])
+    assert row["serial"] == "x"
+    assert made.written == [("PATCH", f"{DEVICES}/1", {"serial": "x", "changelog_message": "why"})]
+    assert asked[-1][2] == {"fields": ["id,serial,last_updated,changelog_message"]}
+
+
 def test_a_newer_last_updated_is_a_change_underneath_and_nothing_is_written(made: Any) -> None:
+    made.etag = 'W/"2026-03-02T10:00:00+00:00"'
     made.tables[DEVICES] = [{"id": 1, "last_updated": "2026-03-02T10:00:00Z"}]
     register = made.connect()
 
