@@ -242,8 +242,10 @@ class Bed:
 
 
 @contextlib.contextmanager
-def bed(lab: str, machines: Sequence[Machine], place: Path, held: Sequence[str]) -> Iterator[Bed]:
-    """Hosts of a lab of this name, started; gone afterwards."""
+def bed[Kind: Bed](
+    lab: str, machines: Sequence[Machine], place: Path, held: Sequence[str], kind: type[Kind]
+) -> Iterator[Kind]:
+    """Hosts of a lab of this name, started; gone afterwards. kind: the class that speaks to them."""
     state_dir = place / "state"
     try:
         image.ensure([machine.recipe for machine in machines if machine.recipe], silent)
@@ -254,6 +256,6 @@ def bed(lab: str, machines: Sequence[Machine], place: Path, held: Sequence[str])
         rows = [hosts.describe(ground, machine, found) for machine, found in zip(machines, keys, strict=True)]
         named = {machine.name: found for machine, found in zip(machines, keys, strict=True)}
         hosts.write_ssh_files(state_dir, rows, named)
-        yield Bed({row["name"]: row for row in rows}, place, state_dir, held)
+        yield kind({row["name"]: row for row in rows}, place, state_dir, held)
     finally:
         hosts.down(lab, state_dir)

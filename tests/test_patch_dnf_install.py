@@ -126,7 +126,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     if reason := hosts.available():
         pytest.skip(reason)
     machines = [replace(one, recipe=RECIPES[one.name]) for one in MACHINES if one.name in RECIPES]
-    with lay(LAB, machines, tmp_path_factory.mktemp("patch-dnf"), HELD) as made:
+    with lay(LAB, machines, tmp_path_factory.mktemp("patch-dnf"), HELD, Bed) as made:
         build(made)
         with ThreadPoolExecutor(len(NAMES)) as pool:
             list(pool.map(lambda name: prepare(made, name), NAMES))

@@ -13,51 +13,28 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, keeping, units
-from lab import hosts, image, paths, podman
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import units
+from lab import hosts, podman
 from lab.machines import MACHINES
 from lab.repository import MAIN, ON_HOST, SECURITY, Package, Repository
+from tests.patch_bed import AT, GO, RESTART, SECONDS, STATE, WAIT, code_of, unit, until
+from tests.patch_bed import Bed as AnyBed
+from tests.patch_bed import bed as lay
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "-".join(filter(None, ("patch-test", os.environ.get("PYTEST_XDIST_WORKER"))))
 # Debian 12, 13 and 11.
 NAMES = TWELVE, THIRTEEN, ELEVEN = ("jansen-srv01", "harbour-srv01", "harbour-db01")
-SECONDS = 120
-STATE = keeping.TOP
 HELD = ("apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades.service")
-AT, GO = "/run/lab-at", "/run/lab-go"
-
-TIMERS = f"systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState {' '.join(HELD)}"
-# Waits for the unit's end; then what is still masked, which is nothing; then the timers.
-SETTLED = (
-    "while systemctl list-units --all --plain --no-legend 'msp-patch*' | grep -q msp-patch; do sleep 0.1; done\n"
-    f"rm -f {AT} {GO}\n"
-    "echo nothing left: $(ls /run/systemd/system | grep -e apt-daily -e unattended)\n"
-    f"{TIMERS}\n"
-)
-
-# The module's desk as a program of its own: what Ansible sends, without Ansible's second and a half.
-ASK = """
-import json, sys
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, request
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs
-asked = json.load(sys.stdin)
-desk = doing.Desk(Host(), Programs(), check=asked.pop("check"))
-print(json.dumps(desk.act(asked.pop("action"), request.parse(asked))))
-"""
 # A host as customers have them: with the timers of apt, which do nothing here but run.
 PREPARE = r"""
 set -e
@@ -77,10 +54,6 @@ systemctl start apt-daily.timer unattended-upgrades.service
 systemctl stop apt-daily-upgrade.timer
 apt-get -qq update
 """
-RESTART = "#!/bin/sh\nset -e\nsystemctl daemon-reload\nsystemctl enable --quiet {0}\nsystemctl restart {0}\n"
-WAIT = f"touch {AT}\nwhile [ ! -e {GO} ]; do sleep 0.05; done\n"
-
-
 HOLDER = f"""
 import fcntl, os, time
 lock = open('/var/lib/dpkg/lock-frontend', 'w')
@@ -89,10 +62,6 @@ open('{AT}', 'w').close()
 while not os.path.exists('{GO}'):
     time.sleep(0.05)
 """
-
-
-def unit(program: str) -> str:
-    return f"[Service]\nExecStart={program}\n[Install]\nWantedBy=multi-user.target\n"
 
 
 def shop(name: str, version: str, *, works: bool = True) -> Package:
@@ -107,7 +76,7 @@ def shop(name: str, version: str, *, works: bool = True) -> Package:
             f"/etc/{name}.conf": f"version = {version}\n",
         },
         conffiles=(f"/etc/{name}.conf",),
-        scripts={"postinst": RESTART.format(f"{name}.service")},
+        scripts={"postinst": f"#!/bin/sh\n{RESTART.format(name)}"},
     )
 
 
@@ -181,149 +150,19 @@ AGED = (
 )
 
 
-def silent(title: str) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext()
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Wait for a condition, and fail when it does not come."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not happen in time: {what}"
-        time.sleep(0.1)
-
-
 def manifest(*names: str, version: str = "1.1") -> list[dict[str, str]]:
     return [{"name": name, "architecture": "all", "version": version} for name in names]
 
 
-@dataclass
-class Played:
-    """One ansible-playbook that runs; its results by host once it has ended."""
-
-    process: subprocess.Popen[str]
-    place: Path
-
-    def results(self) -> dict[str, dict[str, Any]]:
-        out, _none = self.process.communicate(timeout=SECONDS)
-        files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in self.place.glob("*.json")}
-        assert self.process.returncode == 0 and files, out
-        return files
-
-
-@dataclass
-class Bed:
-    """The hosts, and the ways to speak to them."""
-
-    rows: Mapping[str, Mapping[str, Any]]
-    place: Path
-    state_dir: Path
-    repository: Repository
-    number: int = field(default=0)
-
-    def on(self, host: str, *command: str) -> str:
-        return podman.run("exec", str(self.rows[host]["container"]), *command)
-
-    def sh(self, host: str, script: str) -> str:
-        return self.on(host, "sh", "-c", script).strip()
-
-    def there(self, host: str, path: str) -> bool:
-        return podman.attempt("exec", str(self.rows[host]["container"]), "test", "-e", path).returncode == 0
+class Bed(AnyBed):
+    """Hosts with apt."""
 
     def version(self, host: str, name: str) -> str:
         return self.sh(host, f"dpkg-query -W -f '${{Version}} ${{db:Status-Status}}' {name}")
 
-    def ask(self, host: str, action: str, rollout: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
-        """What the module answers on the host."""
-        asked = {
-            "action": action,
-            "check": check,
-            "rollout": rollout,
-            "lock_timeout": 0,
-            "check_seconds": 1,
-            **arguments,
-        }
-        container = str(self.rows[host]["container"])
-        done = podman.attempt("exec", "-i", container, "python3", "/root/ask.pyz", stdin=json.dumps(asked))
-        assert done.returncode == 0, done.stderr
-        return dict(json.loads(done.stdout))
-
-    def finish(self, host: str, rollout: str) -> dict[str, Any]:
-        """Look until it is over; the last answer."""
-        answers: list[dict[str, Any]] = []
-
-        def over() -> bool:
-            answers.append(self.ask(host, "look", rollout, linger=10))
-            return answers[-1]["state"] not in ("working", "rebooting", "cut off")
-
-        until(over, f"the end of {rollout}")
-        return answers[-1]
-
-    def work(self, host: str, rollout: str, *names: str, action: str = "start", **arguments: Any) -> dict[str, Any]:
-        """Start it, wait for its end, and return what became of the host."""
-        begun = self.ask(host, action, rollout, packages=manifest(*names), **arguments)
-        assert begun["state"] == "working", begun
-        return dict(self.finish(host, rollout)["result"])
-
-    def play(self, targets: Sequence[str], *, check: bool = False, **arguments: Any) -> Played:
-        """Start ansible-playbook over ssh, in a session of its own."""
-        self.number += 1
-        place = self.place / f"run{self.number}"
-        place.mkdir()
-        inventory = {
-            name: {
-                "ansible_host": self.rows[name]["address"],
-                "ansible_port": self.rows[name]["port"],
-                "msp": {"customer": self.rows[name]["customer"], "asset": {"key": f"device:{number}"}},
-            }
-            for number, name in enumerate(targets, start=1)
-        }
-        (place / "inventory.yml").write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
-        tasks = [
-            {
-                "msp.ops.patch_install": {"poll": 0.2, "check_seconds": 1, **arguments},
-                "become": True,
-                "register": "found",
-            },
-            {
-                "ansible.builtin.copy": {
-                    "content": "{{ found | to_json }}",
-                    "dest": f"{place}/{{{{ inventory_hostname }}}}.json",
-                    "mode": "0600",
-                },
-                "delegate_to": "localhost",
-                "check_mode": False,
-            },
-        ]
-        play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
-        (place / "play.yml").write_text(json.dumps(play), encoding="utf-8")
-        command = ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml")]
-        process = subprocess.Popen(
-            [*command, *(["--check"] if check else [])],
-            env={
-                **os.environ,
-                **hosts.ssh_environment(self.state_dir),
-                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
-                "ANSIBLE_SSH_CONTROL_PATH_DIR": str(place / "c"),
-            },
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        return Played(process, place)
-
-    def timers(self, host: str) -> list[str]:
-        """How the competing units are: what must be the same after everything."""
-        return self.sh(host, TIMERS).split("\n\n")
-
-    def boot_again(self, host: str) -> None:
-        """What a hypervisor or a person does with a machine that is down."""
-        row = self.rows[host]
-        podman.run("start", str(row["container"]))
-        hosts.wait_for_sshd(str(row["container"]), str(row["address"]))
+    def works(self, host: str, rollout: str, *names: str, **arguments: Any) -> dict[str, Any]:
+        """Start it with the new versions of these packages, wait for its end, and return what became of the host."""
+        return self.work(host, rollout, packages=manifest(*names), **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -331,46 +170,22 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     if reason := hosts.available():
         pytest.skip(reason)
     place = tmp_path_factory.mktemp("patch")
-    state_dir = place / "state"
+    repository = Repository(place / "repository")
+    repository.publish(MAIN, OLD)
+    repository.publish(SECURITY, NEW)
     machines = [machine for machine in MACHINES if machine.name in NAMES]
-    recipes = [machine.recipe for machine in machines if machine.recipe]
-    try:
-        image.ensure(recipes, silent)
-        paths.make_dir(state_dir, 0o700)
-        ground = hosts.Ground(LAB, state_dir, hosts.ensure_key(state_dir), hosts.ensure_networks(LAB))
-        with ThreadPoolExecutor(len(machines)) as pool:
-            keys = list(pool.map(lambda machine: hosts.start(ground, machine, {}), machines))
-        rows = [hosts.describe(ground, machine, found) for machine, found in zip(machines, keys, strict=True)]
-        named = {machine.name: found for machine, found in zip(machines, keys, strict=True)}
-        hosts.write_ssh_files(state_dir, rows, named)
-        repository = Repository(place / "repository")
-        repository.publish(MAIN, OLD)
-        repository.publish(SECURITY, NEW)
-        made = Bed({row["name"]: row for row in rows}, place, state_dir, repository)
-        with ThreadPoolExecutor(len(machines)) as pool:
-            list(pool.map(lambda name: prepare(made, name), NAMES))
+    with lay(LAB, machines, place, HELD, Bed) as made, ThreadPoolExecutor(len(machines)) as pool:
+        list(pool.map(lambda name: prepare(made, repository, name), NAMES))
         yield made
-    finally:
-        hosts.down(LAB, state_dir)
 
 
-def prepare(bed: Bed, host: str) -> None:
+def prepare(bed: Bed, repository: Repository, host: str) -> None:
     """The old versions of all packages on a host, and the desk."""
-    container = str(bed.rows[host]["container"])
-    bed.repository.copy_to(container)
+    repository.copy_to(bed.container(host))
     bed.sh(host, PREPARE)
     old = " ".join(f"{package.name}={package.version}" for package in OLD)
     bed.sh(host, f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {old} >/root/prepared 2>&1")
-    program = bed.place / f"ask-{host}.pyz"
-    code = freezing.sources()
-    assert doing.__name__.replace(".", "/") + ".py" in code  # it is loaded here, and so in the program
-    with zipfile.ZipFile(program, "w") as archive:
-        archive.writestr("__main__.py", ASK)
-        for name in freezing.packages(list(code)):
-            archive.writestr(name, "")
-        for name, text in code.items():
-            archive.writestr(name, text)
-    podman.run("cp", str(program), f"{container}:/root/ask.pyz")
+    bed.give_desk(host)
 
 
 @pytest.fixture(scope="module")
@@ -382,10 +197,9 @@ def before(bed: Bed) -> dict[str, list[str]]:
 def as_it_was(bed: Bed, before: dict[str, list[str]]) -> Iterator[None]:
     """Whatever happened: nothing is at work any more, and the timers are exactly as they were."""
     yield
-    with ThreadPoolExecutor(len(NAMES)) as pool:
-        found = dict(zip(NAMES, pool.map(lambda host: bed.sh(host, SETTLED).split("\n", 1), NAMES), strict=True))
-    assert {host: timers.split("\n\n") for host, (_left, timers) in found.items()} == before
-    assert {left for left, _timers in found.values()} == {"nothing left:"}
+    timers, left = bed.settled(NAMES)
+    assert timers == before
+    assert left == {"nothing left:"}
 
 
 def test_check_mode_tells_what_it_would_do_and_changes_nothing(bed: Bed) -> None:
@@ -468,7 +282,7 @@ def test_what_is_kept_of_rollouts_that_are_long_over_goes_with_the_next_one(
     """Three of long ago: one that is not over elsewhere, one whose version is still there, and one that may go."""
     bed.sh(TWELVE, f"cd {STATE}; {AGED}; touch -d '121 days ago' open there ancient")
 
-    result = bed.work(TWELVE, "prunes", "lab-old", open_rollouts=["open", "prunes"])
+    result = bed.works(TWELVE, "prunes", "lab-old", open_rollouts=["open", "prunes"])
 
     assert result["outcome"] == "patched", result
     kept = bed.sh(TWELVE, f"ls {STATE}").split()
@@ -484,7 +298,7 @@ def test_the_way_back_is_proved_too(bed: Bed, shopped: dict[str, dict[str, Any]]
     assert would["plan"]["installs"] == [{"package": "lab-shop:all", "from": "1.1", "to": "1.0"}]
     assert bed.version(THIRTEEN, "lab-shop") == "1.1 installed"
 
-    result = bed.work(THIRTEEN, "shop", action="rollback", checks_after=checks)
+    result = bed.works(THIRTEEN, "shop", action="rollback", checks_after=checks)
 
     assert result["outcome"] == "rolled back"
     assert (result["before"], result["after"]) == ({"lab-shop:all": "1.1"}, {"lab-shop:all": "1.0"})
@@ -518,7 +332,7 @@ def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_na
 ) -> None:
     old = bed.sh(host, "systemctl show -p MainPID --value lab-daemon.service")
 
-    result = bed.work(host, "daemon", "lab-daemon")
+    result = bed.works(host, "daemon", "lab-daemon")
 
     assert result["outcome"] == "patched"
     assert result["restarted"] == ["lab-daemon.service"]
@@ -529,13 +343,8 @@ def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_na
     assert bed.sh(host, "systemctl show -p MainPID --value lab-daemon.service") != old
 
 
-def code_of(found: Mapping[str, Any]) -> list[str]:
-    assert (found["state"], found["result"]["outcome"]) == ("finished", "refused"), found
-    return [str(error["code"]) for error in found["refusals"]]
-
-
 def test_who_holds_the_lock_is_named(bed: Bed) -> None:
-    container = str(bed.rows[TWELVE]["container"])
+    container = bed.container(TWELVE)
     bed.sh(TWELVE, f'printf %s "{HOLDER}" > /root/holder.py')
     podman.run("exec", "--detach", container, "python3", "/root/holder.py", "somebody")
     until(lambda: bed.there(TWELVE, AT), "the lock is held")
@@ -591,7 +400,7 @@ def test_what_a_host_keeps_back_is_left_out_with_what_needs_it_and_the_rest_is_i
     kept += ["lab-pinned:all: pinned"]
     names = [line.partition(":")[0] for line in kept]
     try:
-        result = bed.work(host, "keeps", "lab-lock", *names)
+        result = bed.works(host, "keeps", "lab-lock", *names)
         only = bed.ask(host, "start", "keeps-all", packages=manifest(*names))["result"]
     finally:
         bed.sh(host, "rm /etc/apt/preferences.d/lab; apt-mark -qq unhold lab-held")
@@ -603,7 +412,7 @@ def test_what_a_host_keeps_back_is_left_out_with_what_needs_it_and_the_rest_is_i
 
 
 def test_a_dependency_comes_along_where_nothing_excludes_it(bed: Bed) -> None:
-    result = bed.work(TWELVE, "along", "lab-user", excluded=["postgresql-*"])
+    result = bed.works(TWELVE, "along", "lab-user", excluded=["postgresql-*"])
 
     assert result["outcome"] == "patched", result["reason"]
     assert result["after"] == {"lab-excluded:all": "1.1", "lab-user:all": "1.1"}
@@ -615,7 +424,7 @@ def test_a_service_that_ends_by_itself_is_no_failure(bed: Bed) -> None:
     bed.sh(TWELVE, f"printf '[Service]\\nExecStart=/bin/sleep infinity\\n' > {idle}; systemctl daemon-reload")
     bed.sh(TWELVE, "systemctl start lab-idle.service")
 
-    result = bed.work(TWELVE, "idle", "lab-idle", checks_after=[{"kind": "baseline", "compare": ["units"]}])
+    result = bed.works(TWELVE, "idle", "lab-idle", checks_after=[{"kind": "baseline", "compare": ["units"]}])
 
     assert (result["outcome"], result["healthy"]) == ("patched", True), result["reason"]
     assert bed.sh(TWELVE, "systemctl is-active lab-idle.service || true") == "inactive"
@@ -624,7 +433,7 @@ def test_a_service_that_ends_by_itself_is_no_failure(bed: Bed) -> None:
 def test_a_file_that_is_gone_from_the_mirror_leaves_the_host_as_it_was(bed: Bed) -> None:
     bed.sh(TWELVE, f"rm {ON_HOST}/pool/security/lab-lost-file_1.1_all.deb")
 
-    result = bed.work(TWELVE, "mirror", "lab-lost-file")
+    result = bed.works(TWELVE, "mirror", "lab-lost-file")
 
     assert result["outcome"] == "failed"
     assert "nothing was installed" in result["reason"] and "lab-lost-file" in result["reason"]
@@ -633,11 +442,11 @@ def test_a_file_that_is_gone_from_the_mirror_leaves_the_host_as_it_was(bed: Bed)
 
 
 def test_a_disk_that_is_full_in_the_middle_is_told_and_leaves_the_old_version(bed: Bed) -> None:
-    inside = podman.run("inspect", "--format", "{{.State.Pid}}", str(bed.rows[TWELVE]["container"])).strip()
+    inside = podman.run("inspect", "--format", "{{.State.Pid}}", bed.container(TWELVE)).strip()
     small = ["nsenter", "--target", inside, "--mount", "mount", "-t", "tmpfs", "-o", "size=1m", "lab", "/opt/lab-full"]
     subprocess.run(small, check=True)
     try:
-        result = bed.work(TWELVE, "full", "lab-full")
+        result = bed.works(TWELVE, "full", "lab-full")
     finally:
         subprocess.run(["nsenter", "--target", inside, "--mount", "umount", "/opt/lab-full"], check=True)
 
@@ -648,7 +457,7 @@ def test_a_disk_that_is_full_in_the_middle_is_told_and_leaves_the_old_version(be
 
 
 def test_a_script_that_fails_leaves_a_half_and_says_so_and_the_way_back_heals_it(bed: Bed) -> None:
-    result = bed.work(TWELVE, "script", "lab-script")
+    result = bed.works(TWELVE, "script", "lab-script")
 
     assert result["outcome"] == "failed"
     assert "lab-script:all 1.1 is half-configured" in result["reason"]
@@ -656,7 +465,7 @@ def test_a_script_that_fails_leaves_a_half_and_says_so_and_the_way_back_heals_it
     assert result["after"] == {"lab-script:all": "1.1"}
     assert code_of(bed.ask(TWELVE, "start", "next", packages=manifest("lab-room"))) == ["MSP-PAT-106"]
 
-    back = bed.work(TWELVE, "script", action="rollback")
+    back = bed.works(TWELVE, "script", action="rollback")
 
     assert back["outcome"] == "rolled back", back
     assert bed.version(TWELVE, "lab-script") == "1.0 installed"
@@ -666,16 +475,16 @@ def test_a_script_that_fails_leaves_a_half_and_says_so_and_the_way_back_heals_it
 def test_a_package_that_breaks_its_service_is_no_success_and_can_be_taken_back(bed: Bed) -> None:
     checks = [{"kind": "baseline", "compare": ["units"]}]
 
-    result = bed.work(TWELVE, "broken", "lab-broken", checks_after=checks)
+    result = bed.works(TWELVE, "broken", "lab-broken", checks_after=checks)
 
     assert (result["outcome"], result["healthy"]) == ("failed", False)
     assert "lab-broken.service ran before and does not now" in result["reason"]
     assert result["after"] == {"lab-broken:all": "1.1"}
 
-    again = bed.work(TWELVE, "broken", "lab-broken", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
+    again = bed.works(TWELVE, "broken", "lab-broken", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
     assert (again["outcome"], again["healthy"]) == ("failed", False)  # everything is at its version, and it is no pass
 
-    back = bed.work(TWELVE, "broken", action="rollback", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
+    back = bed.works(TWELVE, "broken", action="rollback", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
     assert (back["outcome"], back["healthy"]) == ("rolled back", True)
 
 
@@ -712,7 +521,7 @@ def test_power_that_is_lost_in_the_middle_is_survived(bed: Bed, before: dict[str
     assert bed.ask(ELEVEN, "start", "power", packages=manifest("lab-power"))["state"] == "working"
     until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
 
-    podman.run("kill", str(bed.rows[ELEVEN]["container"]))
+    podman.run("kill", bed.container(ELEVEN))
     bed.boot_again(ELEVEN)
 
     until(
@@ -731,7 +540,7 @@ def test_of_two_that_start_at_once_systemd_refuses_one(bed: Bed) -> None:
         )
     until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
     arguments = units.start_arguments("/bin/true", "x", "install", "/x", "third one")
-    third = podman.attempt("exec", str(bed.rows[TWELVE]["container"]), *arguments)
+    third = podman.attempt("exec", bed.container(TWELVE), *arguments)
     late = bed.ask(TWELVE, "start", "late", packages=manifest("lab-room"))
     bed.sh(TWELVE, f"touch {GO}")
 
@@ -765,7 +574,7 @@ def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) 
     assert "the window ended before it" in first["reason"]
     assert (first["after"], first["owed"]) == ({"lab-late:all": "1.1"}, ["reboot: the plan wants it always"])
 
-    again = restarter(bed, TWELVE)
+    again = bed.restarter(TWELVE)
     packages = manifest("lab-late")
     assert bed.ask(TWELVE, "start", "late", packages=packages, reboot="always")["state"] == "working"
     again.join(SECONDS)
@@ -809,7 +618,7 @@ def test_dpkg_that_was_killed_in_a_stopped_rollout_is_mended_and_nothing_more_is
 
 @pytest.mark.parametrize(("host", "reboot", "owed"), [(TWELVE, "if_needed", False), (ELEVEN, "never", True)])
 def test_what_a_running_system_keeps_wants_a_reboot_or_is_owed(bed: Bed, host: str, reboot: str, owed: bool) -> None:
-    again = None if owed else restarter(bed, host)
+    again = None if owed else bed.restarter(host)
 
     assert bed.ask(host, "start", "bus", packages=manifest("dbus-broker"), reboot=reboot)["state"] == "working"
     if again is not None:
@@ -851,20 +660,8 @@ def test_a_controller_that_is_killed_leaves_the_work_to_the_host(bed: Bed) -> No
     assert (found["state"], found["result"]["outcome"]) == ("finished", "patched")
 
 
-def restarter(bed: Bed, host: str) -> threading.Thread:
-    """Starts the host's container once more when it has gone down."""
-
-    def wait_and_start() -> None:
-        podman.run("wait", str(bed.rows[host]["container"]))
-        bed.boot_again(host)
-
-    thread = threading.Thread(target=wait_and_start, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_a_reboot_counts_with_a_new_start_of_process_1(bed: Bed) -> None:
-    again = restarter(bed, THIRTEEN)
+    again = bed.restarter(THIRTEEN)
     checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
 
     found = bed.play(
@@ -900,7 +697,7 @@ def test_a_host_that_stays_down_is_lost_and_the_next_look_tells_the_truth(bed: B
 
 def test_a_host_that_never_answered_is_lost_at_once(bed: Bed) -> None:
     row = bed.rows[ELEVEN]
-    deaf = Bed({ELEVEN: {**row, "port": 9}}, bed.place / "deaf", bed.state_dir, bed.repository)
+    deaf = Bed({ELEVEN: {**row, "port": 9}}, bed.place / "deaf", bed.state_dir)
     deaf.place.mkdir()
 
     found = deaf.play([ELEVEN], rollout="silent", packages=manifest("lab-room"), lost_after=3600).results()[ELEVEN]

@@ -158,7 +158,7 @@ def bed(virtual_machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactor
     repository.publish(MAIN, [Package(MADE, "1.0")])
     repository.publish(SECURITY, [Package(MADE, "1.1")])
     machines = [machine for machine in MACHINES if machine.name == CONTAINER]
-    with pytest.MonkeyPatch.context() as patch, lay(LAB, machines, place, ()) as beside:
+    with pytest.MonkeyPatch.context() as patch, lay(LAB, machines, place, (), Beside) as beside:
         patch.setenv("MSP_DURABLE_PATHS", str(place))
         repository.copy_to(beside.container(CONTAINER))
         beside.sh(CONTAINER, f"rm /etc/apt/sources.list && {INSTALL}")

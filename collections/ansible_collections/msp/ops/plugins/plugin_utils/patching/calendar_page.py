@@ -112,7 +112,11 @@ def told(calendar: Calendar, customer: Customer, made_by: str, now: dt.datetime)
         made_by=shown(made_by),
         period=t("cal.freeze.span", start=f.day(calendar.start), end=f.day(calendar.end)),
         lead=_lead(calendar, t, f),
-        points=(t(f"cal.approval.{_approval(calendar)}"), t(f"cal.reboot.{plan.reboot}")),
+        points=(
+            t(f"cal.approval.{_approval(calendar)}"),
+            t(f"cal.reboot.{plan.reboot}"),
+            t(f"cal.rollback.{plan.rollback}"),
+        ),
         tables=tuple(table for table in _tables(calendar, t, f, now) if table.rows),
         months=tuple(Month(name, tuple(_beginning(found))) for name, found in by_month),
         foot=t("cal.foot", made_by=shown(made_by), date=f.day(now), plan=plan.name, zone=plan.zone.key),

@@ -589,6 +589,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "Na elke ronde starten wij het apparaat opnieuw op.",
         "We restart every machine after its updates.",
     ),
+    "cal.rollback.downgrade": (
+        "Werkt een apparaat na een update niet goed, dan zetten wij die update meteen terug, op welk moment ook.",
+        "Where a machine does not work well after an update, we take that update back at once, at any hour.",
+    ),
+    "cal.rollback.none": (
+        "Werkt een apparaat na een update niet goed, dan zetten wij niets vanzelf terug: een mens kijkt ernaar.",
+        "Where a machine does not work well after an update, we take nothing back by itself: a person looks at it.",
+    ),
     "cal.heading.rules": ("Wat wij wanneer installeren", "What we install when"),
     "cal.intro.rules": (
         "De termijn telt vanaf de dag waarop een update verschijnt.",

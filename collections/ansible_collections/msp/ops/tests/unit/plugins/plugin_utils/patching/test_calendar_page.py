@@ -143,6 +143,13 @@ def test_what_needs_the_customers_approval_is_told(automatic: Any, words: str) -
 
 
 @pytest.mark.parametrize(
+    ("rollback", "words"), [("downgrade", "back at once, at any hour"), ("none", "a person looks at it")]
+)
+def test_what_becomes_of_a_machine_that_an_update_broke_is_told(rollback: str, words: str) -> None:
+    assert words in said(rollback=rollback).points[2]
+
+
+@pytest.mark.parametrize(
     ("minutes", "words"),
     [(45, "45 minutes"), (60, "1 hour"), (1440, "24 hours"), (2160, "36 hours"), (2880, "2 days"), (90, "90 minutes")],
 )
