@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -119,7 +118,8 @@ def up(name: str = "demo", *, hosts: bool = True, durable: bool = True, progress
     """Bring a lab up, whatever state it is in, and return it when it answers. What runs is left alone.
 
     Hosts boot (and their images are made) while NetBox starts. Where containers cannot run, the lab has none. A lab
-    that is not durable waits for no disk: it survives every killed process, but no power cut.
+    that is not durable waits for no disk, with its data in memory where it can: it survives every killed process, but
+    no power cut.
     """
     with _locked(name, progress) as lab, ThreadPoolExecutor(1) as pool:
         state = State.read(lab.state)
@@ -171,6 +171,8 @@ def _start(environment: netbox.Environment, lab: LabPaths, state: State, progres
             state.write(lab.state)
 
         try:
+            if not durable:
+                lab.data_in_memory()
             cluster = environment.cluster(lab.postgres)
             cluster.create()
             record("postgres", cluster.start(log=lab.logs / "postgres.log", mark=lab.base, durable=durable))
@@ -208,7 +210,7 @@ def down(name: str = "demo", *, purge: bool = False, progress: Progress = progre
         # What is deleted next need not be finished.
         ended = len(netbox.clean(lab, patience=0 if purge else 10))
         if purge:
-            shutil.rmtree(lab.base, ignore_errors=True)
+            lab.remove()
         elif lab.base.exists():
             state = State.read(lab.state)
             state.processes, state.hosts = {}, []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 SOCKET_PATH_LIMIT = 107
 # A file system in memory, on Linux.
 MEMORY = Path("/dev/shm")  # noqa: S108 - memory() takes a directory of our own there, or none
+# What a lab's databases may come to in bytes, snapshots and write-ahead log included, with room for others to work.
+ROOM = 4 * 1024**3
+# As root a lab's own directory must let the user of PostgreSQL through to its data.
+_LAB_MODE = 0o711 if os.geteuid() == 0 else 0o700
 
 
 def cache_dir(environ: Mapping[str, str], *, root: bool) -> Path:
@@ -98,10 +103,32 @@ class LabPaths:
         return self.base / "log"
 
     def make(self) -> None:
-        """Make the directories. As root the lab's own must let the user of PostgreSQL through to its data."""
-        make_dir(self.base, 0o711 if os.geteuid() == 0 else 0o700)
+        """Make the directories."""
+        make_dir(self.base, _LAB_MODE)
         for path in (self.secrets, self.redis, self.netbox, self.hosts, self.logs):
             make_dir(path, 0o700)
+
+    def data_in_memory(self) -> None:
+        """Let PostgreSQL's data lie in memory, where there is room for it: a copy of a database takes a twentieth then.
+
+        Data that is there already stays where it is.
+        """
+        if self.postgres.exists():
+            return
+        self.postgres.unlink(missing_ok=True)  # the machine was started anew since
+        place = memory()
+        if place is None or shutil.disk_usage(place).free < ROOM:
+            return
+        data = lab_paths(self.name, place).postgres
+        shutil.rmtree(data.parent, ignore_errors=True)  # what a lab of this name left that is gone
+        make_dir(data.parent, _LAB_MODE)
+        self.postgres.symlink_to(data)
+
+    def remove(self) -> None:
+        """Everything of the lab. Nothing of it may run any more."""
+        if self.postgres.is_symlink():
+            shutil.rmtree(self.postgres.readlink().parent, ignore_errors=True)
+        shutil.rmtree(self.base, ignore_errors=True)
 
 
 def memory() -> Path | None:

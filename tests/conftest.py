@@ -118,7 +118,7 @@ def store_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[postgres.Cluster]:
     """A PostgreSQL of this session's own."""
-    with scratch.cluster() as cluster:
+    with scratch.cluster(in_memory=True) as cluster:
         yield cluster
 
 

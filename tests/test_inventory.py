@@ -41,8 +41,8 @@ ENDPOINTS = {"device": "dcim/devices", "virtual-machine": "virtualization/virtua
 
 @pytest.fixture(scope="module")
 def world(fresh_netbox: NetBox) -> NetBox:
-    """Four customers with 60 devices and 20 virtual machines in nested regions, roles and so on, and 25 contexts."""
-    seed.devices(fresh_netbox.lab, count=60, customers=4, contexts=25, machines=20)
+    """Four customers with 32 devices and 12 virtual machines in nested regions, roles and so on, and 25 contexts."""
+    seed.devices(fresh_netbox.lab, count=32, customers=4, contexts=25, machines=12)
     fresh_netbox.snapshot(SEEDED)
     return fresh_netbox
 
@@ -188,7 +188,7 @@ def test_shared_contexts_are_what_netbox_renders_for_each_machine(
         seeded.call("DELETE", f"extras/config-contexts/{row['id']}/")
     seeded.create("extras/config-contexts/", [random_context(seeded, dice, n) for n in range(dice.randint(5, 30))])
     for endpoint in ENDPOINTS.values():
-        some = dice.sample(seeded.all(f"{endpoint}/?fields=id"), 15)
+        some = dice.sample(seeded.all(f"{endpoint}/?fields=id"), 12)
         seeded.change(f"{endpoint}/", [{"id": row["id"], "local_context_data": random_data(dice)} for row in some])
 
     found = snapshot.read(register, selection(register)).snapshot

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,61 @@ def test_memory_is_a_directory_of_our_own_for_this_cache_or_none(
     assert paths.memory() is None
     monkeypatch.setattr(paths, "MEMORY", tmp_path / "none")
     assert paths.memory() is None
+
+
+@pytest.fixture
+def lab_beside_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[LabPaths]:
+    """A new lab, and a file system in memory that is no such thing, with room. Their paths are short, for sockets."""
+    with tempfile.TemporaryDirectory() as place:
+        memory = Path(place, "m")
+        memory.mkdir()
+        monkeypatch.setattr(paths, "MEMORY", memory)
+        monkeypatch.setattr(paths, "ROOM", 0)
+        monkeypatch.setenv("MSP_CACHE", f"{place}/c")
+        lab = paths.lab_paths("demo")
+        lab.make()
+        yield lab
+
+
+def test_data_in_memory_is_a_link_that_goes_with_the_lab(lab_beside_memory: LabPaths) -> None:
+    lab = lab_beside_memory
+    left = paths.lab_paths("demo", paths.memory()).postgres
+    left.mkdir(parents=True)
+    (left / "PG_VERSION").touch()  # of a lab of this name that is gone: its secrets were others
+
+    lab.data_in_memory()
+
+    assert lab.postgres.readlink() == left and not left.exists()
+    assert mode(left.parent) == mode(lab.base)
+    left.mkdir()
+    (left / "PG_VERSION").touch()
+    lab.data_in_memory()
+    assert (lab.postgres / "PG_VERSION").exists()
+    lab.remove()
+    assert not left.parent.exists() and not lab.base.exists()
+
+
+def test_data_that_was_in_memory_when_the_machine_was_started_anew_is_made_anew(lab_beside_memory: LabPaths) -> None:
+    lab = lab_beside_memory
+    lab.data_in_memory()
+    place = lab.postgres.readlink()
+    shutil.rmtree(place.parent)
+
+    lab.data_in_memory()
+
+    assert lab.postgres.readlink() == place and place.parent.is_dir()
+
+
+@pytest.mark.parametrize("why", ["data on the disk", "no room", "no memory"])
+def test_data_stays_on_the_disk(lab_beside_memory: LabPaths, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    lab = lab_beside_memory
+    if why == "data on the disk":
+        lab.postgres.mkdir()
+    elif why == "no room":
+        monkeypatch.setattr(paths, "ROOM", 1 << 60)
+    else:
+        monkeypatch.setattr(paths, "MEMORY", lab.base / "none")
+
+    lab.data_in_memory()
+
+    assert not lab.postgres.is_symlink()
