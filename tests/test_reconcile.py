@@ -769,7 +769,7 @@ def test_a_netbox_that_goes_away_in_the_middle_loses_nothing_and_repeats_nothing
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy(world)
-    with CutOff.connect(world.netbox.url, world.token, timeout=2, retries=0) as register:
+    with CutOff.connect(world.netbox.url, world.token, retries=0) as register:
 
         def goes_away() -> None:
             register.url = "http://127.0.0.1:9"  # nobody listens there
