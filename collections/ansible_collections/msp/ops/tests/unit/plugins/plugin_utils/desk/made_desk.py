@@ -133,10 +133,11 @@ def asked(action: str, reason: str = "so", **more: str) -> dict[str, str]:
     return {"customer": SLUG, "action": action, "rollout": "", "by": "anna", "reason": reason, "manifest": "", **more}
 
 
-def update(name: str, version: str = "2", patch_class: str = "security", **more: Any) -> Judged:
+def update(
+    name: str, version: str = "2", patch_class: str = "security", origin: str = "Lab/main", **more: Any
+) -> Judged:
     """Something that waits on a host."""
-    values = {"origin": "Lab/main", **more}
-    found = Update(name, "amd64", "1", version, values.pop("origin"), patch_class != "routine", **values)
+    found = Update(name, "amd64", "1", version, origin, patch_class != "routine", **more)
     return Judged(found, patch_class, "high", "vendor", "")
 
 
