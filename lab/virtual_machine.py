@@ -239,7 +239,9 @@ def arguments(place: Path, port: int) -> list[str]:
     return [
         PROGRAM,
         # Of the processors that QEMU knows the one with the least to be emulated; a second one costs more than it does.
-        *("-machine", "q35", "-accel", "tcg", "-cpu", "qemu64,-svm", "-smp", "1", "-m", "1024"),
+        # And little room for translated code: what is in the way of the next boot is thrown away piece by piece, which
+        # takes minutes for a gigabyte of it.
+        *("-machine", "q35", "-accel", "tcg,tb-size=64", "-cpu", "qemu64,-svm", "-smp", "1", "-m", "1024"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc"),
         *("-drive", f"if=pflash,format=raw,readonly=on,file={CODE}"),
         *("-drive", f"if=pflash,format=raw,file={place / 'variables.fd'}"),
