@@ -558,6 +558,33 @@ def test_a_plan_that_makes_devices_is_refused_when_somebody_added_one(world: Wor
     )
 
 
+class Overtaken(Register):
+    """The real register; somebody else makes a device after NetBox was read, before the first one of ours is made."""
+
+    add: Callable[[], object] | None = None
+
+    def _send(self, verb: str, endpoint: str, *, key: int | None = None, **options: Any) -> Any:
+        if verb == "get" and "action" in (options.get("params") or {}) and self.add is not None:
+            add, self.add = self.add, None
+            add()
+        return super()._send(verb, endpoint, key=key, **options)
+
+
+def test_a_device_that_somebody_adds_while_a_plan_is_made_is_noticed_before_another_is_made(world: World) -> None:
+    world.everybody()
+    world.see("till02", 57)
+    world.look()
+    twin = {key: world.device("srv01")[key]["id"] for key in ("site", "role", "device_type", "tenant")}
+    with Overtaken.connect(world.netbox.url, world.token) as register:
+        assert isinstance(register, Overtaken)
+        register.add = lambda: world.netbox.create("dcim/devices/", {"name": "till02-by-hand", **twin})
+        with pytest.raises(MspError) as error:
+            world.run(register)
+
+    assert error.value.code == "MSP-REC-002" and "till02-by-hand" in str(error.value)
+    assert [row["name"] for row in world.netbox.all("dcim/devices/") if "till02" in row["name"]] == ["till02-by-hand"]
+
+
 class Interfered(Register):
     """The real register; somebody else writes to an asset between our reading of its ETag and our write."""
 

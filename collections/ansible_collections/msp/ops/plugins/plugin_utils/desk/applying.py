@@ -9,6 +9,7 @@ this plan is known by the plan's id in NetBox's change log and journal. It delet
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import batched
@@ -46,6 +47,10 @@ JOURNAL = "extras/journal-entries"
 LOG = "core/object-changes"
 _PRESENT = ("name", "serial", "last_updated", "custom_fields", "primary_ip4", "primary_ip6")
 _FIELDS = {kind: (*_PRESENT, "asset_tag", "role", "device_type") if kind == DEVICE else _PRESENT for kind in ENDPOINTS}
+# How many interfaces a device has: a new one has those of its type.
+_INTERFACES = "interface_count"
+# NetBox's clock is known to the second.
+_CLOCK = dt.timedelta(seconds=5)
 
 Row = Mapping[str, Any]
 
@@ -71,7 +76,11 @@ class Applied:
 
 @dataclass
 class Place:
-    """Where a plan is carried out. fresh: no run before this one can have written anything of it."""
+    """Where a plan is carried out.
+
+    fresh: no run before this one can have written anything of it. since: a moment before NetBox was read for it, by
+    NetBox's clock; None where nobody remembers it.
+    """
 
     register: Register
     store: Store
@@ -79,6 +88,7 @@ class Place:
     catalogue: Catalogue
     lease: Lease
     fresh: bool
+    since: dt.datetime | None = None
     batch: int = BATCH
 
 
@@ -229,6 +239,8 @@ class _Run:
 
     def _since_planned(self) -> tuple[list[Row], list[str]]:
         """The customer's assets that are newer than the plan: those that it made, and the names of the others."""
+        if self.place.fresh and not self._anybody_added():
+            return [], []
         ours: list[Row] = []
         foreign: list[str] = []
         for kind, endpoint in ENDPOINTS.items():
@@ -240,12 +252,26 @@ class _Run:
                     foreign.append(f"{row['name']} ({kind}:{row['id']})")
         return ours, foreign
 
+    def _anybody_added(self) -> bool:
+        """Whether anybody but plans made an asset since NetBox was read, whoever's: its change log is quick to say."""
+        if self.place.since is None:
+            return True
+        since = {"action": "create", "time_after": self.place.since - _CLOCK}
+        return any(
+            not is_ours(row["message"])
+            for kind in ENDPOINTS
+            for row in self.register.rows(
+                LOG, fields=("message",), filters={**since, "changed_object_type": OBJECT_TYPES[kind]}
+            )
+        )
+
     def _make(self, steps: Sequence[Step]) -> dict[str, int]:
         taken = devices.tags_held(
             self.register, [step.values["asset_tag"] for step in steps if step.values.get("asset_tag")]
         )
         rows = [self._new(step, taken) for step in steps]
-        made = self.register.create(devices.DEVICES, rows, message=self.message, returns=_FIELDS[DEVICE])
+        told = (*_FIELDS[DEVICE], _INTERFACES)
+        made = self.register.create(devices.DEVICES, rows, message=self.message, returns=told)
         self.made |= {(OBJECT_TYPES[DEVICE], int(row["id"])) for row in made}
         self.just_made |= {int(row["id"]): row for row in made}
         return {step.id: int(row["id"]) for step, row in zip(steps, made, strict=True)}
@@ -281,7 +307,8 @@ class _Run:
         """Interface, hardware addresses, address and primary address of devices that were just made."""
         self._let_go(steps, givers)
         wanted = [_connected(step, ids[step.id]) for step in steps]
-        primary = devices.connect(self.register, DEVICE, wanted, self.place.space, self.message)
+        bare = [id for id, row in self.just_made.items() if row.get(_INTERFACES) == 0]
+        primary = devices.connect(self.register, DEVICE, wanted, self.place.space, self.message, bare=bare)
         has = {id: self.just_made[id] for id in primary if id in self.just_made}
         if older := [id for id in primary if id not in has]:
             rows = self.register.rows(devices.DEVICES, fields=_FIELDS[DEVICE], filters={"id": older})

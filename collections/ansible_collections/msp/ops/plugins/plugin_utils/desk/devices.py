@@ -165,14 +165,14 @@ def body(
 
 
 def connect(
-    register: Register, kind: str, wanted: Iterable[Connected], space: Space, why: str
+    register: Register, kind: str, wanted: Iterable[Connected], space: Space, why: str, *, bare: Collection[int] = ()
 ) -> dict[int, dict[str, int]]:
     """Give assets of one kind their interface, hardware addresses and address, each only where it is not there yet.
 
     Returns by asset what its primary address has to be; that is left to the caller, who writes the asset itself. An
-    address that somebody else holds stays there.
+    address that somebody else holds stays there. bare: assets that are known to have no interface, by id.
     """
-    network = _Network(register, kind, why)
+    network = _Network(register, kind, why, frozenset(bare))
     network.cards([one for one in wanted if one.macs])
     return network.addresses([one for one in wanted if one.address and _ip(one.address)], space)
 
@@ -233,8 +233,8 @@ def _is_free(row: Row, space: Space) -> bool:
 class _Network:
     """The interfaces of some assets of one kind."""
 
-    def __init__(self, register: Register, kind: str, why: str) -> None:
-        self.register, self.kind, self.why = register, kind, why
+    def __init__(self, register: Register, kind: str, why: str, empty: frozenset[int]) -> None:
+        self.register, self.kind, self.why, self.empty = register, kind, why, empty
         self.endpoint, self.owner, self.type = INTERFACES[kind], OWNERS[kind], INTERFACE_TYPES[kind]
         self.interfaces: dict[int, list[Row]] = {}
         self.bare: set[int] = set()  # assets whose interface was just made
@@ -246,8 +246,9 @@ class _Network:
             return
         self.interfaces |= {one.id: [] for one in todo}
         fields = ("name", self.owner, "primary_mac_address")
-        ids = [one.id for one in todo]
-        for row in self.register.rows(self.endpoint, fields=fields, filters={f"{self.owner}_id": ids}):
+        ids = [one.id for one in todo if one.id not in self.empty]
+        there = self.register.rows(self.endpoint, fields=fields, filters={f"{self.owner}_id": ids}) if ids else []
+        for row in there:
             self.interfaces[row[self.owner]["id"]].append(row)
         lacking = [one for one in todo if not self.interfaces[one.id]]
         self.bare |= {one.id for one in lacking}

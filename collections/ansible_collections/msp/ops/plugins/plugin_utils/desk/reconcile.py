@@ -214,7 +214,9 @@ class _Reconciliation:
         self.sites: dict[int, tuple[int, ...]] = {}
         self.sites_lock = threading.Lock()
         # What NetBox says happened when is by NetBox's clock.
-        self.netbox_now = now + dt.timedelta(seconds=register.clock_skew or 0)
+        self.skew = dt.timedelta(seconds=register.clock_skew or 0)
+        self.netbox_now = now + self.skew
+        self.began = dt.datetime.now(dt.UTC) + self.skew  # now is the caller's
 
     def all(self, slugs: Sequence[str], *, apply: bool) -> list[Reconciled]:
         wanted = customers(self.register, slugs or None)
@@ -400,7 +402,7 @@ class _Reconciliation:
         space = gathered.space
         if any(step.kind == CREATE for step in plan.steps) and not space.sites:
             space = replace(space, sites=self._sites(gathered.customer.id))
-        return Place(self.register, self.store, space, self.catalogue, lease, fresh)
+        return Place(self.register, self.store, space, self.catalogue, lease, fresh, self.began)
 
     def _sites(self, tenant: int) -> tuple[int, ...]:
         """Where a new device of a customer can stand; those of all customers of the run are read once."""

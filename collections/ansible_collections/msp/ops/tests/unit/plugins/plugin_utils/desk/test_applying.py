@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.plan import Plan, stored
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.planning import Taken
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.reconciliation.made import (
+    NOW,
     SLUG,
     asset,
     planned,
@@ -73,12 +75,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield opened
 
 
-def carried_out(store: Store, plan: Plan, tables: Tables, *, fresh: bool = True) -> Applied:
+def carried_out(
+    store: Store, plan: Plan, tables: Tables, *, fresh: bool = True, since: dt.datetime | None = None
+) -> Applied:
     store.record_plan(stored(plan))
     register: Any = tables
     catalogue: Any = Kinds()
     with leases.holding(store, f"reconcile:{SLUG}") as lease:
-        return applying.apply(plan, Place(register, store, SPACE, catalogue, lease, fresh=fresh))
+        return applying.apply(plan, Place(register, store, SPACE, catalogue, lease, fresh=fresh, since=since))
 
 
 def takes_over() -> Plan:
@@ -87,6 +91,51 @@ def takes_over() -> Plan:
     plan = planned([asset(1)], [elsewhere, seen(60, addresses=["192.0.2.1"], names=["till"])])
     assert [one.values.get("address_from") for one in plan.steps if one.kind == "create"] == ["device:1"]
     return plan
+
+
+@pytest.mark.parametrize(("count", "looks"), [(0, 0), (2, 1), (None, 1)])
+def test_interfaces_are_looked_for_unless_netbox_says_that_a_new_device_has_none(
+    store: Store, count: int | None, looks: int
+) -> None:
+    """Its type may have some. None: a NetBox that does not say."""
+
+    class Counted(Tables):
+        asked = 0
+
+        def rows(self, endpoint: str, *, filters: Any = None, **options: Any) -> list[dict[str, Any]]:
+            self.asked += endpoint == "dcim/interfaces"
+            return super().rows(endpoint, filters=filters, **options)
+
+        def create(self, endpoint: str, rows: Any, **options: Any) -> list[dict[str, Any]]:
+            return [{**row, "interface_count": count} for row in super().create(endpoint, rows, **options)]
+
+    tables = Counted({})
+    applied = carried_out(store, planned([], [seen(60, addresses=["192.0.2.60"], names=["till"])]), tables)
+
+    assert applied.steps and tables.asked == looks
+    assert len([row for endpoint, row in tables.written if endpoint == "dcim/interfaces" and "name" in row]) == 1
+
+
+@pytest.mark.parametrize(
+    ("since", "by", "looks"), [(None, "", 1), (NOW, "", 1), (NOW, "Discovery plan of somebody", 0), (NOW, None, 0)]
+)
+def test_who_else_made_assets_is_looked_for_where_the_change_log_tells_of_any(
+    store: Store, since: dt.datetime | None, by: str | None, looks: int
+) -> None:
+    class Logged(Tables):
+        asked = 0
+
+        def rows(self, endpoint: str, *, filters: Any = None, **options: Any) -> list[dict[str, Any]]:
+            self.asked += "id__gt" in (filters or {}) and endpoint == "dcim/devices"
+            if endpoint == applying.LOG:
+                assert filters["time_after"] < NOW
+                return [] if by is None else [{"message": by}]
+            return super().rows(endpoint, filters=filters, **options)
+
+    tables = Logged({})
+    plan = planned([], [seen(60, addresses=["192.0.2.60"], names=["till"])])
+    assert carried_out(store, plan, tables, since=since).steps
+    assert tables.asked == looks
 
 
 def test_nothing_is_made_where_the_asset_that_gives_up_its_address_was_changed(store: Store) -> None:
