@@ -1,5 +1,5 @@
 """What holds for every test: no property is judged by the clock, on a machine that may be busy with much else; and
-where several processes run the tests (./msp test), one of them has the lab, and a long file may have another.
+where two processes run the tests (./msp test), one of them has the lab, and the other whatever takes longest first.
 
 recorded finds outputs of real tools that were recorded elsewhere and are not shipped; what reads them skips where they
 are not.
@@ -21,9 +21,8 @@ settings.load_profile("no-clock")
 
 # What there is one of for all files that use it.
 GROUPS = {"session_name": "lab", "virtual_machine": "virtual machine"}
-# So long, and so much on hosts of its own, that it goes to whichever process is free first: there it has its own lab,
-# or the one that is there.
-BY_ITSELF = frozenset({"test_patch"})
+# What takes minutes and is not divided, before all else: so that no process waits for another at the end.
+LONGEST = ("lab", "virtual machine", "test_sanity")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -32,9 +31,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
     Not when all are collected: pytest-xdist has read the groups by then.
     """
-    used = () if item.path.stem in BY_ITSELF else getattr(item, "fixturenames", ())
-    shared = next((group for fixture, group in GROUPS.items() if fixture in used), None)
-    item.add_marker(pytest.mark.xdist_group(shared or item.path.stem))
+    item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest groups first, and unit tests last; what follows each other stays so."""
+
+    def rank(item: pytest.Item) -> int:
+        group = _group(item)
+        return LONGEST.index(group) if group in LONGEST else len(LONGEST) + ("unit" in item.path.parts)
+
+    items.sort(key=rank)
+
+
+def _group(item: pytest.Item) -> str:
+    used = getattr(item, "fixturenames", ())
+    return next((group for fixture, group in GROUPS.items() if fixture in used), item.path.stem)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ UNIT = ["collections/ansible_collections/msp/ops/tests/unit", "tests/unit"]
 # What somebody waits for: on every core, without a database server, and fewer examples of each property. Unit tests
 # share nothing but files of their own.
 QUICK = ["--numprocesses", "auto", "--dist", "worksteal", "--hypothesis-profile", "quick", "-m", "not postgresql"]
-# One process has the lab, and the other whatever needs none (conftest.py makes the groups).
-LAB_AND_REST = ["--numprocesses", "2", "--dist", "loadgroup"]
+# One process has the lab, and the other whatever needs none (conftest.py makes the groups, and their order).
+LAB_AND_REST = ["--numprocesses", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
 
 
 def main(arguments: Sequence[str]) -> int:
