@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("no-clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # For ./msp test unit, which somebody waits for; ./msp test takes a hundred examples of each property.
-settings.register_profile("quick", settings.get_profile("no-clock"), max_examples=30)
+settings.register_profile("quick", settings.get_profile("no-clock"), max_examples=20)
 settings.load_profile("no-clock")
 
 # What there is one of for all files that use it.
