@@ -23,6 +23,8 @@ settings.load_profile("no-clock")
 GROUPS = {"session_name": "lab", "virtual_machine": "virtual machine"}
 # What takes minutes and is not divided, before all else: so that no process waits for another at the end.
 LONGEST = ("lab", "virtual machine", "test_sanity")
+# What it installs on the lab's hosts stays there: after the others of its group.
+PATCHES = "test_patch"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -37,9 +39,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest groups first, and unit tests last; what follows each other stays so."""
 
-    def rank(item: pytest.Item) -> int:
+    def rank(item: pytest.Item) -> tuple[int, bool]:
         group = _group(item)
-        return LONGEST.index(group) if group in LONGEST else len(LONGEST) + ("unit" in item.path.parts)
+        place = LONGEST.index(group) if group in LONGEST else len(LONGEST) + ("unit" in item.path.parts)
+        return place, item.path.stem == PATCHES
 
     items.sort(key=rank)
 

@@ -214,9 +214,10 @@ class _Reconciliation:
         self.sites: dict[int, tuple[int, ...]] = {}
         self.sites_lock = threading.Lock()
         # What NetBox says happened when is by NetBox's clock.
-        self.skew = dt.timedelta(seconds=register.clock_skew or 0)
-        self.netbox_now = now + self.skew
-        self.began = dt.datetime.now(dt.UTC) + self.skew  # now is the caller's
+        skew = dt.timedelta(seconds=register.clock_skew or 0)
+        self.netbox_now = now + skew
+        # now is the caller's, and no clock's perhaps.
+        self.began = None if register.clock_skew is None else dt.datetime.now(dt.UTC) + skew
 
     def all(self, slugs: Sequence[str], *, apply: bool) -> list[Reconciled]:
         wanted = customers(self.register, slugs or None)
