@@ -19,6 +19,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -164,26 +165,32 @@ class Repository:
         top = self.place / "dists" / suite
         index = top / "main" / f"binary-{self.architecture}" / "Packages"
         data = index.read_bytes()
+        date = self._date(top / "Release")
         lines = [
             "Origin: Lab",
             f"Label: {LABELS[suite]}",
             f"Suite: {suite}",
             f"Codename: {suite}",
-            f"Date: {self._date(top / 'Release')}",
+            f"Date: {format_datetime(date, usegmt=True)}",
             f"Architectures: all {self.architecture}",
             "Components: main",
             "SHA256:",
             f" {hashlib.sha256(data).hexdigest()} {len(data)} {index.relative_to(top)}",
         ]
         (top / "Release").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for file in (index, top / "Release"):
+            os.utime(file, (date.timestamp(), date.timestamp()))
 
-    def _date(self, release: Path) -> str:
-        """Now, but always later than the last: apt takes a list with the same date for the same list."""
+    def _date(self, release: Path) -> dt.datetime:
+        """Now, but always later than the last: apt takes a list with the same date for the same list.
+
+        Where it reads files itself, the time of the file counts, in whole seconds.
+        """
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         if release.exists():
             last = next(line for line in release.read_text(encoding="utf-8").splitlines() if line.startswith("Date: "))
             now = max(now, parsedate_to_datetime(last.removeprefix("Date: ")) + dt.timedelta(seconds=1))
-        return format_datetime(now, usegmt=True)
+        return now
 
     def sources(self, address: str = f"file:{ON_HOST}", suites: Sequence[str] = SUITES) -> str:
         """The lines of a list of sources; address is where a host finds the repository."""

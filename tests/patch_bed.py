@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.patching import pending
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, keeping
+from ansible_collections.msp.ops.plugins.module_utils.patching.install import doing, freezing, keeping, units
 from lab import hosts, image, paths, podman
 from lab.machines import Machine
 
@@ -32,6 +32,17 @@ AT, GO = "/run/lab-at", "/run/lab-go"
 WAIT = f"touch {AT}\nwhile [ ! -e {GO} ]; do sleep 0.05; done\n"
 RESTART = "set -e\nsystemctl daemon-reload\nsystemctl enable --quiet {0}\nsystemctl restart {0}\n"
 PROGRAM = "/root/ask.pyz"
+# All of the unit, its own program last and alone: where a container has cgroups of version 1, systemd may miss the
+# end of a process that dies together with the unit's own, and waits for it for half an hour.
+KILL = f"""
+systemctl kill --kill-who=main --signal=STOP {units.UNIT}
+main=$(systemctl show --property=MainPID --value {units.UNIT})
+rest() {{
+  ps -eo pid=,stat=,unit= | awk -v main=$main '$3 == "{units.UNIT}" && $1 != main && $2 !~ /^Z/ {{ print $1 }}'
+}}
+while [ -n "$(rest)" ]; do kill -9 $(rest); sleep 0.05; done
+kill -9 $main
+"""
 ASK = """
 import json, sys
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
@@ -209,6 +220,10 @@ class Bed:
             said = list(pool.map(lambda host: self.sh(host, script).split("\n", 1), hosts_of))
         found = {host: timers.split("\n\n") for host, (_left, timers) in zip(hosts_of, said, strict=True)}
         return found, {left for left, _timers in said}
+
+    def kill_work(self, host: str) -> None:
+        """End the unit of the work and all that it runs, at once and without a word to any of them."""
+        self.sh(host, KILL)
 
     def boot_again(self, host: str) -> None:
         """What a hypervisor or a person does with a machine that is down."""

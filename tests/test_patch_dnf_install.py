@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import units
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans, rollouts
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Setting, Tick
@@ -465,17 +464,6 @@ def test_a_dnf_that_was_killed_is_repaired_by_the_next_look(field: Bed, host: st
     assert versions(field, host, name) == ["1.1"]
 
 
-# dnf first and the rest when it is gone: where a container has cgroups of version 1, systemd may miss the end of a
-# large process that dies together with its parent, and waits for it for long.
-KILL = f"""
-systemctl kill --kill-who=main --signal=STOP {units.UNIT}
-dnf=$(pgrep -x dnf)
-kill -9 $dnf
-while [ -e /proc/$dnf/exe ]; do sleep 0.1; done
-systemctl kill --signal=KILL {units.UNIT}
-"""
-
-
 def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_is_gone_on_with(
     field: Bed, before: dict[str, list[str]]
 ) -> None:
@@ -483,7 +471,7 @@ def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_is_gone_on_wi
     until(lambda: field.there(OLDER, AT), "rpm runs the script")
     assert field.timers(OLDER) != before[OLDER]
 
-    field.sh(OLDER, KILL)
+    field.kill_work(OLDER)
     until(lambda: field.timers(OLDER) == before[OLDER], "the hook puts the timers back")
     assert versions(field, OLDER, "lab-killed") == ["1.0", "1.1"]  # what rpm has of a half
     blocked = field.ask(OLDER, "start", "other", packages=manifest("lab-room"))

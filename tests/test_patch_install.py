@@ -508,7 +508,7 @@ def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_is_gone_on_wi
     until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
     assert bed.timers(ELEVEN) != before[ELEVEN]
 
-    bed.sh(ELEVEN, f"systemctl kill --signal=KILL {units.UNIT}")
+    bed.kill_work(ELEVEN)
     until(lambda: bed.timers(ELEVEN) == before[ELEVEN], "the hook puts the timers back")
     bed.sh(ELEVEN, f"touch {GO}")
 

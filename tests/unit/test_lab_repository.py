@@ -59,14 +59,16 @@ def test_a_package_has_its_files_its_scripts_and_a_changelog(tmp_path: Path) -> 
 def test_what_is_published_again_replaces_what_was_there_and_is_later(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.publish(MAIN, [Package("lab-shop", "1.0")])
-    before = (tmp_path / "dists" / "main" / "Release").read_text(encoding="utf-8")
+    release = tmp_path / "dists" / "main" / "Release"
+    before, first = release.read_text(encoding="utf-8"), release.stat().st_mtime
     repository.publish(MAIN, [Package("lab-shop", "1.1")])
-    after = (tmp_path / "dists" / "main" / "Release").read_text(encoding="utf-8")
+    after = release.read_text(encoding="utf-8")
 
     dates = [line for text in (before, after) for line in text.splitlines() if line.startswith("Date: ")]
     assert paragraph(repository, MAIN)["Version"] == "1.1"
     assert not (tmp_path / "pool" / "main" / "lab-shop_1.0_all.deb").exists()
     assert dates[0] != dates[1]
+    assert release.stat().st_mtime >= first + 1  # what apt goes by where it reads the files itself
 
 
 def test_the_same_is_served_over_http(tmp_path: Path) -> None:
