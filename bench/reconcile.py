@@ -257,6 +257,7 @@ def _outcome(still: Played, changed: Played, again: Played, theirs: harness.Proc
         f" system, {GONE} gone, {CONFLICTS} contradictions about two each: {steps} steps carried out",
         f"netbox.netbox.netbox_device: {MEASURED} tasks measured with nothing to change, extrapolated to {ASSETS};"
         " interfaces, hardware addresses, addresses and journal would be tasks of their own and are not counted",
-        "both as whole ansible-playbook processes on the same NetBox and machine",
+        "both as whole ansible-playbook processes on the same NetBox and machine; NetBox's search index, a background"
+        " job for each object that is written, has the lowest priority there",
     ]
     return outcome
