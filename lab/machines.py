@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.image import DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_13, Recipe
+from lab.image import DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_12_DNF, DEBIAN_13, Recipe
 
 BAKKERIJ_JANSEN = "bakkerij-jansen"
 HARBOUR_DENTAL = "harbour-dental"
@@ -146,6 +146,11 @@ NEWCOMERS = (
             f"EXW3F{number:04}", "", DEBIAN_12_BEHIND, contracted=False,
         )
         for number in range(1, 6)
+    ),
+    # And one beside them that has dnf.
+    Machine(
+        "harbour-pos01", HARBOUR_DENTAL, 36, "workstation", "Example Systems", "ES Till 2",
+        "EXT2K0007", "", DEBIAN_12_DNF, contracted=False,
     ),
 )  # fmt: skip
 

@@ -210,6 +210,15 @@ while socket.socket().connect_ex(("127.0.0.1", {port})):
 # plugin that gives scripts a room of their own, which a container may not.
 ONE_DATABASE = {"/etc/rpm/macros.lab": "%_dbpath /var/lib/rpm\n%__transaction_unshare %{nil}\n"}
 SERVE = ("python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", PLACE, str(PORT))
+_MIRROR = f"[Service]\nExecStart=/usr/bin/{' '.join(SERVE)}\n[Install]\nWantedBy=multi-user.target\n"
+_CONVERT = """
+set -e
+: > /var/lib/dpkg/status
+rm -f /etc/os-release
+printf 'ID=lablinux\\nVERSION_ID=9\\nPRETTY_NAME="Lab Linux 9"\\n' > /etc/os-release
+systemctl daemon-reload
+systemctl enable --quiet --now lab-mirror.service
+"""
 
 
 class DnfHost:
@@ -269,6 +278,12 @@ class DnfHost:
         local = "[main]\nenabled = false\n"
         files = {"/etc/yum.repos.d/lab.repo": text, "/etc/dnf/dnf.conf": conf, "/etc/dnf/plugins/local.conf": local}
         self.write({**files, "/etc/dnf/vars/releasever": "1\n"})
+
+    def convert(self) -> None:
+        """Let a booted host of Debian's be one of rpm's: nothing in dpkg's database, and its mirror a service."""
+        self.write({**ONE_DATABASE, f"{PLACE}/specs/none": "", "/etc/systemd/system/lab-mirror.service": _MIRROR})
+        self.run("sh", "-c", _CONVERT)
+        self.wait_for_mirror()
 
     def wait_for_mirror(self) -> None:
         self.run("python3", "-c", _WAIT.format(port=PORT))

@@ -1,7 +1,7 @@
 """Rollouts from NetBox's plan to the last host: playbooks patch_scan and patch on five real hosts in three rings.
 
 A tick is one run of the playbook, as a schedule would start it. What the hosts install comes out of a repository of
-made packages, or out of Debian's own security archive.
+made packages, or out of Debian's own security archive. For one test a sixth host comes that has dnf.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ from lab.api import NetBox
 from lab.lab import Lab
 from lab.progress import step
 from lab.repository import MAIN, SECURITY, Package, Repository
+from lab.rpms import DnfHost, Notice, Rpm
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
 OFFICE = "harbour-office"
 CANARY, EARLY, BROAD = "harbour-pc01", ("harbour-pc02", "harbour-pc03"), ("harbour-pc04", "harbour-pc05")
 FLEET = (CANARY, *EARLY, *BROAD)
+# It has dnf, and is plugged in for one test.
+TILL_HOST = "harbour-pos01"
 # Five hosts, three rings of them, a soak of a minute at most: nothing needs more ticks.
 MOST_TICKS = 40
 CONTRACT = """
@@ -95,7 +98,7 @@ class Office:
 
     netbox: NetBox
     lab: Lab
-    rows: Mapping[str, Mapping[str, Any]]
+    rows: dict[str, Mapping[str, Any]]
     place: Path
 
     @property
@@ -160,12 +163,34 @@ class Office:
         found = device["custom_fields"][names.PATCHING]
         return str(found["value"]) if found else None
 
-    def offer(self, suite: str, packages: Sequence[Package]) -> None:
+    def offer(self, suite: str, packages: Sequence[Package], to: Sequence[str] = FLEET) -> None:
         """What the hosts' only source has from now on."""
         repository = Repository(self.place / "repository")
         repository.publish(suite, packages)
-        for host in FLEET:
+        for host in to:
             repository.copy_to(str(self.rows[host]["container"]))
+
+    def plug_in(self, host: str) -> None:
+        """One more host that runs, before any contract has it."""
+        every = lab_hosts.up(self.lab.name, self.lab.paths.hosts, step, also=(*FLEET, host))
+        self.rows.update((host, row) for row in every if row["name"] == host)
+
+    def onboard(self) -> None:
+        """A contract with all its hosts."""
+        contract = self.place / "contract.yml"
+        contract.write_text(CONTRACT)
+        with (self.place / "assets.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["Name", "Class", "Vendor", "Model", "Serial", "Site", "Address"])
+            for name, row in self.rows.items():
+                made = [row["machine"][key] for key in ("vendor", "model", "serial")]
+                writer.writerow([name, "workstation", *made, "office", row["address"]])
+        ran = self.play("onboard", "-e", f"contract_file={contract}")
+        assert ran.status == 0, ran.output[-4000:]
+
+    def put_in_ring(self, host: str, ring: str) -> None:
+        (device,) = self.netbox.all(f"dcim/devices/?name={host}")
+        self.netbox.change(f"dcim/devices/{device['id']}/", {"tags": [{"slug": names.TAG_RING_PREFIX + ring}]})
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +200,7 @@ def office(
     """Onboarded, with its plan; the hosts have no source but the made one, and the first version of what it has."""
     place = tmp_path_factory.mktemp("patching")
     every = lab_hosts.up(lab.name, lab.paths.hosts, step, also=FLEET)
-    rows = {str(row["name"]): row for row in every if row["name"] in FLEET}
+    rows: dict[str, Mapping[str, Any]] = {str(row["name"]): row for row in every if row["name"] in FLEET}
     made = Office(fresh_netbox, lab, rows, place)
     try:
         _onboard(made)
@@ -195,26 +220,14 @@ def _onboard(made: Office) -> None:
     os.environ["MSP_DURABLE_PATHS"] = str(made.place)
     Store.open(made.store_url, upgrade=True).close()
     assert made.play("netbox").status == 0
-    contract = made.place / "contract.yml"
-    contract.write_text(CONTRACT)
-    with (made.place / "assets.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["Name", "Class", "Vendor", "Model", "Serial", "Site", "Address"])
-        for name, row in made.rows.items():
-            machine = row["machine"]
-            writer.writerow(
-                [name, "workstation", machine["vendor"], machine["model"], machine["serial"], "office", row["address"]]
-            )
-    ran = made.play("onboard", "-e", f"contract_file={contract}")
-    assert ran.status == 0, ran.output[-4000:]
+    made.onboard()
     (tenant,) = made.netbox.all(f"tenancy/tenants/?slug={OFFICE}")
     (profile,) = made.netbox.all(f"extras/config-context-profiles/?name={names.PROFILE_PATCH_PLAN}")
     body = {"name": "office", "profile": profile["id"], "tenants": [tenant["id"]]}
     made.netbox.create("extras/config-contexts/", {**body, "data": {names.CONTEXT_PATCH_PLAN: PLAN}})
     for ring, some in (("pilot", [CANARY]), ("early", EARLY), ("broad", BROAD)):
         for name in some:
-            (device,) = made.netbox.all(f"dcim/devices/?name={name}")
-            made.netbox.change(f"dcim/devices/{device['id']}/", {"tags": [{"slug": names.TAG_RING_PREFIX + ring}]})
+            made.put_in_ring(name, ring)
 
 
 def test_a_rollout_goes_through_its_rings_one_batch_a_tick_and_netbox_says_so(office: Office) -> None:
@@ -300,6 +313,41 @@ def test_a_person_aborts_it_and_nothing_of_it_is_tried_again_by_itself(office: O
     assert {office.version(host, "lab-till") for host in (*EARLY, *BROAD)} == {"1.1"}
 
 
+def test_a_rollout_takes_an_apt_host_and_a_dnf_host_through_a_ring_together(office: Office) -> None:
+    old, drawer = Rpm("lab-till", "1.0"), Rpm("lab-drawer", "1.0")
+    new = Rpm("lab-till", "1.1", requires=("lab-drawer",))
+    fix = Notice("LAB-SA-2026:0002", "security", "Important", (new,), ("CVE-2026-1002",))
+    office.plug_in(TILL_HOST)
+    host = DnfHost(str(office.rows[TILL_HOST]["container"]))
+    host.convert()
+    host.publish("base", [old])
+    host.publish("updates", [new, drawer], [fix])
+    host.configure({"base": {}, "updates": {}})
+    host.run("dnf", "--quiet", "--assumeyes", "install", old.nevra)
+    office.onboard()
+    office.put_in_ring(TILL_HOST, "pilot")
+    office.offer(SECURITY, [till("1.1")])
+    office.offer(SECURITY, [till("1.3")], to=[CANARY])
+    office.scan()
+    assert {one: office.state(one) for one in (CANARY, TILL_HOST)} == {CANARY: "waiting", TILL_HOST: "waiting"}
+
+    office.until_over()
+
+    done = office.rollout()
+    assert (done.side, [ring.state for ring in done.rings]) == (None, ["complete"] * 3)
+    results = {name: one.result for name, one in done.hosts.items() if one.result}
+    assert {name: one.outcome for name, one in results.items()} == {
+        f"{CANARY}.{OFFICE}": "patched",
+        f"{TILL_HOST}.{OFFICE}": "patched",
+    }
+    assert results[f"{CANARY}.{OFFICE}"].after == {"lab-till:all": "1.3"}
+    assert results[f"{TILL_HOST}.{OFFICE}"].after == {"lab-till:noarch": "1.1-1", "lab-drawer:noarch": "1.0-1"}
+    assert results[f"{TILL_HOST}.{OFFICE}"].detail["also"] == ["lab-drawer:noarch"]
+    assert host.run("rpm", "--query", "lab-till").strip() == "lab-till-1.1-1.noarch"
+    office.scan()
+    assert {one: office.state(one) for one in (CANARY, TILL_HOST)} == {CANARY: "up-to-date", TILL_HOST: "up-to-date"}
+
+
 @pytest.mark.slow
 def test_debians_own_pending_security_updates_go_through_three_rings_to_the_end(office: Office) -> None:
     (context,) = office.netbox.all("extras/config-contexts/")
@@ -313,7 +361,7 @@ def test_debians_own_pending_security_updates_go_through_three_rings_to_the_end(
     with Store.open(office.store_url) as store:
         scans = [good for good, _last in store.last_scans(OFFICE).values() if good]
     pending = {one.update.name for scan in scans for one in scan.updates or () if one.patch_class == "security"}
-    assert len(scans) == len(FLEET)
+    assert len(scans) == len(office.rows)
     assert pending
 
     before = {one.id for one in office.stored()}

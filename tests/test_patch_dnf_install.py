@@ -6,30 +6,18 @@ dpkg's database, so that rpm's is what counts. They serve made repositories to t
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans, rollouts
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Setting, Tick
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, feed_files, scanning
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import assign
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Rollout, fold
-from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.desk.made_desk import CONTENT
 from lab import hosts, image, podman
 from lab.machines import MACHINES
-from lab.repository import MAIN, SECURITY, Package, Repository
-from lab.rpms import ONE_DATABASE, PLACE, SERVE, SHELL, DnfHost, Notice, Rpm
+from lab.rpms import ONE_DATABASE, PLACE, SHELL, DnfHost, Notice, Rpm
 from tests.patch_bed import AT, GO, RESTART, SECONDS, STATE, WAIT, Bed, code_of, unit, until
 from tests.patch_bed import bed as lay
 
@@ -37,21 +25,11 @@ pytestmark = pytest.mark.lab
 LAB = "-".join(filter(None, ("patch-dnf-test", os.environ.get("PYTEST_XDIST_WORKER"))))
 # dnf 4.14 as RHEL 9 has, and 4.23.
 OLDER, NEWER = NAMES = ("jansen-srv01", "harbour-srv01")
-# A Debian host beside them, for the rollout.
-DEBIAN = "harbour-db01"
-RECIPES = {OLDER: image.DEBIAN_12_DNF, NEWER: image.DEBIAN_13_DNF, DEBIAN: image.DEBIAN_12}
+RECIPES = {OLDER: image.DEBIAN_12_DNF, NEWER: image.DEBIAN_13_DNF}
 HELD = ("dnf-automatic.timer", "dnf-makecache.timer")
-MIRROR = f"[Service]\nExecStart=/usr/bin/{' '.join(SERVE)}\n[Install]\nWantedBy=multi-user.target\n"
 TIMER = "[Timer]\nOnCalendar=2099-01-01\n[Install]\nWantedBy=timers.target\n"
-PREPARE = """
-set -e
-: > /var/lib/dpkg/status
-rm -f /etc/os-release
-printf 'ID=lablinux\\nVERSION_ID=9\\nPRETTY_NAME="Lab Linux 9"\\n' > /etc/os-release
-systemctl daemon-reload
-systemctl enable --quiet --now lab-mirror.service
-systemctl enable --quiet dnf-automatic.timer dnf-makecache.timer
-"""
+# What dnf keeps beside its older versions, as it does kernels.
+BESIDE = {"installonlypkgs": "lab-core"}
 
 
 def shop(name: str, version: str, *, works: bool = True) -> Rpm:
@@ -129,7 +107,6 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         build(made)
         with ThreadPoolExecutor(len(NAMES)) as pool:
             list(pool.map(lambda name: prepare(made, name), NAMES))
-        made.give_desk(DEBIAN)
         yield made
 
 
@@ -149,11 +126,11 @@ def prepare(made: Bed, name: str) -> None:
     host.built([*OLD, *NEW])
     timers = {f"/etc/systemd/system/{timer}": TIMER for timer in HELD}
     services = {f"/etc/systemd/system/{timer.replace('timer', 'service')}": unit("/bin/true") for timer in HELD}
-    host.write({**ONE_DATABASE, **timers, **services, "/etc/systemd/system/lab-mirror.service": MIRROR})
-    made.sh(name, PREPARE)
+    host.write({**timers, **services})
+    host.convert()
+    made.sh(name, f"systemctl enable --quiet {' '.join(HELD)}")
     host.publish("base", OLD)
     host.publish("updates", NEW, NOTICES)
-    host.wait_for_mirror()
     host.configure({"base": {}, "updates": {}}, BESIDE)
     olds = [rpm.nevra for rpm in OLD if rpm.name != LOW.name]
     host.run("dnf", "--quiet", "--assumeyes", "install", *olds, LOW.nevra)
@@ -525,115 +502,3 @@ def test_a_reboot_that_is_wanted_happens_and_is_proved(field: Bed, host: str, na
     proof = result["detail"]["reboot"]
     assert proof["reasons"] == [why]
     assert proof["boot"]["first_process"] != proof["after"]["first_process"]
-
-
-# What dnf keeps beside its older versions, as it does kernels.
-BESIDE = {"installonlypkgs": "lab-core"}
-# What a rollout of both kinds of hosts installs: on each the version that its own archive has.
-TILL = {"old": Rpm("lab-till", "1.0"), "new": Rpm("lab-till", "1.1", requires=("lab-drawer",))}
-DRAWER = Rpm("lab-drawer", "1.0")
-FIX = Notice("LAB-SA-2026:0002", "security", "Important", (TILL["new"],), ("CVE-2026-1002",))
-PLAN = {
-    **CONTENT,
-    "rings": [
-        {"name": "pilot", "tag": "msp-ring-pilot", "soak": "0m", "successes": 1},
-        {"name": "broad", "percent": 100, "soak": "0m", "successes": 1},
-    ],
-    "checks": {"after": [{"unit": "ssh.service"}, {"baseline": ["units", "ports"]}]},
-    "reboot": "never",
-}
-SLUG = "harbour-office"
-
-
-def offer_till(field: Bed) -> None:
-    """The one update that waits on each of the two hosts."""
-    host = DnfHost(field.container(OLDER))
-    host.publish("till-base", [TILL["old"]])
-    host.publish("till", [TILL["new"], DRAWER], [FIX])
-    host.configure({"till-base": {}, "till": {}}, BESIDE)
-    host.run("dnf", "--quiet", "--assumeyes", "install", TILL["old"].nevra)
-    field.sh(DEBIAN, "mv /etc/apt/sources.list /root/")
-    repository = Repository(field.place / "repository")
-    repository.publish(MAIN, [Package("lab-till", "1.0")])
-    repository.publish(SECURITY, [Package("lab-till", "1.1")])
-    repository.copy_to(field.container(DEBIAN))
-    field.sh(DEBIAN, "apt-get -qq update && apt-get -qq install -y lab-till=1.0 >/dev/null 2>&1")
-
-
-@dataclass
-class Office:
-    """A customer with both hosts and a store; ticks as playbooks/patch.yml makes them."""
-
-    field: Bed
-    store: Store
-
-    @property
-    def hosts(self) -> dict[str, str]:
-        return {self.field.asset(name): name for name in (DEBIAN, OLDER)}
-
-    def scan(self) -> dict[str, Scan]:
-        now = self.store.now()
-        found = {}
-        for asset, name in self.hosts.items():
-            answer = scanning.Answer(scanning.OK, self.field.scan(name))
-            assert answer.found["outcome"] == "ok", answer.found
-            feeds = feed_files.select((), now, set(), set())
-            subject = Subject(name, SLUG, asset)
-            found[name] = scanning.scan(subject, answer, feeds, now, exposed=False, metadata_age=7)
-        self.store.record_scans(found.values())
-        return found
-
-    def tick(self) -> Round:
-        tick: Tick | None = None
-        answers: dict[str, Any] = {}
-        for last in (False, False, True):
-            setting = Setting(SLUG, self.hosts, 600, last=last, by="timer")
-            found = rollouts.round_of(self.store, no_netbox, setting, tick, answers)
-            if not found.tick.work:
-                break
-            played = [(one.host, self.field.play([one.host], **one.arguments)) for one in found.tick.work]
-            answers = {host: running.results()[host] for host, running in played}
-            tick = found.tick
-        return found
-
-    def rollout(self) -> Rollout:
-        (stored,) = self.store.rollouts(SLUG)
-        return fold(stored.id, events.of(stored))
-
-
-@contextlib.contextmanager
-def no_netbox() -> Iterator[Any]:
-    yield None
-
-
-def test_a_rollout_takes_a_dnf_host_and_an_apt_host_through_their_rings(
-    field: Bed, store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    offer_till(field)
-    tags = {DEBIAN: frozenset({"msp-ring-pilot"}), OLDER: frozenset()}
-    members = [Member(field.asset(name), name, of_host) for name, of_host in tags.items()]
-    assignment = assign((member, {"msp_patch_plan": PLAN}) for member in members)
-    monkeypatch.setattr(patch_plans, "plans_of_slug", lambda *_arguments: assignment)
-    with Store.open(store_url, upgrade=True) as store:
-        office = Office(field, store)
-        scans = office.scan()
-        waits = {name: [one.update.candidate for one in scan.updates or ()] for name, scan in scans.items()}
-        assert waits == {DEBIAN: ["1.1"], OLDER: ["1.1-1"]}
-
-        for _unused in range(8):
-            office.tick()
-            if office.rollout().over:
-                break
-        done = office.rollout()
-
-        told = "\n".join(map(str, events.of(store.rollouts(SLUG)[0])))
-        assert (done.side, [ring.state for ring in done.rings]) == (None, ["complete", "complete"]), told
-        results = {name: host.result for name, host in done.hosts.items() if host.result}
-        assert {name: result.outcome for name, result in results.items()} == {DEBIAN: "patched", OLDER: "patched"}
-        assert results[DEBIAN].after == {"lab-till:all": "1.1"}
-        assert results[OLDER].after == {"lab-till:noarch": "1.1-1", "lab-drawer:noarch": "1.0-1"}
-        assert results[OLDER].detail["also"] == ["lab-drawer:noarch"]
-        after = office.scan()
-        assert {name: scan.updates for name, scan in after.items()} == {DEBIAN: (), OLDER: ()}
-        said = office.tick()
-        assert (said.tick.work, len(store.rollouts(SLUG))) == ((), 1)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, patch_plans, patch_states, rollouts, steering
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, outlook, patch_plans, patch_states, steering
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import planning, progress, report_page
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import Past, compliance
@@ -109,7 +109,7 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
     since = _midnight(now, customer) - dt.timedelta(days=days)
     assignment = patch_plans.plans_of(register, customer, now)
     scans, available = store.last_scans(customer.slug), store.versions_seen(customer.slug)
-    past = patch_states.past_of(store, customer.slug, min(since, now - patch_states.PERIOD, now - rollouts.PAST))
+    past = patch_states.past_of(store, customer.slug, min(since, now - patch_states.PERIOD, now - outlook.PAST))
     plans = [
         (one.plan, compliance(one.plan, one.members, scans, available, past, since=since, now=now))
         for one in assignment.plans
@@ -129,7 +129,7 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
 
 def _given_up(plan: str, past: list[Past], now: dt.datetime) -> dict[planning.Key, str]:
     """What a run would not try again by itself: of the rollouts that a run looks back at."""
-    lately = [one for one in past if one.events[0].at >= now - rollouts.PAST]
+    lately = [one for one in past if one.events[0].at >= now - outlook.PAST]
     lately.sort(key=lambda one: one.events[0].at, reverse=True)
     return planning.given_up(plan, ((one.plan, one.rollout, one.events, one.manifest) for one in lately))
 

@@ -13,43 +13,34 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_plans
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import Opened, plain_entry, sound
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import Opened
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.outlook import Outlook
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.questions import Questions
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.ticks import Round, Said, Setting, Tick
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, leases
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import answering, deciding, events, planning, progress
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.aftermath import Aftermath, Down
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions, packages
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     CLASSES,
-    EMERGENCY,
-    ROUTINE,
-    Manifest,
-    Scan,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import HALTED, WORKING, Rollout
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import WORKING, Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import named
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
-# Rollouts made in this time say what was installed since a scan, and what is not tried again.
-PAST = dt.timedelta(days=120)
 # What the rounds of a tick need besides the time that their hosts may take.
 MARGIN = 300.0
 # So long before its lease ends a run begins no host any more: a host's clock may be a minute off, and it takes time.
@@ -134,47 +125,16 @@ class _Rounds:
         self.plans: dict[str, Assigned] = {}
         self.now = store.now()
         self.customer = setting.customer
-        scans = {asset: good for asset, (good, _last) in store.last_scans(self.customer).items() if good is not None}
-        self.seen = {asset: good.at for asset, good in scans.items()}
-        self.fresh = {asset: good for asset, good in scans.items() if self.now - _known_since(good) <= FRESH}
-        self.available = store.versions_seen(self.customer)
-        self.past: list[StoredRollout] = []
-        self.ends: list[tuple[str, str, list[events.Event], Manifest]] = []
-        self.since: planning.Since = {}
-        self.down: list[Down] = []
-        self.given_up: dict[str, dict[planning.Key, str]] = {}
-        self.due: dict[str, list[planning.Due]] = {}
+        self.outlook = Outlook(store, setting, self.now)
         self.open: dict[str, Opened] = {}
         self.work: list[Work] = []
         self.acted = set(tick.acted)
         self.running = {name: set(hosts) for name, hosts in tick.running.items()}
         self.notes: list[str] = []
-        self.refused: dict[str, str] = {}
         self.wrote = False
         # However old an open one is: it is not forgotten.
         for stored in store.rollouts(self.customer, open_only=True):
             self._add(stored)
-
-    def _look_back(self) -> None:
-        """What was done so far, by all rollouts, and what is due in the light of that."""
-        self.past, self.ends = self.store.rollouts(self.customer, since=self.now - PAST), []
-        after = Aftermath()
-        since = planning.installed_since(self.fresh, self._histories(after))
-        self.ends.reverse()
-        self.down, self.given_up = after.down(self.seen), {}
-        if since != self.since:
-            self.since, self.due = since, {}
-
-    def _histories(self, after: Aftermath) -> Iterator[tuple[list[events.Event], Manifest]]:
-        """The oldest first, and one at a time: a history of thousands of hosts is large."""
-        for stored in reversed(self.past):
-            history = events.of(stored)
-            if stored.over:
-                after.read(stored.id, history)
-            for _stored, manifest in sound([stored]):
-                end = [event for event in history if event.closes or isinstance(event, events.AbortAsked)]
-                self.ends.append((stored.plan, stored.id, end, manifest))
-                yield history, manifest
 
     def hear(self, answers: Answers) -> None:
         """Write what became of the hosts that were at work, each rollout's for itself. It needs no plan."""
@@ -191,13 +151,13 @@ class _Rounds:
             if checked := [work.host for work in self._asked(one) if work.operation == answering.CHECK]:
                 self._judge(one, checked, answers)
         said = [self._go_on(one) for one in self._in_order()]
-        for stored in self._to_plan():
+        for stored in self._beginning():
             self.store.record_rollout(stored, self.fence)
             self.wrote = True
             said.append(self._go_on(self._add(stored)))
         running = {name: tuple(sorted(hosts)) for name, hosts in self.running.items() if hosts}
         tick = Tick(self.tick.holder, self.fence, self.now, tuple(self.work), tuple(sorted(self.acted)), running)
-        return Round(tuple(said), tick, self.wrote, tuple(self.notes), self.refused)
+        return Round(tuple(said), tick, self.wrote, self._notes(), self.outlook.refused)
 
     def preview(self, assignment: Assignment, *, new: bool) -> Round:
         """What a run would do next and why; nothing is written anywhere."""
@@ -205,8 +165,8 @@ class _Rounds:
             self._need_all(assignment)
         self._with_plans(assignment)
         said = [self._go_on(one) for one in self._in_order()]
-        said += [self._go_on(self._add(stored)) for stored in self._to_plan()] if new else []
-        return Round(tuple(said), self.tick, bool(self.work), tuple(self.notes), self.refused)
+        said += [self._go_on(self._add(stored)) for stored in self._beginning()] if new else []
+        return Round(tuple(said), self.tick, bool(self.work), self._notes(), self.outlook.refused)
 
     def _need_all(self, assignment: Assignment) -> None:
         """Who is missing in the inventory would be left out of everything, and no gate would know of it."""
@@ -221,8 +181,17 @@ class _Rounds:
             )
 
     def _with_plans(self, assignment: Assignment) -> None:
-        self._look_back()
+        self.outlook.look_back()
         self.plans = {one.plan.name: one for one in assignment.plans}
+
+    def _beginning(self) -> Iterator[StoredRollout]:
+        # Of what a round writes after it has heard the hosts, an end alone bears on what is planned.
+        if self.wrote and any(one.rollout.over for one in self.open.values()):
+            self.outlook.look_back()
+        yield from self.outlook.beginning(self.plans.values(), self.open)
+
+    def _notes(self) -> tuple[str, ...]:
+        return (*self.notes, *self.outlook.notes)
 
     def _asked(self, one: Opened) -> list[Work]:
         return [work for work in self.tick.work if work.rollout == one.rollout.id]
@@ -349,7 +318,7 @@ class _Rounds:
 
     def _portions(self, one: Opened, assigned: Assigned) -> Portions:
         if one.portions is None:
-            one.portions = Portions(one.manifest, assigned.plan, self.fresh, self.now)
+            one.portions = Portions(one.manifest, assigned.plan, self.outlook.fresh, self.now)
         return one.portions
 
     def _running(self, one: Opened) -> World:
@@ -374,7 +343,7 @@ class _Rounds:
             # An inventory may be older than the plan: who is not its asset any more is not touched.
             in_scope=frozenset(host for asset, host in self.setting.hosts.items() if asset in members),
             left_out=self._portions(one, assigned).nothing_left(targets),
-            superseded=planning.superseding(one.manifest, self._due(assigned), self.fresh.values()),
+            superseded=planning.superseding(one.manifest, self.outlook.due(assigned), self.outlook.fresh.values()),
             way_back=frozenset(
                 target.host
                 for target in targets
@@ -391,7 +360,7 @@ class _Rounds:
             for host in other.hosts.values():
                 if host.maybe_down and host.state != WORKING:
                     yield host.target, f"{host.left_as or host.state} since {other.id}"
-        if not self.down:
+        if not self.outlook.down:
             return
         done = {
             host.target.asset: host.since
@@ -399,7 +368,7 @@ class _Rounds:
             for host in other.hosts.values()
             if host.done and not host.unwell and host.since is not None
         }
-        for one in self.down:
+        for one in self.outlook.down:
             seen = done.get(one.target.asset)
             if seen is None or seen <= one.at:
                 yield one.target, one.how
@@ -412,119 +381,10 @@ class _Rounds:
         found |= {host.name: host.target for other in others for host in other.hosts.values() if host.name in asked}
         return tuple(found.values())
 
-    def _due(self, assigned: Assigned) -> list[planning.Due]:
-        """What is due does not change while a round lasts."""
-        name = assigned.plan.name
-        if name not in self.due:
-            self.due[name] = self._find_due(assigned)
-        return self.due[name]
-
-    def _find_due(self, assigned: Assigned, besides: Container[planning.Package] = ()) -> list[planning.Due]:
-        return planning.due(
-            assigned.plan,
-            self._members(assigned),
-            self.fresh,
-            self.available,
-            self.now,
-            since=self.since,
-            without=self._given_up(assigned.plan.name),
-            besides=besides,
-        )
-
-    def _members(self, assigned: Assigned) -> list[Member]:
-        return [member for member in assigned.members if member.key in self.setting.hosts]
-
-    def _given_up(self, plan: str) -> dict[planning.Key, str]:
-        if plan not in self.given_up:
-            again = self.setting.again.packages if self.setting.again is not None else ()
-            found = planning.given_up(plan, self.ends)
-            self.given_up[plan] = {key: why for key, why in found.items() if not planning.asked_for(key, again)}
-        return self.given_up[plan]
-
-    def _to_plan(self) -> Iterator[StoredRollout]:
-        """A new rollout for every plan and class of which something is due and no other stands in its way."""
-        # Of what a round writes after it has heard the hosts, an end alone bears on what is planned.
-        if self.wrote and any(one.rollout.over for one in self.open.values()):
-            self._look_back()
-            self.due = {}
-        for assigned in self.plans.values():
-            name = assigned.plan.name
-            members, given_up = self._members(assigned), self._given_up(name)
-            for said in planning.still_waiting(
-                assigned.plan, members, self.fresh, self.now, since=self.since, keys=given_up
-            ):
-                self.notes.append(f"plan {name}: not tried again by itself: {said} (patch_again)")
-            for found in self._new(assigned):
-                ended = ((one.plan, events.of(one), one.id) for one in self.past if one.over)
-                asked = self.setting.again is not None
-                if why := planning.not_again(found, name, ended, self.now, asked=asked):
-                    self.notes.append(f"plan {name}, {found.patch_class}: {why}")
-                elif self._usable(assigned):
-                    yield self._starting(assigned, found)
-
-    def _new(self, assigned: Assigned) -> Iterator[planning.Due]:
-        """What is due and no open rollout of its class has, where it need not wait for the end of that."""
-        name = assigned.plan.name
-        for found in self._due(assigned):
-            before = [
-                one
-                for one in self.open.values()
-                if (one.plan, one.rollout.patch_class) == (name, found.patch_class) and not one.rollout.over
-            ]
-            if not before:
-                yield found
-                continue
-            has = {planning.package(entry) for one in before for entry in one.manifest.entries}
-            more = [entry for entry in found.manifest.entries if planning.package(entry) not in has]
-            if not more or any(one.damaged for one in before):
-                continue
-            if _beside(found.patch_class, [one.rollout for one in before]):
-                yield from (one for one in self._find_due(assigned, has) if one.patch_class == found.patch_class)
-                continue
-            waits = named(sorted({f"{entry.name} {entry.version}" for entry in more}))
-            ids = ", ".join(one.rollout.id for one in before)
-            self.notes.append(f"plan {name}, {found.patch_class}: {waits} waits for the end of {ids}")
-
-    def _usable(self, assigned: Assigned) -> bool:
-        """Whether validation lets a rollout begin with this plan; where not, the run says so and ends in an error."""
-        name = assigned.plan.name
-        if name not in self.refused and (wrong := errors(examine(assigned.plan, assigned.members, self.now))):
-            found = MspError(
-                "MSP-PAT-186",
-                f"a patch plan {name} without an error, to begin a rollout with it",
-                "; ".join(f"{one.why.code} {one.path}: {one.why.found}" for one in wrong),
-                "correct it in NetBox; playbooks/patch_calendar.yml says all that is wrong with it",
-            )
-            self.refused[name] = str(found)
-        return name not in self.refused
-
-    def _starting(self, assigned: Assigned, found: planning.Due) -> StoredRollout:
-        plan = assigned.plan
-        first = planning.planned(
-            plan, found, assigned.members, self.setting.hosts, self.fresh, now=self.now, by=self.setting.by
-        )
-        body: dict[str, Any] = {"manifest": [plain_entry(one) for one in found.manifest.entries], "plan": plan.name}
-        if self.setting.again is not None:
-            body["again"] = dataclasses.asdict(self.setting.again)
-        return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
-
-
-def _known_since(scan: Scan) -> dt.datetime:
-    """What a scan says is as old as the package lists that it read."""
-    return min(scan.at, scan.metadata_at or scan.at)
-
 
 def _own(assigned: Assigned | None, target: Target) -> Plan | None:
     """The plan as it is for one host; None where it has this plan no more."""
     return None if assigned is None else assigned.own.get(target.asset)
-
-
-def _beside(patch_class: str, before: Sequence[Rollout]) -> bool:
-    """Whether a rollout may begin beside those of its plan and class that are open.
-
-    An emergency waits for no soak of another, and security fixes do not wait until a person looks after what halted.
-    """
-    return patch_class == EMERGENCY or (patch_class != ROUTINE and all(one.side == HALTED for one in before))
 
 
 def _without_plan(one: Opened) -> str:
