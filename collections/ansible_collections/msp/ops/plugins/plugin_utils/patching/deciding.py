@@ -275,9 +275,12 @@ def _stopped(moment: _Moment) -> Decision | None:
 
 def _what_to_do(rollout: Rollout) -> str:
     ring = rollout.ring
-    bad = [host.name for host in rollout.of(ring) if host.state == states.FAILED or host.unwell] if ring else []
+    hosts = rollout.of(ring) if ring else []
+    silent = [host.name for host in hosts if _lost_on_its_way_back(host)]
+    bad = [host.name for host in hosts if (host.state == states.FAILED or host.unwell) and host.name not in silent]
+    asked = f" {named(silent)} gives no answer on its way back, and is asked again." if silent else ""
     look = f" Look at {named(bad)}, which nothing takes back by itself." if bad else ""
-    return f"{rollout.why}.{look} A person resumes or aborts it"
+    return f"{rollout.why}.{asked}{look} A person resumes or aborts it"
 
 
 def _way_back(moment: _Moment) -> Decision | None:
@@ -304,22 +307,30 @@ def _way_back(moment: _Moment) -> Decision | None:
     if later and isinstance(opening, Wait) and opening.until is not None:
         return Wait(opening.kind, f"{rollout.why}: {named(later)} goes back, but {opening.why}", opening.until)
     back = tuple(host.name for host in hosts if host.went_back and host.state == states.ROLLED_BACK)
-    if back and not bad and not any(host.rolling and host.state == states.LOST for host in hosts):
+    if back and not bad and not any(_lost_on_its_way_back(host) for host in hosts):
         return Record(events.RolledBack(moment.now, back, rollout.lacking()), f"{named(back)} was rolled back")
     return None
 
 
 def _may_go_back(moment: _Moment, bad: Iterable[Host]) -> list[Host]:
-    """Those that have not been back, whose plan allows it, and that nobody else is at: they would refuse, and once."""
+    """Those that have not been back, whose plan allows it, and that nobody else is at: they would refuse, and once.
+
+    Who gave no answer on its way back is looked at before it is begun again.
+    """
     busy = {target.asset for target in moment.world.busy}
     return [
         host
         for host in bad
         if not host.went_back
+        and not _lost_on_its_way_back(host)
         and host.name in moment.world.way_back
         and host.target.asset not in busy
         and not _only_reboot_lacks(host)
     ]
+
+
+def _lost_on_its_way_back(host: Host) -> bool:
+    return host.rolling and host.state == states.LOST
 
 
 def _broken(host: Host) -> bool:

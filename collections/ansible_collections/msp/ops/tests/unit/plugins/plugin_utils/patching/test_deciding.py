@@ -556,6 +556,18 @@ def test_who_has_its_other_half_at_work_elsewhere_goes_back_when_that_is_done() 
     assert isinstance(after(*UNWELL, now=AFTER, world=lost, **pair), RollBack)
 
 
+def test_who_gives_no_answer_on_its_way_back_is_looked_at_later_before_it_is_begun_again() -> None:
+    began = events.RollbackStarted(AFTER, ("till",))
+    history = (*UNWELL, began, ended("till", "lost", at=AFTER))
+
+    waits(after(*history, now=AFTER, world=ALL_BACK), "halted", "till gives no answer on its way back")
+    later = after(*history, now=AFTER + 16 * MINUTE, world=ALL_BACK)
+    assert isinstance(later, Look)
+    assert later.hosts == ("till",)
+    idle = (*history, events.HostIdle(AFTER + 16 * MINUTE, "till"))
+    assert isinstance(after(*idle, now=AFTER + 16 * MINUTE, world=ALL_BACK), RollBack)
+
+
 LOOKED_AT: dict[str, tuple[tuple[Event, ...], dict[str, Any], dt.datetime, bool]] = {
     "it goes on": ((), {}, EVENING, False),
     "paused": ((PAUSED,), {}, EVENING, True),
