@@ -45,8 +45,11 @@ def to_hold(found: dict[str, dict[str, str]]) -> list[str]:
     return sorted(name for name, how in found.items() if how["LoadState"] != "masked")
 
 
-def hold(programs: Programs, attempt: Attempt) -> list[str]:
-    """Hold them back. What was held by this attempt already stays as it was written down."""
+def hold(programs: Programs, attempt: Attempt) -> tuple[list[str], list[str]]:
+    """Hold them back; those that are held then, and a sentence for each that could not be.
+
+    What was held by this attempt already stays as it was written down.
+    """
     kept = attempt.read(TIMERS)
     if kept is None:
         found = read(programs)
@@ -54,10 +57,26 @@ def hold(programs: Programs, attempt: Attempt) -> list[str]:
         attempt.write(TIMERS, kept)
     elif kept["restored"]:
         attempt.write(TIMERS, dict(kept, restored=False))
-    for name in kept["held"]:
-        programs.run("systemctl", "mask", "--runtime", "--quiet", name)
-        programs.run("systemctl", "stop", name, seconds=_SECONDS_TO_STOP)
-    return list(kept["held"])
+    said = {name: _hold(programs, name) for name in kept["held"]}
+    now = read(programs) if said else {}
+    loose = [name for name in said if name in now and not _is_held(now[name])]
+    return [name for name in said if name not in loose], [_loose(name, now[name], said[name]) for name in loose]
+
+
+def _hold(programs: Programs, name: str) -> str:
+    """Mask and stop it; what systemd says against that."""
+    masked = programs.run("systemctl", "mask", "--runtime", "--quiet", name)
+    stopped = programs.run("systemctl", "stop", name, seconds=_SECONDS_TO_STOP)
+    return "; ".join(one.reason() for one in (masked, stopped) if one.status != 0)
+
+
+def _is_held(how: dict[str, str]) -> bool:
+    return how["LoadState"] == "masked" and how["ActiveState"] in ("inactive", "failed")
+
+
+def _loose(name: str, how: dict[str, str], said: str) -> str:
+    found = "%s could not be held back: it is %s and %s" % (name, how["LoadState"], how["ActiveState"])
+    return "%s (systemctl %s)" % (found, said) if said else found
 
 
 def differences(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]], held: list[str]) -> list[str]:

@@ -170,7 +170,7 @@ class Work:
     def _prepare(self) -> None:
         make_current(self.attempt)
         self.phase(PREPARING, pid=os.getpid(), rollout=self.request.rollout, attempt=self.attempt.name)
-        self.status["held"] = timers.hold(self.programs, self.attempt)
+        self.status["held"], self.status["loose"] = timers.hold(self.programs, self.attempt)
 
     def _download(self) -> bool:
         """Fetch everything before anything is changed; False when the work ended there."""
@@ -250,6 +250,7 @@ class Work:
             for name in replaced
         ]
         found += ["%s had to go: no more are kept" % name for name in self.plan["retires"]]
+        found += [str(line) for line in self.status["loose"]]
         return found + [str(line) for line in self.plan["stays"]]
 
     def _failed_scripts(self) -> list[list[str]]:
