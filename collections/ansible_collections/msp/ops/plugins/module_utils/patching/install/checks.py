@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Is the host well: units, ports, addresses, commands, and whether all that ran before runs again. It repairs nothing.
 
-A check is a mapping as plan.plain() writes it. Its result: {"kind", "what", "ok", "why"}. After the work the checks
-are asked again until they all pass, or their time is over; and once more a moment later, for a service that starts and
-dies.
+A check is a mapping as plan.plain() writes it. Its result: {"kind", "what", "ok", "why"}; ok is None where there is
+nothing to compare with: that is no failure, and never a pass. After the work the checks are asked again until none of
+them fails, or their time is over; and once more a moment later, for a service that starts and dies.
 """
 
 from __future__ import annotations
@@ -80,6 +80,15 @@ def gone(before: dict, now: dict, compare: list[str]) -> list[str]:
     return found
 
 
+def verdict(results: list[dict]) -> tuple[bool | None, str]:
+    """Whether all passed, and why not. None: none failed, and of one nobody can say."""
+    bad = ["%(kind)s %(what)s: %(why)s" % result for result in results if result["ok"] is False]
+    unsure = ["%(kind)s %(what)s: %(why)s" % result for result in results if result["ok"] is None]
+    if bad:
+        return False, "; ".join(bad)
+    return (None if unsure else True), "; ".join(unsure)
+
+
 class Checker:
     """Runs checks on this host. before: the baseline that they are held against; None where there is none yet."""
 
@@ -91,20 +100,23 @@ class Checker:
     def one(self, check: dict) -> dict:
         run: Callable[[dict], tuple[str, str]] = getattr(self, "_" + str(check["kind"]))
         what, why = run(check)
-        return {"kind": check["kind"], "what": what, "ok": not why, "why": why}
+        ok: bool | None = not why
+        if ok and check["kind"] == "baseline" and (lacking := self._incomparable()):
+            ok, why = None, lacking
+        return {"kind": check["kind"], "what": what, "ok": ok, "why": why}
 
     def all(self, checks: list[dict]) -> list[dict]:
         return [self.one(check) for check in checks]
 
     def until_well(self, checks: list[dict], seconds: float) -> list[dict]:
-        """Ask until all pass twice in a row, a moment apart; the last results when the time is over."""
+        """Ask until none fails twice in a row, a moment apart; the last results when the time is over."""
         end = time.monotonic() + seconds
         results = self.all(checks)
         while checks:
-            if all(result["ok"] for result in results):
+            if not _failing(results):
                 time.sleep(STEADY)
                 results = self.all(checks)
-                if all(result["ok"] for result in results):
+                if not _failing(results):
                     break
             if time.monotonic() >= end:
                 break
@@ -156,3 +168,18 @@ class Checker:
         return "as before: " + ", ".join(compare), "; ".join(
             gone(self.before, baseline(self.host, self.programs, self.before), compare)
         )
+
+    def _incomparable(self) -> str:
+        """Why a host that has lost nothing since its baseline is not called well for that; empty: it is.
+
+        A unit that had failed already, and has failed still, may be what an earlier rollout broke.
+        """
+        if self.before is None:
+            return "nothing to compare with: nobody wrote down how this host was before"
+        known = self.before["failed"]
+        still = sorted(set(known) & set(units.failed(units.services(self.programs)))) if known else []
+        return "nothing to compare with: %s had failed already" % ", ".join(still) if still else ""
+
+
+def _failing(results: list[dict]) -> bool:
+    return any(result["ok"] is False for result in results)

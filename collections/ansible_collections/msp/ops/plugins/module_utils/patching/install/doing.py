@@ -11,7 +11,7 @@ The work itself is never done here, but in a unit of systemd (work.py). What is 
               "retires", "reboots", "stays"}
     result    what became of the host, once that is known: the fields of records.HostResult but host and asset
     log       where the host keeps what the programs printed
-    healthy   for "check" alone: whether every check afterwards passes now
+    healthy   for "check" alone: whether every check afterwards passes now; null where one has nothing to compare with
     why       which check does not pass; or why nothing was begun where that is no refusal
 """
 
@@ -26,6 +26,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import (
     checks,
+    earlier,
     freezing,
     holds,
     identity,
@@ -120,9 +121,9 @@ class Desk:
         if damaged := self._damaged():
             return damaged
         what, found = self._prepared(request)
-        last = rollout.current()
-        if not what.needed and not _open(last):
-            return self._nothing(request, what, found, last)
+        left = earlier.left_open(rollout.attempts())
+        if not what.needed and left is None:
+            return self._nothing(request, what, found, rollout)
         errors = preflight.refusals(request, self._with_checks(found, request))
         plan = _plan(what, found.simulation, found.download)
         if errors:
@@ -130,7 +131,7 @@ class Desk:
         if self.check:
             return answer(looking.NONE, changed=True, plan=plan)
         mine = _without_left_out(request, what)
-        return self._begin(rollout, mine, INSTALL, self._targets(what), self._with_debts(plan, last), last=last)
+        return self._begin(rollout, mine, INSTALL, self._targets(what), self._with_debts(plan, left))
 
     def _prepared(self, request: Request) -> tuple[preflight.Todo, preflight.Readings]:
         """What is to be done here, without what is left out; and what was found. Lists are renewed where that helps."""
@@ -150,10 +151,10 @@ class Desk:
     def _targets(self, what: preflight.Todo) -> list[str]:
         return [self.manager.named(package) for package in what.needed]
 
-    def _with_debts(self, plan: dict, last: Attempt | None) -> dict:
+    def _with_debts(self, plan: dict, left: Attempt | None) -> dict:
         """The plan, with what an earlier attempt left to a reboot; unless one was made, by it or by somebody since."""
-        status = last.read(STATUS) if last and _open(last) else None
-        kept = last.read(REQUEST) if last and status else None
+        status = left.read(STATUS) if left else None
+        kept = left.read(REQUEST) if left else None
         if not status or not kept or "boot" not in status or status.get("reboot", {}).get("proved"):
             return plan
         if identity.another_boot(status["boot"], identity.boot(self.host)):
@@ -169,10 +170,10 @@ class Desk:
         states = self.manager.states()
         packages, stays = self._way_back(rollout, states)
         what = preflight.Todo(tuple(packages), held=tuple(_held(packages, states)))
-        if not packages:
+        if not packages and not self._to_be_proved(rollout):
             why = "; ".join(["nothing of this rollout is on the host", *stays])
             return answer(looking.NONE, result=result_of(outcome.NOTHING, why))
-        targets, missing = self.manager.sources(packages, states)
+        targets, missing = self.manager.sources(packages, states) if packages else ([], [])
         found = preflight.gather(request, self.manager, self.host, what, targets, back=True)
         errors = [_no_way_back(missing, self.manager.advice)] if missing else preflight.refusals(request, found)
         plan = _plan(what, found.simulation, found.download, stays)
@@ -181,15 +182,22 @@ class Desk:
         if self.check:
             return answer(looking.NONE, changed=True, plan=plan)
         back = Request(**dict(vars(request), packages=tuple(packages)))
-        return self._begin(rollout, back, ROLLBACK, targets, plan, last=None)
+        return self._begin(rollout, back, ROLLBACK, targets, plan)
+
+    @staticmethod
+    def _to_be_proved(rollout: Rollout) -> bool:
+        """Something was moved and never proved. That the versions are back, whoever did it, does not make it well."""
+        left = earlier.left_open(rollout.attempts())
+        return left is not None and bool(earlier.moved(left))
 
     def look(self, request: Request) -> dict:
         """What became of it; and what was cut off is taken up again, unless this is check mode.
 
         finish_only is written down for the work, which may be running: it looks for that before it begins any more.
+        One that comes after begin_by only tells: what it was sent for may not be so any more.
         """
         attempt = Rollout(request.rollout, self.top).current()
-        if attempt is not None and not self.check:
+        if attempt is not None and not self.check and not request.late(time.time()):
             self._let_finish_only(attempt, request)
         working = self._linger(request, attempt)
         if attempt is None:
@@ -200,23 +208,25 @@ class Desk:
         if ours:
             return answer(looking.WORKING, phase=(status or {}).get("phase"), log=attempt.log)
         state, do = self._decide(status)
-        if working is not None:
-            do = looking.REPORT
-        changed, error = False, None
-        if not self.check and working is None:
-            changed = self._put_back(attempt)
-            if do != looking.REPORT:
-                error = self._run(attempt, do, request.rollout)
-                if error is None:
-                    state, changed = looking.WORKING, True
-        said = result(attempt) if state == looking.FINISHED else None
-        if error is not None and error.code != TAKEN:
-            said = result_of(outcome.FAILED, str(error))
-        if state == looking.CUT_OFF and do == looking.REPORT and working is None:
-            why = str(_beyond_repair(status or {}, self.manager.advice))
-            said = result_of(outcome.FAILED, why, phase=(status or {}).get("phase"))
+        do = do if working is None else looking.REPORT
         phase = (status or {}).get("phase")
-        return answer(state, changed=changed, phase=phase, result=said, log=attempt.log, will=do)
+        said = result(attempt) if state == looking.FINISHED else None
+        if state == looking.CUT_OFF and do == looking.REPORT and working is None:
+            said = result_of(outcome.FAILED, str(_beyond_repair(status or {}, self.manager.advice)), phase=phase)
+        told = answer(state, phase=phase, result=said, log=attempt.log, will=do)
+        if self.check or working is not None:
+            return told
+        told["changed"] = not request.late(time.time()) and self._put_back(attempt)
+        return told if do == looking.REPORT else self._take_up(attempt, do, request, told)
+
+    def _take_up(self, attempt: Attempt, do: str, request: Request, told: dict) -> dict:
+        """Go on with what was cut off, or mend it. told: what a look says of it before."""
+        if request.late(time.time()):
+            return dict(told, result=None, why=_late(request))
+        error = self._run(attempt, do, request.rollout)
+        if error is None:
+            return dict(told, state=looking.WORKING, changed=True, result=None)
+        return told if error.code == TAKEN else dict(told, result=result_of(outcome.FAILED, str(error)))
 
     @staticmethod
     def _let_finish_only(attempt: Attempt, request: Request) -> None:
@@ -250,14 +260,12 @@ class Desk:
         """
         if wrong := preflight.another_machine(request, identity.machine_id(self.host)):
             return answer(looking.NONE, healthy=False, why=str(wrong))
-        attempts = Rollout(request.rollout, self.top).attempts()
-        kept = attempts[0].read(BEFORE) if attempts else None
+        was = earlier.first(Rollout(request.rollout, self.top).attempts())
         asked = [check for check in request.after if not (self.check and check["kind"] == "command")]
-        checker = checks.Checker(self.host, self.programs, kept["baseline"] if kept else None)
+        checker = checks.Checker(self.host, self.programs, was["baseline"] if was else None)
         results = checker.until_well(asked, 0 if self.check else request.check_seconds)
-        bad = ["%(kind)s %(what)s: %(why)s" % result for result in results if not result["ok"]]
-        state = looking.FINISHED if attempts else looking.NONE
-        return answer(state, healthy=not bad, why="; ".join(bad))
+        healthy, why = checks.verdict(results)
+        return answer(looking.FINISHED if was else looking.NONE, healthy=healthy, why=why)
 
     def _decide(self, status: dict | None) -> tuple[str, str]:
         """The state of what is not at work, and what to do about it."""
@@ -290,11 +298,12 @@ class Desk:
             return self.look(request)
         return refused([_taken(working)])
 
-    def _nothing(self, request: Request, what: preflight.Todo, found: preflight.Readings, last: Attempt | None) -> dict:
+    def _nothing(self, request: Request, what: preflight.Todo, found: preflight.Readings, rollout: Rollout) -> dict:
         """Everything is there, or held back. Where this rollout itself did it, it says so again, from its record."""
         plan = _plan(what, Simulation(), 0)
         if wrong := preflight.another_machine(request, found.machine_id):
             return refused([wrong], plan)
+        last = rollout.current()
         status = last.read(STATUS) if last else None
         if last and status and status.get("outcome") == outcome.PATCHED:
             return answer(looking.FINISHED, plan=plan, phase=status["phase"], result=result(last), log=last.log)
@@ -302,34 +311,34 @@ class Desk:
         said += ["not installed: " + ", ".join(what.absent)] if what.absent else []
         said += ["held back: " + ", ".join(what.left_out)] if what.left_out else []
         same = dict(result_of(outcome.NOTHING, "; ".join(said)), held=plan["held"], there=_there(plan, ()))
+        if not self.check and earlier.first(rollout.attempts()) is None:
+            self._keep_as_it_is(rollout)
         return answer(looking.FINISHED, plan=plan, result=same)
+
+    def _keep_as_it_is(self, rollout: Rollout) -> None:
+        """A host that needs nothing, for whoever asks later whether it is as well as it was then."""
+        now = time.time()
+        attempt = rollout.begin(_name(now))
+        attempt.write(BEFORE, self._before([], INSTALL, self.manager.states(), now))
+        attempt.write(STATUS, {"phase": work.FINISHED, "outcome": outcome.NOTHING, "at": now})
 
     def _with_checks(self, found: preflight.Readings, request: Request) -> preflight.Readings:
         """With the checks before the work. A command is not run in check mode: nobody knows what it changes."""
         asked = [check for check in request.before if not (self.check and check["kind"] == "command")]
         results = checks.Checker(self.host, self.programs, None).all(asked)
-        unwell = tuple("%(kind)s %(what)s: %(why)s" % result for result in results if not result["ok"])
+        unwell = tuple("%(kind)s %(what)s: %(why)s" % result for result in results if result["ok"] is False)
         return preflight.Readings(**dict(vars(found), unwell=unwell))
 
-    def _begin(
-        self, rollout: Rollout, request: Request, mode: str, targets: list[str], plan: dict, *, last: Attempt | None
-    ) -> dict:
-        """Write down the host as it is and what is to be done, and give it to systemd.
-
-        Where an earlier attempt did not come to a good end, the host is held against what it was before that one.
-        """
-        now, states = time.time(), self.manager.states()
-        name = "%s-%06d-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)), now % 1 * 1e6, os.getpid())
-        attempt = rollout.begin(name)
+    def _begin(self, rollout: Rollout, request: Request, mode: str, targets: list[str], plan: dict) -> dict:
+        """Write down the host as it is and what is to be done, and give it to systemd; unless it is too late by now."""
+        now, states, attempts = time.time(), self.manager.states(), rollout.attempts()
+        attempt = rollout.begin(_name(now))
         attempt.write(REQUEST, {"request": request.as_dict(), "mode": mode, "targets": targets, "plan": plan})
-        versions = {state.key: state.version for state in states.values()}
-        before = _before(last, versions) or {
-            "at": now,
-            "packages": versions,
-            "baseline": checks.baseline(self.host, self.programs),
-        }
-        attempt.write(BEFORE, dict(before, boot=identity.boot(self.host)))
+        attempt.write(BEFORE, self._before(attempts, mode, states, now))
         freezing.write(attempt.program)
+        if request.late(time.time()):
+            rollout.forget(attempt)
+            return answer(looking.NONE, plan=plan, why=_late(request))
         error = self._run(attempt, mode, request.rollout)
         if error is not None:
             rollout.forget(attempt)
@@ -338,6 +347,21 @@ class Desk:
         if request.open_rollouts is not None:
             pruning.prune(self.top, (request.rollout, *request.open_rollouts), states, now)
         return answer(looking.WORKING, changed=True, plan=plan, log=attempt.log)
+
+    def _before(self, attempts: list[Attempt], mode: str, states: States, now: float) -> dict:
+        """What the work is held against: the host as it was before the rollout first touched it.
+
+        Where an earlier attempt left something open, an installation has the versions of then too. A way back has
+        those of now, for it is what it moves itself that it tells of.
+        """
+        first, boot = earlier.first(attempts), identity.boot(self.host)
+        versions = {state.key: state.version for state in states.values()}
+        if first is not None and mode == INSTALL and earlier.left_open(attempts) is not None:
+            return dict(first, packages=earlier.packages(attempts, versions), boot=boot)
+        known = checks.baseline(self.host, self.programs)
+        if first is not None:
+            known = dict(first["baseline"], invocations=known["invocations"])
+        return {"at": now, "packages": versions, "baseline": known, "boot": boot}
 
     def _run(self, attempt: Attempt, mode: str, rollout: str) -> MspError | None:
         what = units.description(rollout, attempt.name)
@@ -377,27 +401,9 @@ class Desk:
         return [Package(key.rpartition(":")[0], key.rpartition(":")[2], before[key]) for key in back], stays
 
 
-def _open(last: Attempt | None) -> bool:
-    """The last attempt left something open: a check that failed, a reboot that is owed or not proved."""
-    kept, status = (last.read(REQUEST), last.read(STATUS)) if last else (None, None)
-    if kept is None or status is None or kept["mode"] != INSTALL:
-        return False
-    return status.get("outcome") in (outcome.FAILED, outcome.OWED)
-
-
-def _before(last: Attempt | None, versions: dict[str, str]) -> dict | None:
-    """The host as it was before an attempt that left something open; None where none did. versions: those of now.
-
-    Of packages those are set back that the attempt itself moved: what somebody else moved since is no work of ours.
-    """
-    was, status = (last.read(BEFORE), last.read(STATUS)) if last and _open(last) else (None, None)
-    if not was or not status or not status.get("after"):
-        return None
-    old, left = was["packages"], status["after"]
-    moved = {key for key in set(old) | set(left) if old.get(key) != left.get(key)}
-    found = {key: version for key, version in versions.items() if key not in moved}
-    found.update((key, old[key]) for key in moved if key in old)
-    return dict(was, packages=found)
+def _name(now: float) -> str:
+    """The name of an attempt that is begun now; the oldest one sorts first."""
+    return "%s-%06d-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)), now % 1 * 1e6, os.getpid())
 
 
 def _without_left_out(request: Request, what: preflight.Todo) -> Request:

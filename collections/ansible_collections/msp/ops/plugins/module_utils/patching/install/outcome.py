@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What became of the work, out of what was read back from the host. Pure: no I/O.
 
-"patched" needs everything at once: each package of the manifest sound and at its version, every check passed, every
+"patched" needs everything at once: each package of the manifest sound and at its version, no check failed, every
 restart done, and a reboot that was wanted proved. What lacks one of them is "failed", and says which. Where nothing
 lacks but a reboot that did not begin any more, it is "reboot owed": the host is well, and only the reboot is to come.
 """
@@ -37,10 +37,10 @@ class Found:
 
 
 def healthy(found: Found) -> bool | None:
-    """None where nothing was checked and nothing restarted badly: then nobody knows."""
-    if found.restarts_failed or any(not check["ok"] for check in found.checks):
+    """None where nothing was checked, or a check had nothing to compare with, and nothing is bad: nobody knows."""
+    if found.restarts_failed or any(check["ok"] is False for check in found.checks):
         return False
-    return True if found.checks else None
+    return True if found.checks and all(check["ok"] for check in found.checks) else None
 
 
 def decide(found: Found) -> tuple[str, str]:
@@ -51,13 +51,19 @@ def decide(found: Found) -> tuple[str, str]:
             "the package manager ended with status %d: %s" % (found.program, "; ".join(found.errors) or "no word")
         )
     reasons += list(found.lacking)
-    reasons += ["check %s %s: %s" % (one["kind"], one["what"], one["why"]) for one in found.checks if not one["ok"]]
+    reasons += _said(found, ok=False)
     reasons += ["the restart of %s failed" % one for one in found.restarts_failed]
+    notes = [*_said(found, ok=None), *found.notes]
     not_rebooted = [found.reboot_why or "the reboot is not proved"] if found.rebooted is False else []
     if reasons or (not_rebooted and not found.late):
-        return FAILED, "; ".join(reasons + not_rebooted + list(found.notes))
+        return FAILED, "; ".join(reasons + not_rebooted + notes)
     what = ROLLED_BACK if found.back else (OWED if not_rebooted else PATCHED)
-    return what, "; ".join(not_rebooted + list(found.notes))
+    return what, "; ".join(not_rebooted + notes)
+
+
+def _said(found: Found, *, ok: bool | None) -> list[str]:
+    """What the checks that ended so say, a sentence each."""
+    return ["check %(kind)s %(what)s: %(why)s" % one for one in found.checks if one["ok"] is ok]
 
 
 def owed(reboot: dict, restarts: dict) -> list[str]:

@@ -132,7 +132,12 @@ def at_rest(found: dict[str, Unit]) -> list[str]:
 
 
 def failed(found: dict[str, Unit]) -> list[str]:
-    return sorted(unit.name for unit in found.values() if unit.lasting and unit.active == "failed")
+    """Those that have failed, and those that systemd is about to start again because they did."""
+    return sorted(unit.name for unit in found.values() if unit.lasting and (unit.active == "failed" or _again(unit)))
+
+
+def _again(unit: Unit) -> bool:
+    return unit.sub.startswith("auto-restart") and unit.result not in ("", "success")
 
 
 def started_anew(before: dict[str, str], found: dict[str, Unit]) -> list[str]:

@@ -419,3 +419,276 @@ def test_a_gate_asks_until_a_host_is_well(bed: Bed, monkeypatch: pytest.MonkeyPa
     unit = ({"kind": "unit", "unit": "shop.service"},)
 
     assert bed.ask("check", after=unit, check_seconds=600)["healthy"] is True
+
+
+LISTED = "systemctl show --property=Id"
+
+
+def service(bed: Bed, state: str, sub: str = "running") -> None:
+    """The service of the shop is in that state from now on."""
+    shown = f"Id=shop.service\nActiveState={state}\nSubState={sub}\nResult=exit-code\nInvocationID=1\nTransient=no\n"
+    bed.programs.answers[LISTED] = (0, shown, "")
+
+
+def broken_by_the_work(bed: Bed) -> None:
+    """All is installed, and the service does not start any more."""
+    service(bed, "active")
+    in_the_middle(bed, "install", lambda: service(bed, "failed"))
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+    assert bed.work()["outcome"] == "failed"
+    bed.manager.on = lambda _what: None
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "healthy"), [("failed", "failed", False), ("active", "rolled back", True)]
+)
+def test_the_way_back_is_held_against_the_host_as_it_was_before_the_rollout(
+    bed: Bed, state: str, outcome: str, healthy: bool
+) -> None:
+    broken_by_the_work(bed)
+
+    assert bed.ask("rollback", after=UNITS)["state"] == "working"
+    in_the_middle(bed, "install", lambda: service(bed, state))
+    bed.work()
+    result = bed.result()
+
+    assert (result["outcome"], result["healthy"]) == (outcome, healthy)
+    assert ("shop.service ran before and does not now" in result["reason"]) is (not healthy)
+    assert result["before"] == {"libc6:amd64": "2", "shop:all": "2"}
+    assert result["after"] == {"libc6:amd64": "1", "shop:all": "1"}
+
+
+def test_a_start_after_a_failed_way_back_is_held_against_the_host_before_the_first_attempt(bed: Bed) -> None:
+    broken_by_the_work(bed)
+    assert bed.ask("rollback", after=UNITS)["state"] == "working"
+    assert bed.work()["outcome"] == "failed"
+
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+    bed.work()
+    result = bed.result()
+
+    assert (result["outcome"], result["healthy"]) == ("failed", False)
+    assert "shop.service ran before and does not now" in result["reason"]
+    assert result["before"] == {"libc6:amd64": "1", "shop:all": "1"}
+
+
+def test_a_start_after_a_failed_way_back_that_moved_nothing_is_no_success(bed: Bed) -> None:
+    broken_by_the_work(bed)
+    assert bed.ask("rollback", after=UNITS)["state"] == "working"
+    bed.manager.downloads = [1, 1]
+    assert bed.work()["outcome"] == "failed"
+
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+
+    assert bed.work()["outcome"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "came", [{"libc6:amd64": "2", "shop:all": "2"}, {"libc6:amd64": "2"}], ids=["all of it", "a part"]
+)
+def test_a_start_after_work_beyond_repair_is_held_against_the_host_before_the_first_attempt(
+    bed: Bed, came: dict[str, str]
+) -> None:
+    service(bed, "active")
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+    in_the_middle(bed, "install", lambda: power_off(bed, came))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+    bed.attempt().write(STATUS, {**(bed.attempt().read(STATUS) or {}), "repairs": 2})
+    service(bed, "failed")
+    assert bed.ask("look")["result"]["outcome"] == "failed"
+
+    assert bed.ask("start", after=UNITS)["state"] == "working"
+    bed.work()
+    result = bed.result()
+
+    assert "shop.service ran before and does not now" in result["reason"]
+    assert result["before"] == {"libc6:amd64": "1", "shop:all": "1"}
+
+
+def test_a_baseline_check_is_no_pass_where_there_is_nothing_to_compare_with(bed: Bed) -> None:
+    service(bed, "active")
+
+    said = bed.ask("check", after=UNITS)
+
+    assert said["healthy"] is None
+    assert "nothing to compare with" in said["why"]
+
+
+@pytest.mark.parametrize(("state", "sub"), [("failed", "failed"), ("activating", "auto-restart")])
+def test_what_had_failed_before_the_work_is_said_and_the_host_is_not_called_well(
+    bed: Bed, state: str, sub: str
+) -> None:
+    service(bed, state, sub)
+    assert bed.ask("start", before=UNITS, after=UNITS)["state"] == "working"
+    bed.work()
+    result = bed.result()
+    gate = bed.ask("check", after=UNITS)
+
+    assert (result["outcome"], result["healthy"], gate["healthy"]) == ("patched", None, None)
+    for why in (result["reason"], gate["why"]):
+        assert "nothing to compare with: shop.service had failed already" in why
+    service(bed, "active")
+    assert bed.ask("check", after=UNITS)["healthy"] is True
+
+
+def test_a_host_that_needed_nothing_is_held_against_how_it_was_then(bed: Bed) -> None:
+    bed.manager.installed = {"libc6:amd64": "2", "shop:all": "2"}
+    service(bed, "active")
+    assert bed.ask("start", check=True)["result"]["outcome"] == "nothing"
+    assert Rollout("r", bed.top).attempts() == []
+
+    assert bed.ask("start")["result"]["outcome"] == "nothing"
+
+    assert bed.ask("check", after=UNITS)["healthy"] is True
+    service(bed, "failed")
+    gate = bed.ask("check", after=UNITS)
+    assert (gate["healthy"], "shop.service ran before" in gate["why"]) == (False, True)
+    assert bed.ask("start")["result"]["outcome"] == "nothing"
+    assert bed.ask("check", after=UNITS)["healthy"] is False  # the first one counts
+    assert bed.ask("look")["state"] == "none"
+    assert bed.ask("rollback")["result"]["outcome"] == "nothing"
+
+
+def test_what_another_rollout_broke_is_no_proof_for_the_next_one(bed: Bed) -> None:
+    broken_by_the_work(bed)
+    later = Request("later", PACKAGES, after=UNITS, check_seconds=0)
+
+    assert bed.desk().act("start", later)["result"]["outcome"] == "nothing"
+
+    gate = bed.desk().act("check", later)
+    assert (gate["healthy"], "shop.service had failed already" in gate["why"]) == (None, True)
+
+
+def test_the_last_moment_to_begin_is_asked_once_more_after_all_that_takes_time(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renew() -> None:
+        bed.later(100)
+        bed.manager.gone.clear()
+
+    bed.manager.gone = {"shop:all=2"}
+    in_the_middle(bed, "refresh", renew)
+
+    said = bed.ask("start", begin_by=bed.now + 60)
+
+    assert (said["state"], said["result"], "it was to be by" in said["why"]) == ("none", None, True)
+    assert Rollout("r", bed.top).attempts() == []
+    assert not [line for line in bed.programs.asked if line.startswith("systemd-run")]
+
+    assert bed.ask("start")["state"] == "working"
+    bed.work()
+    real = bed.manager.sources
+
+    def slow(*arguments: Any) -> Any:
+        bed.later(100)
+        return real(*arguments)
+
+    monkeypatch.setattr(bed.manager, "sources", slow)
+    assert bed.ask("rollback", begin_by=bed.now + 60)["state"] == "none"
+    assert bed.result()["outcome"] == "patched"
+
+
+def test_a_look_that_comes_too_late_begins_no_repair_and_lifts_no_stop(bed: Bed) -> None:
+    """Sent by a run that was held up: another one has stopped the rollout since."""
+    assert bed.ask("start")["state"] == "working"
+    in_the_middle(bed, "install", lambda: power_off(bed, {}))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+    bed.attempt().write(FINISH, {"at": bed.now})
+    bed.programs.asked.clear()
+
+    said = bed.ask("look", begin_by=bed.now)
+
+    assert (said["state"], said["will"], said["result"], said["changed"]) == ("cut off", "repair", None, False)
+    assert "it was to be by" in said["why"]
+    assert bed.attempt().has(FINISH)
+    assert not [line for line in bed.programs.asked if not line.startswith("systemctl show")]
+    assert bed.ask("look", begin_by=bed.now + 60)["state"] == "working"
+    assert not bed.attempt().has(FINISH)
+
+
+def test_a_look_that_comes_too_late_stops_nothing_that_was_resumed_since(bed: Bed) -> None:
+    assert bed.ask("start")["state"] == "working"
+
+    bed.ask("look", finish_only=True, begin_by=bed.now)
+
+    assert not bed.attempt().has(FINISH)
+
+
+def test_a_look_that_comes_too_late_says_nothing_of_a_failure_that_can_be_repaired(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bed.ask("start")["state"] == "working"
+    bed.work()
+    bed.attempt().write(STATUS, {**(bed.attempt().read(STATUS) or {}), "outcome": "failed"})
+    monkeypatch.setattr(bed.manager, "interrupted", lambda: "a journal is there")
+
+    said = bed.ask("look", begin_by=bed.now)
+
+    assert (said["will"], said["result"], said["changed"]) == ("repair", None, False)
+
+
+def test_a_look_that_was_in_time_and_waited_too_long_begins_nothing(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bed.ask("start")["state"] == "working"
+    in_the_middle(bed, "install", lambda: power_off(bed, {}))
+    with pytest.raises(KeyboardInterrupt):
+        bed.work()
+    real = bed.manager.states
+
+    def slow() -> Any:
+        bed.later(100)
+        return real()
+
+    monkeypatch.setattr(bed.manager, "states", slow)
+    monkeypatch.setattr(doing.Desk, "_linger", lambda *_all: bed.later(100))
+
+    said = bed.ask("look", begin_by=bed.now + 60)
+
+    assert (said["state"], said["result"]) == ("cut off", None)
+
+
+def test_what_could_not_be_held_back_is_told(bed: Bed) -> None:
+    rows = [f"Id={name}.timer\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n" for name in "ab"]
+    masked = rows[0].replace("loaded", "masked").replace("active", "inactive")
+    shown = iter(["\n".join(rows), "\n".join([masked, rows[1]])])
+    real = bed.programs.run
+
+    def run(*argv: str, seconds: float = 0) -> Any:
+        if argv[-1] == "packagekit.service":
+            bed.programs.answers["systemctl show --property=Id --property=LoadState"] = (0, next(shown), "")
+        return real(*argv, seconds=seconds)
+
+    bed.programs.run = run  # type: ignore[method-assign]
+    bed.programs.answers["systemctl mask --runtime --quiet b.timer"] = (1, "", "Read-only file system")
+    assert bed.ask("start")["state"] == "working"
+
+    status = bed.work()
+
+    assert status["held"] == ["a.timer"]
+    assert status["outcome"] == "patched"
+    assert "b.timer could not be held back: it is loaded and active" in status["reason"]
+    assert "Read-only file system" in status["reason"]
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("failed", "failed"), ("active", "rolled back")])
+def test_a_way_back_that_was_no_success_is_not_over_because_the_versions_are_back(
+    bed: Bed, state: str, outcome: str
+) -> None:
+    broken_by_the_work(bed)
+    assert bed.ask("rollback", after=UNITS)["state"] == "working"
+    assert bed.work()["outcome"] == "failed"
+    service(bed, state)
+
+    assert bed.ask("rollback", after=UNITS)["state"] == "working"
+    bed.manager.done.clear()
+
+    assert (bed.work()["outcome"], bed.manager.done) == (outcome, [])
+
+
+def test_where_nothing_was_installed_there_is_nothing_to_take_back(bed: Bed) -> None:
+    assert bed.ask("start")["state"] == "working"
+    bed.manager.downloads = [1, 1]
+    assert bed.work()["outcome"] == "failed"
+
+    assert bed.ask("rollback")["result"]["outcome"] == "nothing"
