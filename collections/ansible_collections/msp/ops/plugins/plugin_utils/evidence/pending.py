@@ -8,6 +8,7 @@ the same updates are on most of them, so that a text that was read once need not
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -17,12 +18,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Judged, Scan, Update, Version
 
 Plain = dict[str, Any]
-_UPDATES = "updates"
+_UPDATES, _FEEDS, _SINCE = "updates", "feeds", "owed_since"
 
 
-def body(updates: Iterable[Judged]) -> dict[str, list[str]]:
-    """The facts that hold a list of updates: the same list has the same hash, on every host."""
-    return {_UPDATES: [hashing.canonical_json(_judged(one)) for one in updates]}
+def body(updates: Iterable[Judged], feeds: Mapping[str, str] | None = None) -> Plain:
+    """The facts that hold a list of updates and the feeds it rests on: the same have the same hash, on every host."""
+    found: Plain = {_UPDATES: [hashing.canonical_json(_judged(one)) for one in updates]}
+    return {**found, _FEEDS: dict(feeds)} if feeds else found
 
 
 def updates(facts: Mapping[str, Any], known: dict[str, Judged]) -> tuple[Judged, ...]:
@@ -36,11 +38,20 @@ def updates(facts: Mapping[str, Any], known: dict[str, Judged]) -> tuple[Judged,
     return tuple(found)
 
 
+def feeds(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The feeds that such facts rest on: Scan.feeds. Those of an older version do not tell."""
+    return dict(facts.get(_FEEDS, {}))
+
+
 def plain(scan: Scan) -> Plain:
     """A scan with its updates, for a line of the spool or the export."""
     data: Plain = _unusual(scan, _SCAN)
     if scan.updates is not None:
         data[_UPDATES] = [_judged(one) for one in scan.updates]
+    if scan.feeds:
+        data[_FEEDS] = dict(scan.feeds)
+    if scan.owed_since:
+        data[_SINCE] = {what: at.isoformat() for what, at in scan.owed_since.items()}
     return data
 
 
@@ -48,7 +59,11 @@ def scan(data: Mapping[str, Any]) -> Scan:
     """The scan of such values, its times read already. TypeError or ValueError where they are none."""
     found = tuple(_judged_of(one) for one in data[_UPDATES]) if data.get(_UPDATES) is not None else None
     nobody_knows = {name for name in _SCAN_MAYBE if data.get(name) is None}
-    return Scan(**{**_listed(data, _SCAN_LISTS - nobody_knows), _UPDATES: found})
+    since = {what: dt.datetime.fromisoformat(at) for what, at in data.get(_SINCE, {}).items()}
+    if naive := sorted(what for what, at in since.items() if at.tzinfo is None):
+        raise ValueError(f"{_SINCE} without a time zone: {', '.join(naive)}")
+    values = {**_listed(data, _SCAN_LISTS - nobody_knows), _FEEDS: dict(data.get(_FEEDS, {})), _SINCE: since}
+    return Scan(**{**values, _UPDATES: found})
 
 
 def _told(record: type, *apart: str) -> tuple[tuple[str, Any], ...]:
@@ -56,7 +71,7 @@ def _told(record: type, *apart: str) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.default) for field in fields(record) if field.name not in apart)
 
 
-_SCAN = _told(Scan, _UPDATES)
+_SCAN = _told(Scan, _UPDATES, _FEEDS, _SINCE)
 _SCAN_MAYBE = frozenset({"reboot", "services"})
 _SCAN_LISTS = frozenset({"warnings", "blind"}) | _SCAN_MAYBE
 _JUDGED = _told(Judged, "update")

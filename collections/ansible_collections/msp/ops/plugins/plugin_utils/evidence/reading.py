@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -323,8 +323,22 @@ def last_scans(connection: Connection, customer: str) -> dict[str, tuple[Scan | 
     attempts = _newest_scans(connection, customer)
     good = _newest_scans(connection, customer, scans.outcome == "ok")
     lists = _updates(connection, (row.facts_id for row in (*attempts.values(), *good.values())))
-    made = {row.id: rows.scan(row, lists.get(row.facts_id)) for row in (*attempts.values(), *good.values())}
+    made = {row.id: _scan(row, lists) for row in (*attempts.values(), *good.values())}
     return {asset: (made[good[asset].id] if asset in good else None, made[row.id]) for asset, row in attempts.items()}
+
+
+def good_scans(connection: Connection, customer: str, assets: Iterable[str]) -> dict[str, Scan]:
+    """The last good scan of each of these assets that has one."""
+    scans = tables().patch_scans.c
+    found: dict[str, Any] = {}
+    for names in batched(sorted(set(assets)), BATCH):
+        found |= _newest_scans(connection, customer, scans.outcome == "ok", scans.asset.in_(names))
+    lists = _updates(connection, (row.facts_id for row in found.values()))
+    return {asset: _scan(row, lists) for asset, row in found.items()}
+
+
+def _scan(row: Any, lists: Mapping[int | None, _List]) -> Scan:
+    return rows.scan(row, *lists.get(row.facts_id, (None, {})))
 
 
 def _newest_scans(connection: Connection, customer: str, *where: Any) -> dict[str, Any]:
@@ -341,10 +355,14 @@ def _newest_scans(connection: Connection, customer: str, *where: Any) -> dict[st
     return {row.asset: row for row in connection.execute(query)}
 
 
-def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[int | None, tuple[Judged, ...]]:
+# A list of updates, and the feeds that it rests on.
+_List = tuple[tuple[Judged, ...] | None, Mapping[str, str]]
+
+
+def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[int | None, _List]:
     """The lists of updates that facts hold, by the facts' ids; what is on many lists is one object."""
     known, links = tables(), tables().facts_chunks.c
-    found: dict[int | None, tuple[Judged, ...]] = {}
+    found: dict[int | None, _List] = {}
     shared: dict[str, Judged] = {}
     for ids in batched(sorted({number for number in facts_ids if number is not None}), BATCH):
         chunks: dict[int, list[bytes]] = defaultdict(list)
@@ -357,7 +375,8 @@ def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[in
         for row in connection.execute(query):
             chunks[row.facts_id].append(row.body)
         for row in connection.execute(sa.select(known.facts.c.id, known.facts.c.body).where(known.facts.c.id.in_(ids))):
-            found[row.id] = pending.updates(packing.unpack(row.body, chunks[row.id]), shared)
+            facts = packing.unpack(row.body, chunks[row.id])
+            found[row.id] = pending.updates(facts, shared), pending.feeds(facts)
     return found
 
 
@@ -375,7 +394,7 @@ def scans(connection: Connection, customer: str) -> Iterator[Scan]:
     query = sa.select(table).where(table.c.customer == customer).order_by(table.c.id)
     for part in connection.execution_options(yield_per=BATCH).execute(query).partitions():
         lists = _updates(connection, (row.facts_id for row in part))
-        yield from (rows.scan(row, lists.get(row.facts_id)) for row in part)
+        yield from (_scan(row, lists) for row in part)
 
 
 def rollouts(

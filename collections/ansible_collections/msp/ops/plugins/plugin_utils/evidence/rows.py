@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -35,6 +35,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     StoredRollout,
     Ticket,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import owing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import SCAN_OUTCOMES, Judged, Scan
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -66,12 +67,18 @@ def _maybe_time(value: int | None) -> dt.datetime | None:
     return None if value is None else time_of(value)
 
 
-def _maybe_list(texts: tuple[str, ...] | None) -> str | None:
-    return None if texts is None else hashing.canonical_json(list(texts))
+def _maybe_owed(texts: tuple[str, ...] | None, since: Callable[[str], dt.datetime | None]) -> str | None:
+    """What a host says it needs, in its order, each with since when that is known."""
+    if texts is None:
+        return None
+    return hashing.canonical_json([text if (at := since(text)) is None else [text, micros(at)] for text in texts])
 
 
-def _maybe_texts(value: str | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(json.loads(value))
+def _maybe_texts(value: str | None) -> dict[str, int | None] | None:
+    """The same: by text since when, None where an older version stored it without."""
+    if value is None:
+        return None
+    return dict((one, None) if isinstance(one, str) else (one[0], one[1]) for one in json.loads(value))
 
 
 def clean(text: str) -> str:
@@ -471,8 +478,8 @@ def scan_row(scan: Scan) -> Row:
         "machine_id": clean(scan.machine_id),
         "blind": hashing.canonical_json(list(scan.blind)),
         "booted_at": _maybe_micros(scan.booted_at),
-        "reboot": _maybe_list(scan.reboot),
-        "services": _maybe_list(scan.services),
+        "reboot": _maybe_owed(scan.reboot, lambda _reason: scan.owed_since.get(owing.REBOOT)),
+        "services": _maybe_owed(scan.services, lambda unit: scan.owed_since.get(owing.RESTART + unit)),
     }
 
 
@@ -490,8 +497,12 @@ def version_rows(scan: Scan) -> Iterator[Row]:
             }
 
 
-def scan(row: Any, updates: tuple[Judged, ...] | None) -> Scan:
-    """A scan from its row and the updates that its facts hold."""
+def scan(row: Any, updates: tuple[Judged, ...] | None, feeds: Mapping[str, str]) -> Scan:
+    """A scan from its row, and the updates and feeds that its facts hold."""
+    reboot, services = _maybe_texts(row.reboot), _maybe_texts(row.services)
+    since = {owing.RESTART + unit: time_of(at) for unit, at in (services or {}).items() if at is not None}
+    if (rebooting := next(iter((reboot or {}).values()), None)) is not None:  # one for all its reasons
+        since[owing.REBOOT] = time_of(rebooting)
     return Scan(
         customer=row.customer,
         asset=row.asset,
@@ -508,8 +519,10 @@ def scan(row: Any, updates: tuple[Judged, ...] | None) -> Scan:
         machine_id=row.machine_id,
         blind=tuple(json.loads(row.blind)),
         booted_at=_maybe_time(row.booted_at),
-        reboot=_maybe_texts(row.reboot),
-        services=_maybe_texts(row.services),
+        reboot=None if reboot is None else tuple(reboot),
+        services=None if services is None else tuple(services),
+        feeds=feeds,
+        owed_since=since,
     )
 
 

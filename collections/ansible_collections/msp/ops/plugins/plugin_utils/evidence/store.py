@@ -51,6 +51,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import carried
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 
 if TYPE_CHECKING:
@@ -108,16 +109,34 @@ class Store:
 
     def record(self, records: Iterable[codec.Record]) -> None:
         """Record anything, in one transaction: what the spool delivers. Recorded again, it changes nothing."""
-        wanted = list(records)
+        wanted = self._carried(list(records))
         bodies = [record.body for record in wanted if isinstance(record, codec.Facts)]
         lists = {
-            id(record): pending.body(record.updates)
+            id(record): pending.body(record.updates, record.feeds)
             for record in wanted
             if isinstance(record, Scan) and record.updates is not None
         }
         packed = self._pack([*bodies, *lists.values()])
         named = {number: hashing.facts_hash(body) for number, body in lists.items()}
         self.database.write(lambda connection: _record_all(connection, wanted, packed, named))
+
+    def _carried(self, records: list[codec.Record]) -> list[codec.Record]:
+        """The records, each good scan with what it takes over from the last one of its asset (patching/carried.py)."""
+        scans = [record for record in records if isinstance(record, Scan) and record.updates is not None]
+        before: dict[tuple[str, str], Scan] = {}
+        if scans:
+            with self.database.read() as connection:
+                for customer in {scan.customer for scan in scans}:
+                    assets = {scan.asset for scan in scans if scan.customer == customer}
+                    found = reading.good_scans(connection, customer, assets)
+                    before |= {(customer, asset): scan for asset, scan in found.items()}
+        made = {}
+        for scan in sorted(scans, key=lambda scan: scan.at):
+            made[id(scan)] = following = carried.over(scan, before.get((scan.customer, scan.asset)))
+            known = before.setdefault((scan.customer, scan.asset), following)
+            if known.at < following.at:
+                before[scan.customer, scan.asset] = following
+        return [made.get(id(record), record) for record in records]
 
     def _pack(self, bodies: Iterable[Mapping[str, Any]]) -> list[_Facts]:
         """Compress, before the write lock is taken, those of the facts that are not stored yet."""

@@ -20,7 +20,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Eve
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.owing import Debt, Result
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Exclusion, Plan, exclusion_of
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.planning import Availability, Available
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import ROUTINE, Judged, Manifest, Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    ROUTINE,
+    SECURITY,
+    Judged,
+    Manifest,
+    Scan,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
 
 # From good to bad: an asset is what the worst of its updates is, and unknown above all.
@@ -203,8 +209,12 @@ class _Book:
     def _state(self, waiting: Iterable[Item], debts: Iterable[Debt]) -> str:
         """The worst of what waits and of what is not in force: that is late from its deadline on, installed or not."""
         found = [item.state for item in waiting]
-        found += [LATE if debt.deadline is not None and self.now > debt.deadline else OWED for debt in debts]
+        found += [LATE if self.now > self._by_when(debt) else OWED for debt in debts]
         return max(found, key=STATES.index, default=IN_TIME)
+
+    def _by_when(self, debt: Debt) -> dt.datetime:
+        """Where nobody knows the update that is not in force, it may close a hole, and is owed since it was seen."""
+        return debt.deadline or windows.deadline(self.plan, SECURITY, debt.since)
 
     def _waiting(self, scan: Scan, one: Judged, exclusions: Iterable[Exclusion]) -> Item:
         update = one.update

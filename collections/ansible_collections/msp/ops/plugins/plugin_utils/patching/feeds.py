@@ -267,13 +267,17 @@ _PARSERS: Mapping[str, Callable[[list[str], str], Entries]] = {KEV: _kev, OSV: _
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """What all feeds together say. exploited: CVE to who says so. warnings: what a person should know of the feeds."""
+    """What all feeds together say. exploited: CVE to who says so. warnings: what a person should know of the feeds.
+
+    dates is by kind the date of the oldest of them.
+    """
 
     exploited: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
     likely: Mapping[str, float] = field(default_factory=dict)
     fixes: Mapping[tuple[str, str], tuple[Fix, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    dates: Mapping[str, dt.datetime] = field(default_factory=dict)
 
 
 def together(parts: Iterable[Entries], warnings: Iterable[str] = ()) -> Feeds:
@@ -282,7 +286,10 @@ def together(parts: Iterable[Entries], warnings: Iterable[str] = ()) -> Feeds:
     claims: dict[str, set[Claim]] = {}
     likely: dict[str, float] = {}
     fixes: dict[tuple[str, str], set[Fix]] = {}
+    dates: dict[str, dt.datetime] = {}
     for entries in parts:
+        if entries.date is not None:
+            dates[entries.kind] = min(entries.date, dates.get(entries.kind, entries.date))
         for name in entries.exploited:
             source = TITLES[entries.kind] + (f" {entries.date:%Y-%m-%d}" if entries.date else "")
             exploited[name] = max(source, exploited.get(name, source))
@@ -298,6 +305,7 @@ def together(parts: Iterable[Entries], warnings: Iterable[str] = ()) -> Feeds:
         MappingProxyType(likely),
         MappingProxyType({key: tuple(sorted(some, key=repr)) for key, some in fixes.items()}),
         tuple(sorted(set(warnings))),
+        MappingProxyType(dates),
     )
 
 

@@ -74,7 +74,8 @@ class Update:
 class Judged:
     """An update with its class. rule is one of RULES, source what said so ("CISA KEV 2026-11-20: CVE-2026-1234").
 
-    exploited: a CVE of it is known to be exploited. cvss is the worst score known, epss the highest probability.
+    exploited: a CVE of it is known to be exploited. cvss is the worst score known, epss the highest probability. kept
+    is the day of the scan that judged it so, where the last one knew less ("2026-11-20", carried.py); else empty.
     """
 
     update: Update
@@ -85,6 +86,7 @@ class Judged:
     exploited: bool = False
     cvss: float | None = None
     epss: float | None = None
+    kept: str = ""
 
 
 # How an attempt to learn what waits on an asset ended.
@@ -101,7 +103,9 @@ class Scan:
     sentence each (no security archive, a source that was never fetched, a broken package database): with any of them
     nothing is known of what waits. Of what is installed already, and not in force: booted_at is when the host started
     (by its own clock), reboot why it needs to again ((): it says that it does not), services the units that run with
-    replaced files; each None where nothing on the host can tell.
+    replaced files; each None where nothing on the host can tell. feeds are those that its classes rest on, of an
+    earlier scan too where it lacked them: by kind the day of the oldest ("kev": "2026-11-20"). owed_since is when that
+    was first found which it finds owed, in the words of owing.py; a scan has it once it is recorded.
     """
 
     customer: str
@@ -121,6 +125,8 @@ class Scan:
     booted_at: dt.datetime | None = None
     reboot: tuple[str, ...] | None = None
     services: tuple[str, ...] | None = None
+    feeds: Mapping[str, str] = field(default_factory=dict)
+    owed_since: Mapping[str, dt.datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import judging
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answer_schema import SCHEMA
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import Feeds
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import EPSS, Feeds
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Judged, Scan, Update, Version
 
 OK, NO_METADATA, FAILED, UNREACHABLE, NO_PYTHON = "ok", "no metadata", "failed", "unreachable", "no_python"
@@ -91,7 +91,10 @@ def scan(
     metadata_age: int,
     run: str | None = None,
 ) -> Scan:
-    """The record of one attempt. metadata_age is the number of days that package lists may be old without a warning."""
+    """The record of one attempt. metadata_age is the number of days that package lists may be old without a warning.
+
+    EPSS is no feed that its classes rest on: it decides nothing.
+    """
     found = answer.found
     judged = None
     if answer.outcome == OK:
@@ -114,6 +117,7 @@ def scan(
         _moment(found.get("booted_at")),
         _reboot(found.get("reboot", {})),
         None if found.get("services") is None else tuple(found["services"]),
+        {kind: f"{date:%Y-%m-%d}" for kind, date in feeds.dates.items() if kind != EPSS} if judged is not None else {},
     )
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import json
 from dataclasses import replace
 from threading import Barrier, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ GOOD = Scan(
     "bakery", "device:1", "till", AT, "ok", "debian-12", "apt", (OPENSSL, TZDATA), AT - DAY, ("old lists",), None, "r1"
 )
 # What a host may say of itself besides.
-SAID = {
+SAID: dict[str, Any] = {
     "machine_id": "0123456789abcdef0123456789abcdef",
     "blind": ("no security archive is among the sources", "a source was never fetched"),
     "booted_at": AT - DAY,
@@ -148,9 +149,45 @@ def test_a_scan_whose_outcome_and_list_contradict_each_other_is_refused(store: S
 @pytest.mark.parametrize("said", [{}, SAID, {"reboot": (), "services": ()}], ids=["nothing", "all", "that all is well"])
 def test_what_a_host_says_of_itself_comes_back_and_silence_stays_silence(store: Store, said: dict[str, Any]) -> None:
     told = replace(GOOD, **said)
+    since = {"reboot": AT, "restart docker.service": AT} if said is SAID else {}
+    stored = replace(told, owed_since=since)
     store.record_scans([told])
-    assert store.last_scans("bakery") == {"device:1": (told, told)}
+    assert store.last_scans("bakery") == {"device:1": (stored, stored)}
     assert codec.decode(codec.encode(told)) == told
+    assert codec.decode(codec.encode(stored)) == stored
+
+
+def test_what_is_owed_is_owed_since_the_first_scan_that_found_it(store: Store) -> None:
+    found = replace(GOOD, booted_at=AT - 9 * DAY, services=("docker.service",))
+    for days in range(3):
+        store.record_scans([replace(found, at=AT + days * DAY, reboot=(f"kernel {days}",))])
+    last, _attempt = store.last_scans("bakery")["device:1"]
+    assert last is not None and last.at == AT + 2 * DAY
+    assert last.owed_since == {"reboot": AT, "restart docker.service": AT}
+
+
+def test_a_scan_without_a_feed_that_the_last_one_had_lowers_no_class_whoever_records_it(store: Store) -> None:
+    urgent = replace(
+        OPENSSL, patch_class="emergency", rule="known exploited", source="CISA KEV 2026-03-01: CVE-2026-1111"
+    )
+    with_feed = replace(GOOD, updates=(urgent, TZDATA), feeds={"kev": "2026-03-01"})
+    forgotten = [replace(GOOD, at=AT + days * DAY) for days in (1, 2)]
+    store.record_scans([with_feed])
+    store.record_scans(forgotten)
+    store.record_scans(forgotten)  # told again
+    last, _attempt = store.last_scans("bakery")["device:1"]
+    assert last is not None and last.updates is not None
+    assert last.updates == (replace(urgent, kept="2026-03-01"), TZDATA)
+    assert "CISA KEV of 2026-03-01 (2 days old)" in last.warnings[-1]
+    store.record_scans([replace(GOOD, at=AT + 3 * DAY, feeds={"kev": "2026-03-04"})])
+    again, _attempt = store.last_scans("bakery")["device:1"]
+    assert again is not None and again.updates == (OPENSSL, TZDATA) and again.warnings == GOOD.warnings
+
+
+def test_what_an_older_version_stored_as_owed_is_read_without_since_when() -> None:
+    row = SimpleNamespace(**rows.scan_row(replace(GOOD, **SAID)))
+    assert (row.reboot, row.services) == ('["linux-image-6.1.0-42-amd64"]', '["docker.service"]')
+    assert rows.scan(row, GOOD.updates, {}) == replace(GOOD, **SAID)
 
 
 def test_a_scan_that_an_older_version_stored_says_nothing_of_its_machine(empty_url: str) -> None:
@@ -189,6 +226,9 @@ def test_a_scan_goes_through_the_spool(store: Store) -> None:
         {"updates": [{"update": {"name": {}}}]},
         {"blind": None},
         {"booted_at": "2026-03-01T09:30:00"},
+        {"feeds": 7},
+        {"owed_since": ["reboot"]},
+        {"owed_since": {"reboot": "2026-03-01T09:30:00"}},
         {"more": 1},
     ],
 )

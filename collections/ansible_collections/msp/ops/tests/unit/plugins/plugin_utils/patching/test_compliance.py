@@ -328,6 +328,21 @@ def test_what_a_scan_finds_owed_counts_whoever_installed_it() -> None:
     assert only(held(scan(reboot=(), services=()))).state == IN_TIME
 
 
+@pytest.mark.parametrize(("days", "state"), [(14, OWED), (15, LATE), (400, LATE)])
+def test_what_a_scan_finds_owed_is_late_when_a_security_update_would_be(days: int, state: str) -> None:
+    since = NOW - days * DAY
+    reboot = scan(reboot=("an old kernel runs",), booted_at=NOW - 500 * DAY, owed_since={"reboot": since})
+    service = scan(services=("docker.service",), owed_since={"restart docker.service": since})
+    assert (only(held(reboot)).state, only(held(service)).state) == (state, state)
+
+
+@pytest.mark.parametrize(("days", "state"), [(13, OWED), (15, LATE)])
+def test_a_service_that_a_rollout_did_not_restart_is_late_from_the_deadline_on(days: int, state: str) -> None:
+    available = {**seen(days), **seen(days, "2.36-2", "libc6")}
+    past = [installed("patched", NOW - DAY, owed=("restart docker.service",))]
+    assert only(held(scan(), available=available, past=past)).state == state
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(SCAN_OUTCOMES),

@@ -58,9 +58,33 @@ def test_what_was_taken_back_owes_what_its_way_back_says() -> None:
 
 def test_the_deadline_is_that_of_what_waits_for_the_reboot() -> None:
     deadlines = {"libc6": AT + 2 * HOUR, "systemd": AT + HOUR, "openssl": AT - HOUR}
-    reboot, restart = owing.after([result(0, LIBC, DOCKER, deadlines=deadlines)])
+    (reboot,) = owing.after([result(0, LIBC, deadlines=deadlines)])
     assert reboot == Debt(LIBC, AT, AT + HOUR, "r1")
-    assert restart.deadline is None
+
+
+def test_a_service_that_was_not_restarted_has_the_earliest_deadline_of_what_was_installed() -> None:
+    (restart,) = owing.after([result(0, DOCKER, deadlines={"libc6": AT + 2 * HOUR, "openssl": AT + HOUR})])
+    assert restart == Debt(DOCKER, AT, AT + HOUR, "r1")
+
+
+def test_what_is_owed_twice_is_owed_since_the_first_and_by_the_earliest_deadline() -> None:
+    results = [
+        result(0, LIBC, deadlines={"libc6": AT + 5 * HOUR}),
+        result(1, LIBC, rollout="r2", deadlines={"libc6": AT + 9 * HOUR}),
+    ]
+    assert owing.now(owing.after(results), results, scan(2)) == (Debt(LIBC, AT, AT + 5 * HOUR, "r1"),)
+    (second,) = owing.now(owing.after(results), results, scan(2, booted_at=AT + HOUR / 2))  # that paid the first
+    assert second == Debt(LIBC, AT + HOUR, AT + 9 * HOUR, "r2")
+
+
+def test_what_a_scan_finds_is_owed_since_a_scan_first_found_it_unless_a_rollout_paid_that() -> None:
+    known = {"reboot": AT - 9 * HOUR, DOCKER: AT - 8 * HOUR}
+    found = scan(0, reboot=("an old kernel runs",), services=("docker.service",), owed_since=known)
+    assert [debt.since for debt in owing.now([], [], found)] == [AT - 9 * HOUR, AT - 8 * HOUR]
+    restarted = [result(-1, restarted=("docker.service",))]
+    assert [debt.since for debt in owing.now([], restarted, found)] == [AT - 9 * HOUR, AT]
+    rebooted = [result(-1, rebooted=True)]
+    assert [debt.since for debt in owing.now([], rebooted, found)] == [AT, AT]
 
 
 def test_where_what_waits_for_the_reboot_has_no_deadline_it_is_the_earliest_of_all_that_was_installed() -> None:
