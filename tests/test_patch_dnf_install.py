@@ -124,8 +124,9 @@ def prepare(made: Bed, name: str) -> None:
     """The old versions of all packages on a host, and the desk."""
     host = DnfHost(made.container(name))
     host.built([*OLD, *NEW])
-    timers = {f"/etc/systemd/system/{timer}": TIMER for timer in HELD}
-    services = {f"/etc/systemd/system/{timer.replace('timer', 'service')}": unit("/bin/true") for timer in HELD}
+    # Where packages have them: what lies in /etc goes before a mask for this boot.
+    timers = {f"/usr/lib/systemd/system/{timer}": TIMER for timer in HELD}
+    services = {f"/usr/lib/systemd/system/{timer.replace('timer', 'service')}": unit("/bin/true") for timer in HELD}
     host.write({**timers, **services})
     host.convert()
     made.sh(name, f"systemctl enable --quiet {' '.join(HELD)}")
@@ -423,7 +424,7 @@ def test_a_package_that_breaks_its_service_is_no_success_and_can_be_taken_back(f
     assert (result["outcome"], result["healthy"]) == ("failed", False)
     assert "lab-broken.service ran before and does not now" in result["reason"]
 
-    checks = [{"kind": "unit", "unit": "lab-broken.service"}]
+    checks = [{"kind": "unit", "unit": "lab-broken.service"}, {"kind": "baseline", "compare": ["units", "ports"]}]
     back = field.work(OLDER, "broken", action="rollback", checks_after=checks)
     assert (back["outcome"], back["healthy"]) == ("rolled back", True), back["reason"]
 

@@ -92,7 +92,17 @@ DAEMON = (
     "systemctl daemon-reload\nsystemctl enable --quiet --now lab-daemon.service\n"
 )
 DAEMON_UNIT = {"/lib/systemd/system/lab-daemon.service": unit("/usr/lib/lab-daemon/daemon 1d")}
-CUT = ("lab-cut-post", "lab-cut-pre", "lab-power", "lab-line", "lab-killed", "lab-twice", "lab-late", "lab-stopped")
+CUT = (
+    "lab-cut-post",
+    "lab-cut-pre",
+    "lab-power",
+    "lab-line",
+    "lab-killed",
+    "lab-twice",
+    "lab-late",
+    "lab-stopped",
+    "lab-held-up",
+)
 SMALL = (
     "lab-lock",
     "lab-room",
@@ -109,6 +119,7 @@ SMALL = (
     "lab-user",
     "lab-excluded",
     "lab-idle",
+    "lab-loose",
     # What a running system keeps until it is started again; nothing of it is on these hosts.
     "dbus-broker",
 )
@@ -488,6 +499,54 @@ def test_a_package_that_breaks_its_service_is_no_success_and_can_be_taken_back(b
     assert (back["outcome"], back["healthy"]) == ("rolled back", True)
 
 
+def test_a_way_back_to_what_does_not_run_either_is_no_success_until_it_does(bed: Bed) -> None:
+    checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
+    change = "/etc/systemd/system/lab-broken.service.d"
+    assert bed.works(THIRTEEN, "no-way-back", "lab-broken", checks_after=checks)["outcome"] == "failed"
+    bed.sh(THIRTEEN, f"mkdir {change}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' > {change}/lab.conf")
+    try:
+        back = bed.works(THIRTEEN, "no-way-back", action="rollback", checks_after=checks)
+    finally:
+        bed.sh(THIRTEEN, f"rm -r {change}; systemctl daemon-reload")
+
+    assert (back["outcome"], back["healthy"]) == ("failed", False)
+    assert "lab-broken.service ran before and does not now" in back["reason"]
+    assert bed.version(THIRTEEN, "lab-broken") == "1.0 installed"
+
+    bed.sh(THIRTEEN, "systemctl reset-failed lab-broken.service; systemctl start lab-broken.service")
+    again = bed.works(THIRTEEN, "no-way-back", action="rollback", checks_after=checks)
+    assert (again["outcome"], again["healthy"]) == ("rolled back", True)
+
+
+def test_what_an_earlier_rollout_broke_is_no_proof_for_the_next_one(bed: Bed) -> None:
+    checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
+    assert bed.works(ELEVEN, "breaks", "lab-broken", checks_after=checks)["outcome"] == "failed"
+
+    found = bed.ask(ELEVEN, "start", "after-it", packages=manifest("lab-broken"))
+    gate = bed.ask(ELEVEN, "check", "after-it", checks_after=checks)
+    beside = bed.works(ELEVEN, "beside-it", "lab-room", checks_after=checks)
+
+    assert (found["result"]["outcome"], gate["healthy"]) == ("nothing", None)
+    assert (beside["outcome"], beside["healthy"]) == ("patched", None)
+    for why in (gate["why"], beside["reason"]):
+        assert "nothing to compare with: lab-broken.service had failed already" in why
+    assert bed.works(ELEVEN, "breaks", action="rollback", checks_after=checks)["outcome"] == "rolled back"
+    assert bed.ask(ELEVEN, "check", "after-it", checks_after=checks)["healthy"] is True
+
+
+def test_a_timer_that_cannot_be_masked_is_told(bed: Bed) -> None:
+    """What somebody put in /etc goes before a mask for this boot: it is stopped, and anything may start it again."""
+    name = "unattended-upgrades.service"
+    bed.sh(THIRTEEN, f"cp /lib/systemd/system/{name} /etc/systemd/system/{name}; systemctl daemon-reload")
+    try:
+        result = bed.works(THIRTEEN, "loose", "lab-loose")
+    finally:
+        bed.sh(THIRTEEN, f"rm /etc/systemd/system/{name}; systemctl daemon-reload")
+
+    assert (result["outcome"], name in result["detail"]["held"]) == ("patched", False)
+    assert f"{name} could not be held back: it is loaded and inactive" in result["reason"]
+
+
 @pytest.mark.parametrize(("host", "name"), [(TWELVE, "lab-cut-post"), (THIRTEEN, "lab-cut-pre")])
 def test_dpkg_that_was_killed_is_repaired_by_the_next_look(bed: Bed, host: str, name: str) -> None:
     assert bed.ask(host, "start", name, packages=manifest(name))["state"] == "working"
@@ -515,6 +574,23 @@ def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_is_gone_on_wi
     assert bed.ask(ELEVEN, "look", "killed", check=True)["state"] == "cut off"
     result = bed.finish(ELEVEN, "killed")["result"]
     assert (result["outcome"], result["detail"]["repairs"]) == ("patched", 1)
+
+
+def test_a_look_that_was_held_up_beyond_its_last_moment_begins_no_repair(bed: Bed) -> None:
+    name, gone = "lab-held-up", dt.datetime.now(dt.UTC).isoformat()
+    assert bed.ask(TWELVE, "start", name, packages=manifest(name))["state"] == "working"
+    until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
+    assert bed.ask(TWELVE, "look", name, finish_only=True)["state"] == "working"
+    bed.kill_work(TWELVE)
+    bed.sh(TWELVE, f"touch {GO}")
+    until(lambda: bed.ask(TWELVE, "look", name, check=True)["state"] == "cut off", "the unit is gone")
+
+    late = bed.ask(TWELVE, "look", name, begin_by=gone)
+
+    assert (late["state"], late["will"], late["result"], late["changed"]) == ("cut off", "repair", None, False)
+    assert bed.sh(TWELVE, f"systemctl is-active {units.UNIT} || true") == "inactive"
+    assert bed.there(TWELVE, f"{STATE}/{name}/{bed.sh(TWELVE, f'cat {STATE}/{name}/current')}/finish.json")
+    assert bed.finish(TWELVE, name)["result"]["outcome"] == "patched"
 
 
 def test_power_that_is_lost_in_the_middle_is_survived(bed: Bed, before: dict[str, list[str]]) -> None:
