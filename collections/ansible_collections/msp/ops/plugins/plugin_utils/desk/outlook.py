@@ -121,25 +121,47 @@ class Outlook:
     def _new(self, assigned: Assigned, open_ones: Mapping[str, Opened]) -> Iterator[planning.Due]:
         """What is due and no open rollout of its class has, where it need not wait for the end of that."""
         name = assigned.plan.name
-        for found in self.due(assigned):
-            before = [
-                one
-                for one in open_ones.values()
-                if (one.plan, one.rollout.patch_class) == (name, found.patch_class) and not one.rollout.over
-            ]
+        ours = [one for one in open_ones.values() if one.plan == name and not one.rollout.over]
+        for one in self.due(assigned):
+            before = [other for other in ours if other.rollout.patch_class == one.patch_class]
+            stopped = [other for other in ours if other not in before and other.rollout.side is not None]
+            found = self._without_stopped(assigned, one, stopped)
+            if found is None:
+                continue
             if not before:
                 yield found
                 continue
-            has = {planning.package(entry) for one in before for entry in one.manifest.entries}
+            has = _packages(before)
             more = [entry for entry in found.manifest.entries if planning.package(entry) not in has]
             if not more or any(one.damaged for one in before):
                 continue
             if _beside(found.patch_class, [one.rollout for one in before]):
-                yield from (one for one in self._find_due(assigned, has) if one.patch_class == found.patch_class)
+                yield from self._of_class(assigned, found.patch_class, has | _packages(stopped))
                 continue
             waits = named(sorted({f"{entry.name} {entry.version}" for entry in more}))
             ids = ", ".join(one.rollout.id for one in before)
             self.notes.append(f"plan {name}, {found.patch_class}: {waits} waits for the end of {ids}")
+
+    def _without_stopped(
+        self, assigned: Assigned, found: planning.Due, stopped: Sequence[Opened]
+    ) -> planning.Due | None:
+        """What is due without the packages that a rollout of another class has which waits for a person.
+
+        Who stopped one did not mean its class: a newer version, or the same as an emergency, waits for that person too.
+        """
+        has = _packages(stopped)
+        held = [entry for entry in found.manifest.entries if planning.package(entry) in has]
+        if not held:
+            return found
+        waits = named(sorted({f"{entry.name} {entry.version}" for entry in held}))
+        why = ", ".join(f"{one.rollout.id} is {one.rollout.side}" for one in stopped)
+        self.notes.append(f"plan {assigned.plan.name}, {found.patch_class}: {waits} waits for a person: {why}")
+        return next(iter(self._of_class(assigned, found.patch_class, has)), None)
+
+    def _of_class(
+        self, assigned: Assigned, patch_class: str, besides: Container[planning.Package]
+    ) -> list[planning.Due]:
+        return [one for one in self._find_due(assigned, besides) if one.patch_class == patch_class]
 
     def _usable(self, assigned: Assigned) -> bool:
         """Whether validation lets a rollout begin with this plan; where not, the run says so and ends in an error."""
@@ -163,6 +185,10 @@ class Outlook:
         if self.setting.again is not None:
             body["again"] = dataclasses.asdict(self.setting.again)
         return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
+
+
+def _packages(rollouts: Iterable[Opened]) -> frozenset[planning.Package]:
+    return frozenset(planning.package(entry) for one in rollouts for entry in one.manifest.entries)
 
 
 def _known_since(scan: Scan) -> dt.datetime:

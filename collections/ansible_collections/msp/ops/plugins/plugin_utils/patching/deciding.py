@@ -171,13 +171,17 @@ def verdict(
     unwell: Mapping[str, str],
     silent: Mapping[str, str],
     packages: Iterable[str] = (),
-) -> events.GatePassed | events.GateFailed:
+) -> events.GatePassed | events.GateFailed | events.Halted:
     """What a gate says, once the hosts that Judge named were checked. A host that was not checked must be in silent.
+
+    Where the rings of the plan became others meanwhile, it halts.
 
     now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
     the hosts whose checks failed and silent those that gave no answer, each with why. packages are the manifest's
     (portion.packages): which of them no host has proved so far is said.
     """
+    if other := _other(rollout, plan):
+        return events.Halted(now, other)
     (found,) = (one for one in rollout.rings if one.name == ring)
     counts = gate.count(rollout.of(found), unwell, silent)
     said = gate.judge(_plan_ring(plan, ring), plan.rates, counts, found.counts)
@@ -232,7 +236,8 @@ def _begun(moment: _Now) -> Record | Look | None:
     if unknown:
         return Look(unknown, f"{named(unknown)} was begun, and nothing is known of it yet")
     for host in moment.still_at_work():
-        if host.begun is not None and moment.now - host.begun >= LONGEST_WORK:
+        # since, not begun: who is looked at again after a resume has that long once more.
+        if host.since is not None and moment.now - host.since >= LONGEST_WORK:
             why = f"still at work after {length(LONGEST_WORK)}"
             result = HostResult(host.name, host.target.asset, states.LOST, moment.now, reason=why)
             return Record(events.HostEnded(moment.now, result), f"{host.name}: {why}")
@@ -248,12 +253,14 @@ def _ending(moment: _Moment) -> Decision | None:
         why = rollout.why
     elif now < rollout.last - CLOCK:
         return Wait(CLOCK_BACK, "the clock is behind the last event: was it turned back?", rollout.last)
+    elif rollout.side == states.PAUSED:  # neither is a person's word
+        return None
     elif moment.world.superseded:
         end = events.Superseded(now, moment.world.superseded, lacking)
         why = f"superseded by {moment.world.superseded}"
-    elif now >= rollout.deadline and (lacking or rollout.side == states.PAUSED):
+    elif now >= rollout.deadline and lacking and not _goes_back(moment):
         end = events.Expired(now, lacking)
-        why = f"the deadline {clock(rollout.deadline, moment.plan.zone)} passed"
+        why = _late(moment)
     else:
         return None
     return _for_those_at_work(moment) or Record(end, why)
@@ -269,36 +276,65 @@ def _stopped(moment: _Moment) -> Decision | None:
     if rollout.side == states.HALTED:
         return _for_those_at_work(moment) or _way_back(moment) or Wait(HALTED, _what_to_do(rollout))
     if rollout.side == states.PAUSED:
-        return Wait(PAUSED, f"{rollout.why}; a person resumes or aborts it")
+        return Wait(PAUSED, f"{rollout.why}{_meanwhile(moment)}; a person resumes or aborts it")
     return None
 
 
+def _late(moment: _Moment) -> str:
+    return f"the deadline {clock(moment.rollout.deadline, moment.plan.zone)} passed"
+
+
+def _meanwhile(moment: _Moment) -> str:
+    """What would end a paused rollout, were it not for the person who paused it."""
+    came = [f"{moment.world.superseded} came"] if moment.world.superseded else []
+    late = [_late(moment)] if moment.now >= moment.rollout.deadline else []
+    return f" ({', and '.join(found)} meanwhile)" if (found := came + late) else ""
+
+
+def _goes_back(moment: _Moment) -> bool:
+    """Whether the way back is not over yet: somebody waits for a window or for another rollout, or gives no answer."""
+    if moment.rollout.side != states.HALTED:
+        return False
+    hosts = _concerned(moment.rollout)
+    ready = [host for host in hosts if host.bad and _may_ever_go_back(moment, host)]
+    return bool(ready) or any(_lost_on_its_way_back(host) for host in hosts)
+
+
+def _concerned(rollout: Rollout) -> list[Host]:
+    """The hosts of the ring that it is at, and those that turned out to be not done after theirs had passed."""
+    late = [host for ring in rollout.rings for host in rollout.of(ring) if _after_its_gate(ring, host)]
+    return late + (rollout.of(rollout.ring) if rollout.ring is not None else [])
+
+
+def _after_its_gate(ring: Ring, host: Host) -> bool:
+    known = host.since is not None and ring.completed is not None and host.since > ring.completed
+    return known and not host.done
+
+
 def _what_to_do(rollout: Rollout) -> str:
-    ring = rollout.ring
-    hosts = rollout.of(ring) if ring else []
+    hosts = _concerned(rollout)
     silent = [host.name for host in hosts if _lost_on_its_way_back(host)]
-    bad = [host.name for host in hosts if (host.state == states.FAILED or host.unwell) and host.name not in silent]
+    bad = [host.name for host in hosts if host.bad and host.name not in silent]
     asked = f" {named(silent)} gives no answer on its way back, and is asked again." if silent else ""
     look = f" Look at {named(bad)}, which nothing takes back by itself." if bad else ""
     return f"{rollout.why}.{asked}{look} A person resumes or aborts it"
 
 
 def _way_back(moment: _Moment) -> Decision | None:
-    """After a halt: back to the versions before, where that is allowed; over once no host of the ring is unwell.
+    """After a halt: back to the versions before, where that is allowed; over once no host of the ring is unwell, nor
+    any that turned out so after its ring had passed.
 
     What a check says is broken goes back at once: it is worse for it to stay so until a window. But it reboots only in
     one. What failed and is not known to be broken waits for an opening, as all work does.
     """
     rollout = moment.rollout
-    ring = rollout.ring
-    if ring is None:
-        return None
-    hosts = rollout.of(ring)
-    bad = [host for host in hosts if host.state == states.FAILED or host.unwell]
+    ring = rollout.ring or rollout.rings[-1]
+    hosts = _concerned(rollout)
+    bad = [host for host in hosts if host.bad]
     may = _may_go_back(moment, bad)
     opening = _opening(moment)
     closes = None if isinstance(opening, Wait) else opening.closes
-    ready = [host for host in may if closes is not None or _broken(host)]
+    ready = [host for host in may if closes is not None or host.broken]
     if to_do := _one_of_each(moment, ready, _room(moment, ring)):
         why = f"{rollout.why}: {named(to_do)} goes back to the versions it had"
         why += "" if closes is not None else ", without a reboot, for no window is open"
@@ -318,29 +354,21 @@ def _may_go_back(moment: _Moment, bad: Iterable[Host]) -> list[Host]:
     Who gave no answer on its way back is looked at before it is begun again.
     """
     busy = {target.asset for target in moment.world.busy}
-    return [
-        host
-        for host in bad
-        if not host.went_back
-        and not _lost_on_its_way_back(host)
-        and host.name in moment.world.way_back
-        and host.target.asset not in busy
-        and not _only_reboot_lacks(host)
-    ]
+    return [host for host in bad if host.target.asset not in busy and _may_ever_go_back(moment, host)]
+
+
+def _may_ever_go_back(moment: _Moment, host: Host) -> bool:
+    allowed = host.name in moment.world.way_back and not host.went_back
+    return allowed and not _lost_on_its_way_back(host) and not _only_reboot_lacks(host)
 
 
 def _lost_on_its_way_back(host: Host) -> bool:
     return host.rolling and host.state == states.LOST
 
 
-def _broken(host: Host) -> bool:
-    """A check says that it is not well: known, not only feared."""
-    return bool(host.unwell) or (host.result is not None and host.result.healthy is False)
-
-
 def _only_reboot_lacks(host: Host) -> bool:
     """It did not reboot as it should, and no check says that it is not well: older versions would mend nothing."""
-    return not _broken(host) and host.result is not None and host.result.rebooted is False
+    return not host.broken and host.result is not None and host.result.rebooted is False
 
 
 def _one_of_each(moment: _Moment, hosts: Iterable[Host], room: int) -> tuple[str, ...]:
@@ -370,11 +398,16 @@ def _unapproved(moment: _Moment) -> Decision | None:
 
 def _other_rings(moment: _Moment) -> Decision | None:
     """A plan whose rings are others by now would prove nothing to anybody."""
-    ours, theirs = [ring.name for ring in moment.rollout.rings], [ring.name for ring in moment.plan.rings]
+    why = _other(moment.rollout, moment.plan)
+    return Record(events.Halted(moment.now, why), why) if why else None
+
+
+def _other(rollout: Rollout, plan: Plan) -> str:
+    """Why the rings of the plan are not those of the rollout; empty where they are."""
+    ours, theirs = [ring.name for ring in rollout.rings], [ring.name for ring in plan.rings]
     if ours == theirs:
-        return None
-    why = f"it was planned for the rings {', '.join(ours)}, and the plan has {', '.join(theirs)} now"
-    return Record(events.Halted(moment.now, why), why)
+        return ""
+    return f"it was planned for the rings {', '.join(ours)}, and the plan has {', '.join(theirs)} now"
 
 
 def _left(moment: _Moment) -> Decision | None:
@@ -405,6 +438,26 @@ def _not_ours(moment: _Moment, host: Host) -> str:
 
 def _at_gate(moment: _Moment, ring: Ring) -> bool:
     return ring.state == states.SOAKING and moment.now >= _soaked(moment, ring)
+
+
+def _bad_late(moment: _Moment) -> Decision | None:
+    """Who was lost in a ring that has passed, and turned out bad: with that known the ring would not have passed.
+
+    What was known when a person resumed the rollout stops it no more.
+    """
+    rollout = moment.rollout
+    for ring in rollout.rings:
+        if ring.state != states.COMPLETE:
+            continue
+        hosts = rollout.of(ring)
+        late = [host for host in hosts if host.state == states.FAILED and _after_its_gate(ring, host)]
+        if not any(rollout.resumed is None or (host.since or moment.now) > rollout.resumed for host in late):
+            continue
+        counts = gate.count(hosts, {host.name: host.unwell for host in hosts if host.unwell}, {})
+        if found := gate.too_many_failed(moment.plan.rates, counts):
+            why = f"ring {ring.name}, which had passed: {found}"
+            return Record(events.Halted(moment.now, why), why)
+    return None
 
 
 def _at_its_ring(moment: _Moment) -> Decision:
@@ -614,5 +667,6 @@ _STEPS: tuple[Callable[[_Moment], Decision | None], ...] = (
     _unapproved,
     _other_rings,
     _left,
+    _bad_late,
     _at_its_ring,
 )

@@ -81,6 +81,13 @@ def over_limit(rates: Rates, counts: Counts) -> str:
     return ""
 
 
+def too_many_failed(rates: Rates, counts: Counts) -> str:
+    """Why so many of a ring failed that it would not pass; empty: no more than may."""
+    failed, total = failures(counts), targeted(counts)
+    most = rates.most_failures.of(total)
+    return f"{failed} of {total} failed, {most} may" if failed > most else ""
+
+
 def judge(ring: Ring, rates: Rates, counts: Counts, before: Counts | None = None) -> Verdict:
     """Whether a ring passes its gate. before is what the gate found the last time, when a person resumed it after that.
 
@@ -94,15 +101,15 @@ def _against(ring: Ring, rates: Rates, counts: Counts, *, known: bool) -> str:
     total, well = targeted(counts), successes(counts)
     if not total:
         return "" if ring.successes == 0 or known else _proves_nothing(ring, counts)
-    failed, lost = failures(counts), losses(counts)
-    most_failed, most_lost = rates.most_failures.of(total), rates.most_lost.of(total)
+    lost, most_lost = losses(counts), rates.most_lost.of(total)
+    failed = too_many_failed(rates, counts)
     return next(
         (
             why
             for met, why in (
                 (lost == total, f"none of its {total} hosts can be reached"),
                 (well == 0, f"none of its {total} hosts is well"),
-                (failed > most_failed, f"{failed} of {total} failed, {most_failed} may"),
+                (bool(failed), failed),
                 (lost > most_lost, f"{lost} of {total} are lost or not done, {most_lost} may be"),
                 (well < ring.successes, f"{well} of {total} are well, the plan wants {ring.successes}"),
             )

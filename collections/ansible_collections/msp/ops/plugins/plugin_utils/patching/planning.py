@@ -20,11 +20,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
     AbortAsked,
     Aborted,
+    BatchStarted,
     Completed,
     Event,
     HostEnded,
     Planned,
     RingTargets,
+    RollbackStarted,
     RolledBack,
     Target,
 )
@@ -39,7 +41,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     Update,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member, divide
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import DONE, OWED, ROLLED_BACK
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import DONE, NOTHING, OWED, ROLLED_BACK
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import clock, named
 
 # When each version was seen first: by platform, package name, architecture and version.
@@ -148,6 +150,7 @@ def installed_since(scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Eve
     found: dict[str, frozenset[tuple[str, str, str]]] = {}
     for history, manifest in past:
         platforms: dict[str, str] = {}
+        back: set[str] = set()
         # Thousands of hosts of a platform share what a rollout left on them.
         left_on = {
             platform: frozenset((one.name, one.architecture, one.version) for one in manifest.for_platform(platform))
@@ -156,6 +159,7 @@ def installed_since(scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Eve
         for event in history:
             if isinstance(event, Planned):
                 platforms = {target.asset: target.platform for ring in event.rings for target in ring.hosts}
+            back = _on_the_way_back(back, event)
             if not isinstance(event, HostEnded) or (scan := scans.get(event.result.asset)) is None:
                 continue
             result = event.result
@@ -163,9 +167,18 @@ def installed_since(scans: Mapping[str, Scan], past: Iterable[tuple[Sequence[Eve
             before = found.get(result.asset, frozenset())
             if result.outcome == ROLLED_BACK:
                 found[result.asset] = before - own
+            elif result.outcome == NOTHING and result.host in back:  # nothing of it to take back is nothing of it there
+                continue
             elif result.outcome in (OWED, *DONE) and result.at >= scan.at:
                 found[result.asset] = before | own if before else own
     return found
+
+
+def _on_the_way_back(hosts: set[str], event: Event) -> set[str]:
+    """The hosts whose last work was the way back, after one more event."""
+    if isinstance(event, RollbackStarted):
+        return hosts | set(event.hosts)
+    return hosts - set(event.hosts) if hosts and isinstance(event, BatchStarted) else hosts
 
 
 def given_up(plan: str, past: Iterable[tuple[str, str, Sequence[Event], Manifest]]) -> dict[Key, str]:

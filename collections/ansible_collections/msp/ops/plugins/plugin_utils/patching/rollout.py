@@ -83,6 +83,16 @@ class Host:
         return self.state == NOTHING and self.result is not None and self.result.there == ()
 
     @property
+    def bad(self) -> bool:
+        """It is not as it should be after the work: it failed, or a gate found it not well."""
+        return self.state == FAILED or bool(self.unwell)
+
+    @property
+    def broken(self) -> bool:
+        """A check says that it is not well: known, not only feared."""
+        return bool(self.unwell) or (self.result is not None and self.result.healthy is False)
+
+    @property
     def maybe_down(self) -> bool:
         """Nobody may rely on it now: it is worked on, nothing is known of it, or it is not well."""
         return self.state in (WORKING, LOST, FAILED) or self.left_lost or bool(self.unwell)
@@ -114,7 +124,8 @@ class Ring:
 class Rollout:
     """A rollout at one moment of its history. number is that of its last event, last when that was.
 
-    side is None while it goes on by itself; why says what stopped it, in words.
+    side is None while it goes on by itself; why says what stopped it, in words. resumed is when a person last resumed
+    it after it had halted.
     """
 
     id: str
@@ -130,6 +141,7 @@ class Rollout:
     approval: events.Approved | None = None
     side: str | None = None
     why: str = ""
+    resumed: dt.datetime | None = None
     ended: dt.datetime | None = None
     undone: tuple[str, ...] = ()
     seconds: tuple[float, ...] = field(default=(), repr=False)
@@ -267,7 +279,9 @@ def _when_paused(event: events.Paused, rollout: Rollout) -> Rollout:
 def _when_resumed(event: events.Resumed, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side in (PAUSED, HALTED), "it is neither paused nor halted"))
     going_on = replace(rollout, side=None, why="")
-    return going_on if rollout.side == PAUSED else _offered_again(going_on, event.at)
+    if rollout.side == PAUSED:
+        return going_on
+    return _offered_again(replace(going_on, resumed=event.at), event.at)
 
 
 def _offered_again(rollout: Rollout, at: dt.datetime) -> Rollout:
@@ -405,10 +419,15 @@ def _known_before(host: Host, event: events.HostEnded) -> bool:
 
 
 def _not_back(host: Host, event: events.HostEnded) -> Host:
-    """The way back did not begin: it was refused, and is tried no more; or all that is there is from the way there."""
-    refused = event.result.outcome == REFUSED
-    reason = event.result.reason if refused else host.reason
-    return replace(host, state=host.prior, since=event.at, losses=0, rolling=False, went_back=refused, reason=reason)
+    """The way back did not begin: it was refused, or there is nothing to take back, and it is tried no more; or all
+    that is there is from the way there.
+    """
+    nothing = event.result.outcome == NOTHING and (host.result is None or event.result.at > host.result.at)
+    tried = nothing or event.result.outcome == REFUSED
+    # What has none of the versions, and is not known to be broken, is as what went back.
+    state = ROLLED_BACK if nothing and host.prior == FAILED and not host.broken else host.prior
+    reason = event.result.reason if tried else host.reason
+    return replace(host, state=state, since=event.at, losses=0, rolling=False, went_back=tried, reason=reason)
 
 
 @_apply.register

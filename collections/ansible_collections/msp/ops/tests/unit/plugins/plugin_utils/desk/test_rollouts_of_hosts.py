@@ -273,6 +273,60 @@ def test_what_ran_out_of_time_is_planned_again_at_once(desk: Desk, monkeypatch: 
     assert (desk.rollout(1).side, desk.rollout(0).side) == ("expired", None)
 
 
+def later(desk: Desk, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """The store's clock goes on; the lists of the hosts are new."""
+    clock = desk.store.now
+    monkeypatch.setattr(desk.store, "now", lambda: clock() + dt.timedelta(days=days))
+    for asset in HOSTS:
+        desk.scanned(asset, update("openssl"), metadata_at=desk.store.now())
+
+
+@pytest.mark.parametrize("patch_class", ["security", "emergency"])
+def test_a_newer_fix_of_what_a_person_paused_waits_for_the_person_too(desk: Desk, patch_class: str) -> None:
+    """Also as an emergency, which else waits for nothing."""
+    desk.waits()
+    desk.tick(well)
+    steering.asked(desk.store, asked("pause", "the till hangs"), check=False)
+    desk.waits(version="3", patch_class=patch_class)
+
+    found = desk.tick(well)
+
+    assert (desk.rollout().side, len(desk.store.rollouts(SLUG))) == ("paused", 1)
+    assert "openssl 3 came" in found.as_dict()["summary"][-2 if patch_class == "emergency" else -1]
+    if patch_class == "emergency":
+        assert f"openssl 3 waits for a person: {desk.rollout().id} is paused" in found.notes[0]
+    steering.asked(desk.store, asked("resume", "the till is well"), check=False)
+    desk.tick(well)
+    assert (desk.rollout(1).side, desk.rollout(0).side) == ("superseded", None)
+
+
+def test_what_a_person_paused_is_not_begun_anew_when_its_time_is_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.waits()
+    desk.tick(well)
+    steering.asked(desk.store, asked("pause", "the till hangs"), check=False)
+    later(desk, monkeypatch, 15)
+
+    desk.tick(well)
+
+    assert (desk.rollout().side, len(desk.store.rollouts(SLUG))) == ("paused", 1)
+    assert [host.begins for host in desk.rollout().hosts.values()] == [1, 0, 0]
+
+
+def test_a_gate_whose_rings_are_renamed_while_it_asks_halts_with_the_reason(desk: Desk) -> None:
+    desk.waits()
+    desk.tick(well)
+    first = desk.round()
+    assert [work.operation for work in first.tick.work] == ["check"]
+    desk.content = {**CONTENT, "rings": [{**CONTENT["rings"][0], "name": "canary"}, CONTENT["rings"][1]]}
+
+    desk.round(first.tick, {ONE: well(ONE, "check")})
+
+    assert desk.rollout().side == "halted"
+    assert "the plan has canary" in desk.rollout().why
+
+
 @pytest.mark.parametrize(
     ("patch_class", "halted", "beside"),
     [("emergency", False, True), ("security", False, False), ("security", True, True), ("routine", True, False)],

@@ -65,13 +65,17 @@ class Choices:
 
 @dataclass
 class SimHost:
-    """A host. record is what its own status file says; outcomes is what becomes of each attempt, "patched" at last."""
+    """A host. record is what its own status file says; outcomes is what becomes of each attempt, "patched" at last.
+
+    bare: what failed on it left nothing to take back.
+    """
 
     name: str
     takes: dt.timedelta
     outcomes: list[str]
     reachable: bool = True
     sick: bool = False
+    bare: bool = False
     record: str | None = None
     until: dt.datetime | None = None
     patches: int = 0
@@ -89,13 +93,19 @@ class SimHost:
         self.settle(now)
         return self.record == RUNNING
 
-    def start(self, now: dt.datetime, *, back: bool = False) -> None:
-        """Begin, where it is not at work and not done already: systemd and the status file see to that."""
+    def start(self, now: dt.datetime, *, back: bool = False) -> str | None:
+        """Begin, where it is not at work and not done already: systemd and the status file see to that.
+
+        What it answers at once: "nothing" where there is nothing to take back; None: what became of it is asked later.
+        """
         self.settle(now)
         if not self.reachable or self.record == RUNNING or (self.record in DONE and not back):
-            return
+            return None
+        if back and self.bare and self.record == "failed":
+            return "nothing"
         self._ends = "rolled back" if back else self.outcomes.pop(0) if self.outcomes else "patched"
         self.record, self.until, self.back = RUNNING, now + self.takes, back
+        return None
 
     def look(self, now: dt.datetime) -> str | None:
         """ "lost", "running", an outcome; None where there is no trace of any work."""
@@ -215,7 +225,7 @@ class Sim:
                     self._work(controller, log, decision.event.hosts, closes=decision.closes)
                     return decision
                 if written and isinstance(decision, deciding.RollBack):
-                    self._may_go_back(decision, plan, now)
+                    self._may_go_back(decision, plan, now, log.rollout)
                     self._work(controller, log, decision.event.hosts, closes=decision.closes, back=True)
                     return decision
         raise AssertionError("a tick that does not end")
@@ -232,14 +242,14 @@ class Sim:
                 self._tell(controller, log, name, found)
         return running
 
-    def _tell(self, controller: str, log: History, name: str, found: str | None) -> None:
+    def _tell(self, controller: str, log: History, name: str, found: str | None, at: dt.datetime | None = None) -> None:
         self.between(controller)
         host = log.rollout.hosts[name]
         if found is None:
             log.happened(events.HostIdle(self.now(), name))
         else:
             ended = self.hosts[name].until
-            at = self.now() if found == "lost" or ended is None else ended  # by the host's own clock
+            at = at or (self.now() if found == "lost" or ended is None else ended)  # by the host's own clock
             healthy = None if found != "failed" else not self.hosts[name].sick
             result = HostResult(name, host.target.asset, found, at, healthy=healthy)
             log.happened(events.HostEnded(self.now(), result, self.hosts[name].takes.total_seconds()))
@@ -250,12 +260,12 @@ class Sim:
             raise NotOurs
         self.expires = self.true + LEASE
 
-    def _may_go_back(self, decision: deciding.RollBack, plan: Plan, now: dt.datetime) -> None:
+    def _may_go_back(self, decision: deciding.RollBack, plan: Plan, now: dt.datetime, rollout: states.Rollout) -> None:
         """Outside of the windows only what is known to be broken goes back, and nothing reboots."""
         if not inside_a_window(plan, self.planned.patch_class, now):
             assert decision.closes is None, f"{now} is outside of all windows, and hosts may reboot"
         if decision.closes is None:
-            for host in (self.rollout.hosts[name] for name in decision.event.hosts):
+            for host in (rollout.hosts[name] for name in decision.event.hosts):
                 broken = host.result is not None and host.result.healthy is False
                 assert broken or host.prior in DONE, f"{host.name} is not known to be broken"
 
@@ -267,9 +277,8 @@ class Sim:
             self.between(controller)
             self._still_ours(controller)
             if closes is None or self.now() < closes:
-                self._begin(name, back=back)
-                begun.append(name)
-        for name in begun:
+                begun.append((name, self._begin(name, back=back)))
+        for name, answer in begun:
             self.between(controller)
             if self.choices.pick(9) == 1:
                 continue  # the connection is cut; nobody knows what became of it
@@ -277,23 +286,27 @@ class Sim:
             if host.reachable and host.record == RUNNING and host.until is not None:
                 self.true = max(self.true, host.until)
             self._still_ours(controller)
+            if answer is not None:
+                self._tell(controller, log, name, answer, self.true)
+                continue
             found = host.look(self.true)
             # Who did not answer to begin with has no trace of the work; that it is lost is all that is known.
             self._tell(controller, log, name, found if found is not None else "lost")
 
-    def _begin(self, name: str, *, back: bool) -> None:
+    def _begin(self, name: str, *, back: bool) -> str | None:
         host = self.hosts[name]
         before = host.record
         host.settle(self.true)
         if not back:
             assert host.record not in (RUNNING, *DONE), f"{name} is begun, and it was {host.record} ({before})"
-        host.start(self.true, back=back)
+        answer = host.start(self.true, back=back)
         for group in self.plan.apart:
             down = [one for one in group.assets if one in self.hosts and self.hosts[one].busy(self.true)]
             assert len(down) <= 1, f"{down} are down together"
         known = [one.name for one in self.rollout.working() if self.hosts[one.name].busy(self.true)]
         largest = max(len(ring.hosts) for ring in self.planned.rings)
         assert len(known) <= self.plan.rates.at_once.at_least_one(largest), f"{known} at once"
+        return answer
 
     def _judge(self, controller: str, log: History, decision: deciding.Judge, now: dt.datetime) -> bool:
         unwell, silent = {}, {}
@@ -376,13 +389,17 @@ class Sim:
             found = self.tick(CONTROLLERS[0])
             if isinstance(found, Wait) and found.kind in (deciding.OVER, deciding.HALTED):
                 return found
+            if isinstance(found, Wait) and found.kind == deciding.PAUSED and not self.rollout.working():
+                return found
             self._pass(found)
         raise AssertionError(f"it does not end: {found}, {self.rollout}")
 
     def _pass(self, found: deciding.Decision | None) -> None:
         if isinstance(found, Wait) and found.until is not None:
             self.true = max(self.true + MINUTE, found.until - self.offset)
-        elif isinstance(found, Wait) and found.kind in (deciding.APPROVAL, deciding.PAUSED):
+        elif isinstance(found, Wait) and found.kind == deciding.PAUSED:
+            self.true += HOUR
+        elif isinstance(found, Wait) and found.kind == deciding.APPROVAL:
             self.true = max(
                 self.true + HOUR, (self.planned.deadline - self.offset if self.choices.used_up else self.true)
             )
@@ -456,6 +473,7 @@ def make(numbers: list[int]) -> Sim:
             ],
             reachable=choices.pick(6) != 1,
             sick=choices.pick(9) == 1,
+            bare=choices.pick(3) == 1,
         )
         for name in names
     }

@@ -243,6 +243,13 @@ def test_a_host_that_is_at_work_too_long_is_called_lost() -> None:
     assert event.result.outcome == "lost"
 
 
+def test_a_resume_gives_work_that_goes_on_its_time_anew() -> None:
+    world: dict[str, Any] = {"running": frozenset({"till"})}
+    lost = (*PILOT[:3], ended("till", "lost"), events.Halted(EVENING, "so"), events.Resumed(AFTER, "anna", "it is up"))
+    waits(after(*lost, now=AFTER + 5 * HOUR, world=world), "running", "till is at work")
+    records(after(*lost, now=AFTER + 6 * HOUR, world=world), events.HostEnded)
+
+
 def test_a_host_that_was_lost_is_asked_again_ever_less_often() -> None:
     """With nothing else to do: here the ring soaks."""
     history = (*BROAD, ALL_BROAD, ended("db1", at=AFTER), ended("db2", at=AFTER))
@@ -606,6 +613,54 @@ def test_who_another_rollout_works_on_goes_back_when_that_is_done() -> None:
     assert isinstance(after(*halted, now=AFTER, world={**back, "busy": (TARGETS["mail"],)}), RollBack)
 
 
+def test_who_has_nothing_to_take_back_is_asked_once_and_counts_as_gone_back_where_nothing_is_broken() -> None:
+    began = events.RollbackStarted(AFTER, ("till",))
+    nothing = ended("till", "nothing", at=AFTER, reason="nothing of this rollout is on the host")
+    records(after(*FAILED_BY_NIGHT, began, nothing, now=AFTER, world=ALL_BACK), events.RolledBack)
+    for history in (BROKEN_BY_NIGHT, UNWELL):
+        found = after(*history, began, nothing, now=AFTER, world=ALL_BACK)
+        waits(found, "halted", "Look at till, which nothing takes back by itself")
+
+
+LOST_AT_FIRST = (
+    *(APPROVED, opened("pilot"), batch("pilot", "till", "mail"), ended("till"), ended("mail", "lost")),
+    *(soaking("pilot"), passed("pilot")),
+)
+TWO_AND_TWO = (
+    events.RingTargets("pilot", (TARGETS["till"], TARGETS["mail"])),
+    events.RingTargets("broad", (TARGETS["db1"], TARGETS["db2"])),
+)
+
+
+def after_lost(*history: Event, now: dt.datetime = AFTER, most_failures: int = 0, **world: Any) -> Decision:
+    """What comes next where a host of the ring that has passed was lost at first."""
+    found = fold("r1", (replace(PLANNED, rings=TWO_AND_TWO), *LOST_AT_FIRST, *history))
+    made = plan(rates={"at_once": 3, "most_failures": most_failures, "most_lost": 1})
+    return decide(found, made, now, replace(EVERYBODY, **world))
+
+
+BAD_LATE = ended("mail", "failed", at=AFTER, healthy=False, reason="its service is down")
+
+
+def test_who_was_lost_in_a_ring_that_has_passed_and_turns_out_bad_stops_the_rollout_and_goes_back() -> None:
+    halted = records(after_lost(BAD_LATE), events.Halted)
+    assert isinstance(halted, events.Halted)
+    assert halted.why == "ring pilot, which had passed: 1 of 2 failed, 0 may"
+    found = after_lost(BAD_LATE, halted, way_back=frozenset(NAMES))
+    assert isinstance(found, RollBack)
+    assert found.event.hosts == ("mail",)
+    waits(after_lost(BAD_LATE, halted), "halted", "Look at mail")
+    back = (BAD_LATE, halted, found.event, ended("mail", "rolled back", at=AFTER))
+    records(after_lost(*back, way_back=frozenset(NAMES)), events.RolledBack)
+
+
+def test_who_turns_out_bad_late_within_what_may_fail_or_is_known_to_who_resumed_it_stops_nothing() -> None:
+    assert records(after_lost(BAD_LATE, most_failures=1), events.RingOpened) == opened("broad", AFTER)
+    resumed = (events.Halted(AFTER, "so"), events.Resumed(AFTER, "anna", "that one may be down"))
+    assert records(after_lost(BAD_LATE, *resumed), events.RingOpened) == opened("broad", AFTER)
+    assert records(after_lost(ended("mail", at=AFTER)), events.RingOpened) == opened("broad", AFTER)
+
+
 def test_who_may_not_go_back_keeps_the_rollout_halted() -> None:
     done = [ended(name, "failed", at=AFTER) for name in ("db1", "db2")]
     halted = (*BROAD, ALL_BROAD, *done, ended("mail", at=AFTER), events.Halted(AFTER, "2 of 3 failed"))
@@ -656,6 +711,28 @@ def test_a_newer_fix_and_the_deadline_end_it_with_what_is_not_done() -> None:
     waits(after(*PILOT[:3], world=working), "running")
 
 
+def test_what_a_person_paused_is_ended_by_no_newer_fix_and_by_no_deadline_before_a_person_says_so() -> None:
+    newer: dict[str, Any] = {"superseded": "openssl 3.0.18"}
+    late = NOON + 15 * DAY
+    waits(after(*PILOT, PAUSED, world=newer), "paused", "anna: stocktaking", "openssl 3.0.18 came", "resumes or aborts")
+    waits(after(*PILOT, PAUSED, now=late), "paused", "the deadline 2026-06-23 14:00 CEST passed", "resumes or aborts")
+    resumed = (*PILOT, PAUSED, events.Resumed(EVENING, "anna", "counted"))
+    records(after(*resumed, world=newer), events.Superseded)
+    records(after(*resumed, now=late), events.Expired)
+
+
+def test_a_way_back_that_waits_for_its_window_is_not_dropped_by_the_deadline() -> None:
+    late = NOON + 14 * DAY
+    waits(after(*FAILED_BY_NIGHT, now=late, world=ALL_BACK), "window", "till goes back, but")
+    busy = {**ALL_BACK, "busy": (TARGETS["till"],)}
+    waits(after(*FAILED_BY_NIGHT, now=late, world=busy), "halted")
+    found = after(*FAILED_BY_NIGHT, now=late + 8 * HOUR, world=ALL_BACK)
+    assert isinstance(found, RollBack)
+    back = (*FAILED_BY_NIGHT, found.event, ended("till", "lost", at=late + 8 * HOUR))
+    waits(after(*back, now=late + 8 * HOUR, world=ALL_BACK), "halted", "no answer on its way back")
+    records(after(*FAILED_BY_NIGHT, now=late), events.Expired)
+
+
 def test_what_is_done_does_not_expire_while_its_last_ring_soaks() -> None:
     done = (*BROAD, ALL_BROAD, *(ended(name, at=AFTER) for name in ("db1", "db2", "mail")))
     assert isinstance(after(*done, soaking("broad", AFTER), now=NOON + 14 * DAY), Judge)
@@ -671,6 +748,13 @@ def test_a_plan_with_other_rings_halts_what_was_planned_for_these() -> None:
     event = records(decide(rollout(*PILOT), plan(**{"rings.1.name": "rest"}), EVENING, EVERYBODY), events.Halted)
     assert isinstance(event, events.Halted)
     assert "pilot, rest" in event.why
+
+
+def test_a_gate_that_asked_while_the_rings_of_the_plan_became_others_halts_with_that() -> None:
+    others = plan(**{"rings.0.name": "canary"})
+    said = deciding.verdict(rollout(*PILOT), others, "pilot", EVENING + DAY, unwell={}, silent={})
+    assert isinstance(said, events.Halted)
+    assert "pilot, broad, and the plan has canary, broad now" in said.why
 
 
 def test_who_is_out_of_scope_or_excluded_is_left_out() -> None:
@@ -695,7 +779,8 @@ def test_who_left_after_it_was_done_holds_up_no_gate() -> None:
     assert isinstance(found, Judge)
     assert found.check == ("db1", "db2")
     said = deciding.verdict(rollout(*done, gone), plan(), "broad", now, unwell={}, silent={})
-    assert (said.kind, said.counts.left) == ("gate passed", 1)
+    assert isinstance(said, events.GatePassed)
+    assert said.counts.left == 1
 
 
 def test_who_is_in_scope_again_is_the_rollouts_business_again_until_the_gate() -> None:

@@ -277,6 +277,15 @@ def test_what_rollouts_left_on_an_asset_after_its_scan_waits_no_more_and_what_we
     }
     assert left(([*both, ended(PILOT, "rolled back")], first)) == {BROAD.key: two}
     assert left(([planned, ended(PILOT, "patched", NOW - HOUR), ended(BROAD, "failed")], first)) == {}
+    back: list[events.Event] = [
+        planned,
+        ended(PILOT, "failed"),
+        events.RollbackStarted(NOW, (HOSTS[PILOT.key],)),
+        ended(PILOT, "nothing"),
+    ]
+    assert left((back, first)) == {}  # nothing to take back is not all of it there
+    again: list[events.Event] = [*back, events.BatchStarted(NOW, "pilot", (HOSTS[PILOT.key],)), ended(PILOT, "nothing")]
+    assert left((again, first)) == {PILOT.key: two}
 
 
 # What was given up

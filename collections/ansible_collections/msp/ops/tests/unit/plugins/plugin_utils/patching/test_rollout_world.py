@@ -57,10 +57,15 @@ def _hosts_are_what_it_says(sim: Sim, end: deciding.Wait) -> None:
         real.settle(sim.true)
         assert real.patches <= 1 + real.backs, f"{name} was patched {real.patches} times"
         if host.state != states.LOST and not host.left_lost:
-            assert real.record in may[host.state], f"{name} is {real.record}, and the rollout says {host.state}"
+            taken_back = host.state == states.ROLLED_BACK and real.bare and real.record == "failed"
+            assert taken_back or real.record in may[host.state], (
+                f"{name} is {real.record}, and the rollout says {host.state}"
+            )
             assert real.record != RUNNING
         if host.state == states.FAILED and host.went_back:
-            assert real.back, f"{name} was never begun to go back, and the rollout says that it did not work"
+            assert real.back or real.bare, (
+                f"{name} was never begun to go back, and the rollout says that it did not work"
+            )
         if rollout.over and not host.done and host.state != states.LEFT:
             assert name in rollout.undone, f"{name} is forgotten"
     assert not rollout.working()
@@ -119,6 +124,8 @@ class _Reader:
 
     def on_host_result(self, event: events.HostEnded) -> None:
         name, outcome = event.result.host, event.result.outcome
+        if outcome == "nothing" and name in self.before:  # nothing to take back
+            outcome = "rolled back" if self.before[name] == "failed" else self.before[name]
         self.last[name] = outcome
         if outcome != "lost":
             self.before.pop(name, None)
