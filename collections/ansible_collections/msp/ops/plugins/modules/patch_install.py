@@ -33,8 +33,8 @@ options:
   action:
     description:
       - V(start) does the work, V(look) only tells what became of it and goes on with what was cut off, V(check) only
-        asks O(checks_after) until all pass or O(check_seconds) are over, V(rollback) puts back the versions from before
-        the rollout where they are still to be had.
+        asks O(checks_after) until none fails or O(check_seconds) are over, V(rollback) puts back the versions from
+        before the rollout where they are still to be had, and asks O(checks_after) of the host as it was then.
     type: str
     choices: [start, look, check, rollback]
     default: start
@@ -107,12 +107,13 @@ options:
   checks_after:
     description:
       - Checks that must pass afterwards, of the same kinds. A baseline holds the host against what it was before the
-        rollout first touched it.
+        rollout first touched it. It is no pass where there is none, or where a unit has failed still that had failed
+        then.
     type: list
     elements: dict
     default: []
   check_seconds:
-    description: How long the checks afterwards are asked again until all of them pass.
+    description: How long the checks afterwards are asked again until none of them fails.
     type: int
     default: 60
   deadline:
@@ -122,8 +123,9 @@ options:
     type: str
   begin_by:
     description:
-      - The moment (UTC) after which who asks may begin or roll back nothing any more. RV(state) is V(none) then, and
-        nothing was done. M(msp.ops.rollout) sets it before its lease ends, so that of two controllers never both begin.
+      - The moment (UTC) after which who asks may begin, roll back or repair nothing any more. After it RV(state) of a
+        start or a rollback is V(none) and nothing was done, and a look only tells. It is asked again when all is ready.
+        M(msp.ops.rollout) sets it before its lease ends, so that of two controllers never both begin.
     type: str
   open_rollouts:
     description:
@@ -288,12 +290,13 @@ will:
   type: str
   sample: report
 healthy:
-  description: Whether every check passes now.
+  description:
+    - Whether every check passes now. Null where none fails, and a baseline has nothing to compare with.
   returned: with O(action=check), when the host answered
   type: bool
   sample: true
 why:
-  description: Which checks do not pass, and why; or that it was asked after O(begin_by).
+  description: Which checks do not pass, and why; or that O(begin_by) is over.
   returned: with O(action=check), when the host answered, and after O(begin_by)
   type: str
   sample: "unit nginx.service: it is failed (failed)"
