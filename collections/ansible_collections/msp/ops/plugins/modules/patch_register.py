@@ -68,8 +68,9 @@ RETURN = r"""
 customers:
   description:
     - By customer, how many C(assets) of each plan are in which state, the C(unknown) ones with why, what C(owed) ones
-      still need to be in force, the C(late) ones with their packages, and C(mean_days), how long an update of each
-      class waited in the last 90 days.
+      still need to be in force, the C(late) ones with their packages, C(kept), the updates that keep the class of an
+      earlier scan because the last one lacked a feed, and C(mean_days), how long an update of each class waited in the
+      last 90 days.
     - C(wrong) is why nothing can be said of a customer; empty where something can.
   returned: success
   type: dict
@@ -81,6 +82,7 @@ customers:
           unknown: {}
           owed: {srv02: ["reboot: linux-image-6.1.0-42-amd64"]}
           late: {srv01: [openssl]}
+          kept: {}
           mean_days: {emergency: null, security: 2.5, routine: 20.1}
       without_plan: []
       netbox_writes: 1

@@ -109,7 +109,9 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
     since = _midnight(now, customer) - dt.timedelta(days=days)
     assignment = patch_plans.plans_of(register, customer, now)
     scans, available = store.last_scans(customer.slug), store.versions_seen(customer.slug)
-    past = patch_states.past_of(store, customer.slug, min(since, now - patch_states.PERIOD, now - outlook.PAST))
+    past = patch_states.past_of(
+        store, customer.slug, min(since, patch_states.looked_back(assignment, scans, now), now - outlook.PAST)
+    )
     plans = [
         (one.plan, compliance(one.plan, one.members, scans, available, past, since=since, now=now))
         for one in assignment.plans

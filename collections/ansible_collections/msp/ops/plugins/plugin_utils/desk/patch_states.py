@@ -33,6 +33,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
     Past,
     compliance,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.register import asset_fields, names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
@@ -42,6 +43,7 @@ MESSAGE = "msp.ops patching: an asset's state changed"
 DELIVERY_SECONDS = 600.0
 # What was installed in this time counts for the mean time to patch.
 PERIOD = dt.timedelta(days=90)
+EVER = dt.datetime.fromtimestamp(0, dt.UTC)
 # What owes a restart waits for it: NetBox has no word of its own for that.
 _WORDS = {LATE: names.LATE, WAIVED: names.WAIVED, UNKNOWN: names.UNKNOWN, OWED: names.WAITING}
 # After these no other customer can be told of either: no NetBox, or none that this code can work with.
@@ -77,6 +79,7 @@ class States:
             f"{self.customer}, plan {name}: " + ", ".join(f"{number} {state}" for state, number in found.assets.items())
             for name, found in self.plans.items()
         ]
+        said += [_keeping(self.customer, name, found) for name, found in self.plans.items() if _kept(found)]
         if self.without:
             said.append(f"{self.customer}: {len(self.without)} contracted without a patch plan")
         if self.wrong:
@@ -185,7 +188,7 @@ def states(store: Store, register: Register, customer: Customer, *, check: bool)
     now = store.now()
     assignment = patch_plans.plans_of(register, customer, now)
     scans, available = store.last_scans(customer.slug), store.versions_seen(customer.slug)
-    past = past_of(store, customer.slug, now - PERIOD)
+    past = past_of(store, customer.slug, looked_back(assignment, scans, now))
     plans = {
         one.plan.name: compliance(one.plan, one.members, scans, available, past, since=now - PERIOD, now=now)
         for one in assignment.plans
@@ -193,6 +196,17 @@ def states(store: Store, register: Register, customer: Customer, *, check: bool)
     changes = _changes(asset_fields.read(register, customer.slug), plans.values())
     changes, refused = _written(register, changes, check=check)
     return States(customer.slug, plans, tuple(_without(assignment)), changes, refused)
+
+
+def looked_back(
+    assignment: Assignment, scans: Mapping[str, tuple[Scan | None, Scan | None]], now: dt.datetime
+) -> dt.datetime:
+    """From when on a rollout may have left owed what is not in force today: what a host was started after is paid.
+
+    So it is as far back as the start of the host that runs longest; where one does not tell its own, all of them.
+    """
+    last = (scans.get(member.key, (None, None))[0] for one in assignment.plans for member in one.members)
+    return min([now - PERIOD, *(good.booted_at or EVER for good in last if good is not None)])
 
 
 def past_of(store: Store, slug: str, since: dt.datetime) -> list[Past]:
@@ -236,8 +250,27 @@ def _without(assignment: Assignment) -> list[str]:
     return sorted(member.name for member in assignment.without)
 
 
+def _kept(found: Compliance) -> dict[str, list[str]]:
+    """By asset the updates whose class is that of an earlier scan, which knew more (patching/carried.py)."""
+    return {
+        one.name: packages
+        for one in found.of_assets
+        if (packages := [item.package for item in one.waiting if item.kept])
+    }
+
+
+def _keeping(customer: str, plan: str, found: Compliance) -> str:
+    number = len(_kept(found))
+    who = "1 asset keeps" if number == 1 else f"{number} assets keep"
+    return (
+        f"{customer}, plan {plan}: {who} classes of an earlier scan, for the last one lacked a feed or changelogs that"
+        " this had: give them again"
+    )
+
+
 def _told(found: Compliance) -> dict[str, Any]:
     return {
+        "kept": _kept(found),
         "assets": dict(found.assets),
         "unknown": {one.name: one.why for one in found.of_assets if one.state == UNKNOWN},
         "owed": {one.name: list(one.owed) for one in found.of_assets if one.owed},

@@ -45,7 +45,8 @@ class Item:
     """One update of one asset. done is when it was installed, None while it waits; state is one of STATES.
 
     since is when it could be had first, None where nobody knows. why says what made it waived, late or unknown; rollout
-    is the one that installed it. held is the package manager's word where it keeps it back, exclusion the plan's.
+    is the one that installed it. held is the package manager's word where it keeps it back, exclusion the plan's. kept
+    is the day of the scan that its class is of, where the last one knew less (carried.py).
     """
 
     asset: str
@@ -63,6 +64,7 @@ class Item:
     why: str = ""
     held: str = ""
     exclusion: Exclusion | None = None
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class _Book:
             why=why,
             held=update.held,
             exclusion=excluded,
+            kept=one.kept,
         )
 
     def done(self, results: Iterable[_Ended]) -> tuple[list[Item], list[Result]]:

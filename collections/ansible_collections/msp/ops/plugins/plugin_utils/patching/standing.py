@@ -346,6 +346,7 @@ def _item(item: Item) -> dict[str, Any]:
         "done": _iso(item.done),
         "rollout": item.rollout,
         "why": item.why,
+        "class_of": item.kept,
     }
 
 

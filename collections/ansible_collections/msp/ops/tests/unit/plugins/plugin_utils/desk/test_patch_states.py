@@ -9,20 +9,29 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_states
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_report, patch_states
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import plain_entry
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.patch_journal import JOURNAL
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import compliance, events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import OfAsset
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Entry, Manifest, Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    Entry,
+    HostResult,
+    Judged,
+    Manifest,
+    Scan,
+    Update,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.desk.made_desk import NOW, ONE, SLUG
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
@@ -262,3 +271,72 @@ def test_only_what_something_can_have_happened_in_is_read(store: Store) -> None:
     found = store.rollouts(SLUG, going_on_since=now - patch_states.PERIOD)
 
     assert {one.id for one in found} == {ended, goes_on, young}
+
+
+# What a rollout left owed long ago
+
+DAY = dt.timedelta(days=1)
+
+
+def owes_since(store: Store, days: int, *, booted: int) -> None:
+    """A rollout that ended so many days ago left a reboot owed; the host was last started before that, and cannot tell
+    that it needs one."""
+    now = store.now()
+    began = now - days * DAY
+    target = events.Target("srv03.x", "device:3", "srv03", "debian-12")
+    planned = events.Planned(
+        began, "security", MANIFEST.hash(), began + 14 * DAY, (events.RingTargets("pilot", (target,)),), "timer"
+    )
+    body = {"manifest": [plain_entry(entry) for entry in MANIFEST.entries], "plan": "office"}
+    stored = events.starting(LAST, "office", "plan", planned, body)
+    store.record_rollout(stored, fence=0)
+    versions = ({"openssl:amd64": "1"}, {"openssl:amd64": "2"})
+    result = HostResult(target.host, target.asset, "reboot owed", began, *versions, owed=("reboot: openssl",))
+    history: tuple[events.Event, ...] = (
+        events.Approved(began, MANIFEST.hash(), events.THE_PLAN, "automatic"),
+        events.RingOpened(began, "pilot"),
+        events.BatchStarted(began, "pilot", (target.host,)),
+        events.HostEnded(began, result, 60),
+        events.Aborted(began),
+    )
+    for number, event in enumerate(history, 2):
+        store.append_event(stored.id, number, events.stored(event), 0)
+    at = now - dt.timedelta(hours=1)
+    good = Scan(LAST, "device:3", "srv03.x", at, "ok", "debian-12", "apt", (), at, booted_at=now - booted * DAY)
+    store.record_scans([good])
+
+
+@pytest.mark.parametrize("days", [20, 89, 91, 119, 121, 500])
+def test_what_a_rollout_left_owed_is_late_whatever_its_age_and_in_netbox_and_report_alike(
+    store: Store, two: Two, days: int
+) -> None:
+    owes_since(store, days, booted=days + 1)
+    told(store, two, LAST)
+    assert by_device(two)[3] == names.LATE
+    with two.connect(retries=0) as register:
+        customer = one_customer(register, LAST)
+        for period in (1, 30, 730):
+            (one,) = patch_report.stand(store, register, customer, period).assets
+            assert (one.state, one.owed) == (compliance.LATE, ("reboot: openssl",))
+
+
+def test_what_was_started_anew_since_owes_nothing(store: Store, two: Two) -> None:
+    owes_since(store, 200, booted=100)
+    told(store, two, LAST)
+    assert by_device(two)[3] == names.UP_TO_DATE
+
+
+def test_a_class_that_is_kept_for_want_of_a_feed_is_told_at_the_end_of_the_run(store: Store, two: Two) -> None:
+    at = store.now() - dt.timedelta(hours=2)
+    openssl = Update("openssl", "amd64", "1", "2", None, True)
+    urgent = Judged(openssl, "emergency", "critical", "known exploited", "CISA KEV", True)
+    with_feed = Scan(LAST, "device:3", "s", at, "ok", "debian-12", "apt", (urgent,), at, feeds={"kev": "2026-11-20"})
+    store.record_scans([with_feed])
+    plain = Judged(openssl, "security", "unknown", "unknown", "")
+    store.record_scans([replace(with_feed, at=at + dt.timedelta(hours=1), updates=(plain,), feeds={})])
+    found = told(store, two, LAST)
+    assert found.as_dict()["customers"][LAST]["plans"]["office"]["kept"] == {"srv03": ["openssl"]}
+    assert found.as_dict()["summary"][-1] == (
+        f"{LAST}, plan office: 1 asset keeps classes of an earlier scan, for the last one lacked a feed or changelogs"
+        " that this had: give them again"
+    )
