@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -52,3 +53,16 @@ def test_a_playbook_names_the_variable_that_it_was_not_given(
     assert "MSP-CLI-008: expected" in said
     assert found in said
     assert "undefined" not in said
+
+
+def test_the_scan_playbook_hands_on_what_makes_an_update_urgent() -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / "patch_scan.yml").read_text())
+    (scan,) = (
+        task["msp.ops.patch_scan"] for play in plays for task in play.get("tasks", []) if "msp.ops.patch_scan" in task
+    )
+    assert scan == {
+        "refresh": "{{ patch_refresh | bool }}",
+        "changelogs": "{{ patch_changelogs | bool }}",
+        "exposed": "{{ patch_exposed | default(omit) }}",
+        "feeds": "{{ patch_feeds }}",
+    }

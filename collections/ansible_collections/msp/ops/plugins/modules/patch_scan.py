@@ -41,6 +41,7 @@ options:
       - Fetch one small package for each source package with updates, and read in its changelog which holes are closed.
       - Bounded to 100 sources, 256 MB and 4 minutes. What is left out is said.
       - For apt only. What dnf knows is in its metadata.
+      - Needed where no feed of kind V(debian) or V(osv) names the holes.
     type: bool
     default: false
   metadata_age:
@@ -50,11 +51,16 @@ options:
   exposed:
     description:
       - Whether the host can be reached from the internet. A critical hole of an exposed host is an emergency.
+      - Where nothing is said, what NetBox says of the asset by the tag C(msp-exposed), which the inventory
+        msp.ops.netbox hands on as C(msp.asset.exposed).
     type: bool
-    default: false
   feeds:
     description:
       - What is known of holes. More entries can make an update more urgent, never less.
+      - Nor does a feed that is left out, or an older one than at the last scan of the asset. When the scan is recorded
+        in the evidence store it keeps the classes that it would lower, and a warning says so.
+      - For hosts with apt, one of V(debian) or V(osv), or O(changelogs), names the holes that an update closes. Without
+        any of them no update can be an emergency there, and a warning says so.
       - A feed that cannot be read, is broken, is empty or is not what its checksum says fails the task. Nothing is
         judged without it. A feed that is old is warned of, and what it says counts.
     type: list

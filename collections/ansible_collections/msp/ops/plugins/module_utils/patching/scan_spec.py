@@ -13,7 +13,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "lock_timeout": {"type": "int", "default": 60},
     "changelogs": {"type": "bool", "default": False},
     "metadata_age": {"type": "int", "default": 7},
-    "exposed": {"type": "bool", "default": False},
+    "exposed": {"type": "bool", "default": None},
     "feeds": {
         "type": "list",
         "elements": "dict",

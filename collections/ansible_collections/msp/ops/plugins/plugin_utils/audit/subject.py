@@ -18,7 +18,7 @@ class Subject:
     """customer is the tenant's slug, asset the key in NetBox ("device:12"), facts_hash what NetBox knows of it.
 
     has_address is False for an asset that NetBox has no address of. Its name must not be looked up instead: a name
-    server with a wildcard would lead to somebody else's machine.
+    server with a wildcard would lead to somebody else's machine. exposed: NetBox says that the internet reaches it.
     """
 
     host: str
@@ -26,6 +26,7 @@ class Subject:
     asset: str
     facts_hash: str | None = None
     has_address: bool = True
+    exposed: bool = False
 
 
 def subject(host: str, variables: Mapping[str, Any]) -> Subject:
@@ -42,7 +43,8 @@ def subject(host: str, variables: Mapping[str, Any]) -> Subject:
     connection = str(variables.get("ansible_connection") or "ssh").rpartition(".")[2]
     # Ansible puts the host's name where there is no address.
     has_address = variables.get("ansible_host", host) != host or connection not in _BY_ADDRESS
-    return Subject(host, str(msp["customer"]), str(asset["key"]), _text(asset.get("facts_hash")), has_address)
+    facts_hash, exposed = _text(asset.get("facts_hash")), asset.get("exposed") is True
+    return Subject(host, str(msp["customer"]), str(asset["key"]), facts_hash, has_address, exposed)
 
 
 def _text(value: object) -> str | None:

@@ -172,6 +172,7 @@ def _msp(machine: Machine, term: _Terms, status: str, snapshot: Snapshot, contex
             "warranty_end": _warranty_end(machine),
             "facts_hash": machine.fields.get(names.FACTS_HASH),
             "discovery": machine.fields.get(names.DISCOVERY),
+            "exposed": names.TAG_EXPOSED in (_slug(snapshot, TAGS, id) for id in machine.tags),
         },
         "standard": context.get(names.CONTEXT_STANDARD),
         "plan": context.get(names.CONTEXT_PATCH_PLAN),

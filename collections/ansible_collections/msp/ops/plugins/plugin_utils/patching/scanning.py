@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import judging
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answer_schema import SCHEMA
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import EPSS, Feeds
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import DEBIAN, EPSS, OSV, Feeds
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES, Judged, Scan, Update, Version
 
 OK, NO_METADATA, FAILED, UNREACHABLE, NO_PYTHON = "ok", "no metadata", "failed", "unreachable", "no_python"
@@ -87,18 +87,20 @@ def scan(
     feeds: Feeds,
     at: dt.datetime,
     *,
-    exposed: bool,
+    exposed: bool | None,
     metadata_age: int,
     run: str | None = None,
 ) -> Scan:
     """The record of one attempt. metadata_age is the number of days that package lists may be old without a warning.
 
-    EPSS is no feed that its classes rest on: it decides nothing.
+    exposed: whether the internet reaches the host; None: as NetBox says of the asset. EPSS is no feed that its classes
+    rest on: it decides nothing.
     """
     found = answer.found
     judged = None
     if answer.outcome == OK:
-        judged = judging.judge_all(updates_of(found), feeds, platform=found["platform"], exposed=exposed)
+        reached = subject.exposed if exposed is None else exposed
+        judged = judging.judge_all(updates_of(found), feeds, platform=found["platform"], exposed=reached)
     return Scan(
         subject.customer,
         subject.asset,
@@ -109,7 +111,7 @@ def scan(
         str(found.get("manager", "")),
         judged,
         _moment(found.get("metadata_at")),
-        warnings(found, feeds.warnings, at, metadata_age) if found else (),
+        warnings(found, [*feeds.warnings, *_unnamed(found, feeds)], at, metadata_age) if found else (),
         None if answer.error is None else str(answer.error),
         run,
         str(found.get("machine_id", "")),
@@ -119,6 +121,19 @@ def scan(
         None if found.get("services") is None else tuple(found["services"]),
         {kind: f"{date:%Y-%m-%d}" for kind, date in feeds.dates.items() if kind != EPSS} if judged is not None else {},
     )
+
+
+def _unnamed(found: Mapping[str, Any], feeds: Feeds) -> list[str]:
+    """That nobody told apt's updates by the holes that they close: without their names no feed can raise a class."""
+    read = (version["changelog"] for row in found["updates"] or () for version in row["versions"])
+    told = found["manager"] != "apt" or not found["updates"] or feeds.dates.keys() & {DEBIAN, OSV} or any(read)
+    return [] if told else [_NO_NAMES]
+
+
+_NO_NAMES = (
+    "nothing names the holes that updates close: neither a feed (debian, osv) is given nor were changelogs read, so"
+    " none can be an emergency"
+)
 
 
 def _moment(said: str | None) -> dt.datetime | None:

@@ -40,6 +40,13 @@ def tags() -> Section:
             "A control may be put right on this asset without asking again",
             ASSETS,
         ),
+        tag(
+            names.TAG_EXPOSED,
+            "MSP exposed",
+            "f44336",
+            "The internet reaches this asset: a critical hole in it is an emergency",
+            ASSETS,
+        ),
     ]
     explained = {
         "pilot": "Patched first: the customer's least important",

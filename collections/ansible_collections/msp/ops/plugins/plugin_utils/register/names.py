@@ -47,6 +47,7 @@ CONTEXT_PATCH_PLAN = "msp_patch_plan"
 TAG_REMEDIATE = "msp-remediate"
 TAG_RING_PREFIX = "msp-ring-"
 TAG_CUSTOMER = "msp-customer"
+TAG_EXPOSED = "msp-exposed"
 
 RINGS = ("pilot", "early", "broad")
 

@@ -20,6 +20,15 @@ def test_the_subject_is_read_from_the_inventorys_variable() -> None:
     assert found == Subject("srv01.example", "example", "device:7", "ab", True)
 
 
+def test_only_what_the_inventory_says_is_exposed_is() -> None:
+    asset = {"key": "device:7"}
+    exposed = [
+        subject("srv01.example", {"msp": {"customer": "example", "asset": {**asset, **said}}}).exposed
+        for said in ({"exposed": True}, {"exposed": False}, {"exposed": None}, {})
+    ]
+    assert exposed == [True, False, False, False]
+
+
 @pytest.mark.parametrize(
     "variables", [{}, {"msp": None}, {"msp": "x"}, {"msp": {"customer": "a"}}, {"msp": {"asset": {}}}]
 )

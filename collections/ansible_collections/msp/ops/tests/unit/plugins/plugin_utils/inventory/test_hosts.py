@@ -100,6 +100,14 @@ def test_seen_today_is_no_group_where_nobody_asked_the_store() -> None:
     assert "seen_today" not in one(snapshot(machine())).groups
 
 
+def test_an_asset_that_the_internet_reaches_bears_a_tag_that_its_variable_tells() -> None:
+    found = snapshot(machine(tags=(1, 3)))
+    found.slugs["tags"][3] = names.TAG_EXPOSED
+    host = one(found)
+    assert host.variables["msp"]["asset"]["exposed"] is True
+    assert "tag_msp_exposed" in host.groups
+
+
 def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
     host = one(snapshot(machine(), context={names.CONTEXT_STANDARD: {"name": "linux"}, "other": 1}))
 
@@ -116,7 +124,7 @@ def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
             "asset": {
                 **{"key": "device:12", "kind": "device", "id": 12, "name": "srv01", "serial": "SN1", "asset_tag": None},
                 **{"class": "server", "site": "breda", "role": "file-server", "platform": "debian-12"},
-                **{"warranty_end": None, "facts_hash": None, "discovery": None},
+                **{"warranty_end": None, "facts_hash": None, "discovery": None, "exposed": False},
             },
             "standard": {"name": "linux"},
             "plan": None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
 from ansible_collections.msp.ops.plugins.module_utils.patching import shape
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import feeds, scanning
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import Entries
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feeds import Entries, Fix
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.severity import Claim
 
 AT = dt.datetime(2026, 11, 26, 10, tzinfo=dt.UTC)
 SUBJECT = Subject("srv01.bakkerij-jansen", "bakkerij-jansen", "device:7")
@@ -54,10 +56,16 @@ def answer(outcome: str = "ok", why: str | None = None, **values: Any) -> dict[s
     return {**shape.answer("apt", outcome, why, **{**usual, **values}), **of_host}
 
 
-def scan(found: dict[str, Any], *parts: Entries, exposed: bool = False, metadata_age: int = 7) -> Scan:
+def scan(
+    found: dict[str, Any],
+    *parts: Entries,
+    exposed: bool | None = False,
+    metadata_age: int = 7,
+    subject: Subject = SUBJECT,
+) -> Scan:
     read = scanning.read("srv01", {"packed": pack(found)})
     known = feeds.together(parts)
-    return scanning.scan(SUBJECT, read, known, AT, exposed=exposed, metadata_age=metadata_age, run="run-1")
+    return scanning.scan(subject, read, known, AT, exposed=exposed, metadata_age=metadata_age, run="run-1")
 
 
 def test_an_answer_becomes_a_scan_with_every_update_judged() -> None:
@@ -75,6 +83,67 @@ def test_an_answer_becomes_a_scan_with_every_update_judged() -> None:
     assert found.warnings == ()
     assert (found.machine_id, found.blind) == (MACHINE, ())
     assert found.booted_at == dt.datetime(2026, 11, 20, 3, tzinfo=dt.UTC)
+
+
+CRITICAL = Entries("osv", AT, claims=((HOLE, Claim("critical", "cvss", "OSV", 9.8)),))
+REACHED = replace(SUBJECT, exposed=True)
+
+
+@pytest.mark.parametrize(
+    ("subject", "exposed", "patch_class"),
+    [
+        (SUBJECT, None, "security"),
+        (REACHED, None, "emergency"),
+        (SUBJECT, True, "emergency"),
+        (REACHED, False, "security"),
+    ],
+)
+def test_a_critical_hole_of_what_the_internet_reaches_is_an_emergency_as_netbox_says_it_or_the_caller(
+    subject: Subject, exposed: bool | None, patch_class: str
+) -> None:
+    found = scan(answer(), CRITICAL, subject=subject, exposed=exposed)
+    assert found.updates is not None and found.updates[0].patch_class == patch_class
+
+
+def test_the_feeds_that_its_classes_rest_on_are_kept_with_their_day() -> None:
+    older = Entries("kev", AT - dt.timedelta(days=2), exploited=("CVE-2026-0002",))
+    likely = Entries("epss", AT, likely=((HOLE, 0.5),))
+    found = scan(answer(), Entries("kev", AT, exploited=(HOLE,)), older, likely, CRITICAL)
+    assert found.feeds == {"kev": "2026-11-24", "osv": "2026-11-26"}
+
+
+def nameless(**values: Any) -> dict[str, Any]:
+    """What apt alone knows: no changelog was read, and no hole has a name."""
+    found = answer(**values)
+    for row in found["updates"]:
+        row["cves"] = []
+        row["versions"] = [{**version, "cves": [], "changelog": False} for version in row["versions"]]
+    return found
+
+
+KEV_FEED = Entries("kev", AT, exploited=(HOLE,))
+UNNAMED = (
+    "nothing names the holes that updates close: neither a feed (debian, osv) is given nor were changelogs read, so"
+    " none can be an emergency"
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "parts", "warned"),
+    [
+        (nameless(), [KEV_FEED], True),
+        (nameless(), [], True),
+        (answer(), [KEV_FEED], False),  # changelogs were read
+        (nameless(), [KEV_FEED, CRITICAL], False),
+        (nameless(), [Entries("debian", AT, fixes=(Fix("debian-12", "x", "1", ()),))], False),
+        ({**nameless(), "manager": "dnf"}, [KEV_FEED], False),  # its metadata names them
+        (nameless(updates=[]), [KEV_FEED], False),
+    ],
+)
+def test_where_nothing_names_the_holes_of_debians_packages_it_is_warned_of(
+    found: dict[str, Any], parts: list[Entries], warned: bool
+) -> None:
+    assert (UNNAMED in scan(found, *parts).warnings) == warned
 
 
 @pytest.mark.parametrize("outcome", ["ok", "failed"])
