@@ -16,7 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, planning
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.aftermath import Aftermath, Down
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.aftermath import Aftermath, Down, Seen
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
@@ -25,7 +25,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Memb
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import HALTED, Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import named
 
-# Rollouts made in this time say what was installed since a scan, and what is not tried again.
+# Rollouts made in this time say what was installed since a scan, and who was left not well.
 PAST = dt.timedelta(days=120)
 
 
@@ -39,13 +39,14 @@ class Outlook:
         self.store, self.setting, self.now = store, setting, now
         self.customer = setting.customer
         scans = {asset: good for asset, (good, _last) in store.last_scans(self.customer).items() if good is not None}
-        self.seen = {asset: good.at for asset, good in scans.items()}
+        self.scanned = {asset: good.at for asset, good in scans.items()}
         self.fresh = {asset: good for asset, good in scans.items() if now - _known_since(good) <= FRESH}
         self.available = store.versions_seen(self.customer)
         self.past: list[StoredRollout] = []
         self.ends: list[tuple[str, str, list[events.Event], Manifest]] = []
         self.since: planning.Since = {}
-        self.down: list[Down] = []
+        self.left: list[Down] = []
+        self.seen = Seen()
         self.notes: list[str] = []
         self.refused: dict[str, str] = {}
         self._given_up: dict[str, dict[planning.Key, str]] = {}
@@ -57,7 +58,9 @@ class Outlook:
         after = Aftermath()
         since = planning.installed_since(self.fresh, self._histories(after))
         self.ends.reverse()
-        self.down, self.since = after.down(self.seen), since
+        # What was given up stays so, however long ago that was.
+        self.ends += ends_before(self.store, self.customer, self.now - PAST)
+        self.left, self.seen, self.since = after.left(), after.seen, since
         self._given_up, self._due = {}, {}
 
     def _histories(self, after: Aftermath) -> Iterator[tuple[list[events.Event], Manifest]]:
@@ -67,8 +70,7 @@ class Outlook:
             if stored.over:
                 after.read(stored.id, history)
             for _stored, manifest in sound([stored]):
-                end = [event for event in history if event.closes or isinstance(event, events.AbortAsked)]
-                self.ends.append((stored.plan, stored.id, end, manifest))
+                self.ends.append((stored.plan, stored.id, planning.ends(history), manifest))
                 yield history, manifest
 
     def due(self, assigned: Assigned) -> list[planning.Due]:
@@ -185,6 +187,16 @@ class Outlook:
         if self.setting.again is not None:
             body["again"] = dataclasses.asdict(self.setting.again)
         return events.starting(self.customer, plan.name, hashing.facts_hash({"plan": repr(plan)}), first, body)
+
+
+def ends_before(
+    store: Store, customer: str, before: dt.datetime
+) -> list[tuple[str, str, list[events.Event], Manifest]]:
+    """How the rollouts that were made before a moment ended (plan, id, events, manifest), the newest first: for
+    planning.given_up(). What their hosts did is not read.
+    """
+    found = sound(store.rollouts(customer, before=before, kinds=planning.END_KINDS))
+    return [(stored.plan, stored.id, events.of(stored), manifest) for stored, manifest in found]
 
 
 def _packages(rollouts: Iterable[Opened]) -> frozenset[planning.Package]:

@@ -27,17 +27,25 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.leases import Lease
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StoredRollout
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import answering, deciding, events, planning, progress
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import (
+    aftermath,
+    answering,
+    deciding,
+    events,
+    planning,
+    progress,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.aftermath import Down
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.answering import Work
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned, Assignment
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import World
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, Plan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import DOWNGRADE, Check, Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.portion import Portions, packages
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
     CLASSES,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import WORKING, Rollout
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import LOST, Rollout
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.wording import named
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 
@@ -230,6 +238,7 @@ class _Rounds:
             self.tick.at,
             unwell=found.unwell,
             silent=found.silent,
+            doubtful={down.target.asset: down.how for down in self._doubtful(one.rollout, plan)},
             packages=packages(one.manifest),
         )
         if one.history.decided(event):
@@ -329,11 +338,13 @@ class _Rounds:
         """What is so now. What stays so while a round lasts is found once: thousands of hosts may leave, one by one."""
         if one.world is None:
             one.world = self._lasting(one, assigned)
+        down, unseen = self._down(one.rollout, assigned) if assigned.plan.apart else ([], [])
         return dataclasses.replace(
             one.world,
             running=frozenset(self.running.get(one.rollout.id, ())),
             busy=self._busy(one.rollout),
-            down=tuple(self._down(one.rollout)) if assigned.plan.apart else (),
+            down=tuple((one.target, one.how) for one in (*down, *unseen)),
+            unseen=frozenset(one.target.asset for one in unseen).difference(one.target.asset for one in down),
         )
 
     def _lasting(self, one: Opened, assigned: Assigned) -> World:
@@ -353,33 +364,53 @@ class _Rounds:
             ),
         )
 
-    def _down(self, rollout: Rollout) -> Iterator[tuple[Target, str]]:
-        """Who may be down since another rollout: an open one, or one that is over and nobody saw the host since."""
-        others = [other.rollout for other in self.open.values() if other.rollout.id != rollout.id]
-        for other in others:
-            for host in other.hosts.values():
-                if host.maybe_down and host.state != WORKING:
-                    yield host.target, f"{host.left_as or host.state} since {other.id}"
-        if not self.outlook.down:
-            return
-        done = {
-            host.target.asset: host.since
-            for other in (rollout, *others)
-            for host in other.hosts.values()
-            if host.done and not host.unwell and host.since is not None
-        }
-        for one in self.outlook.down:
-            seen = done.get(one.target.asset)
-            if seen is None or seen <= one.at:
-                yield one.target, one.how
+    def _others(self, rollout: Rollout) -> list[Rollout]:
+        return [other.rollout for other in self.open.values() if other.rollout.id != rollout.id]
+
+    def _down(self, rollout: Rollout, assigned: Assigned) -> tuple[list[Down], list[Down]]:
+        """Who may be down since another rollout: an open one, or a host that was lost; and who only a check or a person
+        can call well, because a rollout that is over left it so.
+        """
+        others = self._others(rollout)
+        seen = self._seen(rollout)
+        down = [one for other in others if not other.over for one in aftermath.left_open(other)]
+        unseen: list[Down] = []
+        for one in self._left(others):
+            if seen.clears(one, _checks(assigned, one)) or seen.answers(one, self.outlook.scanned):
+                continue
+            (down if one.state == LOST else unseen).append(one)
+        return down, unseen
+
+    def _doubtful(self, rollout: Rollout, assigned: Assigned) -> Iterator[Down]:
+        """Whom another rollout, open or over, left not well, and nobody has seen well since."""
+        others = self._others(rollout)
+        seen = self._seen(rollout)
+        left = (one for other in others if not other.over for one in aftermath.left_open(other))
+        return (one for one in (*left, *self._left(others)) if not seen.clears(one, _checks(assigned, one)))
+
+    def _left(self, others: Iterable[Rollout]) -> list[Down]:
+        """Whom rollouts that are over left not well; also those that came to their end in this round."""
+        ended = (one for other in others if other.over for one in aftermath.left_open(other))
+        known = {down.rollout for down in self.outlook.left}
+        return [*self.outlook.left, *(one for one in ended if one.rollout not in known)]
+
+    def _seen(self, rollout: Rollout) -> aftermath.Seen:
+        found = aftermath.seen_open((rollout, *self._others(rollout)))
+        found.add(self.outlook.seen)
+        return found
 
     def _busy(self, rollout: Rollout) -> tuple[Target, ...]:
         """Whom another rollout works on, or asks something in this round."""
-        others = [other.rollout for other in self.open.values() if other.rollout.id != rollout.id]
+        others = self._others(rollout)
         found = {host.name: host.target for other in others if not other.over for host in other.working()}
         asked = {work.host for work in self.work if work.rollout != rollout.id}
         found |= {host.name: host.target for other in others for host in other.hosts.values() if host.name in asked}
         return tuple(found.values())
+
+
+def _checks(assigned: Assigned, down: Down) -> tuple[Check, ...]:
+    """What is asked of a host after work; of one that has left the plan what the plan asks of most."""
+    return assigned.own.get(down.target.asset, assigned.plan).checks.after
 
 
 def _own(assigned: Assigned | None, target: Target) -> Plan | None:

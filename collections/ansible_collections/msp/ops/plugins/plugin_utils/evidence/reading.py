@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -404,10 +404,13 @@ def rollouts(
     rollout_id: str | None = None,
     open_only: bool = False,
     since: dt.datetime | None = None,
+    before: dt.datetime | None = None,
     going_on_since: dt.datetime | None = None,
+    kinds: Collection[str] | None = None,
 ) -> list[StoredRollout]:
     """Rollouts of a customer, the one recorded last first; or the one with this id. open_only: those not over; since:
-    those made from then on; going_on_since: those that are not over, or were not yet over then.
+    those made from then on; before: those made before then; going_on_since: those that are not over, or were not yet
+    over then. kinds: with events of these kinds alone.
     """
     table, events = tables().rollouts, tables().rollout_events
     query = sa.select(table)
@@ -417,6 +420,8 @@ def rollouts(
         query = query.where(table.c.id == rollout_id)
     if since is not None:
         query = query.where(table.c.made >= rows.micros(since))
+    if before is not None:
+        query = query.where(table.c.made < rows.micros(before))
     goes_on = sa.func.coalesce(_of_last_event(events.c.closes), sa.false()).is_(sa.false())
     if open_only:
         query = query.where(goes_on)
@@ -426,6 +431,8 @@ def rollouts(
     steps: dict[str, list[StoredEvent]] = defaultdict(list)
     for ids in batched([row.id for row in found], BATCH):
         of_these = sa.select(events).where(events.c.rollout.in_(ids)).order_by(events.c.rollout, events.c.number)
+        if kinds is not None:
+            of_these = of_these.where(events.c.kind.in_(kinds))
         for row in connection.execute(of_these):
             steps[row.rollout].append(rows.event(row))
     return [rows.rollout(row, tuple(steps[row.id])) for row in found]

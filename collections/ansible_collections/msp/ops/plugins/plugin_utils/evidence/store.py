@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from types import TracebackType
@@ -425,16 +425,25 @@ class Store:
         *,
         open_only: bool = False,
         since: dt.datetime | None = None,
+        before: dt.datetime | None = None,
         going_on_since: dt.datetime | None = None,
+        kinds: Collection[str] | None = None,
     ) -> list[StoredRollout]:
         """A customer's rollouts with their events, the one recorded last first.
 
-        open_only: those that are not over. since: those made from then on. going_on_since: those in which anything can
-        have happened from then on, however old they are.
+        open_only: those that are not over. since: those made from then on; before: those made before then.
+        going_on_since: those in which anything can have happened from then on, however old they are. kinds: with no
+        other events than those of these kinds.
         """
         with self.database.read() as connection:
             return reading.rollouts(
-                connection, customer=customer, open_only=open_only, since=since, going_on_since=going_on_since
+                connection,
+                customer=customer,
+                open_only=open_only,
+                since=since,
+                before=before,
+                going_on_since=going_on_since,
+                kinds=kinds,
             )
 
     # Effort and tickets

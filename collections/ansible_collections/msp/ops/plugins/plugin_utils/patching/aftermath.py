@@ -1,20 +1,23 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who may still be down since a rollout that is over. Pure: no I/O.
+"""Who was left not well by a rollout, and whether anybody has seen it well since. Pure: no I/O.
 
-A rollout ends, and a host that it lost or left unwell does not get well by that. It counts as down until somebody has
-seen it since: another rollout that was done with it, or a good scan.
+A rollout ends, and a host that it lost or left unwell does not get well by that. It counts as down, and proves nothing
+to another rollout, until it was seen well: by a check, where that can know, or by a person. A scan of packages says
+nothing of services: it only shows that a lost host answers again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import BaselineCheck, Check
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Rollout
 
 _DOWN = (states.LOST, states.FAILED)
 NOT_WELL = "not well"
@@ -22,51 +25,127 @@ NOT_WELL = "not well"
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """A host that may be down: since when, and how it was left, in words."""
+    """A host that was left not well: by which rollout, since when, and how. broken: a check said so."""
 
     target: Target
     at: dt.datetime
-    how: str
+    state: str
+    rollout: str
+    broken: bool = False
+
+    @property
+    def how(self) -> str:
+        return f"{self.state} since {self.rollout}"
+
+
+@dataclass
+class Seen:
+    """When each asset was last seen after work: it answered with a result, checks said that it is well, and a person
+    who was told that it may not be said so.
+    """
+
+    answered: dict[str, dt.datetime] = field(default_factory=dict)
+    well: dict[str, dt.datetime] = field(default_factory=dict)
+    vouched: dict[str, dt.datetime] = field(default_factory=dict)
+
+    def add(self, other: Seen) -> None:
+        for ours, theirs in (
+            (self.answered, other.answered),
+            (self.well, other.well),
+            (self.vouched, other.vouched),
+        ):
+            for asset, at in theirs.items():
+                ours[asset] = max(at, ours.get(asset, at))
+
+    def clears(self, down: Down, checks: Sequence[Check]) -> bool:
+        """Whether it was seen well since. checks are those that its plan asks for after work.
+
+        Of what a check called broken a later baseline knows nothing: it was taken when that was down already. Where a
+        plan asks for no checks, work that came to a good end is all that can be seen.
+        """
+        asset = down.target.asset
+        if _after(self.vouched, asset, down.at):
+            return True
+        if down.broken and (not checks or any(isinstance(one, BaselineCheck) for one in checks)):
+            return False
+        return _after(self.well if checks else self.answered, asset, down.at)
+
+    def answers(self, down: Down, scans: Mapping[str, dt.datetime]) -> bool:
+        """Whether a host that was lost has answered since, to a rollout or a scan; of others that says nothing."""
+        asset = down.target.asset
+        return down.state == states.LOST and (_after(self.answered, asset, down.at) or _after(scans, asset, down.at))
+
+
+def _after(moments: Mapping[str, dt.datetime], asset: str, at: dt.datetime) -> bool:
+    return (found := moments.get(asset)) is not None and found > at
 
 
 @dataclass
 class Aftermath:
     """What is read out of the histories of rollouts that are over, one after the other and in any order."""
 
-    _down: dict[str, Down] = field(default_factory=dict)
-    _up: dict[str, dt.datetime] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
+    _down: dict[tuple[str, bool], Down] = field(default_factory=dict)
 
     def read(self, rollout: str, history: Sequence[Event]) -> None:
         """Take in one rollout, from its first event to its last."""
-        left = _Left()
+        left = _Left(rollout)
         for event in history:
             left.read(event)
-        for name, (at, how) in left.down.items():
-            target = left.targets[name]
-            known = self._down.get(target.asset)
-            if known is None or known.at < at:
-                self._down[target.asset] = Down(target, at, f"{how} since {rollout}")
-        for name, at in left.up.items():
-            asset = left.targets[name].asset
-            self._up[asset] = max(at, self._up.get(asset, at))
+        for down in left.down.values():
+            key = down.target.asset, down.broken
+            known = self._down.get(key)
+            if known is None or known.at < down.at:
+                self._down[key] = down
+        self.seen.add(left.seen)
 
-    def down(self, seen: Mapping[str, dt.datetime]) -> list[Down]:
-        """Those that nobody has seen since. seen is when each asset was last found well by anybody else."""
-        return [one for asset, one in self._down.items() if not self._seen_since(asset, one.at, seen)]
+    def left(self) -> list[Down]:
+        """All that were left not well, whoever has seen them since; the last time of each kind."""
+        return list(self._down.values())
 
-    def _seen_since(self, asset: str, at: dt.datetime, seen: Mapping[str, dt.datetime]) -> bool:
-        return any(moment is not None and moment > at for moment in (self._up.get(asset), seen.get(asset)))
+
+def left_open(rollout: Rollout) -> Iterator[Down]:
+    """Those that a rollout which is not over has found not well, or lost, so far."""
+    for host in rollout.hosts.values():
+        if host.since is not None and (host.bad or host.state == states.LOST or host.left_lost or _goes_back(host)):
+            yield Down(host.target, host.since, _state(host), rollout.id, host.broken)
+
+
+def _state(host: Host) -> str:
+    if host.state == states.LOST or host.left_lost:
+        return states.LOST
+    return NOT_WELL if host.unwell else states.FAILED
+
+
+def _goes_back(host: Host) -> bool:
+    return host.state == states.WORKING and host.rolling
+
+
+def seen_open(rollouts: Iterable[Rollout]) -> Seen:
+    """What rollouts that are not over have seen so far."""
+    found = Seen()
+    for rollout in rollouts:
+        found.add(Seen(vouched=dict(rollout.vouched)))
+        for host in rollout.hosts.values():
+            if host.since is None or host.unwell or host.state not in (*states.DONE, states.OWED, states.ROLLED_BACK):
+                continue
+            known = {host.target.asset: host.since}
+            found.add(Seen(known, known if host.result is not None and host.result.healthy else {}))
+    return found
 
 
 @dataclass
 class _Left:
-    """How one rollout left its hosts: since when each is down and how, or up."""
+    """How one rollout left its hosts: those that are not well, by name, and what was seen."""
 
+    rollout: str
     targets: dict[str, Target] = field(default_factory=dict)
     rings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    down: dict[str, tuple[dt.datetime, str]] = field(default_factory=dict)
-    up: dict[str, dt.datetime] = field(default_factory=dict)
+    down: dict[str, Down] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
     back: set[str] = field(default_factory=set)
+    doubted: set[str] = field(default_factory=set)
+    seen: Seen = field(default_factory=Seen)
 
     def read(self, event: Event) -> None:
         if isinstance(event, events.Planned):
@@ -74,26 +153,49 @@ class _Left:
             self.rings = {ring.name: tuple(target.host for target in ring.hosts) for ring in event.rings}
         elif isinstance(event, events.RollbackStarted):
             self.back.update(event.hosts)
+        elif isinstance(event, events.BatchStarted):
+            self.back.difference_update(event.hosts)
         elif isinstance(event, events.HostEnded):
             self._ended(event)
-        elif isinstance(event, events.HostIdle) and event.host not in self.back:
-            self.down.pop(event.host, None)
-        elif isinstance(event, events.GatePassed | events.GateFailed):
-            self._judged(event)
+        elif isinstance(event, events.HostIdle):
+            self._idle(event.host)
+        elif isinstance(event, events.Resumed):
+            self.seen.add(Seen(vouched=dict.fromkeys(self.doubted, event.at)))
+            self.doubted = set()
+        self._judged(event)
+
+    def _idle(self, name: str) -> None:
+        """No trace of work: it is as it was before, and what was broken then still is."""
+        known = self.down.get(name)
+        if name not in self.back and known is not None and not known.broken:
+            del self.down[name]
 
     def _ended(self, event: events.HostEnded) -> None:
-        name, outcome = event.result.host, event.result.outcome
+        name, outcome, healthy = event.result.host, event.result.outcome, event.result.healthy
+        self.done.discard(name)
+        known = self.down.get(name)
         if outcome in _DOWN:
-            self.down[name] = (event.at, outcome)
-            self.up.pop(name, None)
-        elif outcome != states.REFUSED:  # nothing was done then: it is as it was
+            # Who gives no answer on its way back is as broken as before.
+            broken = healthy is False or (outcome == states.LOST and known is not None and known.broken)
+            self.down[name] = Down(self.targets[name], event.at, outcome, self.rollout, broken)
+        elif outcome == states.REFUSED or (outcome == states.NOTHING and name in self.back and known and known.broken):
+            return  # nothing was done then: it is as it was
+        else:
             self.down.pop(name, None)
-            self.up[name] = event.at
+            self.done.add(name)
+            at = {self.targets[name].asset: event.at}
+            self.seen.add(Seen(at, at if healthy else {}))
 
-    def _judged(self, event: events.GatePassed | events.GateFailed) -> None:
+    def _judged(self, event: Event) -> None:
+        if isinstance(event, events.GateFailed | events.Halted):
+            self.doubted.update(event.doubted)
+        if not isinstance(event, events.GatePassed | events.GateFailed):
+            return
         for name in self.rings.get(event.ring, ()):
+            target = self.targets[name]
             if name in event.unwell:
-                self.down[name] = (event.at, NOT_WELL)
-                self.up.pop(name, None)
-            elif self.down.get(name, (None, ""))[1] == NOT_WELL:
+                self.down[name] = Down(target, event.at, NOT_WELL, self.rollout, broken=True)
+            elif name in self.down and self.down[name].state == NOT_WELL:
                 del self.down[name]
+            if name in self.done and name not in event.unwell and name not in event.silent:
+                self.seen.add(Seen({target.asset: event.at}, {target.asset: event.at}))

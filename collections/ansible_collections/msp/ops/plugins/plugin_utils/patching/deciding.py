@@ -47,15 +47,17 @@ class World:
 
     in_scope: those that may be touched today. running: those that a look of this very tick found at work on this
     rollout. busy: those that another rollout of the customer works on, or asks something just now. down: those that may
-    be down since another rollout, also one that is over, each with how it left them. left_out: those that have nothing
-    left to install, each with why (portion.py). superseded: the security fix that came, in words. way_back: those whose
-    plan allows a rollback, and that have nothing stateful.
+    be down since another rollout, also one that is over, each with how it left them; unseen: those of them, by asset
+    key, that only a check or a person can call well. left_out: those that have nothing left to install, each with why
+    (portion.py). superseded: the security fix that came, in words. way_back: those whose plan allows a rollback, and
+    that have nothing stateful.
     """
 
     in_scope: frozenset[str]
     running: frozenset[str] = frozenset()
     busy: tuple[Target, ...] = ()
     down: tuple[tuple[Target, str], ...] = ()
+    unseen: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
     superseded: str = ""
     way_back: frozenset[str] = frozenset()
@@ -170,6 +172,7 @@ def verdict(
     *,
     unwell: Mapping[str, str],
     silent: Mapping[str, str],
+    doubtful: Mapping[str, str] | None = None,
     packages: Iterable[str] = (),
 ) -> events.GatePassed | events.GateFailed | events.Halted:
     """What a gate says, once the hosts that Judge named were checked. A host that was not checked must be in silent.
@@ -177,18 +180,34 @@ def verdict(
     Where the rings of the plan became others meanwhile, it halts.
 
     now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
-    the hosts whose checks failed and silent those that gave no answer, each with why. packages are the manifest's
-    (portion.packages): which of them no host has proved so far is said.
+    the hosts whose checks failed and silent those that gave no answer, each with why. doubtful has the assets, by key,
+    that another rollout left not well, and how: until they are seen well they are no success, whatever they say.
+    packages are the manifest's (portion.packages): which of them no host has proved so far is said.
     """
     if other := _other(rollout, plan):
         return events.Halted(now, other)
     (found,) = (one for one in rollout.rings if one.name == ring)
-    counts = gate.count(rollout.of(found), unwell, silent)
-    said = gate.judge(_plan_ring(plan, ring), plan.rates, counts, found.counts)
+    doubted = {
+        host.name: how
+        for host in rollout.of(found)
+        if host.proves and host.name not in {*unwell, *silent} and (how := (doubtful or {}).get(host.target.asset))
+    }
+    keys = {rollout.hosts[name].target.asset: how for name, how in doubted.items()}
+    said = gate.judge(
+        _plan_ring(plan, ring), plan.rates, gate.count(rollout.of(found), unwell, silent, keys), found.counts
+    )
+    unproved = _unproved(rollout, {*unwell, *silent, *doubted}, packages) if said.passed else []
+    why = said.why + (f"; {_in_doubt(doubted, passed=said.passed)}" if doubted else "")
+    why += f"; no host has proved {named(unproved)} yet" if unproved else ""
     kind = events.GatePassed if said.passed else events.GateFailed
-    unproved = _unproved(rollout, {*unwell, *silent}, packages) if said.passed else []
-    why = said.why + (f"; no host has proved {named(unproved)} yet" if unproved else "")
-    return kind(now, ring, said.counts, why, dict(unwell), dict(silent))
+    return kind(now, ring, said.counts, why, dict(unwell), dict(silent), keys)
+
+
+def _in_doubt(doubted: Mapping[str, str], *, passed: bool) -> str:
+    """Who proves nothing and why, and what a person can do about it."""
+    said = [f"{name} is {how}" for name, how in doubted.items()]
+    more = "" if passed else "; who resumes it says that it is well"
+    return f"{named(said)}, and proves nothing before it is seen well{more}"
 
 
 def _unproved(rollout: Rollout, doubtful: Container[str], packages: Iterable[str]) -> list[str]:
@@ -499,8 +518,11 @@ def _refused_before(host: Host, now: dt.datetime) -> bool:
     return host.state == states.REFUSED and host.since is not None and host.since + RETRY <= now
 
 
-def _batch(moment: _Moment, ring: Ring, wanted: list[Host]) -> Start | Wait:
-    """As many of the wanted hosts as the window, the limit and the pairs allow now."""
+def _batch(moment: _Moment, ring: Ring, wanted: list[Host]) -> Start | Wait | Record:
+    """As many of the wanted hosts as the window, the limit and the pairs allow now.
+
+    Where nothing but a person can end what all of them wait for, it halts.
+    """
     found = _opening(moment)
     if isinstance(found, Wait):
         return found
@@ -508,6 +530,9 @@ def _batch(moment: _Moment, ring: Ring, wanted: list[Host]) -> Start | Wait:
     if room <= 0:
         return Wait(AT_ONCE, f"as many hosts are at work as ring {ring.name} may have at once")
     chosen, held = _apart(moment, wanted, room)
+    if not chosen and (unseen := _only_unseen(moment, wanted)):
+        why = f"{'; '.join(held)}. Nobody has seen that well since; who resumes it says that it is"
+        return Record(events.Halted(moment.now, why, unseen), why)
     if not chosen:
         return Wait(APART, "; ".join(held))
     why = f"{len(chosen)} of {len(wanted)} waiting hosts of ring {ring.name}: {named(chosen)}"
@@ -595,6 +620,28 @@ def _down_elsewhere(moment: _Moment) -> dict[str, list[tuple[Target, str]]]:
     for target, how in (*((one, "at work in another rollout") for one in moment.world.busy), *moment.world.down):
         for group in _groups(moment.plan, target):
             found.setdefault(group.name, []).append((target, how))
+    return found
+
+
+def _only_unseen(moment: _Moment, wanted: Iterable[Host]) -> dict[str, str]:
+    """What all of these hosts wait for, where that is nothing but others which only a person can call well: those, by
+    asset key, and how they are. A host that waits for anything else makes it none.
+    """
+    elsewhere = _down_elsewhere(moment)
+    own = [host.target for host in moment.rollout.hosts.values() if host.maybe_down]
+    ours = {group.name for target in own for group in _groups(moment.plan, target)}
+    found: dict[str, str] = {}
+    for host in wanted:
+        groups = {group.name for group in _groups(moment.plan, host.target)}
+        others = {
+            target.asset: f"{target.host} is {how}"
+            for name in groups
+            for target, how in elsewhere.get(name, ())
+            if target.asset != host.target.asset
+        }
+        if not ours.isdisjoint(groups) or not others or not moment.world.unseen.issuperset(others):
+            return {}
+        found |= others
     return found
 
 

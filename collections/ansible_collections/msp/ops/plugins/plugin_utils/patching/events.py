@@ -56,7 +56,8 @@ class RingTargets:
 class Counts:
     """What became of a ring's hosts. Every host that was targeted is in exactly one of them, but unwell and silent:
 
-    those are done (patched, or nothing to do) and were not well, or gave no answer, when the gate asked them.
+    those are done (patched, or nothing to do) and were not well, or gave no answer, when the gate asked them. Nor
+    doubted: those are done and say that they are well, and prove nothing, for another rollout left them not well.
     """
 
     patched: int = 0
@@ -70,6 +71,7 @@ class Counts:
     unwell: int = 0
     silent: int = 0
     owed: int = 0
+    doubted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,10 @@ class SoakStarted(_Event):
 
 @dataclass(frozen=True, slots=True)
 class GatePassed(_Event):
-    """unwell has the hosts that were not well when the gate asked, silent those without an answer, each with why."""
+    """unwell has the hosts that were not well when the gate asked, silent those without an answer, each with why.
+
+    doubted has the assets, by key, that prove nothing: another rollout left them not well, and how.
+    """
 
     kind: ClassVar[str] = "gate passed"
     ring: str
@@ -200,11 +205,12 @@ class GatePassed(_Event):
     why: str
     unwell: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    doubted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class GateFailed(_Event):
-    """The rollout halts with it."""
+    """The rollout halts with it. Who resumes it says that those doubted are well."""
 
     kind: ClassVar[str] = "gate failed"
     ring: str
@@ -212,12 +218,16 @@ class GateFailed(_Event):
     why: str
     unwell: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
+    doubted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Halted(_Event):
+    """doubted as in a gate: who resumes it says that those are well."""
+
     kind: ClassVar[str] = "halted"
     why: str
+    doubted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 """What a ring's results are worth: counted, held against the plan's limits, passed or not, with the reason. Pure.
 
 Every host that was targeted counts. What was lost or never done counts against it as what failed does; nobody who is
-silent is well. Who has none of the packages proves nothing, and counts for nothing.
+silent is well. Who has none of the packages proves nothing, and counts for nothing. Who was left not well by another
+rollout is no success, whatever it says: what was down before the work is down in its baseline too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
@@ -39,8 +40,10 @@ class Verdict:
     counts: Counts
 
 
-def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str, str]) -> Counts:
-    """What became of a ring's hosts, and how those that are done answered at the gate."""
+def count(
+    hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str, str], doubted: Container[str] = ()
+) -> Counts:
+    """What became of a ring's hosts, and how those that are done answered at the gate. doubted are keys of assets."""
     numbers = {field.name: 0 for field in fields(Counts)}
     for host in hosts:
         numbers["left" if host.has_none else _FIELDS[host.state]] += 1
@@ -48,6 +51,8 @@ def count(hosts: Iterable[Host], unwell: Mapping[str, str], silent: Mapping[str,
             numbers["unwell"] += 1
         elif host.proves and host.name in silent:
             numbers["silent"] += 1
+        elif host.proves and host.target.asset in doubted:
+            numbers["doubted"] += 1
     return Counts(**numbers)
 
 
@@ -59,7 +64,7 @@ def targeted(counts: Counts) -> int:
 
 def successes(counts: Counts) -> int:
     """The hosts that have what was to be installed, and are well."""
-    return counts.patched + counts.nothing - counts.unwell - counts.silent
+    return counts.patched + counts.nothing - counts.unwell - counts.silent - counts.doubted
 
 
 def failures(counts: Counts) -> int:
@@ -131,7 +136,10 @@ def _for(ring: Ring, counts: Counts) -> str:
         return f"it has no host, and {who}"
     rest = [
         f"{number} {word}"
-        for number, word in ((failures(counts), "failed"), (losses(counts), "lost"), (counts.left, "left"))
+        for number, word in (
+            *((failures(counts), "failed"), (losses(counts), "lost"), (counts.left, "left")),
+            (counts.doubted, "in doubt"),
+        )
         if number
     ]
     return ", ".join((f"{successes(counts)} of {total} are well", *rest))

@@ -18,16 +18,22 @@ from zoneinfo import ZoneInfo
 from ansible_collections.msp.ops.plugins.module_utils.patching import debversion, rpmversion
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
+    KINDS,
     AbortAsked,
     Aborted,
     BatchStarted,
     Completed,
     Event,
+    Expired,
+    GateFailed,
+    Halted,
     HostEnded,
     Planned,
+    Resumed,
     RingTargets,
     RollbackStarted,
     RolledBack,
+    Superseded,
     Target,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan, exclusion_of
@@ -54,6 +60,10 @@ Package = tuple[str, str, str]
 Since = Mapping[str, frozenset[tuple[str, str, str]]]
 # What a complete rollout left undone is planned again so long after it was over.
 AGAIN = dt.timedelta(days=1)
+
+# Besides the last event what stopped a rollout, and what a person said to that, says how it ended.
+ENDS = (AbortAsked, Halted, GateFailed, Resumed)
+END_KINDS = frozenset(kind for kind, event in KINDS.items() if event in ENDS or event.closes)
 
 # Which of two versions is newer, by package manager.
 _ORDERS: Mapping[str, Callable[[str, str], int]] = {"apt": debversion.compare, "dnf": rpmversion.compare}
@@ -185,8 +195,9 @@ def given_up(plan: str, past: Iterable[tuple[str, str, Sequence[Event], Manifest
     """The versions that are not tried again by themselves, each with why, out of rollouts (plan, id, events, manifest;
     the newest first) of the last time.
 
-    The last rollout that had it was aborted by somebody, or was rolled back. What else waits meanwhile changes nothing
-    about that: only another version does, or a person who asks for it by name.
+    The last rollout that had it was aborted by somebody, was rolled back, or was halted when its time was over or a
+    newer fix came. What else waits meanwhile changes nothing about that: only another version does, or a person who
+    asks for it by name. Of the events only those of ends() are read.
     """
     found: dict[Key, str] = {}
     for name, rollout, history, manifest in past:
@@ -197,12 +208,26 @@ def given_up(plan: str, past: Iterable[tuple[str, str, Sequence[Event], Manifest
     return {key: why for key, why in found.items() if why}
 
 
+def ends(history: Iterable[Event]) -> list[Event]:
+    """What of a history says how it ended."""
+    return [event for event in history if isinstance(event, ENDS) or event.closes]
+
+
 def _gave_up(rollout: str, history: Sequence[Event]) -> str:
     last = history[-1] if history else None
     if isinstance(last, Aborted):
         by = next((event.by for event in reversed(history) if isinstance(event, AbortAsked)), "a person")
         return f"{rollout} with it was aborted by {by}"
-    return f"{rollout} with it was rolled back" if isinstance(last, RolledBack) else ""
+    if isinstance(last, RolledBack):
+        return f"{rollout} with it was rolled back"
+    halted = isinstance(last, Expired | Superseded) and _was_halted(history)
+    return f"{rollout} with it was halted, and nobody resumed it" if halted else ""
+
+
+def _was_halted(history: Sequence[Event]) -> bool:
+    """Whether it was when it came to its end."""
+    last = next((event for event in reversed(history) if isinstance(event, Halted | GateFailed | Resumed)), None)
+    return isinstance(last, Halted | GateFailed)
 
 
 def asked_for(key: Key, patterns: Iterable[str]) -> bool:

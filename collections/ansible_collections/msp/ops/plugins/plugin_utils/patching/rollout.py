@@ -125,7 +125,8 @@ class Rollout:
     """A rollout at one moment of its history. number is that of its last event, last when that was.
 
     side is None while it goes on by itself; why says what stopped it, in words. resumed is when a person last resumed
-    it after it had halted.
+    it after it had halted. doubted are the assets that it halted for, because another rollout left them not well;
+    vouched those that a person resumed it for all the same, and when.
     """
 
     id: str
@@ -142,6 +143,8 @@ class Rollout:
     side: str | None = None
     why: str = ""
     resumed: dt.datetime | None = None
+    doubted: tuple[str, ...] = ()
+    vouched: Mapping[str, dt.datetime] = field(default_factory=dict)
     ended: dt.datetime | None = None
     undone: tuple[str, ...] = ()
     seconds: tuple[float, ...] = field(default=(), repr=False)
@@ -281,7 +284,8 @@ def _when_resumed(event: events.Resumed, rollout: Rollout) -> Rollout:
     going_on = replace(rollout, side=None, why="")
     if rollout.side == PAUSED:
         return going_on
-    return _offered_again(replace(going_on, resumed=event.at), event.at)
+    vouched = {**rollout.vouched, **dict.fromkeys(rollout.doubted, event.at)}
+    return _offered_again(replace(going_on, resumed=event.at, doubted=(), vouched=vouched), event.at)
 
 
 def _offered_again(rollout: Rollout, at: dt.datetime) -> Rollout:
@@ -493,13 +497,14 @@ def _when_gate_passed(event: events.GatePassed, rollout: Rollout) -> Rollout:
 
 @_apply.register
 def _when_gate_failed(event: events.GateFailed, rollout: Rollout) -> Rollout:
-    return replace(_at_gate(event, rollout), side=HALTED, why=f"ring {event.ring} did not pass: {event.why}")
+    why = f"ring {event.ring} did not pass: {event.why}"
+    return replace(_at_gate(event, rollout), side=HALTED, why=why, doubted=tuple(event.doubted))
 
 
 @_apply.register
 def _when_halted(event: events.Halted, rollout: Rollout) -> Rollout:
     _need(rollout, event, (rollout.side is None, f"it is {rollout.side}"))
-    return replace(rollout, side=HALTED, why=event.why)
+    return replace(rollout, side=HALTED, why=event.why, doubted=tuple(event.doubted))
 
 
 @_apply.register

@@ -230,7 +230,88 @@ def test_who_is_not_well_in_another_open_rollout_holds_its_other_half_up(desk: D
     world = rollouts._Rounds(desk.store, SETTING, Tick("", 0, desk.store.now()))
     routine = next(one.rollout for one in world.open.values() if one.rollout.patch_class == "routine")
 
-    assert [(target.host, how) for target, how in world._down(routine)] == [(ONE, f"failed since {emergency.id}")]
+    (assigned,) = desk.plans().plans
+
+    down, unseen = world._down(routine, assigned)
+
+    assert [(one.target.host, one.how) for one in down] == [(ONE, f"failed since {emergency.id}")]
+    assert unseen == []
+
+
+CHECKED = {**CONTENT, "checks": {"after": [{"baseline": ["units", "ports"]}]}}
+
+
+def down_on_the_first(host: str, operation: str) -> Mapping[str, Any]:
+    """The update breaks its service on the first host; a later baseline knows nothing of it."""
+    if operation == "check" or host != ONE:
+        return well(host, operation)
+    reason = "check baseline: till.service ran before and does not now"
+    broken = HostResult(ONE, "device:1", "failed", dt.datetime.now(dt.UTC), healthy=False, reason=reason)
+    return {"state": "finished", "result": installing.plain(broken)}
+
+
+def test_a_host_that_was_left_broken_proves_no_newer_version_until_a_person_says_that_it_is_well(desk: Desk) -> None:
+    desk.content = CHECKED
+    desk.waits()
+    desk.tick(down_on_the_first)
+    first = desk.rollout()
+    assert first.side == "halted"
+    desk.waits(version="3")
+    for _unused in range(3):
+        desk.tick(well)
+
+    old, new = desk.rollout(1), desk.rollout(0)
+    assert (old.side, new.side) == ("superseded", "halted")
+    assert [host.begins for host in new.hosts.values()] == [1, 0, 0]
+    assert f"{ONE} is failed since {first.id}, and proves nothing before it is seen well" in new.why
+    steering.asked(desk.store, asked("resume", "looked at it, the till runs"), check=False)
+    desk.to_the_end()
+    # What was said counts for the rollouts after it, too.
+    desk.waits(version="4")
+    desk.to_the_end()
+
+
+def test_what_halted_a_rollout_is_not_begun_anew_by_itself_when_its_time_is_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.content = CHECKED
+    desk.waits()
+    desk.tick(down_on_the_first)
+    later(desk, monkeypatch, 15)
+
+    found = desk.tick(well)
+    again = desk.tick(well)
+
+    assert desk.rollout().side == "expired"
+    assert len(desk.store.rollouts(SLUG)) == 1
+    for one in (found, again):
+        assert any("openssl 2: " in note and "was halted, and nobody resumed it" in note for note in one.notes)
+    desk.setting = replace(SETTING, again=Again(("openssl",), "anna", "it was the disk"))
+    assert starts(desk.round()) == {ONE: ["openssl 2"]}
+
+
+def test_who_was_left_not_well_holds_its_other_half_up_whatever_is_scanned_until_a_person_says_that_it_is_well(
+    desk: Desk,
+) -> None:
+    desk.content = {**CHECKED, "apart": [{"name": "pair", "assets": ["pc01", "pc02"]}]}
+    desk.waits()
+    desk.tick(down_on_the_first)
+    steering.asked(desk.store, asked("abort"), check=False)
+    desk.tick(well)
+    assert desk.rollout().side == "aborted"
+    # Another rollout, of which pc02 is the canary.
+    desk.members = (replace(MEMBERS[0], tags=frozenset()), replace(MEMBERS[1], tags=MEMBERS[0].tags), MEMBERS[2])
+    for asset in HOSTS:
+        desk.scanned(asset, update("openssl", "3"))
+
+    found = desk.round()
+
+    assert starts(found) == {}
+    assert (desk.rollout().side, found.as_dict()["halted"]) == ("halted", [desk.rollout().id])
+    assert f"{ONE} is failed since" in desk.rollout().why
+    assert "who resumes it says that it is" in desk.rollout().why
+    steering.asked(desk.store, asked("resume", "the till runs"), check=False)
+    assert starts(desk.round()) == {TWO: ["openssl 3"]}
 
 
 # What was given up, and what stands in the way
@@ -257,6 +338,23 @@ def test_what_somebody_aborted_stays_so_when_something_else_joins_it_until_a_per
     desk.setting = SETTING
     desk.dies()
     assert desk.round().notes == ()
+
+
+def test_what_somebody_aborted_stays_so_however_long_ago_that_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.waits()
+    desk.round()
+    steering.asked(desk.store, asked("abort", "breaks the till"), check=False)
+    desk.dies()
+    desk.tick(lambda _host, _operation: {"state": "none", "result": None})
+    later(desk, monkeypatch, 400)
+
+    found = desk.tick(well)
+
+    assert len(desk.store.rollouts(SLUG)) == 1
+    assert any("openssl 2: " in note and "was aborted by anna" in note for note in found.notes)
+    for asset in HOSTS:
+        desk.scanned(asset, update("openssl", "3"), metadata_at=desk.store.now())
+    assert starts(desk.round()) == {ONE: ["openssl 3"]}
 
 
 def test_what_ran_out_of_time_is_planned_again_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -361,6 +361,17 @@ def test_open_rollouts_are_told_from_those_that_are_over(store: Store) -> None:
     assert store.rollouts("dentist") == []
 
 
+def test_old_rollouts_are_told_with_the_kinds_of_events_that_are_asked_for(store: Store) -> None:
+    for name, made in (("old", AT - DAY), ("now", AT)):
+        store.record_rollout(replace(ROLLOUT, id=name, made=made), fence=1)
+        store.append_event(name, 1, STARTED, fence=1)
+        store.append_event(name, 2, DONE, fence=1)
+
+    (found,) = store.rollouts("bakery", before=AT, kinds={DONE.kind})
+
+    assert (found.id, [event.kind for event in found.events], found.over) == ("old", [DONE.kind], True)
+
+
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_an_event_that_does_not_follow_the_last_one_is_refused(store: Store, number: int) -> None:
     store.record_rollout(ROLLOUT, fence=1)

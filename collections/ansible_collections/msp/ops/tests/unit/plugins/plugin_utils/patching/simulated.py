@@ -130,6 +130,7 @@ class Sim:
     offset: dt.timedelta = dt.timedelta(0)
     scope: set[str] = field(default_factory=set)
     superseded: str = ""
+    doubtful: dict[str, str] = field(default_factory=dict)
     depth: int = 0
     ticks: int = 0
     kills: int = 0
@@ -317,7 +318,8 @@ class Sim:
                 silent[name] = "no answer"
             elif self.hosts[name].sick:
                 unwell[name] = "a unit is not active"
-        said = deciding.verdict(log.rollout, self.plan, decision.ring, now, unwell=unwell, silent=silent)
+        left = {asset: how for asset, how in self.doubtful.items() if asset not in log.rollout.vouched}
+        said = deciding.verdict(log.rollout, self.plan, decision.ring, now, unwell=unwell, silent=silent, doubtful=left)
         self.between(controller)
         written = log.decided(said)
         self.between(controller)
@@ -479,4 +481,5 @@ def make(numbers: list[int]) -> Sim:
     }
     sim = Sim(choices, plan, hosts, planned, start, history=[planned], fences=[0], expires=start - DAY)
     sim.scope = set(names)
+    sim.doubtful = {f"device:{name}": "failed since r0" for name in names if choices.pick(9) == 1}
     return sim

@@ -443,6 +443,45 @@ def test_a_gate_says_which_packages_no_host_has_proved_yet() -> None:
     assert why(some) == "1 of 1 are well; no host has proved openssl:amd64 1 yet"
 
 
+def test_a_host_that_another_rollout_left_not_well_is_no_success_before_a_person_says_that_it_is_well() -> None:
+    doubtful = {TARGETS["till"].asset: "failed since r0"}
+    found = rollout(*PILOT)
+    said = deciding.verdict(found, plan(), "pilot", EVENING + DAY, unwell={}, silent={}, doubtful=doubtful)
+    assert isinstance(said, events.GateFailed)
+    assert (said.doubted, said.counts.doubted) == (doubtful, 1)
+    assert "till is failed since r0, and proves nothing before it is seen well; who resumes it says" in said.why
+    resumed = found.after(said).after(events.Resumed(EVENING + DAY, "anna", "looked at it"))
+    assert resumed.vouched == {TARGETS["till"].asset: EVENING + DAY}
+
+
+def test_a_ring_with_enough_others_that_are_well_passes_and_tells_of_who_is_in_doubt() -> None:
+    history = (*BROAD, ALL_BROAD, *(ended(name, at=AFTER) for name in ("db1", "db2", "mail")))
+    found = rollout(*history, soaking("broad", AFTER, 0 * DAY))
+    doubtful = {TARGETS["mail"].asset: "lost since r0"}
+    said = deciding.verdict(found, plan(), "broad", AFTER, unwell={}, silent={}, doubtful=doubtful)
+    assert isinstance(said, events.GatePassed)
+    assert said.why == "2 of 3 are well, 1 in doubt; mail is lost since r0, and proves nothing before it is seen well"
+    unwell = deciding.verdict(found, plan(), "broad", AFTER, unwell={"mail": "down"}, silent={}, doubtful=doubtful)
+    assert isinstance(unwell, events.GatePassed)
+    assert (unwell.counts.unwell, unwell.counts.doubted, unwell.doubted) == (1, 0, {})
+
+
+def test_where_all_wait_for_another_half_that_only_a_person_can_call_well_it_halts_and_says_so() -> None:
+    down: dict[str, Any] = {"down": ((TARGETS["db1"], "failed since r0"),)}
+    gone = tuple(events.HostLeft(AFTER, name, "not in scope any more") for name in ("db1", "mail"))
+    world = {"in_scope": frozenset({"till", "db2"}), **down}
+    unseen = {**world, "unseen": frozenset({TARGETS["db1"].asset})}
+    waits(after(*BROAD, *gone, now=AFTER, world=world, **PAIR), "apart")
+    halted = records(after(*BROAD, *gone, now=AFTER, world=unseen, **PAIR), events.Halted)
+    assert isinstance(halted, events.Halted)
+    assert halted.doubted == {TARGETS["db1"].asset: "db1 is failed since r0"}
+    assert "who resumes it says that it is" in halted.why
+    assert begins(after(*BROAD, now=AFTER, world={**unseen, "in_scope": frozenset(NAMES)}, **PAIR)) == (
+        "db1",
+        "mail",
+    )
+
+
 # A reboot that is owed
 
 OWES = (*PILOT[:3], ended("till", "reboot owed", at=EVENING + 3 * HOUR))

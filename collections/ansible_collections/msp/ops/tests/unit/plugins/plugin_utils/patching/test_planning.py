@@ -293,11 +293,18 @@ def test_what_rollouts_left_on_an_asset_after_its_scan_waits_no_more_and_what_we
 OPENSSL = Manifest.of([Entry("debian-12", "openssl", "amd64", "3.0.17")])
 KEY = ("debian-12", "openssl", "amd64", "3.0.17")
 ABORTED = (events.AbortAsked(NOW, "anna", "so"), events.Aborted(NOW))
+HALT, RESUMED = events.Halted(NOW, "so"), events.Resumed(NOW, "anna", "so")
+NOT_PASSED = events.GateFailed(NOW, "pilot", events.Counts(), "so")
+LEFT_HALTED = "r1 with it was halted, and nobody resumed it"
 ENDS: dict[str, tuple[list[tuple[str, str, tuple[events.Event, ...], Manifest]], str]] = {
     "aborted": ([("office", "r1", ABORTED, OPENSSL)], "r1 with it was aborted by anna"),
     "rolled back": ([("office", "r1", (events.RolledBack(NOW, ()),), OPENSSL)], "r1 with it was rolled back"),
     "of another plan": ([("shop", "r1", ABORTED, OPENSSL)], ""),
     "expired": ([("office", "r1", (events.Expired(NOW),), OPENSSL)], ""),
+    "halted, and expired": ([("office", "r1", (HALT, events.Expired(NOW)), OPENSSL)], LEFT_HALTED),
+    "not passed, and expired": ([("office", "r1", (NOT_PASSED, events.Expired(NOW)), OPENSSL)], LEFT_HALTED),
+    "halted, and superseded": ([("office", "r1", (HALT, events.Superseded(NOW, "nginx 2")), OPENSSL)], LEFT_HALTED),
+    "halted, resumed, and expired": ([("office", "r1", (HALT, RESUMED, events.Expired(NOW)), OPENSSL)], ""),
     "open": ([("office", "r1", (), OPENSSL)], ""),
     "aborted, and tried again since": ([("office", "r2", (), OPENSSL), ("office", "r1", ABORTED, OPENSSL)], ""),
 }

@@ -92,6 +92,8 @@ class _Reader:
         self.looked: set[str] = set(self.ring_of)
         self.empty: set[str] = set()  # rings that failed their gate for want of hosts
         self.told: set[str] = set()  # and that a person then resumed
+        self.doubted: set[str] = set()  # whom a gate named as in doubt
+        self.vouched: set[str] = set()  # and that a person then called well
         self.approved = self.stopped = False
 
     def read(self, event: events.Event) -> None:
@@ -106,6 +108,7 @@ class _Reader:
     def on_resumed(self, _event: events.Resumed) -> None:
         self.stopped = False
         self.told |= self.empty
+        self.vouched |= self.doubted
         self.looked |= {name for name, outcome in self.last.items() if outcome in ("failed", "rolled back")}
 
     def on_host_idle(self, event: events.HostIdle) -> None:
@@ -142,11 +145,13 @@ class _Reader:
         self.looked.difference_update(event.hosts)
 
     def on_gate_failed(self, event: events.GateFailed) -> None:
+        self.doubted = set(event.doubted)
         if all(name in self.left for name, ring in self.ring_of.items() if ring == event.ring):
             self.empty.add(event.ring)
 
     def on_gate_passed(self, event: events.GatePassed) -> None:
         ours = [name for name, ring in self.ring_of.items() if ring == event.ring and name not in self.left]
+        assert not self.vouched.intersection(event.doubted), "in doubt after a person's word"
         if ours or event.ring not in self.told:
             _may_pass(self.plan, event, [self.last.get(name, "") for name in ours])
         self.passed.append(event.ring)
@@ -160,7 +165,7 @@ def _may_pass(plan: Plan, event: events.GatePassed, outcomes: list[str]) -> None
     rule = next(ring for ring in plan.rings if ring.name == event.ring)
     done = sum(outcome in DONE for outcome in outcomes)
     failed = sum(outcome in ("failed", "refused", "rolled back") for outcome in outcomes)
-    total, well = len(outcomes), done - len(event.unwell) - len(event.silent)
+    total, well = len(outcomes), done - len(event.unwell) - len(event.silent) - len(event.doubted)
     assert well >= rule.successes
     assert failed + len(event.unwell) <= plan.rates.most_failures.of(total)
     assert total - done - failed + len(event.silent) <= plan.rates.most_lost.of(total)
