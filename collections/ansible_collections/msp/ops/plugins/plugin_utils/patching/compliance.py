@@ -85,6 +85,7 @@ class OfAsset:
     Where the state is unknown, waiting is what the last good scan found, for a person to look at; it proves nothing.
     unknown is then one of the words above, else empty; platform is that of the last good scan. owed is what is
     installed while the old code still runs, blind what its list of updates lacks, both in the words of the host.
+    owed_by is when the first of what is owed must be in force.
     """
 
     asset: str
@@ -98,6 +99,7 @@ class OfAsset:
     platform: str = ""
     owed: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
+    owed_by: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class _Book:
         good, last = scans
         done, told = self.done(results)
         debts = owing.now(owing.after(told), told, good)
+        owed_by = min((self._by_when(debt) for debt in debts), default=None)
         unknown, why = _unknown(good, last, self.now)
         waiting: tuple[Item, ...] = ()
         if good is not None and good.updates is not None:
@@ -197,7 +200,7 @@ class _Book:
         return OfAsset(
             member.key,
             member.name,
-            UNKNOWN if unknown else self._state(waiting, debts),
+            UNKNOWN if unknown else self._state(waiting, owed_by),
             why or owing.words(debts),
             good.at if good else None,
             waiting,
@@ -206,12 +209,14 @@ class _Book:
             good.platform if good else "",
             tuple(debt.what for debt in debts),
             good.blind if good else (),
+            owed_by,
         )
 
-    def _state(self, waiting: Iterable[Item], debts: Iterable[Debt]) -> str:
+    def _state(self, waiting: Iterable[Item], owed_by: dt.datetime | None) -> str:
         """The worst of what waits and of what is not in force: that is late from its deadline on, installed or not."""
         found = [item.state for item in waiting]
-        found += [LATE if self.now > self._by_when(debt) else OWED for debt in debts]
+        if owed_by is not None:
+            found.append(LATE if self.now > owed_by else OWED)
         return max(found, key=STATES.index, default=IN_TIME)
 
     def _by_when(self, debt: Debt) -> dt.datetime:

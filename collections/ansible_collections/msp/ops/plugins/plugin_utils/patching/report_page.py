@@ -225,6 +225,7 @@ def _section(key: str, t: Words, labels: tuple[str, ...], rows: Sequence[Row]) -
 
 def _asset(asset: OfAsset, t: Words, f: Formats) -> Row:
     deadlines = [item.deadline for item in asset.waiting if item.deadline is not None and item.state != WAIVED]
+    deadlines += [asset.owed_by] if asset.owed_by is not None else []
     known = asset.state != UNKNOWN
     latest = (f.moment(min(deadlines)),) if deadlines and known else ()
     looked = (f.moment(asset.scanned),) if asset.scanned is not None else (t("never"),)

@@ -325,6 +325,7 @@ def _of_asset(asset: OfAsset) -> dict[str, Any]:
         "state": asset.state,
         "why": asset.why,
         "owed": list(asset.owed),
+        "owed_by": _iso(asset.owed_by),
         "blind": list(asset.blind),
         "scanned": _iso(asset.scanned),
         "waiting": [_item(item) for item in asset.waiting],

@@ -336,6 +336,13 @@ def test_what_a_scan_finds_owed_is_late_when_a_security_update_would_be(days: in
     assert (only(held(reboot)).state, only(held(service)).state) == (state, state)
 
 
+def test_it_is_told_by_when_what_is_owed_must_be_in_force_the_earliest_of_all() -> None:
+    since = {"reboot": NOW - 3 * DAY, "restart docker.service": NOW - 5 * DAY}
+    found = scan(reboot=("an old kernel runs",), services=("docker.service",), owed_since=since)
+    assert only(held(found)).owed_by == NOW + 9 * DAY
+    assert only(held(scan())).owed_by is None
+
+
 @pytest.mark.parametrize(("days", "state"), [(13, OWED), (15, LATE)])
 def test_a_service_that_a_rollout_did_not_restart_is_late_from_the_deadline_on(days: int, state: str) -> None:
     available = {**seen(days), **seen(days, "2.36-2", "libc6")}

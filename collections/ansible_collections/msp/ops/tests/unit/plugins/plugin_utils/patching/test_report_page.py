@@ -115,7 +115,10 @@ def test_a_machine_whose_list_is_not_complete_says_what_it_lacks() -> None:
 def test_a_machine_that_owes_a_restart_says_so_also_where_it_is_late_and_where_nothing_waits() -> None:
     owed = "installed, but not in force yet: reboot: linux-image-6.1.0-42-amd64, restart docker.service"
     assert rows("assets")["jansen-vpn01 restart needed"].cells[0] == (owed,)
-    late = rows("assets", changed_first(owed=("reboot: libc6",)))["jansen-srv01 late"]
+    assert rows("assets")["jansen-vpn01 restart needed"].cells[1] != ()
+    by = dt.datetime(2026, 6, 2, 10, tzinfo=dt.UTC)
+    late = rows("assets", changed_first(owed=("reboot: libc6",), owed_by=by))["jansen-srv01 late"]
+    assert late.cells[1] == ("2 Jun 2026 12:00",)
     assert late.cells[0][:2] == ("installed, but not in force yet: reboot: libc6", "4 updates")
 
 
