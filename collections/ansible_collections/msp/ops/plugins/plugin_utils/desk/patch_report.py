@@ -109,13 +109,12 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
     since = _midnight(now, customer) - dt.timedelta(days=days)
     assignment = patch_plans.plans_of(register, customer, now)
     scans, available = store.last_scans(customer.slug), store.versions_seen(customer.slug)
-    past = patch_states.past_of(
-        store, customer.slug, min(since, patch_states.looked_back(assignment, scans, now), now - outlook.PAST)
-    )
+    past = patch_states.past_of(store, customer.slug, min(since, patch_states.looked_back(assignment, scans, now)))
     plans = [
         (one.plan, compliance(one.plan, one.members, scans, available, past, since=since, now=now))
         for one in assignment.plans
     ]
+    ends = outlook.ends_before(store, customer.slug, now)
     under_way, stuck = _open(steering.status_with(store, assignment, customer.slug)["rollouts"], past)
     return standing(
         plans,
@@ -125,15 +124,9 @@ def stand(store: Store, register: Register, customer: Customer, days: int) -> St
         stuck,
         since=since,
         now=now,
-        given_up={one.plan.name: _given_up(one.plan.name, past, now) for one in assignment.plans},
+        # What a run would not try again by itself, however long ago it was given up.
+        given_up={one.plan.name: planning.given_up(one.plan.name, ends) for one in assignment.plans},
     )
-
-
-def _given_up(plan: str, past: list[Past], now: dt.datetime) -> dict[planning.Key, str]:
-    """What a run would not try again by itself: of the rollouts that a run looks back at."""
-    lately = [one for one in past if one.events[0].at >= now - outlook.PAST]
-    lately.sort(key=lambda one: one.events[0].at, reverse=True)
-    return planning.given_up(plan, ((one.plan, one.rollout, one.events, one.manifest) for one in lately))
 
 
 def _open(told: list[dict[str, Any]], past: list[Past]) -> tuple[list[UnderWay], list[Stuck]]:

@@ -144,6 +144,31 @@ def test_what_somebody_stopped_waits_for_a_person(made: Made) -> None:
     )
 
 
+def test_what_somebody_stopped_long_ago_waits_for_a_person_still(made: Made) -> None:
+    at = made.now - 200 * 24 * HOUR
+    over: tuple[events.Event, ...] = (events.AbortAsked(made.now, "anna", "wrong"), events.Aborted(made.now))
+    for number, end in enumerate(over, 7):
+        made.store.append_event(made.rollout, number, events.stored(end), 0)
+    manifest = Manifest.of([Entry("debian-12", "nginx", "amd64", "2", patch_class="security")])
+    rings = (RingTargets("broad", (Target("srv02.x", "device:2", "srv02", "debian-12"),)),)
+    planned = events.Planned(at, "security", manifest.hash(), at + 300 * HOUR, rings, "timer")
+    body = {"manifest": [plain_entry(entry) for entry in manifest.entries], "plan": "office"}
+    stored = events.starting(SLUG, "office", "plan", planned, body)
+    made.store.record_rollout(stored, fence=0)
+    ended: tuple[events.Event, ...] = (events.AbortAsked(at, "bram", "breaks the till"), events.Aborted(at))
+    for number, end in enumerate(ended, 2):
+        made.store.append_event(stored.id, number, events.stored(end), 0)
+    nginx = Judged(Update("nginx", "amd64", "1", "2", None, True), "security", "high", "vendor", "")
+    scanned = made.now - HOUR
+    made.store.record_scans([Scan(SLUG, "device:2", "srv02.x", scanned, "ok", "debian-12", "apt", (nginx,), scanned)])
+
+    made.report()
+
+    (plan,) = json.loads((made.folder / SLUG / "patch-report.json").read_text())["plans"]
+    (wait,) = plan["waits"]
+    assert (wait["kind"], wait["what"]) == ("given up", [f"{stored.id} with it was aborted by bram"])
+
+
 def test_a_second_report_of_the_same_changes_nothing(made: Made) -> None:
     assert made.report().as_dict()["changed"]
     again = made.report()
