@@ -238,6 +238,7 @@ class _Rounds:
             self.tick.at,
             unwell=found.unwell,
             silent=found.silent,
+            unsure=found.unsure,
             doubtful={down.target.asset: down.how for down in self._doubtful(one.rollout, plan)},
             packages=packages(one.manifest),
         )

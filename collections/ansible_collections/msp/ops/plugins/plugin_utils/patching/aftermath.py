@@ -197,5 +197,6 @@ class _Left:
                 self.down[name] = Down(target, event.at, NOT_WELL, self.rollout, broken=True)
             elif name in self.down and self.down[name].state == NOT_WELL:
                 del self.down[name]
-            if name in self.done and name not in event.unwell and name not in event.silent:
+            doubted = {*event.unwell, *event.silent}
+            if name in self.done and name not in doubted and target.asset not in event.doubted:
                 self.seen.add(Seen({target.asset: event.at}, {target.asset: event.at}))

@@ -34,11 +34,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the hosts that a gate asked are: well, unwell and silent ones, the latter two each with why."""
+    """How the hosts that a gate asked are: well, unwell and silent ones, and those that can't know, all but the first
+    with why.
+    """
 
     well: frozenset[str]
     unwell: Mapping[str, str]
     silent: Mapping[str, str]
+    unsure: Mapping[str, str] = field(default_factory=dict)
 
 
 def event_of(host: Host, answer: Mapping[str, Any] | None, now: dt.datetime) -> HostEnded | HostIdle | None:
@@ -59,7 +62,7 @@ def event_of(host: Host, answer: Mapping[str, Any] | None, now: dt.datetime) -> 
 
 def health(names: Iterable[str], answers: Mapping[str, Mapping[str, Any] | None]) -> Health:
     """What the answers to CHECK say. A host that was asked and is in none of the answers is silent."""
-    well, unwell, silent = set(), {}, {}
+    well, unwell, silent, unsure = set(), {}, {}, {}
     for name in names:
         answer = answers.get(name)
         healthy = answer.get("healthy") if answer is not None and not answer.get("failed") else None
@@ -67,10 +70,19 @@ def health(names: Iterable[str], answers: Mapping[str, Mapping[str, Any] | None]
             well.add(name)
         elif healthy is False:
             unwell[name] = str((answer or {}).get("why") or "a check failed")
+        elif _cannot_know(answer):
+            unsure[name] = " ".join(str((answer or {}).get("why") or "a check cannot tell").split())
         else:
             said = answer or {}
             silent[name] = " ".join(str(said.get("msg") or said.get("why") or "no answer came back").split())
-    return Health(frozenset(well), unwell, silent)
+    return Health(frozenset(well), unwell, silent, unsure)
+
+
+def _cannot_know(answer: Mapping[str, Any] | None) -> bool:
+    """It answered, no check failed, and of one nobody can say: it has nothing to compare with."""
+    if answer is None or answer.get("failed") or answer.get("unreachable"):
+        return False
+    return answer.get("state") in (installing.FINISHED, installing.NONE)
 
 
 def _seconds(host: Host, result: HostResult) -> float | None:

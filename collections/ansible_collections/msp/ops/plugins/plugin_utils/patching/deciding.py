@@ -172,6 +172,7 @@ def verdict(
     *,
     unwell: Mapping[str, str],
     silent: Mapping[str, str],
+    unsure: Mapping[str, str] | None = None,
     doubtful: Mapping[str, str] | None = None,
     packages: Iterable[str] = (),
 ) -> events.GatePassed | events.GateFailed | events.Halted:
@@ -180,8 +181,9 @@ def verdict(
     Where the rings of the plan became others meanwhile, it halts.
 
     now is the moment at which Judge was decided: a clock that is turned back meanwhile changes no verdict. unwell has
-    the hosts whose checks failed and silent those that gave no answer, each with why. doubtful has the assets, by key,
-    that another rollout left not well, and how: until they are seen well they are no success, whatever they say.
+    the hosts whose checks failed and silent those that gave no answer, each with why. unsure has those that could not
+    know, and why: they are no success before a person resumes the rollout for them. doubtful has the assets, by key,
+    that another rollout left not well, and how: they are no success before they are seen well, whatever they say.
     packages are the manifest's (portion.packages): which of them no host has proved so far is said.
     """
     if other := _other(rollout, plan):
@@ -190,7 +192,7 @@ def verdict(
     doubted = {
         host.name: how
         for host in rollout.of(found)
-        if host.proves and host.name not in {*unwell, *silent} and (how := (doubtful or {}).get(host.target.asset))
+        if host.proves and host.name not in {*unwell, *silent} and (how := _doubt(rollout, host, unsure, doubtful))
     }
     keys = {rollout.hosts[name].target.asset: how for name, how in doubted.items()}
     said = gate.judge(
@@ -203,9 +205,17 @@ def verdict(
     return kind(now, ring, said.counts, why, dict(unwell), dict(silent), keys)
 
 
+def _doubt(rollout: Rollout, host: Host, unsure: Mapping[str, str] | None, doubtful: Mapping[str, str] | None) -> str:
+    """Why a host that is done proves nothing; empty: it is a success."""
+    if how := (doubtful or {}).get(host.target.asset):
+        return f"is {how}"
+    lacking = "" if host.target.asset in rollout.vouched else (unsure or {}).get(host.name, "")
+    return f"cannot know whether it is well ({lacking})" if lacking else ""
+
+
 def _in_doubt(doubted: Mapping[str, str], *, passed: bool) -> str:
     """Who proves nothing and why, and what a person can do about it."""
-    said = [f"{name} is {how}" for name, how in doubted.items()]
+    said = [f"{name} {how}" for name, how in doubted.items()]
     more = "" if passed else "; who resumes it says that it is well"
     return f"{named(said)}, and proves nothing before it is seen well{more}"
 

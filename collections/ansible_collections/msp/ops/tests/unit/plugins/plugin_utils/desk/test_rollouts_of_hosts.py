@@ -271,6 +271,28 @@ def test_a_host_that_was_left_broken_proves_no_newer_version_until_a_person_says
     desk.to_the_end()
 
 
+def test_a_check_with_nothing_to_compare_with_is_no_pass_until_a_person_says_so(desk: Desk) -> None:
+    desk.content = CHECKED
+    desk.waits()
+
+    def unsure(host: str, operation: str) -> Mapping[str, Any]:
+        nothing = {
+            "state": "finished",
+            "healthy": None,
+            "why": "nothing to compare with: fan.service had failed already",
+        }
+        return nothing if operation == "check" and host == ONE else well(host, operation)
+
+    for _unused in range(3):
+        desk.tick(unsure)
+    assert desk.rollout().side == "halted"
+    assert "fan.service had failed already), and proves nothing before it is seen well" in desk.rollout().why
+    steering.asked(desk.store, asked("resume", "the fan is off since spring"), check=False)
+    for _unused in range(5):
+        desk.tick(unsure)
+    assert desk.rollout().state_at(NOW) == "complete"
+
+
 def test_what_halted_a_rollout_is_not_begun_anew_by_itself_when_its_time_is_over(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

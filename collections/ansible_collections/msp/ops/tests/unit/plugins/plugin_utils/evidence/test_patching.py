@@ -227,6 +227,8 @@ def test_a_scan_goes_through_the_spool(store: Store) -> None:
         {"blind": None},
         {"booted_at": "2026-03-01T09:30:00"},
         {"feeds": 7},
+        {"feeds": {"kev": "yesterday"}},
+        {"feeds": {"kev": None}},
         {"owed_since": ["reboot"]},
         {"owed_since": {"reboot": "2026-03-01T09:30:00"}},
         {"more": 1},

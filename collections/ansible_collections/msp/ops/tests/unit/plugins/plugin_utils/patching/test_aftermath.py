@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -100,11 +101,13 @@ def test_who_was_seen_since_by_a_scan_or_another_rollout_is_down_no_more() -> No
 FAILED = (*BEGUN, ended("till", "failed"), OVER)
 BROKEN = (*BEGUN, ended("till", "failed", healthy=False), OVER)
 UNWELL = (*BEGUN, ended("till"), PILOT[4], failed("pilot", till="nginx is down"), OVER)
+NAMED = {TARGETS["till"].asset: "failed since r0"}
 DONE = (PLANNED, batch("pilot", "till", at=LATER), ended("till", at=LATER))
 DONE_WELL = (*DONE[:2], ended("till", at=LATER, healthy=True))
 HAS_IT = (*DONE[:2], ended("till", "nothing", at=LATER))
 GATE_WELL = (*HAS_IT, soaking("pilot", LATER), passed("pilot", LATER + DAY))
-DOUBTED = events.GateFailed(LATER, "pilot", events.Counts(), "so", doubted={TARGETS["till"].asset: "failed since r0"})
+GATE_IN_DOUBT = (*HAS_IT, soaking("pilot", LATER), replace(passed("pilot", LATER + DAY), doubted=NAMED))
+DOUBTED = events.GateFailed(LATER, "pilot", events.Counts(), "so", doubted=NAMED)
 VOUCHED = (*HAS_IT, DOUBTED, events.Resumed(LATER + HOUR, "anna", "looked at it"))
 OTHER_HALT = (*HAS_IT, events.Halted(LATER, "so"), events.Resumed(LATER + HOUR, "anna", "so"))
 NO_CHECKS, ABSOLUTE, COMPARING = (), (UNIT,), (UNIT, BASELINE)
@@ -119,6 +122,7 @@ NO_CHECKS, ABSOLUTE, COMPARING = (), (UNIT,), (UNIT, BASELINE)
         (FAILED, DONE_WELL, COMPARING, True),
         (FAILED, HAS_IT, ABSOLUTE, False),
         (FAILED, GATE_WELL, ABSOLUTE, True),
+        (FAILED, GATE_IN_DOUBT, ABSOLUTE, False),
         # A check said so: a later baseline was taken when that was down already.
         (BROKEN, DONE_WELL, ABSOLUTE, True),
         (BROKEN, DONE_WELL, COMPARING, False),

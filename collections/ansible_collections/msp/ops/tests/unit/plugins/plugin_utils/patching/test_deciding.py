@@ -448,10 +448,26 @@ def test_a_host_that_another_rollout_left_not_well_is_no_success_before_a_person
     found = rollout(*PILOT)
     said = deciding.verdict(found, plan(), "pilot", EVENING + DAY, unwell={}, silent={}, doubtful=doubtful)
     assert isinstance(said, events.GateFailed)
-    assert (said.doubted, said.counts.doubted) == (doubtful, 1)
+    assert (said.doubted, said.counts.doubted) == ({TARGETS["till"].asset: "is failed since r0"}, 1)
     assert "till is failed since r0, and proves nothing before it is seen well; who resumes it says" in said.why
     resumed = found.after(said).after(events.Resumed(EVENING + DAY, "anna", "looked at it"))
     assert resumed.vouched == {TARGETS["till"].asset: EVENING + DAY}
+
+
+def test_a_host_that_has_nothing_to_compare_with_is_neither_well_nor_lost_before_a_person_says_that_it_is_well() -> (
+    None
+):
+    made = plan(rates={"at_once": 3, "most_failures": 0, "most_lost": 0})
+    unsure = {"till": "nothing to compare with: logrotate.service had failed already"}
+    found = rollout(*PILOT)
+    said = deciding.verdict(found, made, "pilot", EVENING + DAY, unwell={}, silent={}, unsure=unsure)
+    assert isinstance(said, events.GateFailed)
+    assert said.counts.doubted == 1
+    assert "till cannot know whether it is well (nothing to compare with: logrotate.service had failed" in said.why
+    again = found.after(said).after(events.Resumed(EVENING + DAY, "anna", "looked at it"))
+    again = again.after(soaking("pilot", EVENING + DAY))
+    after_it = deciding.verdict(again, made, "pilot", EVENING + 2 * DAY, unwell={}, silent={}, unsure=unsure)
+    assert isinstance(after_it, events.GatePassed)
 
 
 def test_a_ring_with_enough_others_that_are_well_passes_and_tells_of_who_is_in_doubt() -> None:
