@@ -62,7 +62,8 @@ def scan(data: Mapping[str, Any]) -> Scan:
     since = {what: dt.datetime.fromisoformat(at) for what, at in data.get(_SINCE, {}).items()}
     if naive := sorted(what for what, at in since.items() if at.tzinfo is None):
         raise ValueError(f"{_SINCE} without a time zone: {', '.join(naive)}")
-    values = {**_listed(data, _SCAN_LISTS - nobody_knows), _FEEDS: dict(data.get(_FEEDS, {})), _SINCE: since}
+    told = {kind: dt.date.fromisoformat(day).isoformat() for kind, day in data.get(_FEEDS, {}).items()}
+    values = {**_listed(data, _SCAN_LISTS - nobody_knows), _FEEDS: told, _SINCE: since}
     return Scan(**{**values, _UPDATES: found})
 
 

@@ -79,7 +79,7 @@ def _was_read(update: Update) -> bool:
 def _said(scan: Scan, lacks: Mapping[str, str], kept: list[str]) -> str:
     """What a person should know: what was missing, how old what an earlier scan had is, and what keeps its class."""
     named = [
-        f"{feeds.TITLES[kind]} of {date} ({(scan.at.date() - dt.date.fromisoformat(date)).days} days old)"
+        f"{feeds.TITLES.get(kind, kind)} of {date} ({(scan.at.date() - dt.date.fromisoformat(date)).days} days old)"
         for kind, date in sorted(lacks.items())
     ]
     missing = " and ".join(named) or "changelogs"
