@@ -119,10 +119,18 @@ def preview(store: Store, register: Register, setting: Setting) -> Round:
     return preview_with(store, patch_plans.plans_of_slug(register, setting.customer, store.now()), setting)
 
 
-def preview_with(store: Store, assignment: Assignment, setting: Setting, *, new: bool = True) -> Round:
-    """The same with NetBox's plans as they were read; new: with the rollouts that a run would begin."""
-    checked = dataclasses.replace(setting, check=True)
-    return _Rounds(store, checked, Tick("", 0, store.now())).preview(assignment, new=new)
+def preview_with(store: Store, assignment: Assignment, setting: Setting) -> Round:
+    """The same with NetBox's plans as they were read."""
+    return _only_looking(store, setting).preview(assignment)
+
+
+def standing_with(store: Store, assignment: Assignment, setting: Setting) -> Round:
+    """How the open rollouts stand by what the store says, and the one thing that comes next for each."""
+    return _only_looking(store, setting).standing(assignment)
+
+
+def _only_looking(store: Store, setting: Setting) -> _Rounds:
+    return _Rounds(store, dataclasses.replace(setting, check=True), Tick("", 0, store.now()))
 
 
 class _Rounds:
@@ -167,14 +175,22 @@ class _Rounds:
         tick = Tick(self.tick.holder, self.fence, self.now, tuple(self.work), tuple(sorted(self.acted)), running)
         return Round(tuple(said), tick, self.wrote, self._notes(), self.outlook.refused)
 
-    def preview(self, assignment: Assignment, *, new: bool) -> Round:
+    def preview(self, assignment: Assignment) -> Round:
         """What a run would do next and why; nothing is written anywhere."""
-        if new:
-            self._need_all(assignment)
+        self._need_all(assignment)
         self._with_plans(assignment)
         said = [self._go_on(one) for one in self._in_order()]
-        said += [self._go_on(self._add(stored)) for stored in self._beginning()] if new else []
+        said += [self._go_on(self._add(stored)) for stored in self._beginning()]
         return Round(tuple(said), self.tick, bool(self.work), self._notes(), self.outlook.refused)
+
+    def standing(self, assignment: Assignment) -> Round:
+        """How it stands, with no step that nobody took: a schedule may be dead."""
+        self._with_plans(assignment)
+        said = []
+        for one in self._in_order():
+            assigned, stuck = self._assigned(one)
+            said.append(self._said(one, assigned, self._decide(one, assigned, stuck), stuck))
+        return Round(tuple(said), self.tick, changed=False)
 
     def _need_all(self, assignment: Assignment) -> None:
         """Who is missing in the inventory would be left out of everything, and no gate would know of it."""
@@ -248,14 +264,9 @@ class _Rounds:
 
     def _go_on(self, one: Opened) -> Said:
         """Decide again and again until hosts are to be asked, or something is waited for."""
-        assigned = self.plans.get(one.plan)
-        stuck = one.damaged or ("" if assigned else _without_plan(one))
-        decision: deciding.Decision
+        assigned, stuck = self._assigned(one)
         for _unused in range(MOST_STEPS):
-            if stuck or assigned is None:
-                decision = deciding.wind_up(one.rollout, self.now, self._running(one), why=stuck)
-            else:
-                decision = deciding.decide(one.rollout, assigned.plan, self.now, self._world(one, assigned))
+            decision = self._decide(one, assigned, stuck)
             if isinstance(decision, deciding.Record):
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
@@ -265,6 +276,16 @@ class _Rounds:
             if idle or self._give(one, assigned, decision):
                 return self._said(one, assigned, decision, stuck)
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")
+
+    def _assigned(self, one: Opened) -> tuple[Assigned | None, str]:
+        """The plan of a rollout, and why nothing of it can be begun; empty where it can."""
+        assigned = self.plans.get(one.plan)
+        return assigned, one.damaged or ("" if assigned else _without_plan(one))
+
+    def _decide(self, one: Opened, assigned: Assigned | None, stuck: str) -> deciding.Decision:
+        if stuck or assigned is None:
+            return deciding.wind_up(one.rollout, self.now, self._running(one), why=stuck)
+        return deciding.decide(one.rollout, assigned.plan, self.now, self._world(one, assigned))
 
     def _said(self, one: Opened, assigned: Assigned | None, decision: deciding.Decision, stuck: str) -> Said:
         if assigned is None:

@@ -68,7 +68,9 @@ def _added(one: Opened, event: asking.Asked) -> bool:
 
 
 def status(store: Store, register: Register, customer: str, language: str = "en") -> dict[str, Any]:
-    """What a person sees of a customer's open rollouts at any time. Writes nothing."""
+    """What a person sees of a customer's open rollouts at any time: what the store says, and apart from that what comes
+    next. Writes nothing.
+    """
     return status_with(store, patch_plans.plans_of_slug(register, customer, store.now()), customer, language)
 
 
@@ -77,7 +79,7 @@ def status_with(store: Store, assignment: Assignment, customer: str, language: s
     found = [events.of(stored) for stored in store.rollouts(customer, open_only=True)]
     targets = (target for history in found for target in _targets(history))
     setting = Setting(customer, {target.asset: target.host for target in targets}, wait=0, language=language)
-    said = rollouts.preview_with(store, assignment, setting, new=False).as_dict()
+    said = rollouts.standing_with(store, assignment, setting).as_dict()
     return {name: said[name] for name in ("rollouts", "summary", "halted")} | {"changed": False}
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -111,3 +113,37 @@ def test_the_status_is_of_the_open_rollouts_and_writes_nothing(desk: Desk) -> No
     assert found["rollouts"][0]["rings"][0]["hosts"] == {"patched": 1}
     assert found["changed"] is False
     assert desk.rollout().number == before
+
+
+def test_the_status_is_what_the_store_says_and_what_comes_next_is_told_apart_from_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No tick ran: the schedule may be dead."""
+    desk.content = {**CONTENT, "automatic": False}
+    desk.waits()
+    desk.tick(well)
+    desk.content = CONTENT
+
+    (approved,) = steering.status(desk.store, None, SLUG)["rollouts"]  # type: ignore[arg-type]
+    assert (approved["state"], approved["next"], approved["why"]) == ("planned", "step", "automatic: true")
+    clock = desk.store.now
+    monkeypatch.setattr(desk.store, "now", lambda: clock() + dt.timedelta(days=15))
+    found = steering.status(desk.store, None, SLUG)  # type: ignore[arg-type]
+
+    (late,) = found["rollouts"]
+    assert (late["state"], late["side"], late["over"]) == ("planned", None, False)
+    assert late["why"].startswith("the deadline ")
+    assert "planned, 0 of 3 hosts done" in found["summary"][0]
+
+
+def test_the_status_begins_no_host_that_only_the_next_tick_would(desk: Desk) -> None:
+    desk.content = {**CONTENT, "automatic": False}
+    desk.waits()
+    desk.tick(well)
+    manifest = desk.store.rollouts(SLUG)[0].manifest_hash
+    steering.asked(desk.store, asked("approve", "agreed", manifest=manifest), check=False)
+
+    (said,) = steering.status(desk.store, None, SLUG)["rollouts"]  # type: ignore[arg-type]
+
+    assert (said["state"], said["why"]) == ("approved", "ring pilot begins")
+    assert said["rings"][0]["hosts"] == {"waiting": 1}
