@@ -95,8 +95,18 @@ def _from(openings: Sequence[Opening], moment: dt.datetime) -> Iterator[Opening]
     return (openings[place] for place in range(first, len(openings)))
 
 
+def latest_begin(one: Opening, host_time: dt.timedelta) -> dt.datetime:
+    """Until when a host is begun in an opening: so that it is done before that closes.
+
+    One that takes longer than half of it is begun in its first half, or it never would be.
+    """
+    return one.closes - min(host_time, (one.closes - one.start) / 2)
+
+
 def _room(one: Opening, moment: dt.datetime, host_time: dt.timedelta) -> int:
-    """How many turns fit from a moment on: each begins before the opening closes and is done before it ends."""
-    begun = math.ceil((one.closes - moment) / host_time)
+    """How many turns fit from a moment on: each begins as long as a rollout begins hosts there, and is done before the
+    opening ends.
+    """
+    begun = (latest_begin(one, host_time) - moment) // host_time + 1
     done = (one.end - moment) // host_time
     return max(0, min(begun, done))

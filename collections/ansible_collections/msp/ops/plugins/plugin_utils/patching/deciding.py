@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, gate, windows
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME, latest_begin
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Apart, Freeze, Plan, respects
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Ring as PlanRing
@@ -555,10 +555,10 @@ def _opening(moment: _Moment) -> Opening | Wait:
     found = windows.open_at(plan, patch_class, now)
     if found is None or not found.accepts(now):
         return _closed(moment, found)
-    # A host that takes longer than half of an opening is begun in its first half, or it never would be.
-    takes = min(host_time(moment.rollout), (found.closes - found.start) / 2)
-    if now + takes <= found.closes:
+    latest = latest_begin(found, host_time(moment.rollout))
+    if now <= latest:
         return found
+    takes = found.closes - latest
     why = f"the window closes at {clock(found.closes, moment.plan.zone)}, and a host takes {length(takes)}"
     return _until_next(moment, WINDOW, why, found.closes)
 

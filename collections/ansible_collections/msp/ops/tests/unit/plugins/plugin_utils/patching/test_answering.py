@@ -62,6 +62,7 @@ def test_whoever_does_not_say_that_it_is_well_is_not() -> None:
     answers: dict[str, dict[str, Any] | None] = {
         "well": {"healthy": True},
         "ill": {"healthy": False, "why": "unit nginx.service: it is failed"},
+        "unsure": {"state": "finished", "healthy": None, "why": "baseline: nothing to compare with"},
         "away": installing.silent("no route to host"),
         "broken": {"failed": True, "healthy": True, "msg": "no Python"},
         "nothing": None,
@@ -71,6 +72,7 @@ def test_whoever_does_not_say_that_it_is_well_is_not() -> None:
 
     assert found.well == {"well"}
     assert found.unwell == {"ill": "unit nginx.service: it is failed"}
+    assert found.unsure == {"unsure": "baseline: nothing to compare with"}
     assert found.silent == {
         "away": "no route to host",
         "broken": "no Python",

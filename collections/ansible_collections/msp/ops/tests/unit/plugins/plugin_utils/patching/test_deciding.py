@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import deciding, events, gate
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import deciding, events, gate, windows
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import Estimate, course
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.deciding import (
     Decision,
     Judge,
@@ -149,6 +150,33 @@ def test_no_host_is_begun_that_would_not_be_done_before_the_window_closes(minute
 
 def test_a_window_that_takes_no_new_host_says_since_when() -> None:
     waits(after(*PILOT[:2], now=EVENING + 181 * MINUTE), "window", "takes no new host since 2026-06-10 01:00 CEST")
+
+
+@pytest.mark.parametrize(
+    ("duration", "cutoff"), [("100m", "60m"), ("4h", "1h"), ("2h", "45m"), ("70m", "30m"), ("40m", "30m")]
+)
+def test_validation_reckons_with_as_many_hosts_in_a_window_as_a_rollout_begins_there(
+    duration: str, cutoff: str
+) -> None:
+    """One after the other, each half an hour."""
+    night = {"rule": "FREQ=DAILY", "start": "22:00", "duration": duration, "cutoff": cutoff}
+    made = plan(**{"windows.night": night, "rates.at_once": 1})
+    names = [f"h{number}" for number in range(9)]
+    targets = tuple(events.Target(name, f"device:{name}", name) for name in names)
+    rings = (events.RingTargets("pilot", targets), events.RingTargets("broad", ()))
+    found, now = fold("r1", [replace(PLANNED, rings=rings), APPROVED, opened("pilot")]), EVENING
+    while isinstance(decision := decide(found, made, now, World(frozenset(names))), Start):
+        now += 30 * MINUTE
+        (name,) = decision.event.hosts
+        result = HostResult(name, f"device:{name}", "patched", now)
+        found = found.after(decision.event).after(events.HostEnded(now, result, 1800.0))
+    begun = sum(host.begins for host in found.hosts.values())
+    assert begun > 0
+
+    for size, takes in ((begun, 1), (begun + 1, 2)):
+        ahead = windows.openings(made, "security", EVENING, EVENING + 9 * DAY)
+        way = course(made, "security", EVENING, ahead, Estimate(sizes={"pilot": size, "broad": 0}))
+        assert [len(leg.openings) for leg in way.legs] == [takes]
 
 
 def test_how_long_a_host_takes_is_what_the_last_ones_took() -> None:
