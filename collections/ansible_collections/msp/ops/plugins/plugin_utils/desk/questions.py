@@ -34,9 +34,12 @@ class Questions:
     plan: Plan | None = None
     portion: Portion | None = None
 
-    def look(self, *, finish_only: bool) -> Work:
-        """What became of the work. finish_only: what was begun may be ended, and nothing else be done."""
-        return self._work(LOOK, finish_only=finish_only)
+    def look(self, *, begin_by: dt.datetime, finish_only: bool) -> Work:
+        """What became of the work. finish_only: what was begun may be ended, and nothing else be done.
+
+        After begin_by it only tells: another run may have stopped the rollout meanwhile.
+        """
+        return self._work(LOOK, begin_by=begin_by.isoformat(), finish_only=finish_only)
 
     def check(self) -> Work:
         """Whether it is well."""

@@ -312,7 +312,7 @@ class _Rounds:
         if isinstance(decision, deciding.Start | deciding.RollBack) and not self._write(one, decision.event):
             return False
         taken = {work.host for work in self.work}
-        last = self.now + dt.timedelta(seconds=self.setting.wait + MARGIN - LAST_BEGIN)
+        last = self._last_begin()
         if isinstance(decision, deciding.Look):
             self._look(one, assigned, [name for name in decision.hosts if name not in taken])
             return True
@@ -345,7 +345,11 @@ class _Rounds:
         world = self._running(one) if assigned is None else self._world(one, assigned)
         for asked in self._questions(one, assigned, names):
             finish = bool(one.damaged) or deciding.only_finish(one.rollout, asked.plan, asked.host, self.now, world)
-            self.work.append(asked.look(finish_only=finish))
+            self.work.append(asked.look(begin_by=self._last_begin(), finish_only=finish))
+
+    def _last_begin(self) -> dt.datetime:
+        """Until when a host may begin what this run asks of it: some time before the lease ends."""
+        return self.now + dt.timedelta(seconds=self.setting.wait + MARGIN - LAST_BEGIN)
 
     def _portions(self, one: Opened, assigned: Assigned) -> Portions:
         if one.portions is None:
@@ -394,10 +398,11 @@ class _Rounds:
         can call well, because a rollout that is over left it so.
         """
         others = self._others(rollout)
-        seen = self._seen(rollout)
         down = [one for other in others if not other.over for one in aftermath.left_open(other)]
         unseen: list[Down] = []
-        for one in self._left(others):
+        left = self._left(others)
+        seen = self._seen(rollout, left)
+        for one in left:
             if seen.clears(one, _checks(assigned, one)) or seen.answers(one, self.outlook.scanned):
                 continue
             (down if one.state == LOST else unseen).append(one)
@@ -406,9 +411,10 @@ class _Rounds:
     def _doubtful(self, rollout: Rollout, assigned: Assigned) -> Iterator[Down]:
         """Whom another rollout, open or over, left not well, and nobody has seen well since."""
         others = self._others(rollout)
-        seen = self._seen(rollout)
-        left = (one for other in others if not other.over for one in aftermath.left_open(other))
-        return (one for one in (*left, *self._left(others)) if not seen.clears(one, _checks(assigned, one)))
+        left = [one for other in others if not other.over for one in aftermath.left_open(other)]
+        left += self._left(others)
+        seen = self._seen(rollout, left)
+        return (one for one in left if not seen.clears(one, _checks(assigned, one)))
 
     def _left(self, others: Iterable[Rollout]) -> list[Down]:
         """Whom rollouts that are over left not well; also those that came to their end in this round."""
@@ -416,8 +422,10 @@ class _Rounds:
         known = {down.rollout for down in self.outlook.left}
         return [*self.outlook.left, *(one for one in ended if one.rollout not in known)]
 
-    def _seen(self, rollout: Rollout) -> aftermath.Seen:
-        found = aftermath.seen_open((rollout, *self._others(rollout)))
+    def _seen(self, rollout: Rollout, left: Iterable[Down]) -> aftermath.Seen:
+        """What was seen since of those that were left not well."""
+        wanted = frozenset(one.target.asset for one in left)
+        found = aftermath.seen_open((rollout, *self._others(rollout)), wanted) if wanted else aftermath.Seen()
         found.add(self.outlook.seen)
         return found
 

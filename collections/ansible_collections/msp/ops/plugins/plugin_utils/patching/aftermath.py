@@ -10,7 +10,7 @@ nothing of services: it only shows that a lost host answers again.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Basel
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Rollout
 
 _DOWN = (states.LOST, states.FAILED)
+_ENDED_WELL = (*states.DONE, states.OWED, states.ROLLED_BACK)
 NOT_WELL = "not well"
 
 
@@ -121,13 +122,13 @@ def _goes_back(host: Host) -> bool:
     return host.state == states.WORKING and host.rolling
 
 
-def seen_open(rollouts: Iterable[Rollout]) -> Seen:
-    """What rollouts that are not over have seen so far."""
+def seen_open(rollouts: Iterable[Rollout], wanted: Container[str]) -> Seen:
+    """What rollouts that are not over have seen so far of these assets."""
     found = Seen()
     for rollout in rollouts:
         found.add(Seen(vouched=dict(rollout.vouched)))
         for host in rollout.hosts.values():
-            if host.since is None or host.unwell or host.state not in (*states.DONE, states.OWED, states.ROLLED_BACK):
+            if host.target.asset not in wanted or host.since is None or host.unwell or host.state not in _ENDED_WELL:
                 continue
             known = {host.target.asset: host.since}
             found.add(Seen(known, known if host.result is not None and host.result.healthy else {}))

@@ -28,7 +28,7 @@ PATIENT = plan(checks={"before": [], "after": [{"unit": "till.service"}, {"tcp":
 
 def all_of(asked: Questions) -> dict[str, Work]:
     return {
-        "look": asked.look(finish_only=True),
+        "look": asked.look(begin_by=EVENING, finish_only=True),
         "check": asked.check(),
         "start": asked.start(begin_by=EVENING, closes=EVENING + HOUR, open_rollouts=["r1"]),
         "rollback": asked.back(begin_by=EVENING, closes=EVENING + HOUR),
@@ -70,5 +70,8 @@ def test_checks_that_are_not_patient_have_a_minute_and_a_host_without_an_id_name
 
 
 def test_a_look_needs_no_plan() -> None:
-    said = Questions("r1", HOST, 600).look(finish_only=True).arguments
-    assert said == {"rollout": "r1", "action": "look", "wait": 600, "machine_id": "8a1f", "finish_only": True}
+    said = Questions("r1", HOST, 600).look(begin_by=EVENING, finish_only=True).arguments
+    assert said == {
+        **{"rollout": "r1", "action": "look", "wait": 600, "machine_id": "8a1f", "finish_only": True},
+        "begin_by": EVENING.isoformat(),  # after that it only tells: another run may know more
+    }

@@ -57,6 +57,16 @@ def test_a_tick_begins_one_batch_and_the_next_ones_go_on_to_the_end(desk: Desk) 
     assert [host.begins for host in desk.rollout().hosts.values()] == [1, 1, 1]
 
 
+def test_no_question_lets_a_host_begin_anything_after_the_lease_of_who_asks(desk: Desk) -> None:
+    desk.waits()
+    for operation in ("start", "look"):
+        (work,) = desk.round().tick.work
+        assert work.operation == operation
+        ends = desk.store.now() + dt.timedelta(seconds=SETTING.wait + rollouts.MARGIN)
+        assert dt.datetime.fromisoformat(work.arguments["begin_by"]) < ends - dt.timedelta(seconds=60)
+        desk.dies()
+
+
 def test_a_preview_says_what_would_be_done_and_writes_nothing(desk: Desk) -> None:
     desk.waits()
 

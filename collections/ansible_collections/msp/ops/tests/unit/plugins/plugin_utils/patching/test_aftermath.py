@@ -164,7 +164,7 @@ def test_a_rollout_that_is_open_tells_the_same_of_its_hosts_as_one_that_is_over(
     assert list(aftermath.left_open(fold("r0", BEGUN))) == []
     for history in (DONE_WELL, DONE):
         opened_first = (PLANNED, *PILOT[:2], *history[1:])
-        found = aftermath.seen_open([fold("r0", opened_first)])
+        found = aftermath.seen_open([fold("r0", opened_first)], {TARGETS["till"].asset})
         assert (found.answered, found.well) == (read(history).seen.answered, read(history).seen.well)
 
 
