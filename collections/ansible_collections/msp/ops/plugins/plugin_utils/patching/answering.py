@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import installing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import HostEnded, HostIdle
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import LOST, REFUSED, Host
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import LOST, REFUSED, WORKING, Host
 
 # What a host is asked: what became of the work; to begin it; whether it is well; to go back.
 LOOK, START, CHECK, ROLLBACK = OPERATIONS = ("look", "start", "check", "rollback")
@@ -89,5 +89,7 @@ def _seconds(host: Host, result: HostResult) -> float | None:
     """How long the work took, from when it was begun; None where that makes no sense."""
     if host.begun is None or result.outcome in (LOST, REFUSED):
         return None
+    if host.state == WORKING and host.since is not None and host.begun < host.since < result.at:
+        return None  # a person resumed it meanwhile, who knows how much later
     found = (result.at - host.begun).total_seconds()
     return found if found >= 0 else None

@@ -271,6 +271,21 @@ def test_a_host_that_was_left_broken_proves_no_newer_version_until_a_person_says
     desk.to_the_end()
 
 
+def test_a_host_that_is_broken_in_a_halted_rollout_proves_nothing_to_one_beside_it(desk: Desk) -> None:
+    desk.content = CHECKED
+    desk.waits()
+    desk.tick(down_on_the_first)
+    for asset in HOSTS:
+        desk.scanned(asset, update("openssl"), update("nginx"))
+    for _unused in range(3):
+        desk.tick(well)
+
+    first, beside = desk.rollout(1), desk.rollout(0)
+    assert (first.side, beside.side) == ("halted", "halted")
+    assert f"{ONE} is failed since {first.id}, and proves nothing" in beside.why
+    assert [host.begins for host in beside.hosts.values()] == [1, 0, 0]
+
+
 def test_a_check_with_nothing_to_compare_with_is_no_pass_until_a_person_says_so(desk: Desk) -> None:
     desk.content = CHECKED
     desk.waits()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,15 @@ def test_what_did_no_work_or_ended_before_it_was_begun_says_nothing_of_how_long_
 
     assert isinstance(found, HostEnded)
     assert found.seconds is None
+
+
+def test_work_that_was_gone_on_with_after_a_resume_says_nothing_of_how_long_work_takes() -> None:
+    """What came to its end before the resume took as long as it took."""
+    for resumed, seconds in ((5, None), (12, 600.0)):
+        host = replace(HOST, since=BEGUN + dt.timedelta(minutes=resumed))
+        found = answering.event_of(host, said("patched"), NOW)
+        assert isinstance(found, HostEnded)
+        assert found.seconds == seconds
 
 
 @pytest.mark.parametrize("answer", [None, {"failed": True, "msg": "broken\n pipe"}, {"unreachable": True, "msg": "no"}])
