@@ -33,7 +33,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import (
     RingTargets,
     RollbackStarted,
     RolledBack,
-    Superseded,
     Target,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan, exclusion_of
@@ -195,9 +194,9 @@ def given_up(plan: str, past: Iterable[tuple[str, str, Sequence[Event], Manifest
     """The versions that are not tried again by themselves, each with why, out of rollouts (plan, id, events, manifest;
     the newest first) of the last time.
 
-    The last rollout that had it was aborted by somebody, was rolled back, or was halted when its time was over or a
-    newer fix came. What else waits meanwhile changes nothing about that: only another version does, or a person who
-    asks for it by name. Of the events only those of ends() are read.
+    The last rollout that had it was aborted by somebody, was rolled back, or was halted when its time was over. What
+    else waits meanwhile changes nothing about that: only another version does, or a person who asks for it by name. Of
+    the events only those of ends() are read.
     """
     found: dict[Key, str] = {}
     for name, rollout, history, manifest in past:
@@ -220,7 +219,7 @@ def _gave_up(rollout: str, history: Sequence[Event]) -> str:
         return f"{rollout} with it was aborted by {by}"
     if isinstance(last, RolledBack):
         return f"{rollout} with it was rolled back"
-    halted = isinstance(last, Expired | Superseded) and _was_halted(history)
+    halted = isinstance(last, Expired) and _was_halted(history)
     return f"{rollout} with it was halted, and nobody resumed it" if halted else ""
 
 
