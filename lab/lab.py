@@ -184,7 +184,7 @@ def _start(environment: netbox.Environment, lab: LabPaths, state: State, progres
             state.migrated = made_by
             web, state.port = netbox.start_web(environment, lab, state.port)
             record("web", web)
-            record("worker", netbox.start_worker(environment, lab))
+            record("worker", netbox.start_worker(environment, lab, lowly=durable))
             netbox.await_web(lab, web, state.port)
         except BaseException:
             # Interrupted or failed: nothing of it stays behind, the next run starts from what is on disk.

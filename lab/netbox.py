@@ -328,21 +328,16 @@ def start_web(environment: Environment, lab: LabPaths, port: int | None) -> tupl
 LOWLY = 'if [ -w /proc/self/autogroup ]; then echo 19 >/proc/self/autogroup; fi; exec nice -n 19 "$@"'
 
 
-def start_worker(environment: Environment, lab: LabPaths) -> processes.Process:
+def start_worker(environment: Environment, lab: LabPaths, *, lowly: bool) -> processes.Process:
     """Start the process that does NetBox's background jobs (webhooks, event rules, its search index).
 
-    Each object that is written is a job that takes more of a processor than writing it did: requests come first.
+    Each object that is written is a job that takes more of a processor than writing it did: lowly, requests come first.
+    A database that is brought back while a job is at work gets what that job writes, so where that is often done no job
+    should take long.
     """
-    worker: list[str | Path] = [
-        environment.python,
-        environment.directory / "bin/netbox",
-        "rqworker",
-        "high",
-        "default",
-        "low",
-    ]
+    worker = [str(environment.python), str(environment.directory / "bin/netbox"), "rqworker", "high", "default", "low"]
     return processes.start(
-        ["sh", "-c", LOWLY, "sh", *worker],
+        ["sh", "-c", LOWLY, "sh", *worker] if lowly else worker,
         log=lab.logs / "rqworker.log",
         cwd=lab.netbox,
         mark=lab.base,

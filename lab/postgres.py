@@ -140,7 +140,9 @@ class Cluster:
             mark=mark,
             account=self.account,
         )
-        ready = processes.wait_until(lambda: self.answers() or not processes.alive(process), 60)
+        ready = processes.wait_until(
+            lambda: not processes.alive(process) or (self._is_of(process) and self.answers()), 60
+        )
         if not ready or not processes.alive(process):
             raise MspError(
                 "MSP-LAB-006",
@@ -162,6 +164,12 @@ class Cluster:
                 number = lock.read_text().split("\n")[0]
                 if not number.isdigit() or not processes.serves(int(number), {str(self.data)}):
                     lock.unlink()
+
+    def _is_of(self, process: processes.Process) -> bool:
+        """Whether it is this server that has the data, and not another that answers in its place."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.data / "postmaster.pid").read_text().split("\n")[0] == str(process.pid)
+        return False
 
     def answers(self) -> bool:
         try:

@@ -170,9 +170,9 @@ def of_lab(mark: Path, data: Iterable[Path]) -> list[Process]:
 
 
 def parentless(these: Sequence[Process]) -> list[Process]:
-    """Those whose parent is not among them."""
+    """Those that are there still, and whose parent is not among them."""
     numbers = {process.pid for process in these}
-    return [process for process in these if (found := _stat(process.pid)) is None or found.parent not in numbers]
+    return [process for process in these if (found := _stat(process.pid)) is not None and found.parent not in numbers]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
