@@ -91,8 +91,9 @@ class Lab:
 
     def reset(self, name: str) -> None:
         """Put NetBox's database back to a snapshot (about half a second), and forget caches and queued jobs."""
+        netbox.drop_jobs(self.paths, State.read(self.paths.state).processes["worker"])
         self.cluster.copy_database(f"snapshot_{name}", netbox.DATABASE)
-        netbox.forget(self.paths)
+        netbox.forget_cache(self.paths)
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def _start(environment: netbox.Environment, lab: LabPaths, state: State, progres
             state.migrated = made_by
             web, state.port = netbox.start_web(environment, lab, state.port)
             record("web", web)
-            record("worker", netbox.start_worker(environment, lab, lowly=durable))
+            record("worker", netbox.start_worker(environment, lab))
             netbox.await_web(lab, web, state.port)
         except BaseException:
             # Interrupted or failed: nothing of it stays behind, the next run starts from what is on disk.

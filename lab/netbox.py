@@ -7,7 +7,6 @@ NetBox's migrations make with ICU is made with PostgreSQL's own C.UTF-8 here. Na
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import json
@@ -24,6 +23,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from redis import Redis
+from redis.exceptions import RedisError
+
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import paths, postgres, processes
 from lab.locks import Progress, held
@@ -37,6 +39,9 @@ ADMIN = "admin"
 # Two readers in parallel and somebody who looks. One connection a worker: with more, two readers often end up in the
 # same process (seen in 5 of 8 trials) and wait for each other; a browser's idle connection is closed within seconds.
 WORKERS = 3
+# Redis's databases, and RQ's queues in the first of them.
+JOBS, CACHE = 0, 1
+QUEUES = ("rq:queue:high", "rq:queue:default", "rq:queue:low")
 # Seconds on an idle machine; a build machine may be busy with much else.
 WEB_SECONDS = 300
 
@@ -182,7 +187,7 @@ def start_redis(environment: Environment, lab: LabPaths) -> processes.Process:
         cwd=lab.redis,
         mark=lab.base,
     )
-    if not processes.wait_until(lambda: redis_commands(lab, "PING") or not processes.alive(process), 20):
+    if not processes.wait_until(lambda: _redis_answers(lab) or not processes.alive(process), 20):
         raise MspError(
             "MSP-LAB-009",
             "Redis to answer within 20 seconds",
@@ -192,21 +197,48 @@ def start_redis(environment: Environment, lab: LabPaths) -> processes.Process:
     return process
 
 
-def redis_commands(lab: LabPaths, *commands: str) -> bool:
-    """Send commands in Redis's inline form; whether all were answered with success."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5)
-        client.connect(str(lab.redis_socket))
-        with client.makefile("rwb") as stream:
-            stream.write("".join(f"{command}\r\n" for command in commands).encode())
-            stream.flush()
-            return all(stream.readline()[:1] in (b"+", b":") for _ in commands)
-    return False
+def _redis(lab: LabPaths, database: int) -> Redis:
+    return Redis(unix_socket_path=str(lab.redis_socket), db=database, socket_timeout=5)
 
 
-def forget(lab: LabPaths) -> None:
-    """Empty NetBox's cache and its queues. What the worker keeps about itself stays, so it goes on working."""
-    redis_commands(lab, "SELECT 1", "FLUSHDB", "SELECT 0", "DEL rq:queue:high rq:queue:default rq:queue:low")
+def _redis_answers(lab: LabPaths) -> bool:
+    try:
+        with _redis(lab, JOBS) as client:
+            return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def drop_jobs(lab: LabPaths, worker: processes.Process, *, seconds: float = 60) -> None:
+    """Forget the jobs that wait and let the one at work end, so that none writes what belongs to an earlier state.
+
+    No request may be running, as each of them may ask for jobs. MSP-LAB-012 for a job that takes longer than that.
+    """
+    with _redis(lab, JOBS) as client:
+
+        def at_rest() -> bool:
+            client.delete(*QUEUES)
+            with client.pipeline(transaction=True) as together:
+                for queue in QUEUES:
+                    together.llen(queue)
+                together.scard("rq:workers").info("clients")
+                *waiting, workers, clients = together.execute()
+            # A worker that waits for a job is blocked by Redis. Who has not yet said that it works has taken none.
+            return not any(waiting) and (not workers or clients["blocked_clients"] > 0)
+
+        if not processes.wait_until(lambda: at_rest() or not processes.alive(worker), seconds):
+            raise MspError(
+                "MSP-LAB-012",
+                f"NetBox's background jobs to end within {seconds:.0f} seconds",
+                "one that is still at work",
+                f"read the end of {lab.logs / 'rqworker.log'}",
+            )
+
+
+def forget_cache(lab: LabPaths) -> None:
+    """Empty NetBox's cache."""
+    with _redis(lab, CACHE) as client:
+        client.flushdb()
 
 
 def dump_path(environment: Environment) -> Path:
@@ -328,20 +360,19 @@ def start_web(environment: Environment, lab: LabPaths, port: int | None) -> tupl
 LOWLY = 'if [ -w /proc/self/autogroup ]; then echo 19 >/proc/self/autogroup; fi; exec nice -n 19 "$@"'
 
 
-def start_worker(environment: Environment, lab: LabPaths, *, lowly: bool) -> processes.Process:
+def start_worker(environment: Environment, lab: LabPaths) -> processes.Process:
     """Start the process that does NetBox's background jobs (webhooks, event rules, its search index).
 
-    Each object that is written is a job that takes more of a processor than writing it did: lowly, requests come first.
-    A database that is brought back while a job is at work gets what that job writes, so where that is often done no job
-    should take long.
+    Each object that is written is a job that takes more of a processor than writing it did, so requests come first.
     """
-    worker = [str(environment.python), str(environment.directory / "bin/netbox"), "rqworker", "high", "default", "low"]
+    netbox = [environment.python, environment.directory / "bin/netbox"]
+    worker = [*netbox, "rqworker", "--worker-class", "worker.Worker", "high", "default", "low"]
     return processes.start(
-        ["sh", "-c", LOWLY, "sh", *worker] if lowly else worker,
+        ["sh", "-c", LOWLY, "sh", *worker],
         log=lab.logs / "rqworker.log",
         cwd=lab.netbox,
         mark=lab.base,
-        env=inside_env(lab),
+        env={**inside_env(lab), "PYTHONPATH": str(INSIDE)},
     )
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import lab as lab_of
@@ -350,6 +351,36 @@ def test_a_reset_brings_back_the_empty_netbox_under_running_processes(netbox: Ne
 
     assert netbox.all("dcim/sites/") == []
     assert time.monotonic() - began < 20
+
+
+def test_no_background_job_of_before_a_reset_writes_after_it(netbox: NetBox) -> None:
+    def jobs_and_found() -> tuple[set[int], set[str]]:
+        with netbox.lab.cluster.connect(lab_netbox.DATABASE) as connection:
+            jobs = connection.execute("SELECT id FROM core_job").fetchall()
+            found = connection.execute("SELECT value FROM extras_cachedvalue").fetchall()
+        return {number for (number,) in jobs}, {value for (value,) in found}
+
+    netbox.reset()
+    empty = jobs_and_found()
+    worker = State.read(netbox.lab.paths.state).processes["worker"]
+    marker = lab_netbox.QUEUES[-1]
+    with Redis(unix_socket_path=str(netbox.lab.paths.redis_socket)) as redis, ThreadPoolExecutor(1) as other:
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            # Redis hands the job to the worker, which waits for one but stands still: it is in no queue any more.
+            netbox.create("dcim/sites/", {"name": "Gone soon", "slug": "gone-soon"})
+            assert not any(redis.llen(queue) for queue in lab_netbox.QUEUES)
+            redis.rpush(marker, "of before")
+            reset = other.submit(netbox.reset)
+            assert processes.wait_until(lambda: not redis.exists(marker), 60)
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+        reset.result(60)
+
+    lab_netbox.drop_jobs(netbox.lab.paths, worker)
+    assert jobs_and_found() == empty
+    netbox.create("dcim/sites/", {"name": "Found later", "slug": "found-later"})
+    assert processes.wait_until(lambda: "Found later" in jobs_and_found()[1], 60), "the worker does nothing any more"
 
 
 def test_names_sort_by_bytes_which_is_the_one_difference_of_the_labs_netbox(fresh_netbox: NetBox) -> None:
