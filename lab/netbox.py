@@ -365,7 +365,7 @@ def start_worker(environment: Environment, lab: LabPaths) -> processes.Process:
 
     Each object that is written is a job that takes more of a processor than writing it did, so requests come first.
     """
-    netbox = [environment.python, environment.directory / "bin/netbox"]
+    netbox = [str(environment.python), str(environment.directory / "bin/netbox")]
     worker = [*netbox, "rqworker", "--worker-class", "worker.Worker", "high", "default", "low"]
     return processes.start(
         ["sh", "-c", LOWLY, "sh", *worker],

@@ -37,6 +37,8 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 def baseline(host: Host, programs: Programs, before: dict | None = None) -> dict:
     """The host now, to be held against later: {"running", "on_demand", "at_rest", "failed", "ports", "invocations"}.
 
+    One that is kept may have "broken" as well: what of "failed" an earlier rollout may have broken (earlier.broken).
+
     Without what the work itself holds back: that does not run while it is at work. before: an earlier one, whose
     services on demand are looked for by name.
     """
@@ -172,13 +174,16 @@ class Checker:
     def _incomparable(self) -> str:
         """Why a host that has lost nothing since its baseline is not called well for that; empty: it is.
 
-        A unit that had failed already, and has failed still, may be what an earlier rollout broke.
+        A unit that ran when an earlier rollout came, had failed when this one did and has failed still, may be what
+        that one broke. One that had failed before any rollout is no work of ours, and nothing to doubt.
         """
         if self.before is None:
             return "nothing to compare with: nobody wrote down how this host was before"
-        known = self.before["failed"]
+        known = self.before.get("broken", ())
         still = sorted(set(known) & set(units.failed(units.services(self.programs)))) if known else []
-        return "nothing to compare with: %s had failed already" % ", ".join(still) if still else ""
+        if not still:
+            return ""
+        return "nothing to compare with: %s had failed already, and ran before an earlier rollout" % ", ".join(still)
 
 
 def _failing(results: list[dict]) -> bool:

@@ -49,6 +49,7 @@ from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping i
     Attempt,
     Rollout,
     make_current,
+    rollouts,
 )
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.manager import (
     Advice,
@@ -361,6 +362,8 @@ class Desk:
         known = checks.baseline(self.host, self.programs)
         if first is not None:
             known = dict(first["baseline"], invocations=known["invocations"])
+        else:
+            known["broken"] = earlier.broken(rollouts(self.top), known["failed"])
         return {"at": now, "packages": versions, "baseline": known, "boot": boot}
 
     def _run(self, attempt: Attempt, mode: str, rollout: str) -> MspError | None:

@@ -10,8 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import outcome
-from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import BEFORE, REQUEST, STATUS, Attempt
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
+    BEFORE,
+    REQUEST,
+    STATUS,
+    Attempt,
+    Rollout,
+)
 
 # An attempt that ended so did nothing, and the one before it counts.
 _DID_NOTHING = (outcome.REFUSED, outcome.NOTHING)
@@ -22,6 +29,24 @@ def first(attempts: Sequence[Attempt]) -> dict | None:
     """The host as it was before the rollout first touched it; None where it never came here."""
     found = (attempt.read(BEFORE) for attempt in attempts)
     return next((was for was in found if was is not None), None)
+
+
+def broken(rollouts: Sequence[Rollout], failed: Sequence[str]) -> list[str]:
+    """Of the units that have failed those that ran when a rollout came to this host: it may have been what broke them.
+
+    All of them where a record cannot be read: nobody can say that they did not run.
+    """
+    if not failed:
+        return []
+    ran: set[str] = set()
+    for rollout in rollouts:
+        for attempt in rollout.attempts():
+            try:
+                was = attempt.read(BEFORE)
+            except MspError:
+                return sorted(failed)
+            ran |= set(was["baseline"]["running"]) if was is not None else set()
+    return sorted(ran & set(failed))
 
 
 def left_open(attempts: Sequence[Attempt]) -> Attempt | None:

@@ -111,6 +111,15 @@ class Rollout:
         return [Attempt(place) for place in places if os.path.isdir(place)]
 
 
+def rollouts(top: str) -> list[Rollout]:
+    """All that this host keeps, by name."""
+    try:
+        names = sorted(os.listdir(top))
+    except FileNotFoundError:
+        return []
+    return [Rollout(name, top) for name in names if os.path.isdir(os.path.join(top, name))]
+
+
 def make_current(attempt: Attempt) -> None:
     write_whole(os.path.join(os.path.dirname(attempt.place), CURRENT), attempt.name + "\n")
 

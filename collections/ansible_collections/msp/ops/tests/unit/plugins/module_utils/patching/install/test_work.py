@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.patching.install import checks, doing, freezing, managers, work
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import (
+    BEFORE,
     FINISH,
     STATUS,
     Attempt,
@@ -516,9 +517,10 @@ def test_a_baseline_check_is_no_pass_where_there_is_nothing_to_compare_with(bed:
 
 
 @pytest.mark.parametrize(("state", "sub"), [("failed", "failed"), ("activating", "auto-restart")])
-def test_what_had_failed_before_the_work_is_said_and_the_host_is_not_called_well(
+def test_what_ran_before_an_earlier_rollout_and_had_failed_before_this_one_is_said_and_the_host_is_not_called_well(
     bed: Bed, state: str, sub: str
 ) -> None:
+    needed_nothing(bed, "earlier")
     service(bed, state, sub)
     assert bed.ask("start", before=UNITS, after=UNITS)["state"] == "working"
     bed.work()
@@ -530,6 +532,40 @@ def test_what_had_failed_before_the_work_is_said_and_the_host_is_not_called_well
         assert "nothing to compare with: shop.service had failed already" in why
     service(bed, "active")
     assert bed.ask("check", after=UNITS)["healthy"] is True
+
+
+def needed_nothing(bed: Bed, rollout: str, state: str = "active") -> None:
+    """A rollout that came to the host while the service was so, and had nothing to do."""
+    there = dict(bed.manager.installed)
+    bed.manager.installed = {"libc6:amd64": "2", "shop:all": "2"}
+    service(bed, state)
+    assert bed.desk().act("start", Request(rollout, PACKAGES))["result"]["outcome"] == "nothing"
+    bed.manager.installed = there
+
+
+@pytest.mark.parametrize("came", [False, True])
+def test_what_had_failed_before_any_rollout_came_is_no_doubt(bed: Bed, came: bool) -> None:
+    service(bed, "failed")
+    if came:
+        needed_nothing(bed, "earlier", "failed")
+
+    assert bed.ask("start", before=UNITS, after=UNITS)["state"] == "working"
+    bed.work()
+
+    assert (bed.result()["outcome"], bed.result()["healthy"]) == ("patched", True)
+    assert bed.ask("check", after=UNITS)["healthy"] is True
+
+
+def test_where_an_earlier_record_cannot_be_read_nobody_can_say_what_broke_a_unit(bed: Bed) -> None:
+    needed_nothing(bed, "earlier")
+    (attempt,) = Rollout("earlier", bed.top).attempts()
+    (Path(attempt.place) / BEFORE).write_text("{")
+    service(bed, "failed")
+
+    assert bed.ask("start", before=UNITS, after=UNITS)["state"] == "working"
+    bed.work()
+
+    assert bed.result()["healthy"] is None
 
 
 def test_a_host_that_needed_nothing_is_held_against_how_it_was_then(bed: Bed) -> None:
