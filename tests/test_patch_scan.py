@@ -169,6 +169,8 @@ def with_made_packages(host: Host) -> None:
     host.publish(main=OLD)
     host.sh(f"apt-get -q update && apt-get -qy install {' '.join(package.name for package in OLD)}")
     host.sh("apt-mark hold lab-held")
+    # apt draws from 0 to 100 for each package and machine, and 0 is in the phase of 0 %: one machine in 101 gets it.
+    host.sh("echo 'APT::Machine-ID \"0123456789abcdef0123456789abcdef\";' >/etc/apt/apt.conf.d/01lab-phase")
     host.sh("printf 'Package: lab-pinned\\nPin: version 1.0\\nPin-Priority: 1001\\n' >/etc/apt/preferences.d/lab")
     host.sh("systemctl daemon-reload && systemctl start lab-daemon")
     host.publish(main=NEW, security=FIXED)

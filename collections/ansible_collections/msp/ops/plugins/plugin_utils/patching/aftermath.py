@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event, Target
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import BaselineCheck, Check
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Check
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import Host, Rollout
 
 _DOWN = (states.LOST, states.FAILED)
@@ -61,13 +61,14 @@ class Seen:
     def clears(self, down: Down, checks: Sequence[Check]) -> bool:
         """Whether it was seen well since. checks are those that its plan asks for after work.
 
-        Of what a check called broken a later baseline knows nothing: it was taken when that was down already. Where a
-        plan asks for no checks, work that came to a good end is all that can be seen.
+        A baseline that was taken when something was down already knows nothing of it, and the host says so
+        (module_utils/patching/install/checks.py): healthy is no success then. Where a plan asks for no checks, work
+        that came to a good end is all that can be seen, and that says nothing of what a check had called broken.
         """
         asset = down.target.asset
         if _after(self.vouched, asset, down.at):
             return True
-        if down.broken and (not checks or any(isinstance(one, BaselineCheck) for one in checks)):
+        if down.broken and not checks:
             return False
         return _after(self.well if checks else self.answered, asset, down.at)
 

@@ -35,9 +35,10 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def baseline(host: Host, programs: Programs, before: dict | None = None) -> dict:
-    """The host now, to be held against later: {"running", "on_demand", "at_rest", "failed", "ports", "invocations"}.
+    """The host now, to be held against later: {"running", "on_demand", "at_rest", "failed", "down", "ports",
+    "invocations"}.
 
-    One that is kept may have "broken" as well: what of "failed" an earlier rollout may have broken (earlier.broken).
+    One that is kept may have "broken" as well: what of "down" an earlier rollout may have broken (earlier.broken).
 
     Without what the work itself holds back: that does not run while it is at work. before: an earlier one, whose
     services on demand are looked for by name.
@@ -49,6 +50,7 @@ def baseline(host: Host, programs: Programs, before: dict | None = None) -> dict
         "on_demand": units.on_demand(found),
         "at_rest": units.at_rest(found),
         "failed": units.failed(found),
+        "down": units.down(found),
         "ports": ports(host),
         "invocations": units.invocations(found),
     }
@@ -174,16 +176,16 @@ class Checker:
     def _incomparable(self) -> str:
         """Why a host that has lost nothing since its baseline is not called well for that; empty: it is.
 
-        A unit that ran when an earlier rollout came, had failed when this one did and has failed still, may be what
-        that one broke. One that had failed before any rollout is no work of ours, and nothing to doubt.
+        A unit that ran when an earlier rollout came, was down when this one did and still is, may be what that one
+        broke. One that was down before any rollout is no work of ours, and nothing to doubt.
         """
         if self.before is None:
             return "nothing to compare with: nobody wrote down how this host was before"
         known = self.before.get("broken", ())
-        still = sorted(set(known) & set(units.failed(units.services(self.programs)))) if known else []
+        still = sorted(set(known) & set(units.down(units.services(self.programs)))) if known else []
         if not still:
             return ""
-        return "nothing to compare with: %s had failed already, and ran before an earlier rollout" % ", ".join(still)
+        return "nothing to compare with: %s was down already, and ran before an earlier rollout" % ", ".join(still)
 
 
 def _failing(results: list[dict]) -> bool:

@@ -363,7 +363,7 @@ class Desk:
         if first is not None:
             known = dict(first["baseline"], invocations=known["invocations"])
         else:
-            known["broken"] = earlier.broken(rollouts(self.top), known["failed"])
+            known["broken"] = earlier.broken(rollouts(self.top), known["down"])
         return {"at": now, "packages": versions, "baseline": known, "boot": boot}
 
     def _run(self, attempt: Attempt, mode: str, rollout: str) -> MspError | None:

@@ -31,12 +31,12 @@ def first(attempts: Sequence[Attempt]) -> dict | None:
     return next((was for was in found if was is not None), None)
 
 
-def broken(rollouts: Sequence[Rollout], failed: Sequence[str]) -> list[str]:
-    """Of the units that have failed those that ran when a rollout came to this host: it may have been what broke them.
+def broken(rollouts: Sequence[Rollout], down: Sequence[str]) -> list[str]:
+    """Of the units that are down those that ran when a rollout came to this host: it may have been what broke them.
 
     All of them where a record cannot be read: nobody can say that they did not run.
     """
-    if not failed:
+    if not down:
         return []
     ran: set[str] = set()
     for rollout in rollouts:
@@ -44,9 +44,9 @@ def broken(rollouts: Sequence[Rollout], failed: Sequence[str]) -> list[str]:
             try:
                 was = attempt.read(BEFORE)
             except MspError:
-                return sorted(failed)
+                return sorted(down)
             ran |= set(was["baseline"]["running"]) if was is not None else set()
-    return sorted(ran & set(failed))
+    return sorted(ran & set(down))
 
 
 def left_open(attempts: Sequence[Attempt]) -> Attempt | None:

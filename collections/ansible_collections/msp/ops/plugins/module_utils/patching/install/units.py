@@ -24,10 +24,11 @@ _PASSING = re.compile(r"(user@|user-runtime-dir@|session-|run-)|.*@\d+-")
 class Unit:
     """One unit of systemd. invocation changes each time it is started; result is how its last run ended.
 
-    there: whether it has a unit file, or is made by a program; one that was removed is not there.
+    there: whether it has a unit file, or is made by a program; one that was removed is not there. wanted: a target
+    wants it, so it is to run whenever the host does.
     """
 
-    __slots__ = ("active", "invocation", "name", "on_demand", "result", "sub", "there", "transient")
+    __slots__ = ("active", "invocation", "name", "on_demand", "result", "sub", "there", "transient", "wanted")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Unit:
         on_demand: bool = False,
         result: str = "",
         there: bool = True,
+        wanted: bool = False,
     ) -> None:
         self.name = name
         self.active = active
@@ -49,6 +51,7 @@ class Unit:
         self.on_demand = on_demand
         self.result = result
         self.there = there
+        self.wanted = wanted
 
     @property
     def lasting(self) -> bool:
@@ -80,6 +83,7 @@ def parse_units(text: str) -> dict[str, Unit]:
             on_demand=starts_on_demand(fields),
             result=fields.get("Result", ""),
             there=fields.get("LoadState", "loaded") == "loaded",
+            wanted=_is_wanted(fields),
         )
     return found
 
@@ -89,10 +93,14 @@ def starts_on_demand(fields: dict[str, str]) -> bool:
 
     What a target wants is there to stay, even where a bus or a socket could start it too (docker, avahi-daemon).
     """
-    wanted = " ".join(fields.get(name, "") for name in ("WantedBy", "RequiredBy", "UpheldBy")).split()
-    if any(name.endswith(".target") for name in wanted):
+    if _is_wanted(fields):
         return False
     return bool(fields.get("BusName") or fields.get("TriggeredBy") or fields.get("UnitFileState") == "static")
+
+
+def _is_wanted(fields: dict[str, str]) -> bool:
+    by = " ".join(fields.get(name, "") for name in ("WantedBy", "RequiredBy", "UpheldBy")).split()
+    return any(name.endswith(".target") for name in by)
 
 
 def services(programs: Programs, named: Iterable[str] = ()) -> dict[str, Unit]:
@@ -134,6 +142,12 @@ def at_rest(found: dict[str, Unit]) -> list[str]:
 def failed(found: dict[str, Unit]) -> list[str]:
     """Those that have failed, and those that systemd is about to start again because they did."""
     return sorted(unit.name for unit in found.values() if unit.lasting and (unit.active == "failed" or _again(unit)))
+
+
+def down(found: dict[str, Unit]) -> list[str]:
+    """Those that have failed, and those that are to run and do not. One that was disabled or removed is neither."""
+    idle = [unit.name for unit in found.values() if unit.lasting and unit.wanted and unit.active == "inactive"]
+    return sorted({*failed(found), *idle})
 
 
 def _again(unit: Unit) -> bool:

@@ -242,12 +242,35 @@ CHECKED = {**CONTENT, "checks": {"after": [{"baseline": ["units", "ports"]}]}}
 
 
 def down_on_the_first(host: str, operation: str) -> Mapping[str, Any]:
-    """The update breaks its service on the first host; a later baseline knows nothing of it."""
+    """The update breaks its service on the first host."""
     if operation == "check" or host != ONE:
         return well(host, operation)
     reason = "check baseline: till.service ran before and does not now"
     broken = HostResult(ONE, "device:1", "failed", dt.datetime.now(dt.UTC), healthy=False, reason=reason)
     return {"state": "finished", "result": installing.plain(broken)}
+
+
+def down_still(host: str, operation: str) -> Mapping[str, Any]:
+    """On the first host the service is down, as it was before the work: there is nothing to compare with."""
+    if host != ONE:
+        return well(host, operation)
+    why = "nothing to compare with: till.service was down already"
+    if operation == "check":
+        return {"state": "finished", "healthy": None, "why": why}
+    unsure = HostResult(ONE, "device:1", "patched", dt.datetime.now(dt.UTC), reason=why)
+    return {"state": "finished", "result": installing.plain(unsure)}
+
+
+def test_a_host_that_was_left_broken_and_was_repaired_since_proves_the_next_version(desk: Desk) -> None:
+    desk.content = CHECKED
+    desk.waits()
+    desk.tick(down_on_the_first)
+    assert desk.rollout().side == "halted"
+    desk.waits(version="3")
+
+    desk.to_the_end()
+
+    assert desk.rollout(1).side == "superseded"
 
 
 def test_a_host_that_was_left_broken_proves_no_newer_version_until_a_person_says_that_it_is_well(desk: Desk) -> None:
@@ -258,7 +281,7 @@ def test_a_host_that_was_left_broken_proves_no_newer_version_until_a_person_says
     assert first.side == "halted"
     desk.waits(version="3")
     for _unused in range(3):
-        desk.tick(well)
+        desk.tick(down_still)
 
     old, new = desk.rollout(1), desk.rollout(0)
     assert (old.side, new.side) == ("superseded", "halted")
@@ -278,7 +301,7 @@ def test_a_host_that_is_broken_in_a_halted_rollout_proves_nothing_to_one_beside_
     for asset in HOSTS:
         desk.scanned(asset, update("openssl"), update("nginx"))
     for _unused in range(3):
-        desk.tick(well)
+        desk.tick(down_still)
 
     first, beside = desk.rollout(1), desk.rollout(0)
     assert (first.side, beside.side) == ("halted", "halted")
@@ -294,14 +317,14 @@ def test_a_check_with_nothing_to_compare_with_is_no_pass_until_a_person_says_so(
         nothing = {
             "state": "finished",
             "healthy": None,
-            "why": "nothing to compare with: fan.service had failed already",
+            "why": "nothing to compare with: fan.service was down already",
         }
         return nothing if operation == "check" and host == ONE else well(host, operation)
 
     for _unused in range(3):
         desk.tick(unsure)
     assert desk.rollout().side == "halted"
-    assert "fan.service had failed already), and proves nothing before it is seen well" in desk.rollout().why
+    assert "fan.service was down already), and proves nothing before it is seen well" in desk.rollout().why
     steering.asked(desk.store, asked("resume", "the fan is off since spring"), check=False)
     for _unused in range(5):
         desk.tick(unsure)

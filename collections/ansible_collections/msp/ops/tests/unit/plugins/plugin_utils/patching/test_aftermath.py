@@ -123,12 +123,15 @@ NO_CHECKS, ABSOLUTE, COMPARING = (), (UNIT,), (UNIT, BASELINE)
         (FAILED, HAS_IT, ABSOLUTE, False),
         (FAILED, GATE_WELL, ABSOLUTE, True),
         (FAILED, GATE_IN_DOUBT, ABSOLUTE, False),
-        # A check said so: a later baseline was taken when that was down already.
+        # A check said so: a later one can know, for a host that has nothing to compare with says that of itself.
+        (BROKEN, DONE, COMPARING, False),
         (BROKEN, DONE_WELL, ABSOLUTE, True),
-        (BROKEN, DONE_WELL, COMPARING, False),
-        (BROKEN, GATE_WELL, COMPARING, False),
+        (BROKEN, DONE_WELL, COMPARING, True),
+        (BROKEN, GATE_WELL, COMPARING, True),
+        (BROKEN, GATE_IN_DOUBT, COMPARING, False),
         (BROKEN, DONE_WELL, NO_CHECKS, False),
-        (UNWELL, DONE_WELL, COMPARING, False),
+        (UNWELL, DONE, COMPARING, False),
+        (UNWELL, DONE_WELL, COMPARING, True),
         # A person who was told says so.
         (BROKEN, VOUCHED, COMPARING, True),
         (UNWELL, VOUCHED, COMPARING, True),

@@ -486,12 +486,12 @@ def test_a_host_that_has_nothing_to_compare_with_is_neither_well_nor_lost_before
     None
 ):
     made = plan(rates={"at_once": 3, "most_failures": 0, "most_lost": 0})
-    unsure = {"till": "nothing to compare with: logrotate.service had failed already"}
+    unsure = {"till": "nothing to compare with: logrotate.service was down already"}
     found = rollout(*PILOT)
     said = deciding.verdict(found, made, "pilot", EVENING + DAY, unwell={}, silent={}, unsure=unsure)
     assert isinstance(said, events.GateFailed)
     assert said.counts.doubted == 1
-    assert "till cannot know whether it is well (nothing to compare with: logrotate.service had failed" in said.why
+    assert "till cannot know whether it is well (nothing to compare with: logrotate.service was down" in said.why
     again = found.after(said).after(events.Resumed(EVENING + DAY, "anna", "looked at it"))
     again = again.after(soaking("pilot", EVENING + DAY))
     after_it = deciding.verdict(again, made, "pilot", EVENING + 2 * DAY, unwell={}, silent={}, unsure=unsure)

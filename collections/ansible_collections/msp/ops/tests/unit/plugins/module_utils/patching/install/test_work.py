@@ -425,9 +425,10 @@ def test_a_gate_asks_until_a_host_is_well(bed: Bed, monkeypatch: pytest.MonkeyPa
 LISTED = "systemctl show --property=Id"
 
 
-def service(bed: Bed, state: str, sub: str = "running") -> None:
+def service(bed: Bed, state: str, sub: str = "running", wanted_by: str = "") -> None:
     """The service of the shop is in that state from now on."""
     shown = f"Id=shop.service\nActiveState={state}\nSubState={sub}\nResult=exit-code\nInvocationID=1\nTransient=no\n"
+    shown += f"WantedBy={wanted_by}\n"
     bed.programs.answers[LISTED] = (0, shown, "")
 
 
@@ -516,12 +517,15 @@ def test_a_baseline_check_is_no_pass_where_there_is_nothing_to_compare_with(bed:
     assert "nothing to compare with" in said["why"]
 
 
-@pytest.mark.parametrize(("state", "sub"), [("failed", "failed"), ("activating", "auto-restart")])
-def test_what_ran_before_an_earlier_rollout_and_had_failed_before_this_one_is_said_and_the_host_is_not_called_well(
-    bed: Bed, state: str, sub: str
+@pytest.mark.parametrize(
+    ("state", "sub", "wanted_by"),
+    [("failed", "failed", ""), ("activating", "auto-restart", ""), ("inactive", "dead", "multi-user.target")],
+)
+def test_what_ran_before_an_earlier_rollout_and_was_down_before_this_one_is_said_and_the_host_is_not_called_well(
+    bed: Bed, state: str, sub: str, wanted_by: str
 ) -> None:
     needed_nothing(bed, "earlier")
-    service(bed, state, sub)
+    service(bed, state, sub, wanted_by)
     assert bed.ask("start", before=UNITS, after=UNITS)["state"] == "working"
     bed.work()
     result = bed.result()
@@ -529,7 +533,7 @@ def test_what_ran_before_an_earlier_rollout_and_had_failed_before_this_one_is_sa
 
     assert (result["outcome"], result["healthy"], gate["healthy"]) == ("patched", None, None)
     for why in (result["reason"], gate["why"]):
-        assert "nothing to compare with: shop.service had failed already" in why
+        assert "nothing to compare with: shop.service was down already" in why
     service(bed, "active")
     assert bed.ask("check", after=UNITS)["healthy"] is True
 
@@ -541,6 +545,16 @@ def needed_nothing(bed: Bed, rollout: str, state: str = "active") -> None:
     service(bed, state)
     assert bed.desk().act("start", Request(rollout, PACKAGES))["result"]["outcome"] == "nothing"
     bed.manager.installed = there
+
+
+def test_what_somebody_stopped_and_disabled_since_an_earlier_rollout_is_no_doubt(bed: Bed) -> None:
+    needed_nothing(bed, "earlier")
+    service(bed, "inactive", "dead")
+
+    assert bed.ask("start", before=UNITS, after=UNITS)["state"] == "working"
+    bed.work()
+
+    assert (bed.result()["outcome"], bed.result()["healthy"]) == ("patched", True)
 
 
 @pytest.mark.parametrize("came", [False, True])
@@ -593,7 +607,7 @@ def test_what_another_rollout_broke_is_no_proof_for_the_next_one(bed: Bed) -> No
     assert bed.desk().act("start", later)["result"]["outcome"] == "nothing"
 
     gate = bed.desk().act("check", later)
-    assert (gate["healthy"], "shop.service had failed already" in gate["why"]) == (None, True)
+    assert (gate["healthy"], "shop.service was down already" in gate["why"]) == (None, True)
 
 
 def test_the_last_moment_to_begin_is_asked_once_more_after_all_that_takes_time(
