@@ -22,7 +22,6 @@ REBOOTS = NEVER, IF_NEEDED, ALWAYS = ("never", "if_needed", "always")
 ROLLBACKS = DOWNGRADE, NONE = ("downgrade", "none")
 # automatic: every class without being asked, no class, or all but the routine one.
 AUTOMATICS = EVERYTHING, NOTHING, ONLY_SECURITY = (True, False, "security")
-STATEFUL_TAG = "msp-stateful"
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,7 +363,7 @@ def _plan(data: Mapping[str, Any]) -> Plan:
         ),
         reboot=data["reboot"],
         rollback=data["rollback"],
-        stateful_tag=data.get("stateful_tag", plans.STATEFUL_TAG),
+        stateful_tag=data.get("stateful_tag", names.TAG_STATEFUL),
         exclusions=tuple(_exclusion(entry) for entry in data.get("exclusions", ())),
         automatic=data["automatic"],
         preset=data.get("preset"),

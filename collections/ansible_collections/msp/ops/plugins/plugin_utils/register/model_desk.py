@@ -47,6 +47,13 @@ def tags() -> Section:
             "The internet reaches this asset: a critical hole in it is an emergency",
             ASSETS,
         ),
+        tag(
+            names.TAG_STATEFUL,
+            "MSP stateful",
+            "795548",
+            "Keeps data that an older version may not read: its packages are never set back",
+            ASSETS,
+        ),
     ]
     explained = {
         "pilot": "Patched first: the customer's least important",

@@ -48,6 +48,7 @@ TAG_REMEDIATE = "msp-remediate"
 TAG_RING_PREFIX = "msp-ring-"
 TAG_CUSTOMER = "msp-customer"
 TAG_EXPOSED = "msp-exposed"
+TAG_STATEFUL = "msp-stateful"
 
 RINGS = ("pilot", "early", "broad")
 
