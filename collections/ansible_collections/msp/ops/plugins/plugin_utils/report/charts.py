@@ -59,3 +59,40 @@ def timeline(end: dt.date, today: dt.date, tone: str, title: str, *, years: int 
         '<rect class="fill-{}" x="{:.2f}" y="3.5" width="{:.2f}" height="3" rx="1.5"/>'
         '<rect class="fill-ink" x="{:.2f}" y="0" width="0.8" height="10"/></svg>'
     ).format(title, escape(tone), min(here, there), abs(there - here), here - 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """From at on, share (0 to 1) of something was so; None where nobody knows."""
+
+    at: dt.datetime
+    share: float | None
+
+
+def course(points: Sequence[Point], end: dt.datetime, tone: str, title: str) -> Markup:
+    """A share over time in steps, from the first point to end, oldest first: the top of the chart is all of it.
+
+    Where nobody knows there is a gap, never a line.
+    """
+    if not points or end <= points[0].at:
+        return Markup("")
+    first = points[0].at
+    width, height, margin = 300.0, 48.0, 3.0
+    span = (end - first) / width
+    lines: list[str] = []
+    areas: list[str] = []
+    level: float | None = None
+    for point, until in zip(points, [*(one.at for one in points[1:]), end], strict=True):
+        x0, x1 = (point.at - first) / span, (until - first) / span
+        if point.share is None:
+            level = None
+            continue
+        y = margin + (height - 2 * margin) * (1 - point.share)
+        lines.append(f"{'M' if level is None else 'L'}{x0:.1f} {y:.1f}H{x1:.1f}")
+        areas.append(f"M{x0:.1f} {height:.1f}V{y:.1f}H{x1:.1f}V{height:.1f}Z")
+        level = y
+    return Markup(
+        '<svg class="course" viewBox="0 0 300 48" preserveAspectRatio="none" role="img" aria-label="{}">'
+        '<rect class="fill-wash" x="0" y="0" width="300" height="48" rx="4"/>'
+        '<path class="area-{}" d="{}"/><path class="line-{}" d="{}"/></svg>'
+    ).format(title, tone, "".join(areas), tone, "".join(lines))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
 try:
     from babel.dates import format_date, format_datetime
-    from babel.numbers import format_currency, format_decimal
+    from babel.numbers import format_currency, format_decimal, format_percent
 except ImportError as missing:
     LIBRARY_ERROR: ImportError | None = missing
 else:
@@ -80,6 +81,10 @@ class Formats:
 
     def number(self, value: float | Decimal) -> str:
         return str(format_decimal(value, locale=self.locale))
+
+    def percent(self, share: float) -> str:
+        """0.93 as 93%, rounded down, so that 100% is said of all of it and of nothing less."""
+        return str(format_percent(math.floor(share * 100 + 1e-9) / 100, format="0%", locale=self.locale))
 
     def duration(self, minutes: float) -> str:
         """Minutes as 1:30 hours, the way work is booked."""
