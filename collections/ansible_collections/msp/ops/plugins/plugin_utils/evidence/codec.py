@@ -26,6 +26,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     RunHost,
     Sheet,
     Sighting,
+    StandardCheck,
     StoredPlan,
     StoredRollout,
     Ticket,
@@ -40,7 +41,7 @@ class Facts:
     body: Mapping[str, Any]
 
 
-Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan
+Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck
 
 KINDS: dict[str, type] = {
     "facts": Facts,
@@ -51,6 +52,7 @@ KINDS: dict[str, type] = {
     "effort": Effort,
     "ticket": Ticket,
     "patch_scan": Scan,
+    "standard_check": StandardCheck,
 }
 _NAMES = {
     **{record: name for name, record in KINDS.items()},
@@ -66,6 +68,7 @@ _NAMES = {
 # What is told of a customer besides, and never spooled.
 Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
+_LISTS = frozenset({"changed", "records"})
 
 
 def encode(record: Record | Told) -> str:
@@ -103,4 +106,4 @@ def _value(name: str, value: Any) -> Any:
         if time.tzinfo is None:
             raise ValueError(f"{name} without a time zone")
         return time
-    return tuple(value) if name == "changed" and isinstance(value, list) else value
+    return tuple(value) if name in _LISTS and isinstance(value, list) else value

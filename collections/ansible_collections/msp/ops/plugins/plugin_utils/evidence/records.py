@@ -321,3 +321,86 @@ class StoredRollout:
     @property
     def over(self) -> bool:
         return bool(self.events) and self.events[-1].closes
+
+
+# When a host's controls were measured: before anything was brought about, after it, or only to look.
+CHECK_PHASES = BEFORE, CHECK, AFTER = ("before", "check", "after")
+CHECK_OUTCOMES = ("ok", "failed", "unreachable", "not attempted")
+# What a control can be found to be; standards.model gives each its name.
+CONTROL_STATUSES = ("compliant", "drift", "fixed", "waived", "not applicable", "error", "unknown")
+# The status in a ControlChange of a control that an asset is no longer held to.
+NOT_ASSIGNED = "not assigned"
+
+
+@dataclass(frozen=True, slots=True)
+class StandardCheck:
+    """One attempt to hold one asset against its standard. records is None where nobody knows its controls.
+
+    outcome is one of CHECK_OUTCOMES, phase one of CHECK_PHASES; a host may have two of a time, of different phases. A
+    record is a mapping with the fields of standards.model.ControlRecord (control, severity, status, desired, found,
+    reason, waiver), one for each assigned control: those of a host that did not answer are unknown.
+    """
+
+    customer: str
+    asset: str
+    host: str
+    at: dt.datetime
+    phase: str
+    outcome: str
+    standard: str
+    version: str
+    records: tuple[Mapping[str, Any], ...] | None = None
+    error: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChange:
+    """A control of an asset that was found to be another than the last time. previous is None for the first time.
+
+    status is one of CONTROL_STATUSES, or NOT_ASSIGNED: the check before was held against it and this one is not.
+    """
+
+    customer: str
+    asset: str
+    control: str
+    at: dt.datetime
+    phase: str
+    status: str
+    previous: str | None
+    standard: str
+    severity: str
+    desired: str = ""
+    found: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlState:
+    """What a control of an asset is, by its last check. since is when it became that, last_at when that check was."""
+
+    customer: str
+    asset: str
+    control: str
+    status: str
+    since: dt.datetime
+    last_at: dt.datetime
+    standard: str
+    severity: str
+    desired: str = ""
+    found: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """A package that is on an asset, by its last good audit, which was at this time. platform is as in Scan."""
+
+    customer: str
+    asset: str
+    platform: str
+    name: str
+    version: str
+    architecture: str
+    origin: str
+    at: dt.datetime
