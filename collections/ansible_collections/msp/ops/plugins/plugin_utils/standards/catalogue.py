@@ -1,0 +1,239 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All controls that we know and the standards that we ship, out of the files beside this one.
+
+Reads only its own files. An error in any of them refuses all of them, and every error is named with its file and line:
+a control that is not understood is never left out quietly.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+from types import MappingProxyType
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import yamlfile
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, Source, dotted
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import control_schema, forms, limits, model
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.control_schema import (
+    ABSENT,
+    CHOSEN_FOR,
+    KINDS,
+    NOTHING,
+    PARAMETERS,
+    RULES,
+    VALUES,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    Check,
+    Chosen,
+    Condition,
+    Control,
+    Parameter,
+    Words,
+)
+
+CONTROLS = FilePath(__file__).with_name("controls")
+FORM, MEANING = ("MSP-STD-002", "MSP-STD-003")
+
+
+@functools.cache
+def catalogue() -> Mapping[str, Control]:
+    """Every control by its id, area by area. Raises MspErrors with all that is wrong in any file."""
+    return load({file.name: file.read_text(encoding="utf-8") for file in sorted(CONTROLS.glob("*.yml"))})
+
+
+def load(files: Mapping[str, str]) -> Mapping[str, Control]:
+    """The controls in the text of files by name. Raises MspErrors with all that is wrong in any of them."""
+    sources: list[Source] = []
+    errors: list[MspError] = []
+    for name in sorted(files):
+        try:
+            source = yamlfile.read(files[name], name)
+        except MspError as error:
+            errors.append(error)
+            continue
+        found = [*source.errors, *forms.violations(source.data, control_schema.CONTROLS, (), FORM, source)]
+        errors += found or _contradictions(source)
+        sources.append(source)
+    errors += _twice(sources)
+    if errors:
+        raise MspErrors(errors)
+    controls = [_control(data) for source in sources for data in source.data]
+    return MappingProxyType({control.id: control for control in controls})
+
+
+def _twice(sources: list[Source]) -> Iterator[MspError]:
+    """Ids that two controls have."""
+    first: dict[str, str] = {}
+    for source in sources:
+        for place, data in enumerate(source.data if isinstance(source.data, list) else ()):
+            id = data.get("id") if isinstance(data, Mapping) else None
+            if not isinstance(id, str):
+                continue
+            where = source.where((place, "id"))
+            if id in first:
+                yield MspError(MEANING, f"one control {id}", f"two ({first[id]} and {where})", "rename one of them")
+            first.setdefault(id, where)
+
+
+# -- what the values of a control mean together: of files that have their form ------------------------------------
+
+
+def _contradictions(source: Source) -> list[MspError]:
+    return [
+        forms.located(MspError(MEANING, f"{dotted(path)} to be {wanted}", found, "correct it"), source, path)
+        for place, data in enumerate(source.data)
+        for path, wanted, found in _of_control(source.name, data, (place,))
+    ]
+
+
+_Problem = tuple[Path, str, str]
+
+
+def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
+    area = file.rpartition(".")[0]
+    if data["area"] != area:
+        yield (*here, "area"), f"{area}, as the file is named", data["area"]
+    forms_of = data.get("parameters", {})
+    for name in forms_of:
+        yield from _of_parameter(forms_of[name], (*here, "parameters", name))
+    for key in ("checks", "not_applicable_when"):
+        for place, check in enumerate(data.get(key, ())):
+            yield from _of_check(check, forms_of, (*here, key, place))
+
+
+def _of_parameter(form: Mapping[str, Any], here: Path, *, inner: bool = False) -> Iterator[_Problem]:
+    """A parameter's own form by its type, then whether its default is within its limits."""
+    kind = form.get("type")
+    if kind not in PARAMETERS:
+        yield (*here, "type"), f"one of {', '.join(PARAMETERS)}", forms.shown(kind)
+        return
+    wrong = [
+        (here, error.expected, error.found) for error in forms.violations(form, PARAMETERS[kind], here, MEANING)
+    ]
+    wrong += [
+        ((*here, key), "a regular expression", forms.shown(form[key]))
+        for key in ("pattern", "keys")
+        if isinstance(form.get(key), str) and not _compiles(form[key])
+    ]
+    for key in ("items", "values"):
+        if isinstance(form.get(key), Mapping):
+            wrong += _of_parameter(form[key], (*here, key), inner=True)
+    yield from wrong
+    if inner and "default" in form:
+        yield (*here, "default"), "left out, for the whole parameter has one", forms.shown(form["default"])
+    if wrong or inner:
+        return
+    if "default" not in form:
+        yield here, "with a default", "none"
+        return
+    yield from limits.outside(_parameter(form), form["default"], (*here, "default"))
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _of_check(check: Mapping[str, Any], known: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
+    yield from _of_probe(check["probe"], known, (*here, "probe"))
+    rule = check["rule"]
+    wants = RULES.get(rule, NOTHING)
+    if rule == ABSENT and "field" in check:
+        yield (*here, "field"), f"left out: the rule {rule} is about the whole probe", forms.shown(check["field"])
+    if wants == NOTHING:
+        if "value" in check:
+            yield (*here, "value"), f"left out: the rule {rule} takes none", forms.shown(check["value"])
+        return
+    if "value" not in check:
+        yield here, f"with a value: the rule {rule} takes one", "none"
+        return
+    value, path = check["value"], (*here, "value")
+    if isinstance(value, Mapping):
+        yield from _of_chosen(value, known, CHOSEN_FOR[wants], path)
+        return
+    for error in forms.violations(value, VALUES[wants], path, MEANING):
+        yield path, f"right for the rule {rule}: {error.expected}", error.found
+    if wants == control_schema.PATTERN and isinstance(value, str) and not _compiles(value):
+        yield path, "a regular expression", forms.shown(value)
+
+
+def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
+    kind = KINDS[probe["kind"]]
+    for name in kind.needs:
+        if name not in probe:
+            yield here, f"with {name}: a probe {probe['kind']} needs it", "none"
+    for name in sorted(set(probe) - {"kind", *kind.needs, *kind.may}):
+        arguments = ", ".join((*kind.needs, *kind.may)) or "nothing"
+        yield (*here, name), f"left out: a probe {probe['kind']} is asked with {arguments}", forms.shown(probe[name])
+    for name, value in probe.items():
+        if isinstance(value, Mapping):
+            kinds = (model.STRING, model.CHOICE, model.INTEGER, model.LIST)
+            yield from _of_chosen(value, known, kinds, (*here, name))
+
+
+def _of_chosen(
+    value: Mapping[str, Any], known: Mapping[str, Any], kinds: tuple[str, ...], path: Path
+) -> Iterator[_Problem]:
+    name = value.get("parameter")
+    if set(value) != {"parameter"} or not isinstance(name, str):
+        yield path, "a literal, or {parameter: NAME}", "a table with other keys"
+    elif name not in known:
+        yield path, f"a parameter of the control ({', '.join(known) or 'it has none'})", name
+    elif known[name].get("type") not in kinds:
+        yield path, f"a parameter that is {' or '.join(kinds)}", f"{name}, which is {known[name].get('type')}"
+
+
+# -- the control: only of data that has its form and does not contradict itself -----------------------------------
+
+
+def _control(data: Mapping[str, Any]) -> Control:
+    return Control(
+        id=data["id"],
+        area=data["area"],
+        role=data["role"],
+        title=Words(**data["title"]),
+        reason=Words(**data["reason"]),
+        severity=data["severity"],
+        references=tuple(model.Source(**one) for one in data["references"]),
+        platforms=tuple(data["platforms"]),
+        parameters={name: _parameter(form) for name, form in data.get("parameters", {}).items()},
+        checks=tuple(_check(one) for one in data["checks"]),
+        not_applicable_when=tuple(
+            Condition(_check(one), Words(**one["because"])) for one in data.get("not_applicable_when", ())
+        ),
+        lockout=data.get("lockout", ""),
+        minutes=data["minutes"],
+    )
+
+
+def _parameter(form: Mapping[str, Any]) -> Parameter:
+    return Parameter(
+        kind=form["type"],
+        default=form.get("default"),
+        minimum=form.get("minimum"),
+        maximum=form.get("maximum"),
+        choices=tuple(form.get("choices", ())),
+        pattern=form.get("pattern"),
+        items=_parameter(form["items"]) if "items" in form else None,
+        unique=form.get("unique", False),
+        values=_parameter(form["values"]) if "values" in form else None,
+        keys=form.get("keys"),
+    )
+
+
+def _check(data: Mapping[str, Any]) -> Check:
+    probe = {name: _chosen(value) for name, value in data["probe"].items()}
+    return Check(probe, data.get("field", ""), data["rule"], _chosen(data.get("value")))
+
+
+def _chosen(value: Any) -> Any:
+    return Chosen(value["parameter"]) if isinstance(value, Mapping) else value

@@ -1,0 +1,187 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The form of a file of controls, as JSON Schema, the kinds of probes, and the rules of checks.
+
+Pure: data only. Says nothing of what values mean together (a parameter that no control has): catalogue.py does.
+
+A file is a list of controls of one area, and is named after it. It is docs/standards.md that explains it to people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
+
+
+def whole(pattern: str) -> str:
+    """The whole text and nothing behind it: Python's $ also matches before a last line break."""
+    return f"^{pattern}$(?!\\n)"
+
+
+def table(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+
+
+def _list(item: Mapping[str, Any], least: int = 0) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": least, "maxItems": 200}
+
+
+SLUG = {
+    "type": "string",
+    "pattern": whole("[a-z0-9]+(-[a-z0-9]+)*"),
+    "maxLength": 48,
+    "description": "lower-case letters, digits and single hyphens between them",
+}
+NAME = {
+    "type": "string",
+    "pattern": whole("[a-z][a-z0-9_]*"),
+    "maxLength": 48,
+    "description": "a name of lower-case letters, digits and underscores",
+}
+TEXT = {"type": "string", "pattern": "[^ \\t\\r\\n]", "maxLength": 500, "description": "words"}
+WORDS = table(["en", "nl"], en=TEXT, nl=TEXT)
+CHOSEN = table(["parameter"], parameter=NAME)
+_PATTERN = {"type": "string", "minLength": 1, "maxLength": 500}
+_PATH = {
+    "type": "string",
+    "pattern": whole("[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*"),
+    "maxLength": 100,
+    "description": "keys with dots between them, as fstab_options",
+}
+
+# -- parameters, by type: the form of each ------------------------------------------------------------------------
+
+_ANY: dict[str, Any] = {}
+_INNER = {"type": "object", "required": ["type"], "description": "a form with a type"}
+PARAMETERS: Mapping[str, dict[str, Any]] = {
+    model.INTEGER: table(
+        ["type", "minimum", "maximum"], type=_ANY, default=_ANY, minimum={"type": "integer"}, maximum={"type": "integer"}
+    ),
+    model.CHOICE: table(
+        ["type", "choices"], type=_ANY, default=_ANY, choices=_list({"type": "string", "minLength": 1}, 1)
+    ),
+    model.BOOLEAN: table(["type"], type=_ANY, default=_ANY),
+    model.STRING: table(["type", "pattern"], type=_ANY, default=_ANY, pattern=_PATTERN),
+    model.LIST: table(["type", "items"], type=_ANY, default=_ANY, items=_INNER, unique={"type": "boolean"}),
+    # keys: a regular expression that a key is in whole.
+    model.MAP: table(["type", "values"], type=_ANY, default=_ANY, values=_INNER, keys=_PATTERN),
+}
+PARAMETER = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"enum": list(model.TYPES)}},
+}
+
+# -- probes: what msp.ops.control_facts measures, by kind ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a probe of one kind is asked with: the arguments that it needs, and those that it may have."""
+
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+
+
+KINDS: Mapping[str, Kind] = {
+    "sshd": Kind(("name",), ("user",)),
+    "sysctl": Kind(("name",)),
+    "unit": Kind(("name",)),
+    "package": Kind(("name",)),
+    "packages": Kind(),
+    "file": Kind(("path",)),
+    "file_rights": Kind(("paths", "mode"), ("owner", "group")),
+    "file_lines": Kind(("paths", "pattern")),
+    "systemd_config": Kind(("file", "section", "name")),
+    "mount": Kind(("path",)),
+    "nftables": Kind(),
+    "listening": Kind(),
+    "accounts": Kind(),
+    "sudo": Kind(),
+    "login_defs": Kind(("name",)),
+    "repositories": Kind(),
+    "apt_config": Kind(("name",)),
+    "time": Kind(),
+    "audit_rules": Kind(),
+    "kernel_module": Kind(("name",)),
+}
+_ARGUMENT = {
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": 500},
+        {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 500}, "minItems": 1},
+        CHOSEN,
+    ],
+    "description": "text, a list of texts, or {parameter: NAME}",
+}
+PROBE = {
+    "type": "object",
+    "required": ["kind"],
+    "properties": {"kind": {"enum": list(KINDS)}},
+    "additionalProperties": _ARGUMENT,
+}
+
+# -- rules: what a found value is held against --------------------------------------------------------------------
+
+# What a rule is given: one thing, a list of things, a whole number, a regular expression, or nothing.
+ONE, MANY, NUMBER, PATTERN, NOTHING = ("one", "many", "number", "pattern", "nothing")
+RULES: Mapping[str, str] = {
+    "equals": ONE,  # text "2" and number 2 are the same
+    "one_of": MANY,
+    "at_least": NUMBER,
+    "at_most": NUMBER,
+    "matches": PATTERN,  # the whole text
+    "contains": ONE,  # a list has it as an item, a text has it in it
+    "contains_all": MANY,  # the list found has each of them
+    "only": MANY,  # the list found has nothing else
+    "none_of": MANY,  # the list found has none of them
+    "empty": NOTHING,
+    "not_empty": NOTHING,
+    "is_true": NOTHING,
+    "is_false": NOTHING,
+}
+# Only in not_applicable_when: the host does not have what the probe asks of (its state is "absent").
+ABSENT = "absent"
+# Which parameters can be chosen for what a rule is given.
+CHOSEN_FOR: Mapping[str, tuple[str, ...]] = {
+    ONE: (model.INTEGER, model.CHOICE, model.BOOLEAN, model.STRING),
+    MANY: (model.LIST,),
+    NUMBER: (model.INTEGER,),
+    PATTERN: (model.STRING,),
+}
+_ONE = {"type": ["string", "integer", "boolean"], "description": "text, a whole number, true or false"}
+# The forms of a literal.
+VALUES: Mapping[str, dict[str, Any]] = {
+    ONE: _ONE,
+    MANY: {"type": "array", "items": _ONE, "description": "a list of texts or numbers"},
+    NUMBER: {"type": "integer"},
+    PATTERN: _PATTERN,
+}
+
+
+def _check(*rules: str, **more: Any) -> dict[str, Any]:
+    form = table(["probe", "rule", *more], probe=PROBE, field=_PATH, rule={"enum": list(rules)}, value=_ANY)
+    return {**form, "properties": {**form["properties"], **more}}
+
+
+# -- a control ----------------------------------------------------------------------------------------------------
+
+CONTROL = table(
+    ["id", "area", "role", "title", "reason", "severity", "references", "platforms", "checks", "minutes"],
+    id=SLUG,
+    area=NAME,
+    role={"enum": list(model.ROLES)},
+    title=WORDS,
+    reason=WORDS,
+    severity={"enum": list(model.SEVERITIES)},
+    references=_list(table(["source", "section"], source=TEXT, section=TEXT), 1),
+    platforms={**_list({"enum": list(model.PLATFORMS)}, 1), "uniqueItems": True},
+    parameters={"type": "object", "propertyNames": NAME, "additionalProperties": PARAMETER},
+    checks=_list(_check(*RULES), 1),
+    not_applicable_when=_list(_check(*RULES, ABSENT, because=WORDS), 1),
+    lockout={"enum": list(model.LOCKOUTS)},
+    minutes={"type": "integer", "minimum": 1, "maximum": 480},
+)
+CONTROLS = {"type": "array", "items": CONTROL, "minItems": 1}

@@ -1,0 +1,229 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Controls, standards, waivers and what was judged of them, as dataclasses. Pure: no I/O.
+
+A control is one rule that can be checked on a host; a standard is a versioned set of controls for a class of assets; a
+waiver is what a customer agreed to do without, until a day. Knows nothing of files (catalogue.py reads them) and
+decides nothing (assigning.py and judging.py do).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# What became of a control on a host.
+STATUSES = COMPLIANT, DRIFT, FIXED, WAIVED, NOT_APPLICABLE, ERROR, UNKNOWN = (
+    "compliant",
+    "drift",
+    "fixed",
+    "waived",
+    "not applicable",
+    "error",
+    "unknown",
+)
+SEVERITIES = HIGH, MEDIUM, LOW = ("high", "medium", "low")
+# Families of distributions that a control can speak of.
+PLATFORMS = DEBIAN, UBUNTU, REDHAT = ("debian", "ubuntu", "redhat")
+# What enforcing a control can lock people out of; such a control is only enforced behind msp.ops.lockout_guard.
+LOCKOUTS = ("ssh", "login", "firewall", "network")
+# The roles that bring controls about.
+ROLES = BASELINE, SOFTWARE_SET = ("msp_baseline_linux", "msp_software_set")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The same thing in the languages that customers read."""
+
+    en: str
+    nl: str
+
+    def of(self, language: str) -> str:
+        return self.nl if language == "nl" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in a published scheme that asks for a control."""
+
+    source: str
+    section: str
+
+
+# Types of parameters.
+TYPES = INTEGER, CHOICE, BOOLEAN, STRING, LIST, MAP = ("integer", "choice", "boolean", "string", "list", "map")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What may be chosen in a control, and within which limits. kind is one of TYPES.
+
+    items is the form of a list's items, values that of a map's values; their own default says nothing. pattern is a
+    regular expression for the whole of a text, keys one for a map's keys.
+    """
+
+    kind: str
+    default: Any = None
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str | None = None
+    items: Parameter | None = None
+    unique: bool = False
+    values: Parameter | None = None
+    keys: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Stands in a check for the value that a standard or a customer gives a parameter."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be so: what is measured, where in its value, and what that must be.
+
+    probe has its kind and its arguments; field is a dotted path into the answer's value, "" for all of it. value and
+    the arguments of the probe are what they are, or Chosen.
+    """
+
+    probe: Mapping[str, Any]
+    field: str
+    rule: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a control says nothing of a host, and why."""
+
+    check: Check
+    because: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One rule that can be checked and brought about. All of its checks must hold.
+
+    area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
+    needs to do it by hand, for a quote until effort was measured.
+    """
+
+    id: str
+    area: str
+    role: str
+    title: Words
+    reason: Words
+    severity: str
+    references: tuple[Source, ...]
+    platforms: tuple[str, ...]
+    parameters: Mapping[str, Parameter]
+    checks: tuple[Check, ...]
+    not_applicable_when: tuple[Condition, ...]
+    lockout: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """A versioned set of controls for a class of assets.
+
+    controls is by id what the standard chooses in each; it has those of the standard that it extends too, but for the
+    ids in without, by id why.
+    """
+
+    name: str
+    version: str
+    title: Words
+    asset_class: str
+    extends: str | None
+    controls: Mapping[str, Mapping[str, Any]]
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Who at the customer agreed to a waiver, when, and where that is to be found."""
+
+    by: str
+    on: dt.date
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A control that the customer does without. It holds on the day that it expires, and no longer."""
+
+    reason: str
+    owner: str
+    expires: dt.date
+    agreed: Agreement
+
+    def holds(self, today: dt.date) -> bool:
+        return today <= self.expires
+
+    def as_dict(self) -> dict[str, Any]:
+        """The waiver as a record keeps it: days as text."""
+        return {
+            "reason": self.reason,
+            "owner": self.owner,
+            "expires": self.expires.isoformat(),
+            "agreed": {"by": self.agreed.by, "on": self.agreed.on.isoformat(), "reference": self.agreed.reference},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedControl:
+    """A control as one asset is held to it: every parameter has its value."""
+
+    control: Control
+    parameters: Mapping[str, Any]
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What one asset is held to, in the order of the catalogue.
+
+    unused are controls of the catalogue that the assignment sets parameters or a waiver for, and that the standard
+    does not have: a customer's settings may be for standards of several kinds.
+    """
+
+    standard: str
+    version: str
+    asset_class: str
+    controls: tuple[AssignedControl, ...]
+    unused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRecord:
+    """What was found of one control on one asset. desired and found are short, plain text for people.
+
+    status is one of STATUSES. reason says why it is not simply compliant or drift, else it is "". waiver is
+    Waiver.as_dict() where there is one, also where it expired or is not needed.
+    """
+
+    control: str
+    severity: str
+    status: str
+    desired: str
+    found: str
+    reason: str = ""
+    waiver: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as it is kept and reported."""
+        return {
+            "control": self.control,
+            "severity": self.severity,
+            "status": self.status,
+            "desired": self.desired,
+            "found": self.found,
+            "reason": self.reason,
+            "waiver": None if self.waiver is None else dict(self.waiver),
+        }
