@@ -175,6 +175,7 @@ def _msp(machine: Machine, term: _Terms, status: str, snapshot: Snapshot, contex
             "exposed": names.TAG_EXPOSED in (_slug(snapshot, TAGS, id) for id in machine.tags),
         },
         "standard": context.get(names.CONTEXT_STANDARD),
+        "standards_own": context.get(names.CONTEXT_STANDARDS),
         "plan": context.get(names.CONTEXT_PATCH_PLAN),
     }
 

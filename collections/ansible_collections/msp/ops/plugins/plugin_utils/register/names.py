@@ -41,6 +41,7 @@ SCAN_EXCLUDE = "msp_scan_exclude"
 
 # Keys of rendered config contexts, each described by a config-context profile of the same name with a hyphen.
 CONTEXT_STANDARD = "msp_standard"
+CONTEXT_STANDARDS = "msp_standards"
 CONTEXT_PATCH_PLAN = "msp_patch_plan"
 
 # Tags. A ring tag is msp-ring- and the ring's name.
@@ -63,6 +64,7 @@ AUTOMATION = "msp-automation"
 
 # Config-context profiles.
 PROFILE_STANDARD = "msp-standard"
+PROFILE_STANDARDS = "msp-standards"
 PROFILE_PATCH_PLAN = "msp-patch-plan"
 
 # Contract status of an asset (the words are those of the contract).

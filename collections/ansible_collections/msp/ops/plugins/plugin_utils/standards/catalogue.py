@@ -18,13 +18,21 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import yamlfile
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, Source, dotted
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import control_schema, forms, limits, model
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
+    control_schema,
+    forms,
+    limits,
+    model,
+    reading_standards,
+    standard_schema,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.control_schema import (
     ABSENT,
     CHOSEN_FOR,
     KINDS,
     NOTHING,
     PARAMETERS,
+    PATTERN,
     RULES,
     VALUES,
 )
@@ -34,10 +42,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Condition,
     Control,
     Parameter,
+    Standard,
     Words,
 )
 
 CONTROLS = FilePath(__file__).with_name("controls")
+STANDARDS = FilePath(__file__).with_name("shipped")
 FORM, MEANING = ("MSP-STD-002", "MSP-STD-003")
 
 
@@ -67,6 +77,38 @@ def load(files: Mapping[str, str]) -> Mapping[str, Control]:
     return MappingProxyType({control.id: control for control in controls})
 
 
+@functools.cache
+def shipped() -> Mapping[str, Standard]:
+    """Every standard that we ship, by its name. Raises MspErrors with all that is wrong in any file."""
+    files = {file.name: file.read_text(encoding="utf-8") for file in sorted(STANDARDS.glob("*.yml"))}
+    return load_standards(files, catalogue())
+
+
+def load_standards(files: Mapping[str, str], controls: Mapping[str, Control]) -> Mapping[str, Standard]:
+    """The standards in the text of files by name, each of one standard. Raises MspErrors with all that is wrong."""
+    found: dict[str, Standard] = {}
+    errors: list[MspError] = []
+    for name in sorted(files):
+        try:
+            source = yamlfile.read(files[name], name)
+        except MspError as error:
+            errors.append(error)
+            continue
+        wrong = [*source.errors, *forms.violations(source.data, standard_schema.SHIPPED, (), FORM, source)]
+        errors += wrong
+        if wrong:
+            continue
+        if f"{source.data['name']}.yml" != name:
+            wanted = f"the name to be {name.rpartition('.')[0]}, as the file is named"
+            errors.append(MspError(MEANING, wanted, source.data["name"], "correct one of the two"))
+        found[source.data["name"]] = reading_standards.standard(source.data["name"], source.data)
+    if not errors:
+        errors = list(reading_standards.contradictions(found, found, controls, (STANDARDS.name,)))
+    if errors:
+        raise MspErrors(errors)
+    return MappingProxyType(found)
+
+
 def _twice(sources: list[Source]) -> Iterator[MspError]:
     """Ids that two controls have."""
     first: dict[str, str] = {}
@@ -83,56 +125,58 @@ def _twice(sources: list[Source]) -> Iterator[MspError]:
 
 # -- what the values of a control mean together: of files that have their form ------------------------------------
 
+_Problem = tuple[Path, MspError]
+
 
 def _contradictions(source: Source) -> list[MspError]:
     return [
-        forms.located(MspError(MEANING, f"{dotted(path)} to be {wanted}", found, "correct it"), source, path)
+        forms.located(error, source, path)
         for place, data in enumerate(source.data)
-        for path, wanted, found in _of_control(source.name, data, (place,))
+        for path, error in _of_control(source.name, data, (place,))
     ]
 
 
-_Problem = tuple[Path, str, str]
+def _problem(path: Path, wanted: str, found: str) -> _Problem:
+    return path, MspError(MEANING, f"{dotted(path)} to be {wanted}", found, "correct it")
 
 
 def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
     area = file.rpartition(".")[0]
     if data["area"] != area:
-        yield (*here, "area"), f"{area}, as the file is named", data["area"]
-    forms_of = data.get("parameters", {})
-    for name in forms_of:
-        yield from _of_parameter(forms_of[name], (*here, "parameters", name))
+        yield _problem((*here, "area"), f"{area}, as the file is named", data["area"])
+    known = data.get("parameters", {})
+    for name in known:
+        yield from _of_parameter(known[name], (*here, "parameters", name))
     for key in ("checks", "not_applicable_when"):
         for place, check in enumerate(data.get(key, ())):
-            yield from _of_check(check, forms_of, (*here, key, place))
+            yield from _of_check(check, known, (*here, key, place))
 
 
 def _of_parameter(form: Mapping[str, Any], here: Path, *, inner: bool = False) -> Iterator[_Problem]:
     """A parameter's own form by its type, then whether its default is within its limits."""
     kind = form.get("type")
-    if kind not in PARAMETERS:
-        yield (*here, "type"), f"one of {', '.join(PARAMETERS)}", forms.shown(kind)
+    if not isinstance(kind, str) or kind not in PARAMETERS:
+        yield _problem((*here, "type"), f"one of {', '.join(PARAMETERS)}", forms.shown(kind))
         return
-    wrong = [
-        (here, error.expected, error.found) for error in forms.violations(form, PARAMETERS[kind], here, MEANING)
-    ]
+    wrong = [(here, error) for error in forms.violations(form, PARAMETERS[kind], here, MEANING)]
     wrong += [
-        ((*here, key), "a regular expression", forms.shown(form[key]))
+        _problem((*here, key), "a regular expression", forms.shown(form[key]))
         for key in ("pattern", "keys")
         if isinstance(form.get(key), str) and not _compiles(form[key])
     ]
     for key in ("items", "values"):
         if isinstance(form.get(key), Mapping):
             wrong += _of_parameter(form[key], (*here, key), inner=True)
-    yield from wrong
     if inner and "default" in form:
-        yield (*here, "default"), "left out, for the whole parameter has one", forms.shown(form["default"])
-    if wrong or inner:
-        return
-    if "default" not in form:
-        yield here, "with a default", "none"
-        return
-    yield from limits.outside(_parameter(form), form["default"], (*here, "default"))
+        wrong.append(
+            _problem((*here, "default"), "left out: the parameter around it has one", forms.shown(form["default"]))
+        )
+    if not inner and "default" not in form:
+        wrong.append(_problem((*here, "default"), "there", "nothing"))
+    yield from wrong
+    if not wrong and not inner:
+        for path, wanted, found in limits.outside(_parameter(form), form["default"], (*here, "default")):
+            yield _problem(path, wanted, found)
 
 
 def _compiles(pattern: str) -> bool:
@@ -148,36 +192,38 @@ def _of_check(check: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
     rule = check["rule"]
     wants = RULES.get(rule, NOTHING)
     if rule == ABSENT and "field" in check:
-        yield (*here, "field"), f"left out: the rule {rule} is about the whole probe", forms.shown(check["field"])
-    if wants == NOTHING:
-        if "value" in check:
-            yield (*here, "value"), f"left out: the rule {rule} takes none", forms.shown(check["value"])
+        yield _problem((*here, "field"), f"left out: {rule} is about the whole probe", forms.shown(check["field"]))
+    path = (*here, "value")
+    if (wants == NOTHING) is ("value" in check):
+        wanted = f"{'left out: the rule' if wants == NOTHING else 'there: the rule'} {rule} takes "
+        wanted += "none" if wants == NOTHING else "one"
+        yield _problem(path, wanted, forms.shown(check.get("value")))
         return
-    if "value" not in check:
-        yield here, f"with a value: the rule {rule} takes one", "none"
-        return
-    value, path = check["value"], (*here, "value")
+    value = check.get("value")
     if isinstance(value, Mapping):
         yield from _of_chosen(value, known, CHOSEN_FOR[wants], path)
-        return
-    for error in forms.violations(value, VALUES[wants], path, MEANING):
-        yield path, f"right for the rule {rule}: {error.expected}", error.found
-    if wants == control_schema.PATTERN and isinstance(value, str) and not _compiles(value):
-        yield path, "a regular expression", forms.shown(value)
+    elif wants != NOTHING:
+        yield from ((path, error) for error in forms.violations(value, VALUES[wants], path, MEANING))
+    if wants == PATTERN and isinstance(value, str) and not _compiles(value):
+        yield _problem(path, "a regular expression", forms.shown(value))
 
 
 def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
-    kind = KINDS[probe["kind"]]
+    asked = probe["kind"]
+    kind = KINDS[asked]
     for name in kind.needs:
         if name not in probe:
-            yield here, f"with {name}: a probe {probe['kind']} needs it", "none"
+            yield _problem((*here, name), f"there: a probe {asked} is asked with it", "nothing")
     for name in sorted(set(probe) - {"kind", *kind.needs, *kind.may}):
         arguments = ", ".join((*kind.needs, *kind.may)) or "nothing"
-        yield (*here, name), f"left out: a probe {probe['kind']} is asked with {arguments}", forms.shown(probe[name])
+        wanted = f"left out: a probe {asked} is asked with {arguments}"
+        yield _problem((*here, name), wanted, forms.shown(probe[name]))
     for name, value in probe.items():
         if isinstance(value, Mapping):
-            kinds = (model.STRING, model.CHOICE, model.INTEGER, model.LIST)
-            yield from _of_chosen(value, known, kinds, (*here, name))
+            yield from _of_chosen(value, known, _ARGUMENTS, (*here, name))
+
+
+_ARGUMENTS = (model.STRING, model.CHOICE, model.INTEGER, model.LIST)
 
 
 def _of_chosen(
@@ -185,11 +231,12 @@ def _of_chosen(
 ) -> Iterator[_Problem]:
     name = value.get("parameter")
     if set(value) != {"parameter"} or not isinstance(name, str):
-        yield path, "a literal, or {parameter: NAME}", "a table with other keys"
+        yield _problem(path, "a literal, or {parameter: NAME}", "a table with other keys")
     elif name not in known:
-        yield path, f"a parameter of the control ({', '.join(known) or 'it has none'})", name
+        yield _problem(path, f"a parameter of the control ({', '.join(known) or 'it has none'})", name)
     elif known[name].get("type") not in kinds:
-        yield path, f"a parameter that is {' or '.join(kinds)}", f"{name}, which is {known[name].get('type')}"
+        found = f"{name}, which is {forms.shown(known[name].get('type'))}"
+        yield _problem(path, f"a parameter that is {' or '.join(kinds)}", found)
 
 
 # -- the control: only of data that has its form and does not contradict itself -----------------------------------
