@@ -1,0 +1,179 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the answers of a host make of the controls that it is held to: one record for each of them, always.
+
+Pure. No evidence is never a pass: what was not measured is unknown, what could not be measured is an error, and a
+control says nothing of a host only where it declares that itself. Every sentence is made of what was measured, never of
+what a task said that it did.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.control_schema import ABSENT
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    Assigned,
+    AssignedControl,
+    Check,
+    ControlRecord,
+    Waiver,
+)
+
+# By distribution, as a host's platform begins, the family that controls speak of.
+FAMILIES: Mapping[str, str] = {
+    "debian": model.DEBIAN,
+    "ubuntu": model.UBUNTU,
+    **dict.fromkeys(("redhat", "rhel", "centos", "rocky", "almalinux", "ol", "fedora"), model.REDHAT),
+}
+NOT_MEASURED = "not measured"
+_OK, _ABSENT, _ERROR = ("ok", "absent", "error")
+
+
+def judge(
+    assigned: Assigned,
+    answers: Mapping[str, Any] | None,
+    platform: str,
+    *,
+    today: dt.date,
+    unmeasured: str = "",
+) -> tuple[ControlRecord, ...]:
+    """A record for every control, in their order. answers is by the ids of probing.probes() what the host answered.
+
+    platform is "debian-12" or "rhel-9"; a family alone serves. Without answers everything is unknown, because of
+    unmeasured: why nobody measured.
+    """
+    if answers is None or not platform:
+        reason = unmeasured or (NOT_MEASURED if answers is None else "the host did not say what system it runs")
+        found = [_Found(model.UNKNOWN, "", reason) for _held in assigned.controls]
+    else:
+        ids = probing.probes(assigned)[1]
+        found = [_found(held, ids, answers, platform) for held in assigned.controls]
+    return tuple(_record(held, one, today) for held, one in zip(assigned.controls, found, strict=True))
+
+
+def after(before: Iterable[ControlRecord], later: Iterable[ControlRecord]) -> tuple[ControlRecord, ...]:
+    """The later records, in which what was drift before and is compliant now is fixed."""
+    drifted = {record.control: record for record in before if record.status == model.DRIFT}
+    return tuple(
+        replace(record, status=model.FIXED, reason=rules.short(f"was {drifted[record.control].found}"))
+        if record.status == model.COMPLIANT and record.control in drifted
+        else record
+        for record in later
+    )
+
+
+def family(platform: str) -> str:
+    """The family of a platform such as "debian-12"; a distribution of none is its own."""
+    distribution = platform.casefold().partition("-")[0]
+    return FAMILIES.get(distribution, distribution)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    status: str
+    found: str
+    reason: str = ""
+
+
+def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlRecord:
+    status, reason = found.status, found.reason
+    if status == model.DRIFT and held.waiver is not None:
+        status, reason = _waived(held.waiver, today)
+    return ControlRecord(
+        control=held.control.id,
+        severity=held.control.severity,
+        status=status,
+        desired=_desired(held),
+        found=rules.short(found.found),
+        reason=rules.short(reason),
+        waiver=None if held.waiver is None else held.waiver.as_dict(),
+    )
+
+
+def _waived(waiver: Waiver, today: dt.date) -> tuple[str, str]:
+    day = waiver.expires.isoformat()
+    if waiver.holds(today):
+        return model.WAIVED, f"waived until {day} by {waiver.owner}: {waiver.reason}"
+    return model.DRIFT, f"the waiver of {waiver.owner} expired on {day}: {waiver.reason}"
+
+
+def _desired(held: AssignedControl) -> str:
+    wanted = [
+        _line(check, held, rules.wanted(check.rule, probing.value_of(check.value, held.parameters)))
+        for check in held.control.checks
+    ]
+    return rules.short("; ".join(wanted))
+
+
+def _line(check: Check, held: AssignedControl, text: str) -> str:
+    """What a check is about, and a text: "permitrootlogin: no"."""
+    probe = probing.resolved(check.probe, held.parameters)
+    about = [str(probe[name]) for name in ("name", "path") if name in probe] or [str(probe["kind"])]
+    # "value" is all that many probes give: it names nothing.
+    about += [check.field] if check.field not in ("", "value") else []
+    return f"{rules.short(' '.join(about))}: {text}"
+
+
+# -- one control --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one check came to. holds is None where it could not be told, and text then says why."""
+
+    holds: bool | None
+    text: str
+    absent: bool = False
+
+
+def _found(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any], platform: str) -> _Found:
+    control = held.control
+    if family(platform) not in control.platforms:
+        reason = f"only for {', '.join(control.platforms)}; the host runs {platform}"
+        return _Found(model.NOT_APPLICABLE, "", reason)
+    unsure: list[str] = []
+    for condition in control.not_applicable_when:
+        answer = _answer(condition.check, held, ids, answers)
+        if answer.absent if condition.check.rule == ABSENT else answer.holds and not answer.absent:
+            return _Found(model.NOT_APPLICABLE, "", condition.because.en)
+        if answer.holds is None:
+            unsure.append(_line(condition.check, held, answer.text))
+    if unsure:
+        return _Found(model.ERROR, "", f"whether it applies can't be told: {'; '.join(unsure)}")
+    return _checked([(check, _answer(check, held, ids, answers)) for check in control.checks], held)
+
+
+def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Found:
+    """One check that does not hold is enough for drift, whatever the others could tell."""
+    lines = [(answer.holds, _line(check, held, answer.text)) for check, answer in checked]
+    wrong = [line for holds, line in lines if holds is False]
+    untold = [line for holds, line in lines if holds is None]
+    if wrong:
+        return _Found(model.DRIFT, "; ".join(wrong), "; ".join(untold))
+    if untold:
+        return _Found(model.ERROR, "", "; ".join(untold))
+    return _Found(model.COMPLIANT, "; ".join(line for _holds, line in lines))
+
+
+def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any]) -> _Answer:
+    answer = answers.get(ids[probing.key(probing.resolved(check.probe, held.parameters))])
+    state = answer.get("state") if isinstance(answer, Mapping) else None
+    if not isinstance(answer, Mapping) or state not in (_OK, _ABSENT, _ERROR):
+        return _Answer(None, "the host gave no answer")
+    if state != _OK:
+        reason = rules.shown(answer.get("reason"))
+        return _Answer(False, reason, absent=True) if state == _ABSENT else _Answer(None, reason)
+    if check.rule == ABSENT:
+        return _Answer(False, "there")
+    value = probing.value_of(check.value, held.parameters)
+    try:
+        found = rules.at(answer.get("value"), check.field)
+        holds = rules.holds(check.rule, found, value)
+        return _Answer(holds, rules.seen(check.rule, found, value, held=holds))
+    except rules.Unfit as unfit:
+        return _Answer(None, str(unfit))
