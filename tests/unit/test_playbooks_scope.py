@@ -20,6 +20,7 @@ READ_ONLY = f"{GUARD}_read_only"
 # Modules that only look at a host, or touch nothing but the run's own variables.
 LOOKS = {
     "msp.ops.asset_audit",
+    "msp.ops.standard_scan",
     *(
         f"ansible.builtin.{name}"
         for name in (
@@ -142,9 +143,9 @@ def wrong_guard(play: dict[str, Any]) -> Iterator[str]:
 
 
 def on_targets(hosts: Any) -> bool:
-    """The target group, narrowed perhaps: never widened."""
+    """The target group, narrowed perhaps: never widened. What ends in &msp_targets is in it whatever stands before."""
     first, *rest = str(hosts).split(":")
-    return first == TARGETS and all(part[:1] in ("&", "!") for part in rest)
+    return (first == TARGETS and all(part[:1] in ("&", "!") for part in rest)) or rest[-1:] == [f"&{TARGETS}"]
 
 
 def play_tasks(play: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,61 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""msp.ops.standard_course: arguments, one call, result. The work is in plugin_utils/standards/course.py.
+
+Documentation: plugins/modules/standard_course.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subject
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import course
+
+SPEC: dict[str, dict[str, Any]] = {
+    "customer": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str", "required": True},
+    "before": {"type": "str"},
+    "after": {"type": "str"},
+    "last": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller; needs no connection to a host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        known = (task_vars or {})["hostvars"]
+        try:
+            found = course.course(_candidates(arguments, known))
+        except MspError as error:
+            return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
+        outcomes = {}
+        for host in course.queue(found):
+            before, after = (known[host].get(arguments[name] or "") for name in ("before", "after"))
+            if (outcome := course.outcome(before, after)) is not None:
+                outcomes[host] = outcome
+        result.update(course.told(found, outcomes), changed=False)
+        why = result["stop"] or (course.failed(outcomes) if arguments["last"] else "")
+        if why and not self._task.check_mode:
+            error = course.stopped(why)
+            result.update(failed=True, msg=str(error), error=error.as_dict())
+        return result
+
+
+def _candidates(arguments: Mapping[str, Any], known: Any) -> Iterator[course.Candidate]:
+    for name in arguments["hosts"]:
+        host = known._inventory.hosts[name]
+        asset = subject(name, host.vars)
+        if asset.customer == arguments["customer"]:
+            groups = frozenset(group.name for group in host.get_groups())
+            yield course.Candidate(name, asset.asset, groups, host.vars["msp"].get("plan"))

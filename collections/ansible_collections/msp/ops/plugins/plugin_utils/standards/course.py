@@ -1,0 +1,188 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""In which order machines are brought to their standard, how many at once, and when to stop by itself. Pure: no I/O.
+
+The rings and rates are those of the patch plan: what may be patched first may be changed first. An asset without a plan is
+in one of two rings of its customer: one machine alone, then the rest. A ring here is what its plan calls a ring, and the
+rings of several plans go side by side: all first ones, then all second ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.names import group_part
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, rings
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Plan, Rates
+
+# What became of a host: it holds what could be brought about, it does not, nobody knows. Not begun has no outcome.
+WELL, FAILED, LOST = "well", "failed", "lost"
+# For assets without a patch plan.
+RATES = Rates(at_once=Limit(10, percent=True), most_failures=Limit(0), most_lost=Limit(10, percent=True))
+ALONE, REST = "one alone", "the rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A host to be brought to its standard. groups are the inventory's; plan is its patch plan's content, None for none."""
+
+    host: str
+    asset: str
+    groups: frozenset[str]
+    plan: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Hosts that go together, of one plan. successes: so many must be well before the next ring of the plan begins."""
+
+    plan: str
+    name: str
+    position: int
+    hosts: tuple[str, ...]
+    successes: int
+    rates: Rates
+
+    @property
+    def title(self) -> str:
+        return f"ring {self.name} of {self.plan}" if self.plan else self.name
+
+
+def course(candidates: Iterable[Candidate]) -> tuple[Ring, ...]:
+    """All rings that have hosts, in their order. Raises MspErrors where a patch plan can't be read."""
+    by_plan: dict[str, tuple[Plan | None, list[Candidate]]] = {}
+    read: dict[str, Plan | None] = {}
+    for one in sorted(candidates, key=lambda one: rings.place(one.asset)):
+        key = json.dumps(one.plan, sort_keys=True, default=str)
+        if key not in read:
+            read[key] = None if one.plan is None else reading_plan.read(one.plan)
+        plan = read[key]
+        by_plan.setdefault(plan.name if plan else "", (plan, []))[1].append(one)
+    found = [ring for plan, members in by_plan.values() for ring in _rings(plan, members)]
+    return tuple(sorted(found, key=lambda ring: (ring.position, ring.plan)))
+
+
+def _rings(plan: Plan | None, members: Sequence[Candidate]) -> Iterable[Ring]:
+    if plan is None:
+        yield Ring("", ALONE, 0, (members[0].host,), 1, RATES)
+        if len(members) > 1:
+            yield Ring("", REST, 1, tuple(one.host for one in members[1:]), 0, RATES)
+        return
+    host_of = {one.asset: one.host for one in members}
+    division = rings.divide(plan, (_member(plan, one) for one in members))
+    for position, ring in enumerate(plan.rings):
+        hosts = [host_of[member.key] for member in division.rings[ring.name]]
+        if hosts:
+            # A run may be of some hosts only (--limit): of one host no two successes can be had.
+            yield Ring(plan.name, ring.name, position, tuple(hosts), min(ring.successes, len(hosts)), plan.rates)
+    if left := (*division.in_none, *division.in_several):
+        # No ring of the plan is theirs, so nothing may rest on them: they come last.
+        yield Ring(plan.name, REST, len(plan.rings), tuple(host_of[member.key] for member in left), 0, plan.rates)
+
+
+def _member(plan: Plan, one: Candidate) -> rings.Member:
+    tags = {ring.tag for ring in plan.rings if ring.tag and f"tag_{group_part(ring.tag)}" in one.groups}
+    return rings.Member(one.asset, one.host, frozenset(tags))
+
+
+def queue(found: Iterable[Ring]) -> list[str]:
+    """The hosts in the order in which they are begun."""
+    return [host for ring in found for host in ring.hosts]
+
+
+def batches(found: Iterable[Ring]) -> list[int]:
+    """How many hosts each batch of the queue has. No batch reaches over the end of a ring."""
+    sizes: list[int] = []
+    for ring in found:
+        most, left = ring.rates.at_once.at_least_one(len(ring.hosts)), len(ring.hosts)
+        while left > 0:
+            sizes.append(min(most, left))
+            left -= sizes[-1]
+    return sizes
+
+
+def stop(found: Sequence[Ring], outcomes: Mapping[str, str]) -> str:
+    """Why no other host may be begun; empty: the next batch may. outcomes are of the hosts that were begun, by host."""
+    for number, ring in enumerate(found):
+        begun = [outcomes[host] for host in ring.hosts if host in outcomes]
+        if why := _over_limit(ring, begun):
+            return f"{ring.title}: {why}"
+        follow = any(later.plan == ring.plan for later in found[number + 1 :])
+        if follow and len(begun) == len(ring.hosts) and (why := _no_pass(ring, begun)):
+            return f"{ring.title}: {why}"
+    return ""
+
+
+def _over_limit(ring: Ring, begun: Sequence[str]) -> str:
+    total, failed, lost = len(ring.hosts), begun.count(FAILED), begun.count(LOST)
+    if failed > (most := ring.rates.most_failures.of(total)):
+        return f"{failed} of {total} failed, {most} may"
+    if lost > (most := ring.rates.most_lost.of(total)):
+        return f"{lost} of {total} gave no answer, {most} may"
+    return ""
+
+
+def _no_pass(ring: Ring, begun: Sequence[str]) -> str:
+    """All of the ring were begun, and others are to follow: is enough proved?"""
+    well = begun.count(WELL)
+    if well == 0:
+        return f"none of its {len(begun)} hosts is well"
+    return f"{well} of {len(begun)} are well, the plan wants {ring.successes}" if well < ring.successes else ""
+
+
+def outcome(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
+    """What became of a host, out of its results of msp.ops.standard_scan; None: it was not begun.
+
+    Well is who held everything that is enforced, or holds it now. What a measurement does not say is no success.
+    """
+    if before is None:
+        return None
+    if before.get("outcome") in ("unreachable", "not_attempted") or before.get("unreachable"):
+        return LOST
+    if before.get("outcome") != "ok":
+        return FAILED
+    if not _owed(before):
+        return WELL
+    if after is None or after.get("skipped"):
+        return FAILED
+    if after.get("outcome") == "unreachable" or after.get("unreachable"):
+        return LOST
+    return WELL if after.get("outcome") == "ok" and not _owed(after) else FAILED
+
+
+def _owed(measured: Mapping[str, Any]) -> bool:
+    """Whether something is to be brought about, by what a measurement says. One that says nothing owes."""
+    enforce = measured.get("enforce")
+    return not isinstance(enforce, Mapping) or any(enforce.values())
+
+
+def told(found: Sequence[Ring], outcomes: Mapping[str, str]) -> dict[str, Any]:
+    """The result of msp.ops.standard_course."""
+    hosts = queue(found)
+    return {
+        "queue": hosts,
+        # An empty pattern would stand for all hosts. The play takes of these whom the scope guard let in.
+        "pattern": ":".join(hosts or ["!all"]),
+        "batches": batches(found) or [1],
+        "rings": [{"plan": ring.plan, "name": ring.name, "hosts": list(ring.hosts)} for ring in found],
+        "outcomes": dict(outcomes),
+        "stop": stop(found, outcomes),
+    }
+
+
+def failed(outcomes: Mapping[str, str]) -> str:
+    """Who does not hold what was to be brought about, in words; empty: everybody who was reached does."""
+    return ", ".join(f"{host} does not hold it" for host, outcome in outcomes.items() if outcome == FAILED)
+
+
+def stopped(why: str) -> MspError:
+    return MspError(
+        "MSP-STD-160",
+        "the machines before to hold their standard before the next ones are changed",
+        why,
+        "see what failed on the hosts named, then run it again; what is compliant is not touched again",
+    )
