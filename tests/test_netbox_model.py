@@ -449,8 +449,17 @@ def test_a_report_is_a_button_on_the_customer_and_its_assets_only_when_there_is_
     [
         (
             names.PROFILE_STANDARD,
-            {names.CONTEXT_STANDARD: {"name": "server", "version": 1}},
-            {names.CONTEXT_STANDARD: {"name": "server", "version": "newest"}},
+            {names.CONTEXT_STANDARD: {"name": "linux-server", "version": "1.0"}},
+            {names.CONTEXT_STANDARD: {"name": "linux-server", "waivers": {"ssh-root-login": {"reason": "old"}}}},
+        ),
+        (
+            names.PROFILE_STANDARDS,
+            {
+                names.CONTEXT_STANDARDS: {
+                    "bakery": {"version": "1", "title": {"en": "A", "nl": "B"}, "class": "linux", "controls": {}}
+                }
+            },
+            {names.CONTEXT_STANDARDS: {"bakery": {"version": "1", "class": "linux", "controls": {}}}},
         ),
         (
             names.PROFILE_PATCH_PLAN,

@@ -19,9 +19,10 @@ description:
     What discovery found makes the groups C(unlisted), C(missing), C(conflict) and C(changed), and with O(seen_today)
     C(seen_today).
   - The variable C(msp) holds the customer, the contract, the contract status that counts today, the asset, and the
-    standard and patch plan of the asset's config context (its keys C(msp_standard) and C(msp_patch_plan)). A contract
-    past its end counts as ended, whatever the asset's field says. Prices are not in it. C(msp.asset.exposed) says
-    whether the asset has the tag C(msp-exposed), because the internet reaches it.
+    standard and patch plan of the asset's config context (its keys C(msp_standard) and C(msp_patch_plan)), and in
+    C(msp.standards_own) the standards that an MSP made itself (C(msp_standards)). A contract past its end counts as
+    ended, whatever the asset's field says. Prices are not in it. C(msp.asset.exposed) says whether the asset has the
+    tag C(msp-exposed), because the internet reaches it.
   - C(ansible_host) is the primary address; C(ansible_connection) and C(ansible_port) come from the custom fields
     C(msp_connection) and C(msp_port). A C(local) connection is refused, because it would run on the controller.
   - Text of NetBox reaches Ansible as it is and is never a template. With C(ansible-inventory --list) keep to JSON;

@@ -22,6 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration impor
     Item,
     Section,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import standard_schema
 
 SOON_DAYS = 90
 
@@ -86,29 +87,20 @@ def _context_schema(key: str, title: str, form: Mapping[str, Any]) -> dict[str, 
     }
 
 
-_SLUG = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
-
-
 def profiles() -> Section:
     standard = _context_schema(
-        names.CONTEXT_STANDARD,
-        "Which standard an asset is held to",
-        {
-            "type": "object",
-            "properties": {
-                "name": _SLUG,
-                "version": {"type": "integer", "minimum": 1},
-                "settings": {"type": "object", "description": "Values of the standard's parameters, by control"},
-            },
-            "required": ["name", "version"],
-            "additionalProperties": False,
-        },
+        names.CONTEXT_STANDARD, "Which standard an asset is held to", standard_schema.ASSIGNMENT_PART
     )
+    standards = _context_schema(names.CONTEXT_STANDARDS, "Standards of your own, by name", standard_schema.STANDARDS)
     plan = _context_schema(names.CONTEXT_PATCH_PLAN, "When and how an asset is patched", plan_schema.PLAN)
     items = (
         Item(
             names.PROFILE_STANDARD,
             {"description": f"Config contexts with the key {names.CONTEXT_STANDARD}", "schema": standard},
+        ),
+        Item(
+            names.PROFILE_STANDARDS,
+            {"description": f"Config contexts with the key {names.CONTEXT_STANDARDS}", "schema": standards},
         ),
         Item(
             names.PROFILE_PATCH_PLAN,

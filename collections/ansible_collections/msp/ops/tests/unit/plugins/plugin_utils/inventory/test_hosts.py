@@ -109,7 +109,9 @@ def test_an_asset_that_the_internet_reaches_bears_a_tag_that_its_variable_tells(
 
 
 def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
-    host = one(snapshot(machine(), context={names.CONTEXT_STANDARD: {"name": "linux"}, "other": 1}))
+    own = {"bakery-server": {"version": "1", "extends": "linux-server"}}
+    context = {names.CONTEXT_STANDARD: {"name": "linux"}, names.CONTEXT_STANDARDS: own, "other": 1}
+    host = one(snapshot(machine(), context=context))
 
     assert host.name == "srv01.bakkerij-jansen"
     assert host.variables == {
@@ -127,6 +129,7 @@ def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
                 **{"warranty_end": None, "facts_hash": None, "discovery": None, "exposed": False},
             },
             "standard": {"name": "linux"},
+            "standards_own": own,
             "plan": None,
         },
     }
