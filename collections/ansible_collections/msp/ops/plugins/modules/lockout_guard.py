@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lockout_guard
 short_description: Change what people log in by, and have the host bring it back where nobody can log in afterwards
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
@@ -201,13 +201,13 @@ tries:
   sample: 1
 brought_back:
   description: What the host brought back.
-  returned: when something was brought back
+  returned: with O(state=reverted) and O(state=status), when something was brought back
   type: list
   elements: str
   sample: ["file /etc/ssh/sshd_config.d/00-msp.conf removed", "unit ssh.service reloaded"]
 not_brought_back:
   description: What of it did not work, each with the program's last words.
-  returned: when something was brought back
+  returned: with O(state=reverted) and O(state=status), when something was brought back
   type: list
   elements: str
   sample: []

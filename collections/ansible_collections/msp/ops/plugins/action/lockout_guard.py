@@ -1,0 +1,68 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Proves a login over a connection of its own, again and again until it is known what became of the host.
+
+Documentation: plugins/modules/lockout_guard.py. What an answer means is decided in plugin_utils/standards/proving.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import OF_THE_CONTROLLER, PROVEN, SPEC
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import proving
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        if arguments["state"] != PROVEN or self._task.check_mode:
+            return {**result, **self._ask(arguments, variables)}
+        try:
+            return {**result, **self._prove(arguments, variables, str(variables["inventory_hostname"]))}
+        except MspError as error:
+            return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
+
+    def _prove(self, arguments: dict[str, Any], variables: dict[str, Any], host: str) -> dict[str, Any]:
+        self._leave_the_old_connection()
+        begin = time.monotonic()
+        tries, why = 0, ""
+        while True:
+            tries += 1
+            try:
+                said = self._ask(arguments, variables)
+            except AnsibleError as error:
+                # No connection, or no rights: with a login that does not work any more it can be either.
+                why = proving.in_a_line(str(error))
+            else:
+                silence = proving.silence(said)
+                if silence is None and proving.is_over(said):
+                    return {**said, "tries": tries}
+                why = silence or why
+            waited = time.monotonic() - begin
+            if waited > arguments["lost_after"]:
+                raise proving.lost(host, waited, why)
+            time.sleep(proving.SECONDS_BETWEEN)
+
+    def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        sent = {name: value for name, value in arguments.items() if name not in OF_THE_CONTROLLER and value is not None}
+        said = self._execute_module(module_name="msp.ops.lockout_guard", module_args=sent, task_vars=variables)
+        return dict(said)
+
+    def _leave_the_old_connection(self) -> None:
+        """Its master takes no more sessions, so what comes after the proof uses the new login too."""
+        with contextlib.suppress(AnsibleConnectionFailure, NotImplementedError):
+            self._connection.reset()
+        if self._connection.transport == "ssh":
+            arguments = proving.own_connection(self._connection.get_option("ssh_args"))
+            self._connection.set_option("ssh_args", arguments)

@@ -1,0 +1,362 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A guard over a change that could lock everybody out: saves, starts the host's own timer, disarms, brings back.
+
+What a host keeps, below /var/lib/msp-ops/guard, for root only:
+
+    lock                 held by the call that is at work
+    current/plan.json    what is guarded, until when, and the login that armed it
+    current/copy-N       what was saved
+    current/back.sh      what brings it back (lockout_script.py)
+    current/armed        there until a login is proven or the script begins: one of two renames it, never both
+    current/reverting    there while the script is at work, or was cut off
+    current/reverted     there when it is done, until a call has told it
+    last.json            the last time that something was brought back, once it was told
+    unfinished/          what was saved, where not all of it could be brought back
+
+Once `armed` is there, nothing that the controller does or fails to do keeps the host from bringing everything back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import write_whole
+from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs, privileged
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_login, lockout_script
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import (
+    ARMED,
+    OF_THE_CONTROLLER,
+    PROVEN,
+    REVERTED,
+    SPEC,
+    STATUS,
+    TOP,
+    Wanted,
+    parse,
+)
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_saving import Saving
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script import AGAIN, DONE, REVERTING, TOKEN
+
+__all__ = ["ARMED", "OF_THE_CONTROLLER", "PROVEN", "REVERTED", "SPEC", "STATUS", "TOP", "Guard", "parse"]
+
+UNIT = "msp-lockout-guard"
+# A script that is started now, not by the timer; and the unit of the boot.
+NOW_UNIT, BOOT_UNIT = UNIT + "-now", UNIT + "-boot.service"
+UNITS_DIRECTORY = "/etc/systemd/system"
+PLAN, LAST, UNFINISHED = "plan.json", "last.json", "unfinished"
+NONE, DISARMED = "none", "disarmed"
+SECONDS_TO_BRING_BACK = 600
+
+
+class Guard:
+    """The host's one guard. The arguments are seams for tests."""
+
+    def __init__(
+        self,
+        programs: Programs | None = None,
+        *,
+        top: str = TOP,
+        units_directory: str = UNITS_DIRECTORY,
+        sysctls: str = "/proc/sys",
+    ) -> None:
+        self.programs = Programs() if programs is None else programs
+        self.top = top
+        self.place = os.path.join(top, "current")
+        self.boot_unit = os.path.join(units_directory, BOOT_UNIT)
+        self.boot_link = os.path.join(units_directory, "multi-user.target.wants", BOOT_UNIT)
+        self.saving = Saving(self.programs, self.place, sysctls)
+
+    def act(self, wanted: Wanted, *, dry: bool) -> dict[str, Any]:
+        """One call. dry: nothing is armed, proven or brought back."""
+        if not privileged():
+            raise _impossible("to run as root", "another user", "set become for the task")
+        if wanted.state == STATUS:
+            return self.now()
+        if dry:
+            if wanted.state == ARMED:
+                self.saving.look(wanted)
+            return self.now()
+        with self._alone():
+            if wanted.state == ARMED:
+                return self.arm(wanted)
+            return self.prove(wanted) if wanted.state == PROVEN else self.revert(wanted)
+
+    def now(self) -> dict[str, Any]:
+        """Where the guard stands. Nothing is done, and nothing counts as told."""
+        state = self._state()
+        found: dict[str, Any] = {"changed": False, "state": state}
+        if state == NONE:
+            return found
+        plan = self._plan()
+        found["guarded"] = plan["name"]
+        if state == TOKEN:
+            found["until"] = plan["until"]
+        if state == DONE:
+            found.update(self._report())
+        return found
+
+    def arm(self, wanted: Wanted) -> dict[str, Any]:
+        state = self._state()
+        if state == TOKEN and self._timer_waits():
+            plan = self._plan()
+            raise MspError(
+                "MSP-STD-081",
+                "no guard to be armed on the host, so that %s can be" % wanted.name,
+                "the guard of %s, armed until %s" % (plan["name"], plan["until"]),
+                "wait until the other run is over or the host has brought it back, then run again",
+            )
+        if state != NONE:
+            # Armed before a boot or by a call that was killed; or brought back, and nobody was told.
+            self._bring_back_and_tell()
+        # What a call left behind that was killed before it had armed, or after it had disarmed.
+        self._forget()
+        os.mkdir(self.place, 0o700)
+        try:
+            return self._arm(wanted)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _arm(self, wanted: Wanted) -> dict[str, Any]:
+        saved = self.saving.save(wanted)
+        until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wanted.seconds)
+        text = until.isoformat(timespec="seconds")
+        plan = {"name": wanted.name, "until": text, "login": lockout_login.login()}
+        script = lockout_script.script(self.place, saved, drop=(self.boot_link, self.boot_unit))
+        write_whole(self._file(PLAN), json.dumps(plan, sort_keys=True))
+        write_whole(self._file(lockout_script.SCRIPT), script)
+        boot = lockout_script.boot_unit(self._file(lockout_script.SCRIPT), wanted.units)
+        write_whole(self.boot_unit, boot)
+        os.chmod(self.boot_unit, 0o644)
+        os.makedirs(os.path.dirname(self.boot_link), exist_ok=True)
+        os.symlink(self.boot_unit, self.boot_link)
+        write_whole(self._file(TOKEN), "")
+        answer = self.programs.run(*timer(self._file(lockout_script.SCRIPT), wanted.name, wanted.seconds))
+        if answer.status != 0:
+            raise _impossible("systemd to take on the timer %s.timer" % UNIT, "systemd-run " + answer.reason(), _LOOK)
+        return {"changed": False, "state": ARMED, "guarded": wanted.name, "until": text}
+
+    def prove(self, wanted: Wanted) -> dict[str, Any]:
+        """The call itself came by a new login: that is the proof. Only its being new is looked at here."""
+        state = self._state()
+        if state == NONE or (state == TOKEN and self._plan()["name"] != wanted.name):
+            found = "none is armed" if state == NONE else "the one of %s is" % self._plan()["name"]
+            raise MspError(
+                "MSP-STD-083",
+                "the guard of %s to be armed on the host" % wanted.name,
+                found,
+                "see docs/errors.md for how that can be; what was changed since may not be guarded: look at the host",
+            )
+        login = lockout_login.login()
+        if state == TOKEN:
+            self._compare(self._plan()["login"], login)
+            # Either this rename or the script's comes about.
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self._file(TOKEN), self._file(DISARMED))
+                self._forget()
+                return {"changed": False, "state": DISARMED, "guarded": wanted.name, "login": login is not None}
+        if self._working():
+            return {"changed": False, "state": REVERTING, "guarded": wanted.name}
+        return self._bring_back_and_tell()
+
+    def _compare(self, before: str | None, login: str | None) -> None:
+        if before is not None and (login is None or login == before):
+            raise MspError(
+                "MSP-STD-088",
+                "a proof by a new login over ssh, as the guard was armed by one",
+                "the same connection as when it was armed" if login else "no login by ssh",
+                "take ControlPath out of ssh's configuration for this host, and run again; the host brings back by "
+                "itself what was there before",
+            )
+
+    def revert(self, wanted: Wanted) -> dict[str, Any]:
+        """Bring back at once; fail with the reason, where there is one."""
+        state = self._state()
+        found: dict[str, Any] = {"changed": False, "state": NONE}
+        mine = state != NONE and self._plan()["name"] == wanted.name
+        if mine:
+            self._bring_back()
+            found = {"changed": True, "state": REVERTED, "guarded": wanted.name, **self._tell()}
+            if found["not_brought_back"]:
+                raise self._told(wanted.name, found)
+        if wanted.because:
+            raise MspError(
+                "MSP-STD-089",
+                "the change of what is guarded (%s) to pass its validation and its proof" % wanted.name,
+                wanted.because,
+                ("the host is as it was before: %s" % "; ".join(found["brought_back"] or ["nothing had changed"]))
+                if mine
+                else "nothing had to be brought back now; see what the message says",
+            )
+        return found
+
+    def _bring_back_and_tell(self) -> dict[str, Any]:
+        """Always an error: that the host is as it was before, or what of it is not."""
+        if self._state() != DONE:
+            self._bring_back()
+        name = self._plan()["name"]
+        raise self._told(name, self._tell())
+
+    def _told(self, name: str, report: dict[str, Any]) -> MspError:
+        back, not_back = report["brought_back"], report["not_brought_back"]
+        if not_back:
+            return MspError(
+                "MSP-STD-087",
+                "the host to bring back all that was saved of %s" % name,
+                "what did not work: %s; what did: %s" % ("; ".join(not_back), "; ".join(back) or "nothing"),
+                "log in by the console and put it right; what was saved is in %s"
+                % os.path.join(self.top, UNFINISHED),
+            )
+        return MspError(
+            "MSP-STD-082",
+            "a login to be proven in time, after the change of %s" % name,
+            "the host brought back at %s what was there before: %s" % (report["at"], "; ".join(back) or "all the same"),
+            "see why nobody could log in (or why the run did not come so far), correct it and run again",
+        )
+
+    def _bring_back(self) -> None:
+        """Run the script where it does not run and is not done; when this returns, it is done."""
+        if self._state() != DONE:
+            self._stop_timer()
+            answer = self.programs.run(*bring_back(self._file(lockout_script.SCRIPT)), seconds=SECONDS_TO_BRING_BACK)
+            if self._state() != DONE:
+                raise MspError(
+                    "MSP-STD-087",
+                    "the host to bring back what was saved of %s" % self._plan()["name"],
+                    "the script did not come to its end: systemd-run %s" % answer.reason(),
+                    "look at journalctl -u %s on the host; what was saved is in %s" % (NOW_UNIT, self.place),
+                )
+
+    def _report(self) -> dict[str, Any]:
+        return {
+            "at": self._lines(lockout_script.AT)[0],
+            "brought_back": self._lines(lockout_script.SAID),
+            "not_brought_back": self._lines(lockout_script.FAILED),
+        }
+
+    def _tell(self) -> dict[str, Any]:
+        """What was brought back, which counts as told now. What was saved stays only where not all of it is back."""
+        report = self._report()
+        record = {"name": self._plan()["name"], **report}
+        write_whole(os.path.join(self.top, LAST), json.dumps(record, sort_keys=True))
+        if report["not_brought_back"]:
+            kept = os.path.join(self.top, UNFINISHED)
+            shutil.rmtree(kept, ignore_errors=True)
+            os.rename(self.place, kept)
+        self._forget()
+        return report
+
+    def _forget(self) -> None:
+        """The guard is over, or never was: no timer, no unit, no copies."""
+        for name in (TOKEN, REVERTING, DONE):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._file(name))
+        self._stop_timer()
+        for path in (self.boot_link, self.boot_unit):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    def _state(self) -> str:
+        for name in (TOKEN, REVERTING, DONE):
+            if os.path.exists(self._file(name)):
+                return name
+        return NONE
+
+    def _plan(self) -> dict[str, Any]:
+        with open(self._file(PLAN), encoding="utf-8") as stream:
+            found: dict[str, Any] = json.load(stream)
+        return found
+
+    def _lines(self, name: str) -> list[str]:
+        with open(self._file(name), encoding="utf-8", errors="replace") as stream:
+            return stream.read().splitlines()
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self.place, name)
+
+    def _timer_waits(self) -> bool:
+        return self._active(UNIT + ".timer") or self._working()
+
+    def _working(self) -> bool:
+        """Whether the script runs now, whoever started it."""
+        return any(self._active(name) for name in (UNIT + ".service", NOW_UNIT + ".service", BOOT_UNIT))
+
+    def _active(self, unit: str) -> bool:
+        answer = self.programs.run("systemctl", "show", "--property=ActiveState", "--value", unit)
+        if answer.status != 0:
+            raise _impossible("systemd to say what its units do", "systemctl show " + answer.reason(), _LOOK)
+        return answer.out.strip() in ("active", "activating", "deactivating", "reloading")
+
+    def _stop_timer(self) -> Output:
+        # A unit that is not there any more cannot be stopped, and need not be.
+        return self.programs.run("systemctl", "stop", UNIT + ".timer")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        os.makedirs(self.top, mode=0o700, exist_ok=True)
+        os.chmod(self.top, 0o700)
+        with open(os.path.join(self.top, "lock"), "w", encoding="utf-8") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise MspError(
+                    "MSP-STD-081",
+                    "no other call of lockout_guard at work on the host",
+                    "one that is",
+                    "wait until the other run is over, then run again",
+                ) from error
+            yield
+
+
+_LOOK = "look at what systemd says on the host (systemctl status, journalctl); nothing was changed"
+
+
+def timer(script: str, name: str, seconds: int) -> list[str]:
+    """systemd-run's arguments for the host's own timer. Its name is fixed, so a second one is refused."""
+    return [
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        "--no-ask-password",
+        "--unit=" + UNIT,
+        "--description=Bring back %s, for nobody has proven a login" % name,
+        "--on-active=%ds" % seconds,
+        "--timer-property=AccuracySec=1s",
+        "--property=Type=oneshot",
+        "--",
+        "/bin/sh",
+        script,
+    ]
+
+
+def bring_back(script: str) -> list[str]:
+    """systemd-run's arguments for the script now. It is systemd's child: it ends whatever becomes of this login."""
+    return [
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        "--no-ask-password",
+        "--wait",
+        "--unit=" + NOW_UNIT,
+        "--description=Bring back what was guarded",
+        "--property=Type=oneshot",
+        "--",
+        "/bin/sh",
+        script,
+        AGAIN,
+    ]
+
+
+def _impossible(expected: str, found: str, action: str) -> MspError:
+    return MspError("MSP-STD-084", expected, found, action)
