@@ -226,6 +226,7 @@ def _terms(contract: Contract) -> dict[str, Any]:
         names.REPORT_CONTACT: contract.report_contact or None,
         names.REPORT_URL: contract.report_url or None,
         names.SCOPE_RULES: fields.scope_to_json(contract.scope),
+        names.SURCHARGES: fields.surcharges_to_json(contract.surcharges),
     }
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import schema, values, yamlfile
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.currencies import CURRENCIES
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, ScopeRule
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, ScopeRule, SurchargeRule
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, Source, dotted
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -187,6 +187,11 @@ def _contract(terms: Mapping[str, Any], scope: Mapping[str, Mapping[str, Any]]) 
         report_contact=terms.get("report_contact", ""),
         report_url=terms.get("report_url", ""),
         scope=tuple(ScopeRule(asset_class=name, **rule) for name, rule in sorted(scope.items())),
+        surcharges=tuple(
+            SurchargeRule(asset_class, reason, values.number(str(amount)))
+            for asset_class, amounts in sorted(terms.get("surcharges", {}).items())
+            for reason, amount in sorted(amounts.items())
+        ),
         **amounts,
     )
 
@@ -257,7 +262,8 @@ def _terms(source: Source) -> Iterator[MspError]:
         found = f"{days['end']}, before the start {days['start']}"
         yield _problem(source, "MSP-CON-006", path, "on or after contract.start", found, "correct one of the two")
     for name in ("monthly_fee", "included_hours", "hourly_rate"):
-        yield from _amount(source, name, _at(terms, name))
+        yield from _amount(source, ("contract", name))
+    yield from _surcharges(source)
     currency = _at(terms, "currency")
     if isinstance(currency, str) and len(currency) == 3 and currency.isupper() and currency not in CURRENCIES:
         yield _problem(
@@ -280,10 +286,17 @@ def _zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def _amount(source: Source, name: str, value: Any) -> Iterator[MspError]:
+def _surcharges(source: Source) -> Iterator[MspError]:
+    table = _at(source.data, "contract", "surcharges")
+    for asset_class, amounts in table.items() if isinstance(table, Mapping) else ():
+        for reason in amounts if isinstance(amounts, Mapping) else ():
+            yield from _amount(source, ("contract", "surcharges", asset_class, reason))
+
+
+def _amount(source: Source, path: Path) -> Iterator[MspError]:
+    value = _at(source.data, *path)
     if value is None or isinstance(value, bool | list | dict):
         return
-    path: Path = ("contract", name)
     try:
         amount = values.number(str(value))  # as typed: 1.250 has two readings here too
     except ValueError as error:

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How scope rules and warranty sources are written in NetBox's JSON custom fields, and read back.
+"""How scope rules, surcharges and warranty sources are written in NetBox's JSON custom fields, and read back.
 
 Pure. Reading skips what it does not understand in one entry (a person may have edited it), never the whole field.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import ScopeRule, WarrantySource
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import ScopeRule, SurchargeRule, WarrantySource
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
 
@@ -47,6 +47,26 @@ def scope_from_json(value: Any) -> tuple[ScopeRule, ...]:
             )
         )
     return tuple(sorted(rules, key=lambda rule: rule.asset_class))
+
+
+def surcharges_to_json(rules: Iterable[SurchargeRule]) -> dict[str, dict[str, str]] | None:
+    """{"server": {"out_of_warranty": "25.00"}}, amounts exact as text; None where the contract has no table."""
+    written: dict[str, dict[str, str]] = {}
+    for rule in sorted(rules, key=lambda rule: (rule.asset_class, rule.reason)):
+        written.setdefault(rule.asset_class, {})[rule.reason] = str(rule.amount)
+    return written or None
+
+
+def surcharges_from_json(value: Any) -> tuple[SurchargeRule, ...]:
+    """The table in a custom field's value. What is no amount of at least 0 was never agreed on."""
+    rules = []
+    for asset_class, amounts in value.items() if isinstance(value, Mapping) else ():
+        for reason, written in amounts.items() if isinstance(amounts, Mapping) else ():
+            amount = _money(written)
+            known = asset_class in names.ASSET_CLASSES and reason in names.SURCHARGED
+            if known and amount is not None and amount >= 0:
+                rules.append(SurchargeRule(str(asset_class), str(reason), amount))
+    return tuple(sorted(rules, key=lambda rule: (rule.asset_class, rule.reason)))
 
 
 def sources_to_json(sources: Iterable[WarrantySource]) -> list[dict[str, str]]:

@@ -36,8 +36,20 @@ class ScopeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SurchargeRule:
+    """What an asset of a class costs more a month for a reason of names.SURCHARGED, in the contract's currency."""
+
+    asset_class: str
+    reason: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
-    """The terms. Fee and rate are in currency; included hours are per month; end is the last day that counts."""
+    """The terms. Fee and rate are in currency; included hours are per month; end is the last day that counts.
+
+    surcharges is the table that was agreed on, for where too little was measured to say what an asset costs more.
+    """
 
     id: str
     start: dt.date
@@ -51,6 +63,12 @@ class Contract:
     report_contact: str = ""
     report_url: str = ""  # where the customer's latest report is published
     scope: tuple[ScopeRule, ...] = ()
+    surcharges: tuple[SurchargeRule, ...] = ()
+
+    def surcharge(self, asset_class: str | None, reason: str) -> Decimal | None:
+        """The amount of the table; None where it says nothing."""
+        rules = (rule for rule in self.surcharges if (rule.asset_class, rule.reason) == (asset_class, reason))
+        return next((rule.amount for rule in rules), None)
 
     def ended(self, today: dt.date) -> bool:
         """True from the day after the last day of the contract, whatever any status field says."""

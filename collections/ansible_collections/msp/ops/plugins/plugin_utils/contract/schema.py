@@ -67,6 +67,15 @@ SCHEMA: Mapping[str, Any] = {
             timezone=_TEXT,
             report_contact=_CONTACT,
             report_url=_URL,
+            surcharges={
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": {
+                    asset_class: {**_table([], **dict.fromkeys(names.SURCHARGED, _AMOUNT)), "minProperties": 1}
+                    for asset_class in names.ASSET_CLASSES
+                },
+            },
         ),
         sites=_list(
             _table(

@@ -14,7 +14,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.fields import scope_from_json, sources_from_json
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.fields import (
+    scope_from_json,
+    sources_from_json,
+    surcharges_from_json,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Contract, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import plain
@@ -132,6 +136,7 @@ def contract_of(row: Row) -> Contract | None:
         report_contact=values.get(names.REPORT_CONTACT) or "",
         report_url=values.get(names.REPORT_URL) or "",
         scope=scope_from_json(values.get(names.SCOPE_RULES)),
+        surcharges=surcharges_from_json(values.get(names.SURCHARGES)),
     )
 
 

@@ -169,6 +169,13 @@ def _contract_fields() -> list[Item]:
             "Per class of assets: covered or not, what in use means, hours; from the contract file",
             {"ui_visible": "if-set", "filter_logic": "disabled"},
         ),
+        (
+            names.SURCHARGES,
+            "json",
+            "Surcharges",
+            "Per class of assets: what one costs more a month for which reason; from the contract file",
+            {"ui_visible": "if-set", "filter_logic": "disabled"},
+        ),
     ]
     return [
         _custom_field(name, kind, [TENANT], label=label, description=description, weight=100 + 10 * place, **more)

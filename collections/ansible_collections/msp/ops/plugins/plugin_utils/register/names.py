@@ -20,6 +20,7 @@ TIMEZONE = "msp_timezone"
 REPORT_CONTACT = "msp_report_contact"
 REPORT_URL = "msp_report_url"
 SCOPE_RULES = "msp_scope_rules"
+SURCHARGES = "msp_surcharges"
 
 # Custom fields on the asset (device or virtual machine).
 CONTRACT_STATUS = "msp_contract_status"
@@ -66,6 +67,10 @@ AUTOMATION = "msp-automation"
 PROFILE_STANDARD = "msp-standard"
 PROFILE_STANDARDS = "msp-standards"
 PROFILE_PATCH_PLAN = "msp-patch-plan"
+
+# What an asset may cost more for (the words are those of the contract): a control that the customer agreed to do without,
+# the warranty that ended, the support of the operating system that ended.
+SURCHARGED = FOR_WAIVED, FOR_WARRANTY, FOR_SUPPORT = ("waived", "out_of_warranty", "out_of_support")
 
 # Contract status of an asset (the words are those of the contract).
 CONTRACTED = "contracted"

@@ -57,6 +57,7 @@ NEEDED_FIELDS = frozenset(
     {
         *(names.CONTRACT_ID, names.CONTRACT_START, names.CONTRACT_END, names.MONTHLY_FEE, names.INCLUDED_HOURS),
         *(names.HOURLY_RATE, names.CURRENCY, names.LANGUAGE, names.TIMEZONE, names.REPORT_CONTACT, names.SCOPE_RULES),
+        names.SURCHARGES,
         *(names.CONTRACT_STATUS, names.ASSET_CLASS, names.PURCHASE_DATE, names.WARRANTY_END, names.WARRANTY_SOURCES),
         *(names.SCAN_ALLOWED, names.SCAN_EXCLUDE),
     }
