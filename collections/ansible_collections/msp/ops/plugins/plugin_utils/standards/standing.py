@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import FRESH, NOTICE_DAYS
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     COMPLIANT,
     DRIFT,
@@ -32,13 +33,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
 
 # What an asset is, from good to bad: the worst of its controls. What is known to differ is worse than what is unknown.
 STATES = (COMPLIANT, WAIVED, UNKNOWN, DRIFT)
-# A check that is older says nothing of today.
-FRESH = dt.timedelta(days=7)
 # Why nothing is known of an asset today: OfAsset.unknown.
 NEVER, BROKEN, OLD = ("never", "broken", "old")
-# What a waiver is today: OfWaiver.state. It is told of as one that ends when it ends within this.
+# What a waiver is today: OfWaiver.state.
 EXPIRED, ENDING, RUNNING = ("expired", "ending", "running")
-SOON = dt.timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +215,7 @@ def _held(
 def _ends(waiver: Waiver, today: dt.date) -> str:
     if not waiver.holds(today):
         return EXPIRED
-    return ENDING if waiver.expires - today <= SOON else RUNNING
+    return ENDING if (waiver.expires - today).days <= NOTICE_DAYS else RUNNING
 
 
 def worst_first(assets: Iterable[OfAsset]) -> Iterator[OfAsset]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.plugin_utils import patching, reconciliation, report, verification
+from ansible_collections.msp.ops.plugins.plugin_utils import patching, reconciliation, report, standards, verification
 from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES, WORDS
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 
-PLACES = [Path(path) for package in (patching, reconciliation, report, verification) for path in package.__path__]
+PLACES = [Path(path) for package in (patching, reconciliation, report, standards, verification) for path in package.__path__]
 
 
 def fields(sentence: str) -> set[str]:

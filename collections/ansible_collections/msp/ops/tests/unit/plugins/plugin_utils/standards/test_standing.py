@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, standing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Agreement,
     Assigned,
@@ -89,7 +90,7 @@ def test_what_is_found_of_a_control_that_is_not_assigned_any_more_says_nothing()
     [
         (None, None, standing.NEVER),
         (check({"a": "compliant"}), check(None, NOW, outcome="unreachable"), standing.BROKEN),
-        (check({"a": "compliant"}, NOW - 8 * DAY), None, standing.OLD),
+        (check({"a": "compliant"}, NOW - FRESH - DAY), None, standing.OLD),
     ],
 )
 def test_of_an_asset_whose_last_check_is_missing_failed_or_old_nothing_is_known(
@@ -165,7 +166,7 @@ def test_waivers_are_told_with_who_has_them_the_expired_and_the_soonest_first() 
 statuses = st.sampled_from(model.STATUSES)
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), statuses), st.integers(-3, 3), st.booleans(), st.integers(0, 10))
+@given(st.dictionaries(st.sampled_from("abcdef"), statuses), st.integers(-3, 3), st.booleans(), st.integers(0, 2 * FRESH.days))
 @settings(max_examples=60)
 def test_no_asset_is_well_unless_each_of_its_controls_was_seen_to_hold_and_each_is_counted_once(
     measured: dict[str, str], days: int, waived: bool, age: int
@@ -175,7 +176,7 @@ def test_no_asset_is_well_unless_each_of_its_controls_was_seen_to_hold_and_each_
     found = held(to, check(measured, NOW - age * DAY))
     assert sum(found.counts.values()) == len(names)
     well = {"compliant", "fixed", "not applicable"}
-    seen = age <= 7 and all(measured.get(name) in well for name in names)
+    seen = age <= FRESH.days and all(measured.get(name) in well for name in names)
     assert (found.state == "compliant") == seen
     if found.state == "waived":
         assert waived and days >= 0 and all(measured.get(name) in well | {"drift", "waived"} for name in names)

@@ -1,0 +1,306 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All that a report on standards tells of one customer: each control and its course, each asset, what is new. Pure.
+
+It joins what standing.py, compliance.py and their neighbours found; it judges nothing itself, and leaves nothing out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlState
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import Moment, NewDrift, Tally
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    SEVERITIES,
+    Control,
+    ControlRecord,
+    Standard,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Quote
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import STATES, OfAsset, OfWaiver
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much was as the standard wants it from a moment on; None where nobody knew anything."""
+
+    at: dt.datetime
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfControl:
+    """One control of a standard: what it is on how many assets today, and how that went since the period began."""
+
+    control: str
+    severity: str
+    now: Tally
+    course: tuple[Share, ...]
+
+    @property
+    def always(self) -> bool:
+        """Held on every asset that it is for, today and all of the time of which anything is known."""
+        return self.now.share == 1.0 and all(one.share in (None, 1.0) for one in self.course)
+
+
+@dataclass(frozen=True, slots=True)
+class OfStandard:
+    """One standard of the customer: its assets, all of its controls together, and each of them, the worst first."""
+
+    name: str
+    version: str
+    assets: tuple[str, ...]
+    now: Tally
+    course: tuple[Share, ...]
+    controls: tuple[OfControl, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Assets of which nobody can say what they are held to, and what is wrong in what NetBox says of them."""
+
+    assets: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A customer at one moment. since is when the period began, new_since from when on drift is new.
+
+    without are the names of assets that are held to no standard; names has the name of each asset by its key.
+    """
+
+    now: dt.datetime
+    since: dt.datetime
+    new_since: dt.datetime
+    controls: Mapping[str, Control]
+    titles: Mapping[str, Standard]
+    assets: tuple[OfAsset, ...]
+    without: tuple[str, ...]
+    wrong: tuple[Wrong, ...]
+    standards: tuple[OfStandard, ...]
+    new: tuple[NewDrift, ...]
+    top: tuple[compliance.Deviation, ...]
+    waivers: tuple[OfWaiver, ...]
+    quote: Quote
+    names: Mapping[str, str]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many assets are what, for every state."""
+        return {state: sum(asset.state == state for asset in self.assets) for state in STATES}
+
+
+def standards_of(
+    assets: Iterable[OfAsset], course: Sequence[Moment], controls: Mapping[str, Control]
+) -> list[OfStandard]:
+    """Each standard that assets are held to, by name. course are the moments before now, oldest first."""
+    held: dict[str, list[OfAsset]] = defaultdict(list)
+    for asset in assets:
+        held[asset.standard].append(asset)
+    return [_of_standard(name, of, course, controls) for name, of in sorted(held.items())]
+
+
+def _of_standard(
+    name: str, of: Sequence[OfAsset], course: Sequence[Moment], controls: Mapping[str, Control]
+) -> OfStandard:
+    statuses: dict[str, list[str]] = defaultdict(list)
+    for asset in of:
+        for control, status in asset.statuses.items():
+            statuses[control].append(status)
+    found = [
+        OfControl(control, controls[control].severity, compliance.tally(now), tuple(_course(course, name, control)))
+        for control, now in statuses.items()
+    ]
+    return OfStandard(
+        name,
+        of[0].version,
+        tuple(sorted(asset.name for asset in of)),
+        compliance.tally(status for now in statuses.values() for status in now),
+        tuple(Share(moment.at, moment.of_standard(name).share) for moment in course),
+        tuple(sorted(found, key=_worst_first)),
+    )
+
+
+def _course(course: Iterable[Moment], standard: str, control: str) -> Iterator[Share]:
+    for moment in course:
+        found = moment.of_controls.get((standard, control))
+        yield Share(moment.at, found.share if found else None)
+
+
+def _worst_first(one: OfControl) -> tuple[float, int, str]:
+    share = one.now.share
+    return (2.0 if share is None else share, SEVERITIES.index(one.severity), one.control)
+
+
+def states_of(customer: str, assets: Iterable[OfAsset], now: dt.datetime) -> Iterator[ControlState]:
+    """Each control of each asset as it counts today: what compliance.top_deviations takes."""
+    for asset in assets:
+        deviating = {one.control: one for one in asset.deviations}
+        for control, status in asset.statuses.items():
+            one = deviating.get(control)
+            yield ControlState(
+                customer,
+                asset.asset,
+                control,
+                status,
+                (one.since if one else None) or asset.checked or now,
+                asset.checked or now,
+                asset.standard,
+                one.severity if one else "",
+            )
+
+
+def records_of(asset: OfAsset) -> tuple[ControlRecord, ...] | None:
+    """An asset's controls as they count today: what quoting.quote takes. None where nothing is known of it."""
+    if asset.unknown:
+        return None
+    deviating = {one.control: one for one in asset.deviations}
+    return tuple(
+        ControlRecord(control, one.severity, status, one.desired, one.found, one.reason)
+        if (one := deviating.get(control))
+        else ControlRecord(control, "", status, "", "")
+        for control, status in asset.statuses.items()
+    )
+
+
+# As data
+
+
+def as_dict_of(found: Report) -> dict[str, Any]:
+    """All of it as plain values, times in ISO 8601 and UTC: what a program reads."""
+    return {
+        "since": _iso(found.since),
+        "new_since": _iso(found.new_since),
+        "assets": found.counts,
+        "without_standard": list(found.without),
+        "wrong": [{"assets": list(one.assets), "why": one.why} for one in found.wrong],
+        "of_assets": [_of_asset(asset) for asset in found.assets],
+        "standards": [_of_standard_dict(one) for one in found.standards],
+        "new": [_new(one, found.names) for one in found.new],
+        "top": [
+            {
+                "control": one.control,
+                "severity": one.severity,
+                "assets": [_name(found, asset) for asset in one.assets],
+                "since": _iso(one.since),
+            }
+            for one in found.top
+        ],
+        "waivers": [
+            {
+                "control": one.control,
+                "state": one.state,
+                "assets": list(one.assets),
+                "needed": list(one.needed),
+                **one.waiver.as_dict(),
+            }
+            for one in found.waivers
+        ],
+        "quote": quote_as_dict(found.quote, found.names),
+    }
+
+
+def _of_asset(asset: OfAsset) -> dict[str, Any]:
+    return {
+        "asset": asset.asset,
+        "name": asset.name,
+        "standard": asset.standard,
+        "version": asset.version,
+        "state": asset.state,
+        "unknown": asset.unknown,
+        "error": asset.error,
+        "checked": _iso(asset.checked),
+        "controls": dict(asset.statuses),
+        "deviations": [
+            {
+                "control": one.control,
+                "severity": one.severity,
+                "status": one.status,
+                "desired": one.desired,
+                "found": one.found,
+                "reason": one.reason,
+                "since": _iso(one.since),
+                "waiver": one.waiver.as_dict() if one.waiver else None,
+            }
+            for one in asset.deviations
+        ],
+    }
+
+
+def _of_standard_dict(one: OfStandard) -> dict[str, Any]:
+    return {
+        "standard": one.name,
+        "version": one.version,
+        "assets": list(one.assets),
+        **_tally(one.now, one.course),
+        "controls": [
+            {"control": each.control, "severity": each.severity, **_tally(each.now, each.course)}
+            for each in one.controls
+        ],
+    }
+
+
+def _tally(now: Tally, course: Iterable[Share]) -> dict[str, Any]:
+    return {
+        "counts": dict(now.counts),
+        "share": now.share,
+        "course": [{"at": _iso(one.at), "share": one.share} for one in course],
+    }
+
+
+def _new(one: NewDrift, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "asset": names.get(one.asset, one.asset),
+        "control": one.control,
+        "standard": one.standard,
+        "severity": one.severity,
+        "at": _iso(one.at),
+        "desired": one.desired,
+        "found": one.found,
+        "before": one.before,
+        "now": one.now,
+        "now_at": _iso(one.now_at),
+    }
+
+
+def quote_as_dict(found: Quote, names: Mapping[str, str]) -> dict[str, Any]:
+    """The quote as plain values, its assets by name."""
+
+    def named(assets: Iterable[str]) -> list[str]:
+        return [names.get(asset, asset) for asset in assets]
+
+    return {
+        "of": found.of,
+        "assets": named(found.assets),
+        "changes": found.changes,
+        "hours": found.hours,
+        "hours_low": None if found.low is None else found.low / 60,
+        "hours_high": None if found.high is None else found.high / 60,
+        "basis": found.basis,
+        "lines": [
+            {"control": line.control, "assets": named(line.assets), "minutes_by_hand": line.by_hand}
+            for line in found.lines
+        ],
+        "jobs": [
+            {"run": job.run, "minutes_by_hand": job.by_hand, "minutes": job.minutes, "effort": list(job.effort)}
+            for job in found.jobs
+        ],
+        "unmeasured": named(found.unmeasured),
+        "uncertain": named(found.uncertain),
+        "waived": found.waived,
+    }
+
+
+def _name(found: Report, asset: str) -> str:
+    return found.names.get(asset, asset)
+
+
+def _iso(at: dt.datetime | None) -> str | None:
+    return None if at is None else at.astimezone(dt.UTC).isoformat()

@@ -1,0 +1,542 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a customer stands with its standards, in words: a page and plain text for a mail, of the same lines. Pure.
+
+Layout of the page is in report/templates/standards_report.html.j2; this file decides what is said.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
+from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Part, Point, course, stacked_bar
+from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
+from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
+from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import NewDrift, Tally
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    COMPLIANT,
+    DRIFT,
+    ERROR,
+    FIXED,
+    HIGH,
+    LOW,
+    MEDIUM,
+    NOT_APPLICABLE,
+    UNKNOWN,
+    WAIVED,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import (
+    OfControl,
+    OfStandard,
+    Report,
+    Share,
+    Wrong,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import (
+    ENDING,
+    EXPIRED,
+    RUNNING,
+    Deviation,
+    OfAsset,
+    OfWaiver,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language, zone
+
+# A colour of style.css for each state; the words say the same.
+TONE = {COMPLIANT: "good", FIXED: "good", NOT_APPLICABLE: "quiet", WAIVED: "info"} | {
+    UNKNOWN: "warn",
+    ERROR: "warn",
+    DRIFT: "bad",
+}
+SEVERITY_TONE = {HIGH: "bad", MEDIUM: "warn", LOW: "quiet"}
+WAIVER_TONE = {EXPIRED: "bad", ENDING: "warn", RUNNING: "info"}
+SECTIONS = ASSETS, NEW, TOP, WAIVERS, SOFTWARE, SURCHARGES, QUOTE = (
+    "assets",
+    "new",
+    "top",
+    "waivers",
+    "software",
+    "surcharges",
+    "quote",
+)
+MOST_ROWS = 250  # of a table; how many more there are is said, and the data file has them
+MOST_ITEMS = 8  # of what deviates on one machine
+MOST_NAMES = 6
+LABEL = 21  # columns of a label in the text
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of several things in a cell: what it is, a chip, and pairs of a label and a value."""
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    tone: str = ""
+    chip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: what it is about, what stands small below, a chip, and lines for each of the cells.
+
+    items stand in the first cell after its lines, chart in the section's drawn one before them.
+    """
+
+    name: str
+    sub: str
+    cells: tuple[tuple[str, ...], ...]
+    tone: str = ""
+    chip: str = ""
+    items: tuple[Item, ...] = ()
+    chart: Markup = Markup("")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table under its heading. more says what is not in it; empty what to say when there are no rows.
+
+    chart is one of the whole section, caption what it shows; drawn is the label of the cells that have one each.
+    """
+
+    key: str
+    heading: str
+    intro: str
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+    more: str
+    empty: str
+    chart: Markup = Markup("")
+    caption: str = ""
+    drawn: str = ""
+
+    @property
+    def wide(self) -> bool:
+        """On a phone its first cells need the whole width."""
+        return self.key == ASSETS
+
+    def labelled(self, row: Row) -> list[tuple[str, tuple[str, ...]]]:
+        """The cells of a row, each with its label."""
+        return list(zip(self.labels[1:], row.cells, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    value: int
+    label: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Everything that is said, in the customer's language and time zone."""
+
+    f: Formats
+    t: Words
+    name: str
+    contract: Contract | None
+    made_by: str
+    period: str
+    lead: str
+    points: tuple[tuple[str, str, str], ...]
+    tiles: tuple[Tile, ...]
+    chart: Markup
+    sections: tuple[Section, ...]
+    foot: str
+
+
+def told(found: Report, customer: Customer, made_by: str, data: str) -> Told:
+    """The customer's standing in words. data is the name of the file that has all of it."""
+    f = Formats(language(customer), zone(customer))
+    t = Words(f.language)
+    tiles = tuple(Tile(number, _state(state, t), TONE[state]) for state, number in found.counts.items())
+    return Told(
+        f=f,
+        t=t,
+        name=shown(customer.name),
+        contract=customer.contract,
+        made_by=shown(made_by),
+        period=t("cal.freeze.span", start=f.day(found.since), end=f.day(found.now)),
+        lead=_lead(found, t),
+        points=tuple(_points(found, t)),
+        tiles=tiles,
+        chart=stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in tiles], t("prep.bar")),
+        sections=tuple(_sections(found, _Say(found, t, f))),
+        foot=t("prep.foot", made_by=shown(made_by), date=f.day(found.now), data=data, zone=f.zone.key),
+    )
+
+
+def page(said: Told) -> str:
+    """The whole page."""
+    return render("standards_report.html.j2", said.f, d=said)
+
+
+def text(said: Told) -> str:
+    """The same as plain text that fits a mail."""
+    title = said.t("srep.title", customer=said.name)
+    lines = [*wrapped(title), "=" * min(WIDTH, columns(title)), said.period, "", *wrapped(said.lead)]
+    lines += [line for _tone, words, who in said.points for line in wrapped(f"{words} {who}".strip(), "- ", "  ")]
+    for section in said.sections:
+        lines += ["", "", *wrapped(section.heading), "-" * min(WIDTH, columns(section.heading))]
+        lines += wrapped(section.intro) if section.rows or section.chart else []
+        lines += wrapped(section.caption) if section.chart else []
+        lines += [] if section.rows else wrapped(section.empty)
+        for row in section.rows:
+            lines += _row_lines(section, row)
+        lines += ["", *wrapped(section.more)] if section.more else []
+    lines += ["", "", *wrapped(said.foot)]
+    return "\n".join(lines) + "\n"
+
+
+def _row_lines(section: Section, row: Row) -> Iterator[str]:
+    yield ""
+    yield from wrapped(f"{row.name} [{row.chip}]" if row.chip else row.name, "* ", "  ")
+    if row.sub:
+        yield from wrapped(row.sub, "  ")
+    for place, (label, cell) in enumerate(section.labelled(row)):
+        if cell:
+            yield from wrapped("; ".join(cell), f"  {label:<{LABEL}} ")
+        for item in row.items if place == 0 else ():
+            yield from wrapped(f"{item.name} [{item.chip}]" if item.chip else item.name, "  - ", "    ")
+            for name, value in item.pairs:
+                yield from wrapped(value, f"    {name:<{LABEL - 2}} ")
+
+
+# In short
+
+
+def _lead(found: Report, t: Words) -> str:
+    total = len(found.assets)
+    return t.count("srep.lead", total, ok=found.counts[COMPLIANT]) if total else t("srep.lead.none")
+
+
+def _points(found: Report, t: Words) -> Iterator[tuple[str, str, str]]:
+    """What needs attention: a colour, how many, and who."""
+    for state in (DRIFT, UNKNOWN, WAIVED):
+        who = [asset.name for asset in found.assets if asset.state == state]
+        if who:
+            yield TONE[state], t.count(f"srep.point.{state}", len(who)), some(who, t)
+    for state in (EXPIRED, ENDING):
+        which = [title(found, waiver.control, t) for waiver in found.waivers if waiver.state == state]
+        if which:
+            yield WAIVER_TONE[state], t.count(f"srep.point.{state}", len(which)), some(which, t)
+    nobody_knows = [name for wrong in found.wrong for name in wrong.assets]
+    if nobody_knows:
+        yield "bad", t.count("srep.point.wrong", len(nobody_knows)), some(nobody_knows, t)
+    if found.without:
+        yield "warn", t.count("srep.point.without", len(found.without)), some(found.without, t)
+
+
+# The sections
+
+
+@dataclass(frozen=True, slots=True)
+class _Say:
+    """What every row is made with."""
+
+    found: Report
+    t: Words
+    f: Formats
+
+    def title(self, control: str) -> str:
+        return title(self.found, control, self.t)
+
+    def reason(self, control: str) -> str:
+        known = self.found.controls.get(control)
+        return known.reason.of(self.t.language) if known else ""
+
+    def name(self, asset: str) -> str:
+        return self.found.names.get(asset, asset)
+
+    def severity(self, severity: str) -> str:
+        return self.t(f"srep.severity.{severity}")
+
+    def section(self, key: str, labels: tuple[str, ...], rows: Sequence[Row], *, intro: str = "") -> Section:
+        more = self.t("prep.more_in_data", n=MOST_ROWS, total=len(rows)) if len(rows) > MOST_ROWS else ""
+        return Section(
+            key,
+            self.t(f"srep.heading.{key}"),
+            intro or self.t(f"srep.intro.{key}"),
+            labels,
+            tuple(rows[:MOST_ROWS]),
+            more,
+            self.t(f"srep.empty.{key}"),
+        )
+
+
+def _sections(found: Report, say: _Say) -> Iterator[Section]:
+    t = say.t
+    yield say.section(
+        ASSETS,
+        (t("prep.asset"), t("srep.differs"), t("srep.controls"), t("prep.looked")),
+        [*(_wrong(one, say) for one in found.wrong), *(_asset(asset, say) for asset in found.assets)],
+    )
+    yield say.section(
+        NEW,
+        (t("srep.control"), t("prep.asset"), t("prep.what"), t("srep.since")),
+        [_new(one, say) for one in found.new],
+        intro=t("srep.intro.new", since=say.f.day(found.new_since)),
+    )
+    yield say.section(
+        TOP,
+        (t("srep.control"), t("prep.machines"), t("srep.since")),
+        [_top(one, say) for one in found.top],
+    )
+    yield _quote(found, say)
+    yield say.section(
+        WAIVERS,
+        (t("srep.control"), t("prep.machines"), t("srep.why"), t("srep.agreed"), t("srep.until")),
+        [_waiver(one, say) for one in found.waivers],
+    )
+    for number, one in enumerate(found.standards, 1):
+        yield _standard(f"standard-{number}", one, say)
+
+
+# Machine by machine
+
+
+def _wrong(one: Wrong, say: _Say) -> Row:
+    cells = ((say.t("srep.wrong"), shown(one.why)), (), ())
+    return Row(some(one.assets, say.t), "", cells, "bad", _state(UNKNOWN, say.t))
+
+
+def _asset(asset: OfAsset, say: _Say) -> Row:
+    t = say.t
+    looked = (say.f.moment(asset.checked),) if asset.checked is not None else (t("never"),)
+    standard = _standard_title(asset.standard, say)
+    chip = (TONE[asset.state], _state(asset.state, t))
+    if asset.unknown:
+        lines = [t(f"srep.unknown.{asset.unknown}")]
+        lines += [shown(asset.error)] if asset.error else []
+        before = sum(one.status == DRIFT for one in asset.deviations)
+        lines += [t.count("srep.found_before", before)] if asset.checked is not None else []
+        return Row(shown(asset.name), standard, (tuple(lines), (), looked), *chip)
+    shown_ones = asset.deviations[:MOST_ITEMS]
+    left = len(asset.deviations) - len(shown_ones)
+    lines = [t("prep.nothing")] if not asset.deviations else [_how_many(asset, t)]
+    lines += [t("srep.first", n=MOST_ITEMS, left=left)] if left else []
+    cells = (tuple(lines), tuple(_counted_controls(asset.counts, t)), looked)
+    return Row(shown(asset.name), standard, cells, *chip, tuple(_deviation(one, say) for one in shown_ones))
+
+
+def _how_many(asset: OfAsset, t: Words) -> str:
+    counts = asset.counts
+    said = [t.count(f"srep.number.{status}", counts[status]) for status in (DRIFT, WAIVED) if counts[status]]
+    silent = counts[ERROR] + counts[UNKNOWN]
+    return ", ".join([*said, *([t("srep.number.unknown", n=silent)] if silent else [])])
+
+
+def _counted_controls(counts: Mapping[str, int], t: Words) -> Iterator[str]:
+    held = sum(counts.values()) - counts[NOT_APPLICABLE]
+    yield t("srep.hold", n=counts[COMPLIANT] + counts[FIXED], total=held)
+    if counts[NOT_APPLICABLE]:
+        yield t("srep.not_applicable", n=counts[NOT_APPLICABLE])
+
+
+def _deviation(one: Deviation, say: _Say) -> Item:
+    t, f = say.t, say.f
+    pairs = [(t("srep.desired"), shown(one.desired)), (t("srep.found"), shown(one.found))]
+    pairs += [(t("srep.since"), f.day(one.since))] if one.since is not None else []
+    if one.status == UNKNOWN and not one.reason:
+        pairs.append((t("prep.why"), t("srep.never_measured")))
+    if one.waiver is not None:
+        ends = t("srep.waived.until" if one.status == WAIVED else "srep.waived.expired", at=f.date(one.waiver.expires))
+        pairs.append((t("srep.waiver"), f"{ends}: {shown(one.waiver.reason)} ({shown(one.waiver.owner)})"))
+    elif one.reason:
+        pairs.append((t("prep.why"), shown(one.reason)))
+    known = tuple((label, value) for label, value in pairs if value)
+    if one.status == DRIFT:
+        return Item(say.title(one.control), known, SEVERITY_TONE[one.severity], say.severity(one.severity))
+    return Item(say.title(one.control), known, TONE[one.status], _state(one.status, t))
+
+
+# New, and most often
+
+
+def _new(one: NewDrift, say: _Say) -> Row:
+    t, f = say.t, say.f
+    what = [t("srep.change", desired=shown(one.desired), found=shown(one.found))]
+    what += [t("srep.first_look")] if one.before is None else []
+    since = [f.day(one.at)]
+    since += [t("srep.now", state=_state(one.now, t), at=f.day(one.now_at))] if one.now != DRIFT else []
+    cells = ((shown(say.name(one.asset)),), tuple(what), tuple(since))
+    tone = SEVERITY_TONE[one.severity] if one.now == DRIFT else TONE.get(one.now, "quiet")
+    return Row(say.title(one.control), "", cells, tone, say.severity(one.severity))
+
+
+def _top(one: compliance.Deviation, say: _Say) -> Row:
+    cells = ((_counted([say.name(asset) for asset in one.assets], say.t),), (say.f.day(one.since),))
+    chip = (SEVERITY_TONE[one.severity], say.severity(one.severity))
+    return Row(say.title(one.control), say.reason(one.control), cells, *chip)
+
+
+# What it takes
+
+
+def _quote(found: Report, say: _Say) -> Section:
+    t, f, quote = say.t, say.f, found.quote
+    said = []
+    if quote.lines:
+        changes = t.count("srep.quote.changes", quote.changes)
+        on = t.count("srep.quote.machines", len(quote.assets))
+        said.append(t("srep.quote", of=quote.of, changes=changes, on=on, hours=f.duration(quote.minutes)))
+        if quote.low is not None and quote.high is not None:
+            between = {"low": f.duration(quote.low), "high": f.duration(quote.high)}
+            said.append(t.count("srep.quote.measured", len(quote.jobs), **between))
+        else:
+            said.append(t("srep.quote.table"))
+    if quote.unmeasured:
+        who = some([say.name(asset) for asset in quote.unmeasured], t)
+        said.append(t.count("srep.quote.unmeasured", len(quote.unmeasured), who=who))
+    if quote.uncertain:
+        who = some([say.name(asset) for asset in quote.uncertain], t)
+        said.append(t.count("srep.quote.uncertain", len(quote.uncertain), who=who))
+    rows = [
+        Row(
+            say.title(line.control),
+            "",
+            ((_counted([say.name(asset) for asset in line.assets], t),), (f.duration(line.by_hand),)),
+        )
+        for line in sorted(quote.lines, key=lambda line: (-line.by_hand, line.control))
+    ]
+    labels = (t("srep.control"), t("prep.machines"), t("srep.by_hand"))
+    section = say.section(QUOTE, labels, rows, intro=" ".join(said))
+    return section if rows else replace(section, empty=" ".join([section.empty, *said]))
+
+
+# What was agreed
+
+
+def _waiver(one: OfWaiver, say: _Say) -> Row:
+    t, f, waiver = say.t, say.f, one.waiver
+    machines = [_counted(one.assets, t)]
+    idle = [name for name in one.assets if name not in one.needed]
+    machines += [t("srep.not_needed", who=some(idle, t))] if idle else []
+    agreed = t("srep.agreed.by", who=shown(waiver.agreed.by), at=f.date(waiver.agreed.on))
+    cells = (
+        tuple(machines),
+        (shown(waiver.reason), t("srep.owner", who=shown(waiver.owner))),
+        (agreed, shown(waiver.agreed.reference)),
+        (f.date(waiver.expires),),
+    )
+    return Row(say.title(one.control), "", cells, WAIVER_TONE[one.state], t(f"srep.waiver.{one.state}"))
+
+
+# A standard
+
+
+def _standard(key: str, one: OfStandard, say: _Say) -> Section:
+    t, f, found = say.t, say.f, say.found
+    always = [each for each in one.controls if each.always]
+    rest = [each for each in one.controls if not each.always]
+    share = one.now.share
+    machines = t.count("srep.standard.machines", len(one.assets))
+    now = t("srep.standard.unknown") if share is None else t("srep.standard.now", share=f.percent(share))
+    held = ", ".join(say.title(each.control) for each in always)
+    more = t.count("srep.standard.always", len(always), which=held) if always else ""
+    return Section(
+        key,
+        t("srep.standard", title=_standard_title(one.name, say)),
+        t("srep.standard.intro", version=shown(one.version), machines=machines, now=now),
+        (t("srep.control"), t("srep.today"), t("srep.course"), t("srep.references")),
+        tuple(_control(each, say) for each in rest),
+        more,
+        t("srep.standard.all") if share is not None else "",
+        _chart(one.course, one.now, found.now, say, t("srep.standard", title=_standard_title(one.name, say))),
+        _went(one.course, one.now, say),
+        t("srep.course"),
+    )
+
+
+def _control(one: OfControl, say: _Say) -> Row:
+    t, share = say.t, one.now.share
+    chip = t("unknown") if share is None else say.f.percent(share)
+    known = say.found.controls.get(one.control)
+    return Row(
+        say.title(one.control),
+        say.reason(one.control),
+        (
+            tuple(_of_machines(one.now, t)),
+            (_went(one.course, one.now, say),),
+            tuple(f"{source.source}, {source.section}" for source in (known.references if known else ())),
+        ),
+        _tone(share),
+        chip,
+        chart=_chart(one.course, one.now, say.found.now, say, say.title(one.control)),
+    )
+
+
+def _of_machines(now: Tally, t: Words) -> Iterator[str]:
+    counts = now.counts
+    yield t("srep.on", n=counts[COMPLIANT] + counts[FIXED], total=now.held)
+    yield from (t(f"srep.on.{status}", n=counts[status]) for status in (DRIFT, WAIVED) if counts[status])
+    silent = counts[ERROR] + counts[UNKNOWN]
+    if silent:
+        yield t("srep.on.unknown", n=silent)
+    if counts[NOT_APPLICABLE]:
+        yield t("srep.on.not_applicable", n=counts[NOT_APPLICABLE])
+
+
+def _tone(share: float | None) -> str:
+    if share is None:
+        return "warn"
+    return "good" if share == 1.0 else "warn" if share >= 0.8 else "bad"
+
+
+def _chart(shares: Iterable[Share], now: Tally, at: dt.datetime, say: _Say, what: str) -> Markup:
+    points = [Point(one.at, one.share) for one in shares]
+    known = next((place for place, one in enumerate(points) if one.share is not None), None)
+    if known is None:
+        return Markup("")
+    return course(points[known:], at, _tone(now.share), f"{what}: {_went(shares, now, say)}")
+
+
+def _went(shares: Iterable[Share], now: Tally, say: _Say) -> str:
+    """The course in a sentence: where it began, the lowest where that was lower than both ends, and where it is."""
+    t, f = say.t, say.f
+    known = [one for one in shares if one.share is not None]
+    end = t("unknown") if now.share is None else f.percent(now.share)
+    if not known:
+        return t("srep.went.nothing", now=end)
+    first, low = known[0], min(known, key=lambda one: one.share or 0.0)
+    begin = {"at": f.day(first.at), "first": f.percent(first.share or 0.0), "now": end}
+    if (low.share or 0.0) < min(first.share or 0.0, now.share or 0.0):
+        return t("srep.went.low", low=f.percent(low.share or 0.0), low_at=f.day(low.at), **begin)
+    return t("srep.went", **begin)
+
+
+# Small words
+
+
+def title(found: Report, control: str, t: Words) -> str:
+    """A control's title; of one that is in the catalogue no more its id."""
+    known = found.controls.get(control)
+    return known.title.of(t.language) if known else shown(control)
+
+
+def _standard_title(name: str, say: _Say) -> str:
+    known = say.found.titles.get(name)
+    return shown(known.title.of(say.t.language) if known else name)
+
+
+def _state(state: str, t: Words) -> str:
+    return t(f"srep.state.{state.replace(' ', '_')}")
+
+
+def _counted(names: Sequence[str], t: Words) -> str:
+    return t("prep.counted", n=len(names), names=some(names, t))
+
+
+def some(names: Iterable[str], t: Words) -> str:
+    """Names in a sentence; of many the first ones, and how many more."""
+    found = [shown(name) for name in names]
+    more = [t("prep.more", n=len(found) - MOST_NAMES)] if len(found) > MOST_NAMES else []
+    return ", ".join(found[:MOST_NAMES] + more)
