@@ -64,7 +64,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _upgrade(_chosen: argparse.Namespace) -> int:
     with step("upgrading the evidence store"), Store.open(upgrade=True) as store:
+        listed = store.list_software()
         print(f"store: {store.name}: schema {migrate.revision(store.database)}")
+    if listed:
+        print(f"software: {listed:,} assets listed from their last good audits")
     return 0
 
 

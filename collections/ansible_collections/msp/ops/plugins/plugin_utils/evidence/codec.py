@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, p
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
     Change,
+    ControlChange,
     Coverage,
     Decision,
     Digest,
@@ -64,9 +65,10 @@ _NAMES = {
     Decision: "decision",
     Digest: "digest",
     StoredRollout: "rollout",
+    ControlChange: "control_change",
 }
 # What is told of a customer besides, and never spooled.
-Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout
+Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 _LISTS = frozenset({"changed", "records"})
 

@@ -1,6 +1,9 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every question to the evidence store, each inside a transaction that the caller holds. Never writes."""
+"""The questions to the evidence store, each inside a transaction that the caller holds. Never writes.
+
+Those about controls are in checks.py, those about installed software in software.py.
+"""
 
 from __future__ import annotations
 
@@ -361,9 +364,16 @@ _List = tuple[tuple[Judged, ...] | None, Mapping[str, str]]
 
 def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[int | None, _List]:
     """The lists of updates that facts hold, by the facts' ids; what is on many lists is one object."""
-    known, links = tables(), tables().facts_chunks.c
-    found: dict[int | None, _List] = {}
     shared: dict[str, Judged] = {}
+    return {
+        number: (pending.updates(facts, shared), pending.feeds(facts))
+        for number, facts in bodies(connection, facts_ids)
+    }
+
+
+def bodies(connection: Connection, facts_ids: Iterable[int | None]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The facts with these ids, a part at a time."""
+    known, links = tables(), tables().facts_chunks.c
     for ids in batched(sorted({number for number in facts_ids if number is not None}), BATCH):
         chunks: dict[int, list[bytes]] = defaultdict(list)
         query = (
@@ -375,9 +385,7 @@ def _updates(connection: Connection, facts_ids: Iterable[int | None]) -> dict[in
         for row in connection.execute(query):
             chunks[row.facts_id].append(row.body)
         for row in connection.execute(sa.select(known.facts.c.id, known.facts.c.body).where(known.facts.c.id.in_(ids))):
-            facts = packing.unpack(row.body, chunks[row.id])
-            found[row.id] = pending.updates(facts, shared), pending.feeds(facts)
-    return found
+            yield row.id, packing.unpack(row.body, chunks[row.id])
 
 
 def versions_seen(connection: Connection, customer: str) -> dict[tuple[str, str, str, str], dt.datetime]:

@@ -326,8 +326,6 @@ class StoredRollout:
 # When a host's controls were measured: before anything was brought about, after it, or only to look.
 CHECK_PHASES = BEFORE, CHECK, AFTER = ("before", "check", "after")
 CHECK_OUTCOMES = ("ok", "failed", "unreachable", "not attempted")
-# What a control can be found to be; standards.model gives each its name.
-CONTROL_STATUSES = ("compliant", "drift", "fixed", "waived", "not applicable", "error", "unknown")
 # The status in a ControlChange of a control that an asset is no longer held to.
 NOT_ASSIGNED = "not assigned"
 
@@ -358,7 +356,7 @@ class StandardCheck:
 class ControlChange:
     """A control of an asset that was found to be another than the last time. previous is None for the first time.
 
-    status is one of CONTROL_STATUSES, or NOT_ASSIGNED: the check before was held against it and this one is not.
+    status is one of standards.model.STATUSES, or NOT_ASSIGNED: the check before was held against it, this one is not.
     """
 
     customer: str

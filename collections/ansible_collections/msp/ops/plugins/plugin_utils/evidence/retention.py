@@ -4,7 +4,8 @@
 
 Preview and removal are one code path: a preview is a removal that is rolled back. What was agreed or billed (sheets,
 plans and decisions, effort, tickets) is bookkeeping and stays. The last good audit of an asset stays as long as
-somebody still tries to audit it, and so does its last good scan for updates. A rollout stays until it is over.
+somebody still tries to audit it, and so do its last good scan for updates, the last good check of its controls, and of
+each control what it was when the time that is kept began. A rollout stays until it is over.
 """
 
 from __future__ import annotations
@@ -80,6 +81,8 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
         removed = {
             **_remove_sightings(connection, customer, cutoff),
             **_remove_measured(connection, customer, cutoff),
+            **_forget_controls(connection, customer, cutoff),
+            **_forget_software(connection, customer),
             **_remove_rollouts(connection, customer, cutoff),
             **_remove_runs(connection, customer, cutoff),
             "seen": _delete(
@@ -157,22 +160,26 @@ def _forget_words(connection: Connection, thing_ids: Iterable[int]) -> int:
 
 
 def _remove_measured(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
-    """Old audits and scans, then the facts that neither names any more, then the chunks that no facts hold any more."""
+    """Old audits, scans and checks of controls, then the facts that none names any more, then the chunks of those."""
     known = tables()
-    audits, scans = known.audits.c, known.patch_scans.c
+    audits, scans, checks = known.audits.c, known.patch_scans.c, known.standard_checks.c
     good = views().last_good_audits.c
     alive = sa.select(audits.asset).where(audits.customer == customer, audits.at >= cutoff)
     needed = sa.select(good.id).where(good.customer == customer, good.asset.in_(alive))
     old_audits = sa.and_(audits.customer == customer, audits.at < cutoff, audits.id.not_in(needed))
-    old_scans = sa.and_(scans.customer == customer, scans.at < cutoff, scans.id.not_in(_needed_scans(customer, cutoff)))
+    old_scans, old_checks = (
+        sa.and_(table.c.customer == customer, table.c.at < cutoff, table.c.id.not_in(_needed(table, customer, cutoff)))
+        for table in (known.patch_scans, known.standard_checks)
+    )
     named = {
         number
-        for column, old in ((audits.facts_id, old_audits), (scans.facts_id, old_scans))
+        for column, old in ((audits.facts_id, old_audits), (scans.facts_id, old_scans), (checks.facts_id, old_checks))
         for number in connection.execute(sa.select(column).where(old, column.is_not(None))).scalars()
     }
     removed = {
         "audits": _delete(connection, known.audits, old_audits),
         "patch_scans": _delete(connection, known.patch_scans, old_scans),
+        "standard_checks": _delete(connection, known.standard_checks, old_checks),
     }
     removed["versions_seen"] = _forget_versions(connection, customer, cutoff)
     removed |= _remove_facts(connection, sorted(named | _strays(connection)))
@@ -195,20 +202,61 @@ def _forget_versions(connection: Connection, customer: str, cutoff: int) -> int:
     )
 
 
-def _needed_scans(customer: str, cutoff: int) -> Any:
-    """The last good scan of every asset that somebody still tries to scan."""
-    scans = tables().patch_scans.c
-    alive = sa.select(scans.asset).where(scans.customer == customer, scans.at >= cutoff)
-    good = tables().patch_scans.alias("good")
+def _needed(table: sa.Table, customer: str, cutoff: int) -> Any:
+    """The last good scan, or check of controls, of every asset that somebody still tries to look at."""
+    tried = table.c
+    alive = sa.select(tried.asset).where(tried.customer == customer, tried.at >= cutoff)
+    good = table.alias("good")
     newest = (
         sa.select(good.c.id)
-        .where(good.c.customer == customer, good.c.asset == scans.asset, good.c.outcome == "ok")
+        .where(good.c.customer == customer, good.c.asset == tried.asset, good.c.outcome == "ok")
         .order_by(good.c.at.desc(), good.c.id.desc())
         .limit(1)
-        .correlate(tables().patch_scans)
+        .correlate(table)
         .scalar_subquery()
     )
-    return sa.select(scans.id).where(scans.customer == customer, scans.asset.in_(alive), scans.id == newest)
+    return sa.select(tried.id).where(tried.customer == customer, tried.asset.in_(alive), tried.id == newest)
+
+
+def _forget_controls(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    """What became of controls before the cutoff, but for the last of each; all of it where nobody checks any more."""
+    known = tables()
+    changes, states, checks = known.control_changes, known.control_states, known.standard_checks.c
+    alive = sa.select(checks.asset).where(checks.customer == customer, checks.at >= cutoff)
+    later = changes.alias("later")
+    followed = sa.exists().where(
+        later.c.customer == changes.c.customer,
+        later.c.asset == changes.c.asset,
+        later.c.control == changes.c.control,
+        later.c.at > changes.c.at,
+        later.c.at < cutoff,
+    )
+    return {
+        "control_changes": _delete(
+            connection,
+            changes,
+            changes.c.customer == customer,
+            changes.c.at < cutoff,
+            sa.or_(followed, changes.c.asset.not_in(alive)),
+        ),
+        "control_states": _delete(
+            connection, states, states.c.customer == customer, states.c.asset.not_in(alive)
+        ),
+    }
+
+
+def _forget_software(connection: Connection, customer: str) -> dict[str, int]:
+    """The lists of packages of assets of which no good audit is left, then the packages that are on no list."""
+    known = tables()
+    lists, software, packages, good = known.package_lists, known.software, known.packages, known.audits.c
+    audited = sa.select(good.asset).where(good.customer == customer, good.outcome == "ok")
+    old = sa.select(lists.c.id).where(lists.c.customer == customer, lists.c.asset.not_in(audited))
+    used = sa.exists().where(software.c.package_id == packages.c.id)
+    return {
+        "software": _delete(connection, software, software.c.list_id.in_(old)),
+        "package_lists": _delete(connection, lists, lists.c.id.in_(old)),
+        "packages": _delete(connection, packages, ~used),
+    }
 
 
 def _remove_rollouts(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
@@ -233,9 +281,10 @@ def _strays(connection: Connection) -> set[int]:
 
 
 def _nobodys() -> Any:
-    """No audit and no scan names these facts."""
+    """No audit, no scan and no check names these facts."""
     facts, known = tables().facts.c, tables()
-    return sa.and_(*(~sa.exists().where(table.c.facts_id == facts.id) for table in (known.audits, known.patch_scans)))
+    naming = (known.audits, known.patch_scans, known.standard_checks)
+    return sa.and_(*(~sa.exists().where(table.c.facts_id == facts.id) for table in naming))
 
 
 def _remove_facts(connection: Connection, ids: Iterable[int]) -> dict[str, int]:

@@ -14,12 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import controls, hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     CHANGES,
+    CHECK_OUTCOMES,
+    CHECK_PHASES,
     OUTCOMES,
     Audit,
     Change,
+    ControlChange,
+    ControlState,
     Coverage,
     Decision,
     Digest,
@@ -30,6 +34,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Seen,
     Sheet,
     Sighting,
+    Software,
+    StandardCheck,
     StoredEvent,
     StoredPlan,
     StoredRollout,
@@ -37,6 +43,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import owing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import SCAN_OUTCOMES, Judged, Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import COMPLIANT, FIXED, STATUSES
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -575,4 +582,138 @@ def event(row: Any) -> StoredEvent:
         number=row.number,
         fence=row.fence,
         recorded_at=time_of(row.recorded_at),
+    )
+
+
+def check_row(check: StandardCheck) -> Row:
+    """The row of a check of an asset's controls, but for the id of the facts that hold its records."""
+    if wrong := _wrong(check):
+        raise MspError(
+            "MSP-EVD-007",
+            f"a check of the phases {', '.join(CHECK_PHASES)} with an outcome of {', '.join(CHECK_OUTCOMES)} and one "
+            "record for each control, which may be missing where it is not ok",
+            f"{wrong} for {check.asset} of {check.customer}",
+            "report this as a defect of the part that made the record",
+        )
+    return {
+        "customer": clean(check.customer),
+        "asset": clean(check.asset),
+        "host": clean(check.host),
+        "at": micros(check.at),
+        "phase": check.phase,
+        "outcome": check.outcome,
+        "standard": clean(check.standard),
+        "version": clean(check.version),
+        "counts": hashing.canonical_json(controls.counts(check.records)),
+        "error": _maybe_clean(check.error),
+        "run": _maybe_clean(check.run),
+    }
+
+
+def _wrong(check: StandardCheck) -> str:
+    """What of a check contradicts itself. Nothing is as it should be that nobody measured."""
+    if check.outcome not in CHECK_OUTCOMES or check.phase not in CHECK_PHASES:
+        return f"outcome {check.outcome!r} in phase {check.phase!r}"
+    if check.records is None:
+        return "outcome ok without records" if check.outcome == "ok" else ""
+    if not isinstance(check.records, tuple) or not all(isinstance(record, Mapping) for record in check.records):
+        return "records that are none"
+    named = [record.get("control") for record in check.records]
+    if not all(isinstance(name, str) and name for name in named) or len(set(named)) != len(named):
+        return "a control without an id, or twice,"
+    allowed = STATUSES if check.outcome == "ok" else [one for one in STATUSES if one not in (COMPLIANT, FIXED)]
+    strange = [record for record in check.records if record.get("status") not in allowed]
+    return f"outcome {check.outcome!r} and {strange[0]['control']} {strange[0].get('status')!r}" if strange else ""
+
+
+def standard_check(row: Any, found: tuple[Mapping[str, Any], ...] | None) -> StandardCheck:
+    """A check from its row, and the records that its facts hold."""
+    return StandardCheck(
+        customer=row.customer,
+        asset=row.asset,
+        host=row.host,
+        at=time_of(row.at),
+        phase=row.phase,
+        outcome=row.outcome,
+        standard=row.standard,
+        version=row.version,
+        records=found,
+        error=row.error,
+        run=row.run,
+    )
+
+
+def said_row(said: controls.Said) -> Row:
+    """What is said of a control, for either table of controls."""
+    names = ("status", "standard", "severity", "desired", "found", "reason")
+    return {name: clean(getattr(said, name)) for name in names}
+
+
+def said(row: Any, since: int) -> controls.Said:
+    return controls.Said(row.status, row.standard, row.severity, row.desired, row.found, row.reason, since)
+
+
+def control_change(row: Any) -> ControlChange:
+    """A change from a row of control_changes with what the control was before it (previous)."""
+    return ControlChange(
+        customer=row.customer,
+        asset=row.asset,
+        control=row.control,
+        at=time_of(row.at),
+        phase=row.phase,
+        status=row.status,
+        previous=row.previous,
+        standard=row.standard,
+        severity=row.severity,
+        desired=row.desired,
+        found=row.found,
+        reason=row.reason,
+    )
+
+
+def control_state(row: Any) -> ControlState:
+    """A state from a row of control_states with when the asset was last checked (last_at)."""
+    return ControlState(
+        customer=row.customer,
+        asset=row.asset,
+        control=row.control,
+        status=row.status,
+        since=time_of(row.since),
+        last_at=time_of(row.last_at),
+        standard=row.standard,
+        severity=row.severity,
+        desired=row.desired,
+        found=row.found,
+        reason=row.reason,
+    )
+
+
+def package_rows(facts: Mapping[str, Any]) -> list[Row]:
+    """The packages that an audit found, each once. Empty where it could not tell."""
+    system = facts.get("os") or {}
+    platform = _platform(str(system.get("id") or ""), str(system.get("version") or system.get("codename") or ""))
+    found = {}
+    for package in facts.get("packages") or ():
+        row = {name: clean(str(package.get(name) or "")) for name in ("name", "version", "architecture", "origin")}
+        found[row["name"], row["version"], row["architecture"], row["origin"]] = {**row, "platform": platform}
+    return list(found.values())
+
+
+def _platform(system: str, version: str) -> str:
+    """As Scan.platform has it: "debian-12", where an audit has "12.7"; "ubuntu-24.04"."""
+    release = version.partition(".")[0] if system == "debian" else version
+    return clean("-".join(word for word in (system, release) if word))
+
+
+def software(row: Any) -> Software:
+    """A package from a row of packages joined with the list that it is on."""
+    return Software(
+        customer=row.customer,
+        asset=row.asset,
+        platform=row.platform,
+        name=row.name,
+        version=row.version,
+        architecture=row.architecture,
+        origin=row.origin,
+        at=time_of(row.at),
     )

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
     *("facts", "chunks", "facts_chunks", "audits", "run_hosts", "sheets", "sheets_applied", "effort"),
     *("coverages", "changes", "plans", "plan_approvals", "plan_steps", "decisions", "digests"),
     *("patch_scans", "rollouts", "rollout_events"),
+    *("standard_checks", "control_changes"),
 )
+
+# What is said of a control in each of the two tables of controls.
+CONTROL_SAYS = ("status", "standard", "severity", "desired", "found", "reason")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,12 @@ class Tables:
     versions_seen: sa.Table
     rollouts: sa.Table
     rollout_events: sa.Table
+    standard_checks: sa.Table
+    control_changes: sa.Table
+    control_states: sa.Table
+    packages: sa.Table
+    package_lists: sa.Table
+    software: sa.Table
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ def tables() -> Tables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched)
+    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched, _standards, _software)
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
 
@@ -477,6 +487,103 @@ def _patched(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("recorded_at", BigInteger, nullable=False),
     )
     return scans, versions_seen, rollouts, events
+
+
+def _standards(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What an asset's controls were whenever somebody looked, and what they are.
+
+    control_changes has a row where a control was found to be another than before; it outlives the checks that it is
+    made of. control_states is a projection: what each control is by the last check, and since when. Where a check came
+    late, a row of control_changes may say again what the one before it says; reading leaves it out.
+    """
+    from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    checks = Table(
+        "standard_checks",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("phase", Text, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("standard", Text, nullable=False),
+        Column("version", Text, nullable=False),
+        Column("facts_id", number, ForeignKey("facts.id"), index=True),
+        Column("counts", Text, nullable=False),
+        Column("error", Text),
+        Column("run", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        UniqueConstraint("customer", "asset", "at", "phase"),
+    )
+
+    def said() -> tuple[sa.Column[str], ...]:
+        return tuple(Column(name, Text, nullable=False) for name in CONTROL_SAYS)
+
+    changes = Table(
+        "control_changes",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("asset", Text, primary_key=True),
+        Column("control", Text, primary_key=True),
+        Column("at", BigInteger, primary_key=True),
+        Column("phase", Text, primary_key=True),
+        *said(),
+        sqlite_with_rowid=False,
+    )
+    states = Table(
+        "control_states",
+        metadata,
+        Column("customer", Text, primary_key=True),
+        Column("asset", Text, primary_key=True),
+        Column("control", Text, primary_key=True),
+        Column("since", BigInteger, nullable=False),
+        *said(),
+        sqlite_with_rowid=False,
+    )
+    return checks, changes, states
+
+
+def _software(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What is installed where, by the last good audit of each asset: a projection, in numbers for it is long.
+
+    packages are the versions of packages that anybody has; package_lists the assets, with the time of the audit and the
+    hash of its facts; software says which package is on which list.
+    """
+    from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    packages = Table(
+        "packages",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("version", Text, nullable=False),
+        Column("architecture", Text, nullable=False),
+        Column("platform", Text, nullable=False),
+        Column("origin", Text, nullable=False),
+        UniqueConstraint("name", "version", "architecture", "platform", "origin"),
+    )
+    lists = Table(
+        "package_lists",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("facts_hash", Text, nullable=False),
+        UniqueConstraint("customer", "asset"),
+    )
+    software = Table(
+        "software",
+        metadata,
+        Column("list_id", number, ForeignKey("package_lists.id"), primary_key=True),
+        Column("package_id", number, ForeignKey("packages.id"), primary_key=True, index=True),
+        sqlite_with_rowid=False,
+    )
+    return packages, lists, software
 
 
 @cache

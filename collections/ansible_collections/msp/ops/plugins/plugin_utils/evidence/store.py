@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    checks,
     codec,
+    controls,
     durability,
     hashing,
     migrate,
@@ -26,6 +28,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     pending,
     reading,
     rows,
+    software,
     writing,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.address import default_url
@@ -33,6 +36,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Dat
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
     Change,
+    ControlChange,
+    ControlState,
     Coverage,
     Decision,
     Digest,
@@ -45,6 +50,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Seen,
     Sheet,
     Sighting,
+    Software,
+    StandardCheck,
     StoredEvent,
     StoredPlan,
     StoredRollout,
@@ -62,6 +69,8 @@ T = TypeVar("T")
 # Short transactions: the most observations that one holds the write lock for.
 OBSERVATIONS_A_TRANSACTION = 2000
 SCANS_A_TRANSACTION = 500
+CHECKS_A_TRANSACTION = 500
+LISTS_A_TRANSACTION = 100
 
 
 class Store:
@@ -111,11 +120,7 @@ class Store:
         """Record anything, in one transaction: what the spool delivers. Recorded again, it changes nothing."""
         wanted = self._carried(list(records))
         bodies = [record.body for record in wanted if isinstance(record, codec.Facts)]
-        lists = {
-            id(record): pending.body(record.updates, record.feeds)
-            for record in wanted
-            if isinstance(record, Scan) and record.updates is not None
-        }
+        lists = {id(record): body for record in wanted if (body := _list_of(record)) is not None}
         packed = self._pack([*bodies, *lists.values()])
         named = {number: hashing.facts_hash(body) for number, body in lists.items()}
         self.database.write(lambda connection: _record_all(connection, wanted, packed, named))
@@ -394,6 +399,56 @@ class Store:
         with self.database.read() as connection:
             return reading.versions_seen(connection, customer)
 
+    # Standards
+
+    def record_standard_checks(self, found: Iterable[StandardCheck]) -> None:
+        """Record checks of assets' controls, and what turned with them. One told again is not written again."""
+        for part in batched(found, CHECKS_A_TRANSACTION):
+            self.record(part)
+
+    def last_standard_checks(self, customer: str) -> dict[str, tuple[StandardCheck | None, StandardCheck]]:
+        """By asset key: (the last check with outcome ok, the last attempt)."""
+        with self.database.read() as connection:
+            return checks.last(connection, customer)
+
+    def controls_measured(self, customer: str) -> dict[str, list[dt.datetime]]:
+        """By asset key when its controls were measured (outcome ok), oldest first."""
+        with self.database.read() as connection:
+            return checks.measured(connection, customer)
+
+    def control_states(self, customer: str | None = None) -> list[ControlState]:
+        """What every control of every asset is by its last check, and since when; of all customers without one."""
+        with self.database.read() as connection:
+            return checks.states(connection, customer)
+
+    def control_changes(
+        self, customer: str, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> list[ControlChange]:
+        """What became another in [since, until), by the times of the checks, oldest first."""
+        with self.database.read() as connection:
+            return checks.changes(connection, customer, since, until)
+
+    # Installed software
+
+    def software(self, name: str, version: str | None = None, customer: str | None = None) -> list[Software]:
+        """Who has a package of this name, by the last good audit of each; of one version or customer, when asked."""
+        with self.database.read() as connection:
+            return software.who_has(connection, name, version, customer)
+
+    def software_of(self, customer: str, asset: str | None = None) -> list[Software]:
+        """What is installed on a customer's assets, or on one of them, by the last good audit of each."""
+        with self.database.read() as connection:
+            return software.of_customer(connection, customer, asset)
+
+    def list_software(self) -> int:
+        """Make the lists of packages that are missing, from the last good audits; returns how many were made."""
+        with self.database.read() as connection:
+            found = software.missing(connection)
+        parts = batched(found, LISTS_A_TRANSACTION)
+        return sum(self.database.write(functools.partial(_list_software, audits=part)) for part in parts)
+
+    # Rollouts
+
     def record_rollout(self, rollout: StoredRollout, fence: int) -> None:
         """Record a rollout as it was planned, with its first events, under the lease of this number.
 
@@ -476,6 +531,16 @@ class _Facts:
     packed: packing.Packed | None
 
 
+def _list_of(record: codec.Record) -> Mapping[str, Any] | None:
+    """The facts that hold the list of a scan or a check; None for what has none."""
+    if isinstance(record, Scan) and record.updates is not None:
+        return pending.body(record.updates, record.feeds)
+    if isinstance(record, StandardCheck) and record.records is not None:
+        rows.check_row(record)  # refuses what is no check, before its records are read
+        return controls.body(record.records)
+    return None
+
+
 def _write_facts(connection: Connection, wanted: Sequence[_Facts]) -> None:
     stored = writing.known_facts(connection, [facts.name for facts in wanted])
     for facts in wanted:
@@ -488,7 +553,7 @@ def _record_all(
 ) -> None:
     """Facts before audits and runs before their hosts, in whatever order they came; always the same order of tables.
 
-    lists has the hash of the facts that hold a scan's updates, by the scan's id().
+    lists has the hash of the facts that hold a scan's updates or a check's records, by the record's id().
     """
     known = tables()
 
@@ -504,15 +569,38 @@ def _record_all(
     ids = writing.facts_ids(connection, [name for _row, name in audits if name])
     new = [{**row, "facts_id": ids[name] if name else None} for row, name in audits]
     writing.write_events(connection, known.audits, _by(new, "customer", "asset", "at", "outcome"))
+    _write_software(connection, audits, facts)
     scans = [(rows.scan_row(scan), lists.get(id(scan))) for scan in of(Scan)]
     ids = writing.facts_ids(connection, [name for _row, name in scans if name])
     new = [{**row, "facts_id": ids[name] if name else None} for row, name in scans]
     writing.write_events(connection, known.patch_scans, _by(new, "customer", "asset", "at", "outcome"))
     writing.write_versions(connection, (row for scan in of(Scan) for row in rows.version_rows(scan)))
+    checked = [(check, rows.check_row(check), lists.get(id(check))) for check in of(StandardCheck)]
+    ids = writing.facts_ids(connection, [name for _check, _row, name in checked if name])
+    checks.write(
+        connection, (({**row, "facts_id": ids[name] if name else None}, check.records) for check, row, name in checked)
+    )
     if observations := [rows.observation_row(observation) for observation in of(Observation)]:
         writing.write_observations(connection, observations)
     writing.write_events(connection, known.effort, _by([rows.effort_row(effort) for effort in of(Effort)], "key"))
     writing.write_tickets(connection, _by([rows.ticket_row(ticket) for ticket in of(Ticket)], "source", "ref"))
+
+
+def _list_software(connection: Connection, audits: Iterable[software.Audited]) -> int:
+    return software.write(connection, audits, functools.partial(reading.facts, connection))
+
+
+def _write_software(
+    connection: Connection, audits: Iterable[tuple[rows.Row, str | None]], facts: Iterable[_Facts]
+) -> None:
+    """The lists of packages as these audits found them."""
+    bodies = {one.name: one.body for one in facts}
+
+    def facts_of(name: str) -> Mapping[str, Any]:
+        return bodies[name] if name in bodies else reading.facts(connection, name)
+
+    good = (software.Audited(row["customer"], row["asset"], row["at"], name) for row, name in audits if name)
+    software.write(connection, good, facts_of)
 
 
 def _by(found: list[rows.Row], *names: str) -> list[rows.Row]:

@@ -1,6 +1,8 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every write to the evidence store, each inside a transaction that the caller holds.
+"""The writes to the evidence store, each inside a transaction that the caller holds.
+
+Those of controls are in checks.py, those of installed software in software.py.
 
 Writing the same record again changes nothing. Rows are written in the order of their keys, so that two processes
 wait for each other instead of locking each other out.
@@ -247,12 +249,12 @@ def _find_things(
     things = tables().things.c
     for part in batched(keys, BATCH):
         key = (things.customer, things.source, things.thing)
-        query = _with_keys(connection, sa.select(things.id, *key), part, *key)
+        query = with_keys(connection, sa.select(things.id, *key), part, *key)
         for row in connection.execute(query):
             yield (row.customer, row.source, row.thing), row.id
 
 
-def _with_keys(connection: Connection, query: Any, keys: Sequence[tuple[Any, ...]], *columns: Any) -> Any:
+def with_keys(connection: Connection, query: Any, keys: Sequence[tuple[Any, ...]], *columns: Any) -> Any:
     """The rows of a query whose columns are one of the keys.
 
     SQLite reads the whole table for `(a, b) IN (...)`; joined to a list given as one JSON text it uses the index.
@@ -270,7 +272,7 @@ def _new_versions(connection: Connection, rows: Sequence[Row]) -> list[Row]:
     wanted = {(row["thing_id"], row["version"]): row for row in rows}
     for part in batched(sorted(wanted), BATCH):
         key = (sightings.thing_id, sightings.version)
-        query = _with_keys(connection, sa.select(*key), part, *key)
+        query = with_keys(connection, sa.select(*key), part, *key)
         for row in connection.execute(query):
             wanted.pop((row.thing_id, row.version), None)
     return list(wanted.values())
