@@ -56,6 +56,7 @@ def _candidates(arguments: Mapping[str, Any], known: Any) -> Iterator[course.Can
     for name in arguments["hosts"]:
         host = known._inventory.hosts[name]
         asset = subject(name, host.vars)
-        if asset.customer == arguments["customer"]:
+        # Who is held to no standard proves nothing to anybody.
+        if asset.customer == arguments["customer"] and host.vars["msp"].get("standard") is not None:
             groups = frozenset(group.name for group in host.get_groups())
             yield course.Candidate(name, asset.asset, groups, host.vars["msp"].get("plan"))

@@ -141,7 +141,7 @@ def outcome(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     """
     if before is None:
         return None
-    if before.get("outcome") in ("unreachable", "not_attempted") or before.get("unreachable"):
+    if before.get("outcome") in ("unreachable", "not attempted") or before.get("unreachable"):
         return LOST
     if before.get("outcome") != "ok":
         return FAILED

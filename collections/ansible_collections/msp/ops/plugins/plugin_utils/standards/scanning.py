@@ -1,0 +1,190 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From what a host answered to the record of one check, and what is told of it and to be brought about. Pure: no I/O.
+
+Every control that the asset is held to is in the record, also when the host did not answer: it is unknown then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.packed import unpack
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.audit import outcome as audit_outcome
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import StandardCheck
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import judging
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    DRIFT,
+    ERROR,
+    FIXED,
+    Assigned,
+    ControlRecord,
+)
+
+OK, FAILED, UNREACHABLE, NOT_ATTEMPTED = "ok", "failed", "unreachable", "not attempted"
+# What a standard asks for and nobody agreed to do without: to be brought about. An error is tried, for what can't be
+# measured (a configuration that its own program refuses) may be what the role puts right.
+_TO_DO = (DRIFT, ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one attempt. answers are the host's, by probe; error is set when outcome is not "ok"."""
+
+    outcome: str
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    platform: str = ""
+    seconds: float | None = None
+    error: MspError | None = None
+
+
+def read(host: str, result: Mapping[str, Any]) -> Answer:
+    """The attempt in what msp.ops.control_facts returned for a host, which is never trusted to have the right shape."""
+    if result.get("failed") or not isinstance(result.get("packed"), str):
+        said = audit_outcome.words_of(result)
+        if reason := audit_outcome.lacks_python(said):
+            return Answer(FAILED, error=audit_outcome.no_python(host, reason))
+        return Answer(FAILED, error=failed(host, str(result.get("msg") or said)))
+    try:
+        found = unpack(result["packed"])
+        answers, platform, seconds = found["answers"], found["platform"], float(found["seconds"])
+        if not isinstance(answers, dict) or not isinstance(platform, str):
+            raise ValueError("answers that are no mapping, or a platform that is no text")
+    except (KeyError, TypeError, ValueError) as error:
+        return Answer(FAILED, error=malformed(host, str(error)))
+    return Answer(OK, answers, platform, seconds)
+
+
+def check(
+    subject: Subject,
+    assigned: Assigned,
+    answer: Answer,
+    at: dt.datetime,
+    today: dt.date,
+    *,
+    phase: str,
+    drifted: Iterable[ControlRecord] = (),
+    run: str | None = None,
+) -> tuple[StandardCheck, tuple[ControlRecord, ...]]:
+    """The record of one attempt, and its controls. drifted are the records of the measurement before, where there was one.
+
+    today is the day where the customer is: waivers end there.
+    """
+    unmeasured = "" if answer.error is None else f"{answer.outcome}: {answer.error.found}"
+    answers = answer.answers if answer.outcome == OK else None
+    found = judging.judge(assigned, answers, answer.platform, today=today, unmeasured=unmeasured)
+    found = judging.after(drifted, found)
+    record = StandardCheck(
+        subject.customer,
+        subject.asset,
+        subject.host,
+        at,
+        phase,
+        answer.outcome,
+        assigned.standard,
+        assigned.version,
+        tuple(one.as_dict() for one in found),
+        None if answer.error is None else str(answer.error),
+        run,
+    )
+    return record, found
+
+
+def drift(rows: Iterable[Mapping[str, Any]]) -> tuple[ControlRecord, ...]:
+    """The records that a result of msp.ops.standard_scan has as drift. Raises MSP-STD-162 for anything else."""
+    try:
+        return tuple(
+            ControlRecord(*(str(row[name]) for name in ("control", "severity", "status", "desired", "found", "reason")))
+            for row in rows
+        )
+    except (KeyError, TypeError) as error:
+        raise MspError(
+            "MSP-STD-162",
+            "in before the drift that msp.ops.standard_scan returned",
+            f"{type(error).__name__}: {error}",
+            "hand on RESULT.drift as it is",
+        ) from error
+
+
+def told(
+    assigned: Assigned,
+    answer: Answer,
+    found: Iterable[ControlRecord],
+    before: Mapping[str, str] | None,
+    *,
+    phase: str,
+    diff: bool,
+) -> dict[str, Any]:
+    """The result of msp.ops.standard_scan. before is what each control was when this controller last measured."""
+    records = tuple(found)
+    result: dict[str, Any] = {
+        "outcome": answer.outcome,
+        "standard": assigned.standard,
+        "version": assigned.version,
+        "counts": dict(Counter(record.status for record in records)),
+    }
+    if answer.error is not None:
+        result.update(msg=str(answer.error), error=answer.error.as_dict())
+        return result
+    to_do = [record for record in records if record.status in _TO_DO]
+    roles: dict[str, list[str]] = {}
+    parameters: dict[str, dict[str, Any]] = {}
+    role_of = {held.control.id: held.control.role for held in assigned.controls}
+    for record in to_do:
+        roles.setdefault(role_of[record.control], []).append(record.control)
+    for held in assigned.controls:
+        parameters.setdefault(held.control.role, {})[held.control.id] = dict(held.parameters)
+    result.update(
+        drift=[record.as_dict() for record in to_do],
+        fixed=[record.control for record in records if record.status == FIXED],
+        new=None if before is None else [one.control for one in to_do if before.get(one.control) not in _TO_DO],
+        enforce=roles,
+        parameters=parameters,
+        seconds=answer.seconds,
+    )
+    if diff and (shown := _diff(records, to_do)):
+        result["diff"] = shown
+    return result
+
+
+def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> dict[str, str]:
+    """What is found and what it should be; of what was put right, what it was."""
+    rows = [(one.control, one.found or one.reason, one.desired) for one in to_do]
+    rows += [(one.control, one.reason, one.found) for one in records if one.status == FIXED]
+    if not rows:
+        return {}
+    return {
+        "before": "".join(f"{control}: {found}\n" for control, found, _desired in rows),
+        "after": "".join(f"{control}: {desired}\n" for control, _found, desired in rows),
+    }
+
+
+def failed(host: str, said: str) -> MspError:
+    return audit_outcome.not_ended(
+        "MSP-STD-163",
+        "the measurement",
+        host,
+        said,
+        "run it again for this host alone (--limit 'NAME,localhost') with -vvv; when the right to become root is lacking, "
+        "give it",
+    )
+
+
+def hung(host: str, seconds: float) -> MspError:
+    return audit_outcome.not_ended_in_time(
+        "MSP-STD-164",
+        "the measurement",
+        host,
+        seconds,
+        "log in to the host and see what hangs there (a file server that is gone, a failing disk), then measure again",
+    )
+
+
+def malformed(host: str, why: str) -> MspError:
+    return audit_outcome.of_no_shape("MSP-STD-165", "an answer", host, "docs/standards.md", why)
