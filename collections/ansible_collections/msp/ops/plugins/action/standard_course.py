@@ -7,6 +7,7 @@ Documentation: plugins/modules/standard_course.py.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,7 +37,10 @@ class ActionModule(ActionBase):
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         known = (task_vars or {})["hostvars"]
         try:
-            found = course.course(_candidates(arguments, known))
+            candidates = tuple(_candidates(arguments, known))
+            if arguments["before"] is None:
+                course.sound(candidates, dt.datetime.now(dt.UTC).date())
+            found = course.course(candidates)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
         outcomes = {}
@@ -59,4 +63,6 @@ def _candidates(arguments: Mapping[str, Any], known: Any) -> Iterator[course.Can
         # Who is held to no standard proves nothing to anybody.
         if asset.customer == arguments["customer"] and host.vars["msp"].get("standard") is not None:
             groups = frozenset(group.name for group in host.get_groups())
-            yield course.Candidate(name, asset.asset, groups, host.vars["msp"].get("plan"))
+            msp = host.vars["msp"]
+            plan, standard, own = msp.get("plan"), msp["standard"], msp.get("standards_own")
+            yield course.Candidate(name, asset.asset, groups, plan, standard, own)

@@ -15,6 +15,8 @@ description:
     the plan allows at once. Hosts without a patch plan go one alone first, then the rest, ten in a hundred at once.
   - Asked between two batches, with what became of the hosts so far, it fails when no other host may be begun. That is when
     more failed or gave no answer than the plan allows, or when a ring proved too little for the next one to begin.
+  - Asked the first time it refuses what is wrong in any standard, parameter or waiver of these hosts, all of it at once and
+    before the first host is touched.
   - A host that was not reached, or that does not hold what was to be brought about, is never taken for a success.
   - It reads and writes nothing, and runs on the controller.
 options:

@@ -9,15 +9,17 @@ rings of several plans go side by side: all first ones, then all second ones.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.names import group_part
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, rings
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Plan, Rates
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import assigning
 
 # What became of a host: it holds what could be brought about, it does not, nobody knows. Not begun has no outcome.
 WELL, FAILED, LOST = "well", "failed", "lost"
@@ -28,12 +30,17 @@ ALONE, REST = "one alone", "the rest"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A host to be brought to its standard. groups are the inventory's; plan is its patch plan's content, None for none."""
+    """A host to be brought to its standard. groups are the inventory's; plan is its patch plan's content, None for none.
+
+    standard is what it is held to and own the MSP's own standards, as they stand in its config context.
+    """
 
     host: str
     asset: str
     groups: frozenset[str]
     plan: Any = None
+    standard: Any = None
+    own: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,22 @@ class Ring:
     @property
     def title(self) -> str:
         return f"ring {self.name} of {self.plan}" if self.plan else self.name
+
+
+def sound(candidates: Iterable[Candidate], today: dt.date) -> None:
+    """Raise MspErrors with everything that is wrong in what any of them is held to: before the first is touched."""
+    hosts: dict[str, list[Candidate]] = {}
+    for one in candidates:
+        hosts.setdefault(json.dumps([one.standard, one.own], sort_keys=True, default=str), []).append(one)
+    errors: list[MspError] = []
+    for alike in hosts.values():
+        try:
+            assigning.assign(alike[0].standard, alike[0].own, today=today)
+        except MspErrors as found:
+            where = rings.some(one.host for one in alike)
+            errors += [MspError(one.code, one.expected, f"{one.found} (on {where})", one.action) for one in found.errors]
+    if errors:
+        raise MspErrors(errors)
 
 
 def course(candidates: Iterable[Candidate]) -> tuple[Ring, ...]:

@@ -1,0 +1,164 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""In which order machines are brought to their standard, and when it stops."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import place
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import course
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.course import FAILED, LOST, WELL, Candidate
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
+
+PILOT = frozenset({"tag_msp_ring_pilot"})
+PLANNED = data(**{"rates": {"at_once": 2, "most_failures": 1, "most_lost": 1}})
+DONE: dict[str, Any] = {"outcome": "ok", "enforce": {}}
+OWED: dict[str, Any] = {"outcome": "ok", "enforce": {"msp_baseline_linux": ["ssh-root-login"]}}
+
+
+def office(pilots: int = 1, others: int = 4, plan: Any = PLANNED) -> tuple[course.Ring, ...]:
+    hosts = [Candidate(f"p{number}", f"device:{number}", PILOT, plan) for number in range(pilots)]
+    hosts += [Candidate(f"b{number}", f"device:{100 + number}", frozenset(), plan) for number in range(others)]
+    return course.course(hosts)
+
+
+def test_the_rings_of_the_patch_plan_go_one_after_the_other_in_batches_that_end_with_them() -> None:
+    found = office(pilots=3, others=3)
+
+    assert [ring.title for ring in found] == ["ring pilot of office", "ring broad of office"]
+    assert {host[0] for host in course.queue(found)[:3]} == {"p"}
+    assert course.batches(found) == [2, 1, 2, 1]
+
+
+def test_without_a_plan_the_machine_that_its_hash_puts_first_goes_alone() -> None:
+    hosts = [Candidate(f"pc{number}", f"device:{number}", frozenset()) for number in range(20)]
+
+    found = course.course(hosts)
+
+    first = min(hosts, key=lambda one: place(one.asset))
+    assert [(ring.title, len(ring.hosts)) for ring in found] == [(course.ALONE, 1), (course.REST, 19)]
+    assert course.queue(found)[0] == first.host
+    assert course.batches(found) == [1] + [1] * 19
+
+
+def test_who_is_in_no_ring_of_its_plan_comes_last() -> None:
+    hosts = [
+        Candidate("p", "device:1", PILOT, PLANNED),
+        Candidate("both", "device:2", PILOT | {"tag_msp_ring_broad"}, PLANNED),
+    ]
+
+    assert course.queue(course.course(hosts)) == ["p", "both"]
+    assert course.course(hosts)[-1].name == course.REST
+
+
+def test_a_plan_that_cannot_be_read_stops_everything() -> None:
+    with pytest.raises(MspErrors):
+        office(plan={"name": "office"})
+
+
+def test_nobody_is_no_pattern_for_everybody() -> None:
+    told = course.told((), {})
+
+    assert (told["queue"], told["pattern"], told["batches"]) == ([], "!all", [1])
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "why"),
+    [
+        ({}, ""),
+        ({"p0": WELL}, ""),
+        ({"p0": FAILED}, "ring pilot of office: none of its 1 hosts is well"),
+        ({"p0": LOST}, "ring pilot of office: none of its 1 hosts is well"),
+        ({"p0": WELL, "b0": FAILED}, ""),
+        ({"p0": WELL, "b0": FAILED, "b1": FAILED}, "ring broad of office: 2 of 4 failed, 1 may"),
+        ({"p0": WELL, "b0": LOST, "b1": LOST}, "ring broad of office: 2 of 4 gave no answer, 1 may"),
+        ({"p0": WELL, "b0": FAILED, "b1": LOST}, ""),
+    ],
+)
+def test_no_batch_begins_after_more_failed_or_were_lost_than_the_plan_allows(
+    outcomes: dict[str, str], why: str
+) -> None:
+    assert course.stop(office(), outcomes) == why
+
+
+def test_of_a_ring_that_is_not_through_nothing_is_asked_yet() -> None:
+    found = office(pilots=3)
+    assert course.stop(found, {"p0": FAILED}) == ""
+    assert course.stop(found, {"p0": FAILED, "p1": LOST, "p2": WELL}) == ""
+
+
+def test_fewer_well_than_the_plan_wants_begin_no_next_ring() -> None:
+    plan = data(**{"rings.0.successes": 2, "rates": {"at_once": 2, "most_failures": 2, "most_lost": 2}})
+    found = office(pilots=3, plan=plan)
+
+    assert course.stop(found, {"p0": WELL, "p1": FAILED, "p2": FAILED}) == (
+        "ring pilot of office: 1 of 3 are well, the plan wants 2"
+    )
+    # A run of one host of it cannot have two.
+    assert course.stop(office(pilots=1, plan=plan), {"p0": WELL}) == ""
+
+
+@given(st.integers(1, 5), st.integers(0, 9), st.data())
+def test_every_host_is_in_one_batch_once_and_a_stop_never_goes_away(pilots: int, others: int, draw: st.DataObject) -> None:
+    found = office(pilots, others)
+    hosts = course.queue(found)
+    assert sorted(hosts) == sorted({*hosts}) and len(hosts) == pilots + others
+    assert sum(course.batches(found)) == len(hosts)
+
+    outcomes: dict[str, str] = {}
+    stopped = False
+    for host in hosts:
+        outcomes[host] = draw.draw(st.sampled_from([WELL, FAILED, LOST]))
+        now = bool(course.stop(found, outcomes))
+        assert now or not stopped
+        stopped = now
+    bad = [outcome for outcome in outcomes.values() if outcome != WELL]
+    assert not stopped or bad
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcome"),
+    [
+        (None, None, None),
+        (DONE, None, WELL),
+        ({"outcome": "unreachable", "unreachable": True}, None, LOST),
+        ({"outcome": "not attempted"}, None, LOST),
+        ({"unreachable": True, "msg": "no route"}, None, LOST),
+        ({"outcome": "failed"}, None, FAILED),
+        ({"failed": True, "msg": "MSP-STD-012"}, None, FAILED),
+        ({"outcome": "ok"}, None, FAILED),
+        (OWED, None, FAILED),
+        (OWED, {"skipped": True}, FAILED),
+        (OWED, OWED, FAILED),
+        (OWED, {"outcome": "failed"}, FAILED),
+        (OWED, {"unreachable": True}, LOST),
+        (OWED, DONE, WELL),
+    ],
+)
+def test_only_a_measurement_makes_a_host_well(before: Any, after: Any, outcome: str | None) -> None:
+    assert course.outcome(before, after) == outcome
+
+
+def test_what_is_wrong_in_any_standard_is_all_said_before_the_first_host_is_touched() -> None:
+    wrong = {"name": "no-such-standard"}
+    hosts = [Candidate(f"pc{number}", f"device:{number}", frozenset(), None, wrong) for number in range(2)]
+    hosts.append(Candidate("pc9", "device:9", frozenset(), None, {"nome": "linux-server"}))
+
+    with pytest.raises(MspErrors) as refused:
+        course.sound(hosts, dt.date(2026, 11, 26))
+
+    said = [str(one) for one in refused.value.errors]
+    assert any("(on pc0, pc1)" in line for line in said)
+    assert any("(on pc9)" in line for line in said)
+
+
+def test_who_failed_is_named_at_the_end() -> None:
+    assert course.failed({"a": WELL, "b": FAILED, "c": LOST}) == "b does not hold it"
+    assert course.failed({"a": WELL, "c": LOST}) == ""
