@@ -242,6 +242,7 @@ def run_arguments(ground: Ground, machine: Machine) -> list[str]:
         f"--label={LABEL}={ground.lab}",
         *(f"--add-host={peer.name}:{ground.address(peer)}" for peer in peers),
         *(f"--volume={source}:{target}:ro" for target, source in sorted(mounts.items())),
+        *machine.options,
         machine.recipe.tag,
         "/sbin/init",
     ]

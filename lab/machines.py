@@ -37,6 +37,7 @@ class Machine:
     contracted: bool = True
     own_hostname: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)  # mounted read-only
+    options: tuple[str, ...] = ()  # more of podman run's
 
     @property
     def hostname(self) -> str:
@@ -151,6 +152,15 @@ NEWCOMERS = (
     Machine(
         "harbour-pos01", HARBOUR_DENTAL, 36, "workstation", "Example Systems", "ES Till 2",
         "EXT2K0007", "", DEBIAN_12_DNF, contracted=False,
+    ),
+    # New servers, on which a firewall can be loaded; a release each. /proc/sys is read-only in a container, so what of
+    # it is a network's own is as it should be from the start.
+    *(
+        Machine(
+            f"harbour-app{number:02}", HARBOUR_DENTAL, 40 + number, "server", "Example Systems", "ES R240",
+            f"EXS8A{number:04}", "", recipe, contracted=False, options=("--cap-add=NET_ADMIN",),
+        )
+        for number, recipe in ((1, DEBIAN_12), (2, DEBIAN_13))
     ),
 )  # fmt: skip
 
