@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_states
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import field_states, patch_states
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         check = self._task.check_mode
         try:
             with Store.open(arguments["store_url"]) as store:
-                rejected = patch_states.delivered(store, check=check)
+                rejected = field_states.delivered(store, check=check)
                 with register_of(arguments) as register:
                     told = patch_states.tell(store, register, arguments["customers"], check=check)
         except MspError as error:

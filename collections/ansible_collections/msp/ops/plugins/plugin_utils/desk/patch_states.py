@@ -9,16 +9,15 @@ wrong with one customer keeps no other from being told of; nothing of that one s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_journal, patch_plans
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import field_states, patch_journal, patch_plans
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import sound
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import deliver
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assignment
@@ -34,20 +33,16 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
     compliance,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
-from ansible_collections.msp.ops.plugins.plugin_utils.register import asset_fields, names
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 
 MESSAGE = "msp.ops patching: an asset's state changed"
-# Far more than a spool of thousands of scans needs, and an end for a run that waits for another one's delivery.
-DELIVERY_SECONDS = 600.0
 # What was installed in this time counts for the mean time to patch.
 PERIOD = dt.timedelta(days=90)
 EVER = dt.datetime.fromtimestamp(0, dt.UTC)
 # What owes a restart waits for it: NetBox has no word of its own for that.
 _WORDS = {LATE: names.LATE, WAIVED: names.WAIVED, UNKNOWN: names.UNKNOWN, OWED: names.WAITING}
-# After these no other customer can be told of either: no NetBox, or none that this code can work with.
-_NO_NETBOX = frozenset({"MSP-REG-001", "MSP-REG-002", "MSP-REG-004"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +109,7 @@ class Told:
         return result
 
     def diff(self) -> dict[str, dict[str, str | None]]:
-        found = sorted(self.changes.items())
-        return {
-            "before": {asset: before for asset, (before, _after) in found},
-            "after": {asset: after for asset, (_before, after) in found},
-        }
-
-
-def delivered(store: Store, *, check: bool) -> list[str]:
-    """Bring the spool to the store; the reasons for what it can never take. With check nothing is written."""
-    if check:
-        return []
-    found = deliver.deliver(store, seconds=DELIVERY_SECONDS)
-    if not found.complete:
-        raise MspError(
-            "MSP-PAT-144",
-            f"the spool to be delivered to the evidence store within {DELIVERY_SECONDS:.0f} seconds",
-            "it is not: another run delivers now, or very much waits",
-            "run ./msp store deliver and wait for its end, then the playbook again; nothing is lost",
-        )
-    return found.rejected
+        return field_states.diff(one.changes for one in self.states)
 
 
 def tell(store: Store, register: Register, slugs: Sequence[str], *, check: bool) -> Told:
@@ -150,8 +126,8 @@ def tell(store: Store, register: Register, slugs: Sequence[str], *, check: bool)
             found.append(_known(store, register, customer, errors, check=check))
             journal += patch_journal.tell(store, register, customer, check=check)
         except MspError as error:
-            errors += _of(slug, error)
-            if error.code in _NO_NETBOX:
+            errors += field_states.of_customer(slug, error)
+            if error.code in field_states.NO_NETBOX:
                 break
     return Told(tuple(found), tuple(journal), tuple(errors))
 
@@ -161,21 +137,15 @@ def _known(store: Store, register: Register, customer: Customer, errors: list[Ms
     try:
         return states(store, register, customer, check=check)
     except MspError as error:
-        if error.code in _NO_NETBOX:
+        if error.code in field_states.NO_NETBOX:
             raise
-        errors += _of(customer.slug, error)
+        errors += field_states.of_customer(customer.slug, error)
         return _unknown(register, customer.slug, error, check=check)
-
-
-def _of(slug: str, error: MspError) -> list[MspError]:
-    """The same errors with the customer's name."""
-    all_of_it = error.errors if isinstance(error, MspErrors) else [error]
-    return [MspError(one.code, one.expected, f"{one.found} ({slug})", one.action) for one in all_of_it]
 
 
 def _unknown(register: Register, slug: str, error: MspError, *, check: bool) -> States:
     """Of a customer of which nothing can be said, every asset that NetBox shows a state of is unknown."""
-    have = {asset: fields.get(names.PATCHING) for asset, fields in asset_fields.read(register, slug).items()}
+    have = field_states.read(register, slug, names.PATCHING)
     changes: dict[str, tuple[str | None, str | None]] = {
         asset: (before, names.UNKNOWN) for asset, before in have.items() if before not in (None, names.UNKNOWN)
     }
@@ -193,7 +163,8 @@ def states(store: Store, register: Register, customer: Customer, *, check: bool)
         one.plan.name: compliance(one.plan, one.members, scans, available, past, since=now - PERIOD, now=now)
         for one in assignment.plans
     }
-    changes = _changes(asset_fields.read(register, customer.slug), plans.values())
+    wanted = {one.asset: state_of(one) for found in plans.values() for one in found.of_assets}
+    changes = field_states.differing(field_states.read(register, customer.slug, names.PATCHING), wanted)
     changes, refused = _written(register, changes, check=check)
     return States(customer.slug, plans, tuple(_without(assignment)), changes, refused)
 
@@ -219,11 +190,7 @@ def _written(
     register: Register, changes: Mapping[str, tuple[str | None, str | None]], *, check: bool
 ) -> tuple[dict[str, tuple[str | None, str | None]], dict[str, str]]:
     """The changes that NetBox took (with check: would be given), and by asset why it refused the others."""
-    if check:
-        return dict(changes), {}
-    wanted = {asset: {names.PATCHING: after} for asset, (_before, after) in changes.items()}
-    refused = {asset: str(why) for asset, why in asset_fields.write(register, wanted, MESSAGE).items()}
-    return {asset: change for asset, change in changes.items() if asset not in refused}, refused
+    return field_states.written(register, names.PATCHING, changes, MESSAGE, check=check)
 
 
 def state_of(asset: OfAsset) -> str:
@@ -231,19 +198,6 @@ def state_of(asset: OfAsset) -> str:
     if asset.state != IN_TIME:
         return _WORDS[asset.state]
     return names.WAITING if asset.waiting else names.UP_TO_DATE
-
-
-def _changes(
-    have: Mapping[str, Mapping[str, Any]], plans: Iterable[Compliance]
-) -> dict[str, tuple[str | None, str | None]]:
-    """By asset what NetBox has and what it should have, where they differ. An asset without a plan has no state."""
-    wanted = {one.asset: state_of(one) for found in plans for one in found.of_assets}
-    found = {}
-    for asset, fields in have.items():
-        before, after = fields.get(names.PATCHING), wanted.get(asset)
-        if before != after:
-            found[asset] = (before, after)
-    return found
 
 
 def _without(assignment: Assignment) -> list[str]:

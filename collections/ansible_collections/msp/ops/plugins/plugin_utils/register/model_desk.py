@@ -164,6 +164,14 @@ def saved_filters(today: dt.date) -> Section:
             80,
             **{f"cf_{names.PATCHING}": [names.LATE]},
         ),
+        saved(
+            "standard-drift",
+            "standard drift",
+            "Not as its standard wants it",
+            ASSETS,
+            90,
+            **{f"cf_{names.STANDARD_STATE}": [names.DRIFT]},
+        ),
         saved("excluded", "excluded assets", "Agreed not to service", ASSETS, 50, **status(names.EXCLUDED)),
         saved(
             "customers",
@@ -238,6 +246,7 @@ def table_configs() -> Section:
             names.ASSET_CLASS,
             names.DISCOVERY,
             names.PATCHING,
+            names.STANDARD_STATE,
             names.WARRANTY_END,
             names.OPERATING_SYSTEM,
             names.OS_SUPPORT_END,

@@ -59,6 +59,18 @@ def choice_sets() -> Section:
         names.LATE: "red",
         names.UNKNOWN: "orange",
     }
+    standard_labels = {
+        names.COMPLIANT: "Compliant",
+        names.DRIFT: "Drift (not as its standard wants it)",
+        names.WAIVED: "Waived (drifts, as was agreed for a time)",
+        names.UNKNOWN: "Unknown (no check that proves anything)",
+    }
+    standard_colors = {
+        names.COMPLIANT: "green",
+        names.DRIFT: "red",
+        names.WAIVED: "gray",
+        names.UNKNOWN: "orange",
+    }
     class_labels = {name: name.capitalize() for name in names.ASSET_CLASSES}
     items = (
         choices(
@@ -84,6 +96,12 @@ def choice_sets() -> Section:
             "How an asset stands against its patch plan",
             [(value, patching_labels[value]) for value in names.PATCHINGS],
             patching_colors,
+        ),
+        choices(
+            "msp_standard_states",
+            "How an asset stands against its standard",
+            [(value, standard_labels[value]) for value in names.STANDARD_STATES],
+            standard_colors,
         ),
         choices("msp_languages", "Languages of reports", [("nl", "Nederlands"), ("en", "English")], {}),
     )
@@ -238,6 +256,13 @@ def _asset_fields() -> list[Item]:
             "Patching",
             "How it stands against its patch plan, by its last scan and what was installed since",
             measured | {"choice_set": "msp_patchings"},
+        ),
+        (
+            names.STANDARD_STATE,
+            "select",
+            "Standard",
+            "How it stands against its standard, by its last check",
+            measured | {"choice_set": "msp_standard_states"},
         ),
         (
             names.CONNECTION,

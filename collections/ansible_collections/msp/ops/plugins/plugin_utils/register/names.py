@@ -31,6 +31,7 @@ WARRANTY_SOURCES = "msp_warranty_sources"
 FACTS_HASH = "msp_facts_hash"
 DISCOVERY = "msp_discovery"
 PATCHING = "msp_patching"
+STANDARD_STATE = "msp_standard_state"
 OPERATING_SYSTEM = "msp_operating_system"
 OS_SUPPORT_END = "msp_os_support_end"
 CONNECTION = "msp_connection"
@@ -85,6 +86,10 @@ MISSING, CONFLICT, CHANGED = DISCOVERIES = ("missing", "conflict", "changed")
 
 # How an asset stands against its patch plan, by its last scan and what was installed since.
 UP_TO_DATE, WAITING, WAIVED, LATE, UNKNOWN = PATCHINGS = ("up-to-date", "waiting", "waived", "late", "unknown")
+
+# How an asset stands against its standard, by its last check.
+COMPLIANT, DRIFT = ("compliant", "drift")
+STANDARD_STATES = (COMPLIANT, DRIFT, WAIVED, UNKNOWN)
 
 # Asset classes: what a scope rule speaks of.
 ASSET_CLASSES = ("server", "workstation", "network", "mobile", "printer", "private", "other")

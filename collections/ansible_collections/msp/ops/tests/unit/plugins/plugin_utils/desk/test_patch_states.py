@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import patch_report, patch_states
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import field_states, patch_report, patch_states
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.gather import one_customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.opened import plain_entry
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.patch_journal import JOURNAL
@@ -55,10 +55,10 @@ def spooled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_waits_in_the_spool_is_in_the_store_after_it_and_in_check_mode_it_stays(
     store: Store, spooled: Path
 ) -> None:
-    assert patch_states.delivered(store, check=True) == []
+    assert field_states.delivered(store, check=True) == []
     assert store.last_scans(SLUG) == {}
 
-    assert patch_states.delivered(store, check=False) == []
+    assert field_states.delivered(store, check=False) == []
 
     assert store.last_scans(SLUG)["device:1"][1] == SCAN
     assert spool.waiting(spooled) == []
@@ -67,14 +67,14 @@ def test_what_waits_in_the_spool_is_in_the_store_after_it_and_in_check_mode_it_s
 def test_a_spool_that_another_run_delivers_for_too_long_is_named_and_nothing_is_lost(
     store: Store, spooled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patch_states, "DELIVERY_SECONDS", 0.0)
+    monkeypatch.setattr(field_states, "DELIVERY_SECONDS", 0.0)
     with (spooled / ".deliver.lock").open("w", encoding="utf-8") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
 
         with pytest.raises(MspError) as refused:
-            patch_states.delivered(store, check=False)
+            field_states.delivered(store, check=False)
 
-    assert refused.value.code == "MSP-PAT-144"
+    assert refused.value.code == "MSP-EVD-021"
     assert len(spool.waiting(spooled)) == 1
 
 
