@@ -62,7 +62,8 @@ def surcharges_from_json(value: Any) -> tuple[SurchargeRule, ...]:
     rules = []
     for asset_class, amounts in value.items() if isinstance(value, Mapping) else ():
         for reason, written in amounts.items() if isinstance(amounts, Mapping) else ():
-            amount = _money(written)
+            number = isinstance(written, int | float) and not isinstance(written, bool)  # a person may have typed it
+            amount = _money(str(written) if number else written)
             known = asset_class in names.ASSET_CLASSES and reason in names.SURCHARGED
             if known and amount is not None and amount >= 0:
                 rules.append(SurchargeRule(str(asset_class), str(reason), amount))

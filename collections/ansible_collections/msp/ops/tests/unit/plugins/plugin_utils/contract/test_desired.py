@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +27,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.desired import Cu
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.document import Document, Prefix, Site
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.matching import DEVICES, MACHINES, Known
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.plan import CUSTOM, TAGS, Change, Existing, Ref
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, ScopeRule, WarrantySource
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import (
+    Contract,
+    ScopeRule,
+    SurchargeRule,
+    WarrantySource,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
 SCOPE = (ScopeRule("server", True, hours="24x7"), ScopeRule("private", False))
@@ -260,6 +266,21 @@ def test_a_term_that_left_the_file_is_emptied_for_the_file_is_the_contract() -> 
     [change], _result = netbox.run([], Document("cust", "Cust", "Group", open_ended, DOCUMENT.sites))
 
     assert change.after == {CUSTOM: {names.CONTRACT_END: None}}
+
+
+def test_a_table_of_surcharges_is_set_and_taken_out_again_with_the_file() -> None:
+    netbox = Model()
+    rule = SurchargeRule("server", names.FOR_WARRANTY, Decimal("25.00"))
+    charged = replace(DOCUMENT, contract=replace(CONTRACT, surcharges=(rule,)))
+    netbox.run([], DOCUMENT)
+
+    [set_now], _result = netbox.run([], charged)
+    nothing, _result = netbox.run([], charged)
+    [taken], _result = netbox.run([], DOCUMENT)
+
+    assert set_now.after == {CUSTOM: {names.SURCHARGES: {"server": {"out_of_warranty": "25.00"}}}}
+    assert nothing == []
+    assert taken.after == {CUSTOM: {names.SURCHARGES: None}}
 
 
 def test_dates_that_a_person_typed_in_netbox_become_a_source_of_their_own() -> None:

@@ -71,6 +71,44 @@ def test_a_good_file_is_read_exactly() -> None:
     assert found.sites[0].prefixes[0].excluded == ("192.0.2.1", "192.0.2.8/29", "192.0.2.20-192.0.2.30")
 
 
+TABLE = GOOD.replace(
+    "  currency: EUR\n",
+    "  currency: EUR\n  surcharges:\n    server: {out_of_warranty: 25.00, waived: '12,50'}\n    mobile: {out_of_support: 3}\n",
+)
+
+
+def test_surcharges_are_exact_amounts_by_class_and_reason() -> None:
+    found = read(TABLE).contract
+
+    assert found.surcharge("server", "out_of_warranty") == Decimal("25.00")
+    assert found.surcharge("server", "waived") == Decimal("12.50")
+    assert found.surcharge("mobile", "out_of_support") == Decimal(3)
+    assert found.surcharge("server", "out_of_support") is None
+    assert found.surcharge(None, "waived") is None
+    assert read(GOOD).contract.surcharges == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"),
+    [
+        ("server: {out", "servers: {out", "MSP-CON-003", "did you mean server?"),
+        ("out_of_support: 3", "out_of_suport: 3", "MSP-CON-003", "did you mean out_of_support?"),
+        ("out_of_support: 3", "out_of_support: -3", "MSP-CON-005", "contract.surcharges.mobile.out_of_support"),
+        ("out_of_support: 3", "out_of_support: three", "MSP-CON-005", "contract.surcharges.mobile.out_of_support"),
+        ("out_of_support: 3", "out_of_support: [3]", "MSP-CON-005", "contract.surcharges.mobile.out_of_support"),
+        ("{out_of_support: 3}", "{}", "MSP-CON-005", "contract.surcharges.mobile"),
+        ("{out_of_support: 3}", "3", "MSP-CON-005", "contract.surcharges.mobile"),
+    ],
+)
+def test_a_surcharge_that_can_not_be_read_is_named_with_its_line(old: str, new: str, code: str, words: str) -> None:
+    assert TABLE.count(old) == 1
+    [error] = errors_of(TABLE.replace(old, new))
+
+    assert error.code == code
+    assert words in str(error)
+    assert "contract.yml:" in error.found
+
+
 @pytest.mark.parametrize("word", ["winkel", "De Winkel"])
 def test_lists_know_their_sites_by_slug_and_by_name(word: str) -> None:
     lists = document.examine(GOOD.replace("{site: winkel}", f"{{site: {word}}}"), "contract.yml").lists

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import ScopeRule, WarrantySource
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import (
+    ScopeRule,
+    SurchargeRule,
+    WarrantySource,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import (
     asset_of,
     assets,
@@ -60,6 +64,7 @@ def test_a_contract_is_read_with_its_types() -> None:
             msp_monthly_fee=450.5,
             msp_language={"value": "nl", "label": "Nederlands"},
             msp_scope_rules={"server": {"covered": True, "in_use_days": 30}},
+            msp_surcharges={"server": {"out_of_warranty": "25.00"}},
         )
     )
 
@@ -68,6 +73,7 @@ def test_a_contract_is_read_with_its_types() -> None:
     assert contract.monthly_fee == Decimal("450.5")
     assert contract.language == "nl"
     assert contract.scope == (ScopeRule("server", True, in_use_days=30),)
+    assert contract.surcharges == (SurchargeRule("server", "out_of_warranty", Decimal("25.00")),)
 
 
 def test_a_tenant_without_a_contract_number_has_no_contract() -> None:

@@ -1,0 +1,186 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A quote counts what is known to differ, names what nobody knows, and says whence its hours are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from dataclasses import replace
+from statistics import NormalDist
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import AFTER, BEFORE, Effort, StandardCheck
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import quoting
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    COMPLIANT,
+    DEBIAN,
+    DRIFT,
+    ERROR,
+    FIXED,
+    HIGH,
+    NOT_APPLICABLE,
+    STATUSES,
+    UNKNOWN,
+    WAIVED,
+    Control,
+    ControlRecord,
+    Words,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import (
+    MEASURED,
+    TABLE,
+    Job,
+    jobs,
+    pace_of,
+    quote,
+)
+
+NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+WORDS = Words("words", "woorden")
+
+
+def control(name: str, minutes: int) -> Control:
+    return Control(
+        name, "ssh", "msp_baseline_linux", WORDS, WORDS, HIGH, (), (DEBIAN,), {}, (), (), "", minutes
+    )
+
+
+CONTROLS = {"ssh": control("ssh", 6), "sudo": control("sudo", 15)}
+
+
+def records(**statuses: str) -> list[ControlRecord]:
+    return [ControlRecord(name, HIGH, status, "", "") for name, status in statuses.items()]
+
+
+def done(*of: tuple[float, float]) -> list[Job]:
+    return [Job(f"run{number}", by_hand, spent, (f"row{number}",)) for number, (by_hand, spent) in enumerate(of)]
+
+
+def test_a_quote_is_the_changes_the_machines_and_the_hours_by_hand() -> None:
+    found = quote(
+        {
+            "a": records(ssh=DRIFT, sudo=DRIFT),
+            "b": records(ssh=DRIFT, sudo=COMPLIANT),
+            "c": records(ssh=COMPLIANT, sudo=WAIVED),
+            "d": records(ssh=FIXED, sudo=NOT_APPLICABLE),
+        },
+        CONTROLS,
+        None,
+    )
+
+    assert (found.of, found.assets, found.changes, found.waived) == (4, ("a", "b"), 3, 1)
+    assert [(line.control, line.assets, line.by_hand) for line in found.lines] == [
+        ("ssh", ("a", "b"), 12),
+        ("sudo", ("a",), 15),
+    ]
+    assert (found.minutes, found.hours) == (27, 0.45)
+    assert (found.basis, found.low, found.high, found.jobs) == (TABLE, None, None, ())
+    assert (found.unmeasured, found.uncertain) == ((), ())
+
+
+def test_what_nobody_measured_is_named_and_never_taken_for_well() -> None:
+    found = quote(
+        {"silent": None, "none": [], "unknown": records(ssh=UNKNOWN, sudo=ERROR), "partly": records(ssh=DRIFT, sudo=ERROR)},
+        CONTROLS,
+        None,
+    )
+
+    assert found.unmeasured == ("none", "silent", "unknown")
+    assert found.uncertain == ("partly",)
+    assert (found.changes, found.minutes) == (1, 6)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(st.sampled_from("abcdef"), st.none() | st.lists(st.sampled_from(STATUSES), max_size=2)))
+def test_every_asset_asked_about_is_counted_and_every_drift_is_one_change(found: dict[str, list[str] | None]) -> None:
+    given_records = {
+        asset: None if statuses is None else records(**dict(zip(CONTROLS, statuses, strict=False)))
+        for asset, statuses in found.items()
+    }
+
+    one = quote(given_records, CONTROLS, None)
+
+    assert one.of == len(found)
+    assert one.changes == sum((statuses or []).count(DRIFT) for statuses in found.values())
+    assert not set(one.assets) & set(one.unmeasured)
+
+
+def test_the_pace_is_what_jobs_took_for_what_they_brought_about() -> None:
+    pace = pace_of(done((60, 30), (120, 70), (30, 10), (90, 50), (100, 40)))
+
+    assert pace is not None
+    assert pace.factor == pytest.approx(0.5)
+    found = quote({"a": records(sudo=DRIFT)}, CONTROLS, pace)
+    assert (found.basis, found.minutes, len(found.jobs)) == (MEASURED, pytest.approx(7.5), 5)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low < 7.5 < found.high
+
+
+def test_four_jobs_are_too_few_to_say_how_long_the_next_takes() -> None:
+    assert pace_of(done((60, 30), (120, 70), (30, 10), (90, 50))) is None
+
+
+def test_nothing_to_do_takes_no_time_at_any_pace() -> None:
+    found = quote({"a": records(ssh=COMPLIANT)}, CONTROLS, pace_of(done(*[(60, 30), (50, 40)] * 3)))
+
+    assert (found.changes, found.minutes, found.low, found.high) == (0, 0, 0, 0)
+
+
+def test_the_next_job_lies_in_the_interval_as_often_as_is_said() -> None:
+    chance = random.Random(4)  # noqa: S311 - a simulation
+    inside = 0
+    for _each in range(800):
+        work = [chance.uniform(60, 600) for _job in range(chance.randint(5, 15))]
+        took = [chance.gauss(0.4 * by_hand, (4 * by_hand) ** 0.5) for by_hand in work]
+        pace = pace_of(done(*list(zip(work, took, strict=True))[1:], (200, chance.gauss(80, 800**0.5))))
+        assert pace is not None
+        low, high = pace.within(work[0])
+        inside += low <= took[0] <= high
+
+    assert inside / 800 == pytest.approx(quoting.LEVEL, abs=0.035)
+
+
+@pytest.mark.parametrize(("freedom", "wanted"), [(4, 2.1318), (5, 2.0150), (10, 1.8125), (30, 1.6973)])
+def test_the_quantile_is_that_of_the_tables(freedom: int, wanted: float) -> None:
+    assert quoting._student(0.9, freedom) == pytest.approx(wanted, abs=0.01)
+    assert quoting._student(0.9, freedom) > NormalDist().inv_cdf(0.95)
+
+
+def check(run: str | None, phase: str, *statuses: tuple[str, str]) -> StandardCheck:
+    made = tuple({"control": name, "status": status} for name, status in statuses)
+    return StandardCheck("acme", "device:1", "a", NOW, phase, "ok", "linux-server", "1.0", made, None, run)
+
+
+def row(run: str | None, minutes: float, *, by: str = "person", key: str = "row") -> Effort:
+    return Effort(key, "acme", NOW, minutes, True, True, by, run=run)
+
+
+def test_a_job_is_what_a_run_fixed_and_what_people_wrote_down_for_it() -> None:
+    checks = [
+        check("run1", BEFORE, ("ssh", DRIFT), ("sudo", DRIFT)),
+        check("run1", AFTER, ("ssh", FIXED), ("sudo", DRIFT)),
+        replace(check("run1", AFTER, ("ssh", COMPLIANT), ("sudo", FIXED)), asset="device:2"),
+    ]
+    effort = [row("run1", 10, key="b"), row("run1", 5, key="a"), row("run1", 99, by="automation"), row(None, 50)]
+
+    assert jobs(checks, effort, CONTROLS) == (Job("run1", 21.0, 15, ("a", "b")),)
+
+
+@pytest.mark.parametrize(
+    ("checks", "effort"),
+    [
+        ([check("run1", AFTER, ("ssh", FIXED))], [row("run2", 10)]),
+        ([check("run1", AFTER, ("ssh", COMPLIANT))], [row("run1", 10)]),
+        ([check("run1", AFTER, ("ssh", FIXED), ("gone", FIXED))], [row("run1", 10)]),
+        ([check(None, AFTER, ("ssh", FIXED))], [row(None, 10)]),
+    ],
+)
+def test_a_run_without_minutes_or_without_changes_or_of_a_lost_control_is_no_job(
+    checks: list[StandardCheck], effort: list[Effort]
+) -> None:
+    assert jobs(checks, effort, CONTROLS) == ()
