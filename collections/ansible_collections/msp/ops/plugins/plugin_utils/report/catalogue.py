@@ -1167,4 +1167,85 @@ WORDS: dict[str, tuple[str, str]] = {
         "{first} on {at}, lowest {low} on {low_at}, {now} now",
     ),
     "srep.went.nothing": ("nu {now}; eerder is niets bekend", "{now} now; nothing is known of before"),
+    "srep.heading.surcharges": ("Wat afwijken kost", "What being other than standard costs"),
+    "srep.intro.surcharges": (
+        "Wat wij voorstellen per apparaat per maand, en waarop dat rust; samen {total}. Het is een voorstel en"
+        " verandert uw contract niet.",
+        "What we suggest per machine and month, and what that rests on; {total} together. It is a suggestion and"
+        " changes nothing in your contract.",
+    ),
+    "srep.empty.surcharges": (
+        "Geen apparaat heeft iets waarvoor een toeslag kan gelden.",
+        "No machine has anything that a surcharge may be for.",
+    ),
+    "srep.surcharge.why": ("Waarvoor", "For what"),
+    "srep.surcharge.amount": ("Voorstel per maand", "Suggested per month"),
+    "srep.surcharge.shown_by": ("Blijkt uit", "Shown by"),
+    "srep.surcharge.basis": ("Bedrag", "Amount"),
+    "srep.surcharge.evidence": ("Gemeten", "Measured"),
+    "srep.surcharge.for.waived": ("Afgesproken uitzonderingen", "Agreed exceptions"),
+    "srep.surcharge.for.out_of_warranty": ("Buiten garantie", "Out of warranty"),
+    "srep.surcharge.for.out_of_support": ("Geen updates meer van de maker", "No updates by its maker any more"),
+    "srep.proof.waived": ("{what} (afgesproken op {day}: {said})", "{what} (agreed on {day}: {said})"),
+    "srep.proof.waived.bare": ("{what} (afgesproken op {day})", "{what} (agreed on {day})"),
+    "srep.proof.out_of_warranty": ("{what}: tot {day} ({said})", "{what}: until {day} ({said})"),
+    "srep.proof.out_of_warranty.bare": ("{what}: tot {day}", "{what}: until {day}"),
+    "srep.proof.out_of_support": ("{what}: tot {day} ({said})", "{what}: until {day} ({said})"),
+    "srep.proof.out_of_support.bare": ("{what}: tot {day}", "{what}: until {day}"),
+    "srep.basis.measured": (
+        "gemeten: {minutes} minuten per maand meer werk (tussen {low} en {high}), tegen uw uurtarief",
+        "measured: {minutes} minutes more work a month (between {low} and {high}), at your hourly rate",
+    ),
+    "srep.basis.table": (
+        "uit de tabel in uw contract: wat is gemeten (tussen {low} en {high} minuten, {minutes} gemiddeld) kan ook"
+        " niets zijn",
+        "by the table in your contract: what was measured (between {low} and {high} minutes, {minutes} on average) may"
+        " be nothing too",
+    ),
+    "srep.basis.not_shown": (
+        "niets: de meting (tussen {low} en {high} minuten per maand, {minutes} gemiddeld) laat niet zien dat het meer"
+        " kost",
+        "nothing: what was measured (between {low} and {high} minutes a month, {minutes} on average) does not show that"
+        " it costs more",
+    ),
+    "srep.basis.lack.table": ("uit de tabel in uw contract: {why}", "by the table in your contract: {why}"),
+    "srep.basis.lack.nothing": (
+        "niets: {why}, en het contract noemt geen bedrag",
+        "nothing: {why}, and the contract names no amount",
+    ),
+    "srep.lack.no_minutes": (
+        "er zijn geen meldingen of minuten vastgelegd",
+        "no tickets or minutes were written down",
+    ),
+    "srep.lack.untimed": (
+        "van te veel gesloten meldingen zijn geen minuten vastgelegd",
+        "of too many closed tickets no minutes were written down",
+    ),
+    "srep.lack.few_assets": (
+        "te weinig apparaten om te vergelijken ({has} van de {needs})",
+        "too few machines to compare ({has} of {needs})",
+    ),
+    "srep.lack.few_months": (
+        "te kort om te vergelijken ({has} van de {needs} maanden)",
+        "too short to compare ({has} of {needs} months)",
+    ),
+    "srep.lack.few_tickets": (
+        "te weinig meldingen om te vergelijken ({has} van de {needs})",
+        "too few tickets to compare ({has} of {needs})",
+    ),
+    "srep.lack.few_customers": (
+        "gemeten bij te weinig klanten ({has} van de {needs})",
+        "measured at too few customers ({has} of {needs})",
+    ),
+    "srep.lack.no_rate": ("het contract noemt geen uurtarief", "the contract names no hourly rate"),
+    "srep.evidence": (
+        "{having}, tegen {lacking} zonder; dat is {own} minuten per maand meer, en bij {customers} klanten gemiddeld"
+        " {common}. Uw eigen cijfers tellen voor {weight}.",
+        "{having}, against {lacking} without; that is {own} minutes a month more, and {common} on average at"
+        " {customers} customers. Your own figures count for {weight}.",
+    ),
+    "srep.evidence.side": (
+        "{assets} apparaten ({months} maanden, {tickets} meldingen, {minutes} minuten)",
+        "{assets} machines ({months} months, {tickets} tickets, {minutes} minutes)",
+    ),
 }

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.effort import surcharge
+from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Side, Uplift
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlState
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import Moment, NewDrift, Tally
@@ -89,6 +91,7 @@ class Report:
     top: tuple[compliance.Deviation, ...]
     waivers: tuple[OfWaiver, ...]
     quote: Quote
+    surcharges: tuple[surcharge.OfAsset, ...]
     names: Mapping[str, str]
 
     @property
@@ -204,6 +207,7 @@ def as_dict_of(found: Report) -> dict[str, Any]:
             for one in found.waivers
         ],
         "quote": quote_as_dict(found.quote, found.names),
+        "surcharges": [_surcharges(one, found.names) for one in found.surcharges],
     }
 
 
@@ -295,6 +299,57 @@ def quote_as_dict(found: Quote, names: Mapping[str, str]) -> dict[str, Any]:
         "unmeasured": named(found.unmeasured),
         "uncertain": named(found.uncertain),
         "waived": found.waived,
+    }
+
+
+def _surcharges(one: surcharge.OfAsset, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "asset": one.asset,
+        "name": one.name,
+        "class": one.asset_class,
+        "amount": str(one.amount),
+        "surcharges": [
+            {
+                "reason": each.cause.reason,
+                "proofs": [
+                    {"what": proof.what, "day": proof.day.isoformat(), "said": proof.said}
+                    for proof in each.cause.proofs
+                ],
+                "basis": each.basis,
+                "amount": str(each.amount),
+                "table": None if each.table is None else str(each.table),
+                "measured": _measured(each.measured, names),
+            }
+            for each in one.surcharges
+        ],
+    }
+
+
+def _measured(found: Uplift | Lack, names: Mapping[str, str]) -> dict[str, Any]:
+    """What was measured with the rows it rests on, or what it lacked."""
+    if isinstance(found, Lack):
+        return {"lack": found.kind, "has": found.has, "needs": found.needs}
+    return {
+        "minutes": found.minutes,
+        "low": found.low,
+        "high": found.high,
+        "own": found.own,
+        "error": found.error,
+        "weight": found.weight,
+        "common": found.common,
+        "customers": found.customers,
+        "having": _side(found.having, names),
+        "lacking": _side(found.lacking, names),
+    }
+
+
+def _side(side: Side, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "assets": [names.get(asset, asset) for asset in side.assets],
+        "months": side.months,
+        "minutes": side.minutes,
+        "tickets": list(side.tickets),
+        "effort": list(side.effort),
     }
 
 

@@ -10,11 +10,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from markupsafe import Markup
 
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.effort import surcharge
+from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Side, Uplift
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
+from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Part, Point, course, stacked_bar
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
@@ -121,7 +125,7 @@ class Section:
     @property
     def wide(self) -> bool:
         """On a phone its first cells need the whole width."""
-        return self.key == ASSETS
+        return self.key in (ASSETS, SURCHARGES)
 
     def labelled(self, row: Row) -> list[tuple[str, tuple[str, ...]]]:
         """The cells of a row, each with its label."""
@@ -169,7 +173,7 @@ def told(found: Report, customer: Customer, made_by: str, data: str) -> Told:
         points=tuple(_points(found, t)),
         tiles=tiles,
         chart=stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in tiles], t("prep.bar")),
-        sections=tuple(_sections(found, _Say(found, t, f))),
+        sections=tuple(_sections(found, _Say(found, t, f, customer.contract.currency if customer.contract else ""))),
         foot=t("prep.foot", made_by=shown(made_by), date=f.day(found.now), data=data, zone=f.zone.key),
     )
 
@@ -245,6 +249,10 @@ class _Say:
     found: Report
     t: Words
     f: Formats
+    currency: str
+
+    def money(self, amount: Decimal) -> str:
+        return self.f.money(amount, self.currency)
 
     def title(self, control: str) -> str:
         return title(self.found, control, self.t)
@@ -296,6 +304,7 @@ def _sections(found: Report, say: _Say) -> Iterator[Section]:
         (t("srep.control"), t("prep.machines"), t("srep.why"), t("srep.agreed"), t("srep.until")),
         [_waiver(one, say) for one in found.waivers],
     )
+    yield _surcharges(found, say)
     for number, one in enumerate(found.standards, 1):
         yield _standard(f"standard-{number}", one, say)
 
@@ -428,6 +437,77 @@ def _waiver(one: OfWaiver, say: _Say) -> Row:
         (f.date(waiver.expires),),
     )
     return Row(say.title(one.control), "", cells, WAIVER_TONE[one.state], t(f"srep.waiver.{one.state}"))
+
+
+# What it costs more
+
+
+def _surcharges(found: Report, say: _Say) -> Section:
+    t = say.t
+    total = sum((one.amount for one in found.surcharges), Decimal(0))
+    intro = t("srep.intro.surcharges", total=say.money(total)) if found.surcharges else ""
+    labels = (t("prep.asset"), t("srep.surcharge.why"), t("srep.surcharge.amount"))
+    return say.section(SURCHARGES, labels, [_surcharged(one, say) for one in found.surcharges], intro=intro)
+
+
+def _surcharged(one: surcharge.OfAsset, say: _Say) -> Row:
+    cells = ((), (say.money(one.amount),))
+    kind = say.t.name("class", one.asset_class or "other")
+    return Row(shown(one.name), kind, cells, items=tuple(_surcharge(each, say) for each in one.surcharges))
+
+
+def _surcharge(one: surcharge.Surcharge, say: _Say) -> Item:
+    t = say.t
+    proofs = "; ".join(_proof(one.cause.reason, proof, say) for proof in one.cause.proofs)
+    pairs = [(t("srep.surcharge.shown_by"), proofs), (t("srep.surcharge.basis"), _basis(one, say))]
+    if isinstance(one.measured, Uplift):
+        pairs.append((t("srep.surcharge.evidence"), _evidence(one.measured, say)))
+    chip = say.money(one.amount)
+    return Item(t(f"srep.surcharge.for.{one.cause.reason}"), tuple(pairs), "info" if one.amount else "quiet", chip)
+
+
+def _proof(reason: str, proof: surcharge.Proof, say: _Say) -> str:
+    what = say.title(proof.what) if reason == names.FOR_WAIVED else shown(proof.what)
+    said = {"what": what, "day": say.f.date(proof.day), "said": shown(proof.said)}
+    return say.t(f"srep.proof.{reason}" if proof.said else f"srep.proof.{reason}.bare", **said)
+
+
+def _basis(one: surcharge.Surcharge, say: _Say) -> str:
+    """On what grounds the amount is what it is."""
+    t, f, found = say.t, say.f, one.measured
+    if isinstance(found, Lack):
+        why = t(f"srep.lack.{found.kind.replace(' ', '_')}", has=_amount(found.has, f), needs=_amount(found.needs, f))
+        return t("srep.basis.lack.table" if one.basis == surcharge.TABLE else "srep.basis.lack.nothing", why=why)
+    span = {"minutes": _amount(found.minutes, f), "low": _amount(found.low, f), "high": _amount(found.high, f)}
+    return t(f"srep.basis.{one.basis.replace(' ', '_')}", **span)
+
+
+def _evidence(found: Uplift, say: _Say) -> str:
+    t, f = say.t, say.f
+    return t(
+        "srep.evidence",
+        having=_side(found.having, say),
+        lacking=_side(found.lacking, say),
+        own=_amount(found.own, f),
+        common=_amount(found.common, f),
+        customers=found.customers,
+        weight=f.percent(found.weight),
+    )
+
+
+def _side(side: Side, say: _Say) -> str:
+    return say.t(
+        "srep.evidence.side",
+        assets=len(side.assets),
+        months=_amount(side.months, say.f),
+        minutes=_amount(side.minutes, say.f),
+        tickets=len(side.tickets),
+    )
+
+
+def _amount(value: float, f: Formats) -> str:
+    """A number as far as anybody needs it: whole from ten on, else with one decimal."""
+    return f.number(round(value) if abs(value) >= 10 else round(value, 1))
 
 
 # A standard
