@@ -21,7 +21,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.hosts import con
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Machine, Snapshot
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.assigning import assign
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import shipped
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned, Words
 
 # Classes of assets that we have standards for; one whose class nobody recorded may be any of them.
 HELD = ("server", "workstation", None)
@@ -29,10 +30,11 @@ HELD = ("server", "workstation", None)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An asset, and what it is held to."""
+    """An asset, what it is held to, and how the standard is called for people."""
 
     asset: Asset
     assigned: Assigned
+    title: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,15 @@ def holdings(snapshot: Snapshot, customer: Customer, today: dt.date) -> Holdings
             continue
         found = assignments.of(said, context.get(names.CONTEXT_STANDARDS))
         if isinstance(found, Assigned):
-            held.append(Held(asset, found))
+            held.append(Held(asset, found, _title(found.standard, context.get(names.CONTEXT_STANDARDS))))
         else:
             wrong.append((asset, str(found)))
     return Holdings(tuple(held), tuple(without), tuple(wrong))
+
+
+def _title(standard: str, own: Any) -> Words:
+    """Of an assignment without an error, so the standard is one of the MSP's own or one that we ship."""
+    return Words(**own[standard]["title"]) if own and standard in own else shipped()[standard].title
 
 
 class _Assignments:

@@ -229,6 +229,17 @@ def measured(connection: Connection, customer: str) -> dict[str, list[dt.datetim
     return found
 
 
+def of_phase(connection: Connection, customer: str, phase: str, since: dt.datetime) -> list[StandardCheck]:
+    """The good checks of a phase from since on, oldest first."""
+    table = tables().standard_checks
+    query = sa.select(table).where(
+        table.c.customer == customer, table.c.phase == phase, table.c.outcome == "ok", table.c.at >= rows.micros(since)
+    )
+    found = connection.execute(query.order_by(table.c.at, table.c.asset)).all()
+    lists = _records(connection, (row.facts_id for row in found))
+    return [rows.standard_check(row, lists.get(row.facts_id)) for row in found]
+
+
 def every(connection: Connection, customer: str) -> Iterator[StandardCheck]:
     """Every check of a customer, in the order in which they were recorded, a part at a time."""
     table = tables().standard_checks

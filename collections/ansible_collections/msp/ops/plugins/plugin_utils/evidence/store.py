@@ -411,6 +411,11 @@ class Store:
         with self.database.read() as connection:
             return checks.last(connection, customer)
 
+    def standard_checks(self, customer: str, phase: str, since: dt.datetime) -> list[StandardCheck]:
+        """The good checks of a phase (before, check or after) from since on, oldest first."""
+        with self.database.read() as connection:
+            return checks.of_phase(connection, customer, phase, since)
+
     def controls_measured(self, customer: str) -> dict[str, list[dt.datetime]]:
         """By asset key when its controls were measured (outcome ok), oldest first."""
         with self.database.read() as connection:

@@ -22,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     SEVERITIES,
     Control,
     ControlRecord,
-    Standard,
+    Words,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Quote
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import STATES, OfAsset, OfWaiver
@@ -75,14 +75,15 @@ class Wrong:
 class Report:
     """A customer at one moment. since is when the period began, new_since from when on drift is new.
 
-    without are the names of assets that are held to no standard; names has the name of each asset by its key.
+    controls and titles have the words for controls and standards; without are the names of assets that are held to no
+    standard; names has the name of each asset by its key.
     """
 
     now: dt.datetime
     since: dt.datetime
     new_since: dt.datetime
     controls: Mapping[str, Control]
-    titles: Mapping[str, Standard]
+    titles: Mapping[str, Words]
     assets: tuple[OfAsset, ...]
     without: tuple[str, ...]
     wrong: tuple[Wrong, ...]
@@ -123,7 +124,7 @@ def _of_standard(
     ]
     return OfStandard(
         name,
-        of[0].version,
+        ", ".join(sorted({asset.version for asset in of})),
         tuple(sorted(asset.name for asset in of)),
         compliance.tally(status for now in statuses.values() for status in now),
         tuple(Share(moment.at, moment.of_standard(name).share) for moment in course),

@@ -604,7 +604,7 @@ def title(found: Report, control: str, t: Words) -> str:
 
 def _standard_title(name: str, say: _Say) -> str:
     known = say.found.titles.get(name)
-    return shown(known.title.of(say.t.language) if known else name)
+    return shown(known.of(say.t.language) if known else name)
 
 
 def _state(state: str, t: Words) -> str:

@@ -1,0 +1,214 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reports how customers stand with their standards: NetBox's assignments and the evidence store's checks, as files.
+
+It only reads both. A source that does not answer raises: a customer's report is made of everything or not at all. What
+non-standard assets cost more is measured over all customers, so that is read once, however many reports are made.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, standard_states, surcharges
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_assets import Holdings, contracted, holdings
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_pace import pace
+from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Place, Uplift
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Snapshot
+from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
+from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection, read
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
+    catalogue,
+    compliance,
+    quoting,
+    report,
+    report_page,
+    standing,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import Moment
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Pace
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import Report, Wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
+
+LONGEST_DAYS = 730
+NAME = "standards-report"
+# How far apart the moments of a course are.
+STEP = dt.timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a caller asks for: the folder, who made it, how many days back the course goes, and how many what is new."""
+
+    folder: Path
+    made_by: str
+    days: int = 90
+    new_days: int = 31
+
+
+def wishes_of(arguments: Mapping[str, Any]) -> Wishes:
+    """The arguments of msp.ops.standard_report as wishes."""
+    for name in ("days", "new_days"):
+        if not 1 <= arguments[name] <= LONGEST_DAYS:
+            raise MspError("MSP-STD-140", f"{name} of 1 to {LONGEST_DAYS}", str(arguments[name]), "correct it")
+    return Wishes(Path(arguments["path"]), arguments["made_by"], arguments["days"], arguments["new_days"])
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One customer's report: what it says, the files by path, those that changed, the text before."""
+
+    customer: str
+    report: Report
+    bodies: Mapping[Path, str]
+    changed: tuple[Path, ...]
+    before: str
+
+    def as_dict(self) -> dict[str, Any]:
+        paths = {path.suffix: str(path) for path in self.bodies}
+        return {
+            "page": paths[".html"],
+            "text_file": paths[".txt"],
+            "data_file": paths[".json"],
+            "changed": bool(self.changed),
+            "assets": self.report.counts,
+            "without_standard": list(self.report.without),
+        }
+
+    def diff(self) -> dict[str, str]:
+        """The plain text, before and after."""
+        (path,) = (path for path in self.bodies if path.suffix == ".txt")
+        return {"before": self.before, "after": self.bodies[path], "after_header": str(path)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """All reports that were asked for (with dry_run: as they would be written)."""
+
+    made: tuple[Made, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result of msp.ops.standard_report."""
+        return {
+            "changed": any(one.changed for one in self.made),
+            "customers": {one.customer: one.as_dict() for one in self.made},
+        }
+
+    def diff(self) -> list[dict[str, str]]:
+        return [one.diff() for one in self.made if one.changed]
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What all customers' reports share: one moment, what NetBox says of all of them, and what was measured over all."""
+
+    store: Store
+    now: dt.datetime
+    snapshot: Snapshot
+    measures: Mapping[Place, Uplift | Lack]
+    pace: Pace | None
+
+
+def reports(
+    store: Store, register: Register, slugs: Sequence[str], wishes: Wishes, *, dry_run: bool = False
+) -> Reports:
+    """The reports of these customers (none named: of all), written where they say something new, none with dry_run."""
+    now = store.now()
+    everyone = customers(register)
+    wanted = customers(register, slugs) if slugs else everyone
+    snapshot = read(register, Selection(tuple(one.id for one in everyone), {}), follow=False).snapshot
+    world = _World(
+        store,
+        now,
+        snapshot,
+        surcharges.measured(store, snapshot, everyone, now),
+        pace(store, [one.slug for one in everyone], now),
+    )
+    return Reports(tuple(_made(world, customer, wishes, dry_run=dry_run) for customer in wanted))
+
+
+def _made(world: _World, customer: Customer, wishes: Wishes, *, dry_run: bool) -> Made:
+    found = _report(world, customer, wishes)
+    base = wishes.folder / customer.slug / NAME
+    paths = {suffix: base.with_suffix(suffix) for suffix in (".html", ".txt", ".json")}
+    said = report_page.told(found, customer, wishes.made_by, paths[".json"].name)
+    data = {
+        "customer": customer.slug,
+        "date": world.now.astimezone(zone(customer)).date().isoformat(),
+        **report.as_dict_of(found),
+    }
+    bodies = {
+        paths[".html"]: report_page.page(said),
+        paths[".txt"]: report_page.text(said),
+        paths[".json"]: json.dumps(data, indent=1, ensure_ascii=False) + "\n",
+    }
+    changed = tuple(path for path, body in bodies.items() if not files.holds(path, body.encode()))
+    text = paths[".txt"]
+    before = text.read_text(encoding="utf-8") if text.exists() else ""
+    if not dry_run:
+        for path in changed:
+            files.write(path, bodies[path].encode())
+    return Made(customer.slug, found, bodies, changed, before)
+
+
+def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:
+    store, now, slug = world.store, world.now, customer.slug
+    midnight = _midnight(now, customer)
+    today = now.astimezone(zone(customer)).date()
+    held = holdings(world.snapshot, customer, today)
+    assets = tuple(standing.worst_first(standard_states.of_assets(store, customer, held, now, today)))
+    since, new_since = (midnight - dt.timedelta(days=days) for days in (wishes.days, wishes.new_days))
+    changes = store.control_changes(slug)
+    keys = frozenset(one.asset.key for one in held.held)
+    course = compliance.course(changes, store.controls_measured(slug), keys, _moments(since, midnight))
+    controls = catalogue.catalogue()
+    assigned = {one.asset.key: one.assigned for one in held.held}
+    everything = contracted(world.snapshot, customer, today)
+    return Report(
+        now=now,
+        since=since,
+        new_since=new_since,
+        controls=controls,
+        titles={one.assigned.standard: one.title for one in held.held},
+        assets=assets,
+        without=tuple(sorted(asset.name for asset in held.without)),
+        wrong=_wrong(held),
+        standards=tuple(report.standards_of(assets, course, controls)),
+        new=tuple(one for one in compliance.new_drift(changes, new_since) if one.asset in keys),
+        top=compliance.top_deviations(report.states_of(slug, assets, now)),
+        waivers=tuple(standing.waivers(((one, assigned[one.asset]) for one in assets), today)),
+        quote=quoting.quote({one.asset: report.records_of(one) for one in assets}, controls, world.pace),
+        surcharges=tuple(surcharges.suggested(store, customer, everything, assets, world.measures, today)),
+        names={asset.key: asset.name for asset in everything},
+    )
+
+
+def _moments(since: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
+    """The moments of a course, back from the last midnight: a report that is made again the same day tells the same."""
+    at = until
+    while at >= since:
+        yield at
+        at -= STEP
+
+
+def _midnight(now: dt.datetime, customer: Customer) -> dt.datetime:
+    """The beginning of the customer's day."""
+    local = now.astimezone(zone(customer))
+    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC)
+
+
+def _wrong(held: Holdings) -> tuple[Wrong, ...]:
+    """What is wrong in assignments, each once with the assets that have it."""
+    told: dict[str, list[str]] = {}
+    for asset, why in held.wrong:
+        told.setdefault(" ".join(why.split()), []).append(asset.name)
+    return tuple(Wrong(tuple(sorted(on)), why) for why, on in sorted(told.items()))
