@@ -1,0 +1,322 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the packet filter lets in: the kernel's own rules, as `nft -j list ruleset` tells them, whoever wrote them.
+
+A packet passes when every chain at the hook lets it, for IPv4 and for IPv6; so the weakest of them is told. Rules that
+are understood in part are told with what they ask, and never as narrower than they are. Changes no rule.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+
+_COMMAND = ("nft", "-j", "list", "ruleset")
+ACCEPT, DROP, NONE = "accept", "drop", "none"
+_FAMILIES = {4: ("ip", "inet"), 6: ("ip6", "inet")}
+_DEEPEST_JUMP = 16
+_MOST_PATHS = 20000
+# By the number that the kernel has for them, where the name of the protocol is not known to nft.
+_ICMP = {"icmp": "icmp", "icmpv6": "icmpv6", "ipv6-icmp": "icmpv6", "1": "icmp", "58": "icmpv6"}
+_PASSING = frozenset(("established", "related"))
+# Statements that decide nothing about a packet, or only how many of a kind pass.
+_SILENT = frozenset(("counter", "log", "comment", "notrack", "flow", "set", "map", "mangle", "ct helper", "last"))
+_SILENT = _SILENT | frozenset(("limit", "quota", "ct count"))
+
+
+class Entry(NamedTuple):
+    """What one way through the rules lets pass."""
+
+    protocols: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    # More that is asked: "from 10.0.0.0/8", "on eth1".
+    asks: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    loopback: bool = False
+
+
+class Passed(NamedTuple):
+    """What one base chain does: what it lets in, and what happens to the rest."""
+
+    entries: tuple[Entry, ...]
+    rest: str
+
+
+class Ruleset:
+    """The chains, rules and named sets of what nft printed, without tables that are asleep."""
+
+    def __init__(self, rows: list[dict]) -> None:
+        asleep = {_table(row["table"]) for row in rows if "table" in row and _is_dormant(row["table"])}
+        self.tables = [_table(row["table"]) for row in rows if "table" in row and not _is_dormant(row["table"])]
+        self.bases: list[dict] = []
+        self.rules: dict[tuple[str, str, str], list[list]] = {}
+        self.sets: dict[tuple[str, str, str], list] = {}
+        for row in rows:
+            for what, body in row.items():
+                if what == "table" or not isinstance(body, dict) or _owner(body) in asleep:
+                    continue
+                if what == "chain":
+                    self.rules.setdefault((*_owner(body), body["name"]), [])
+                    if body.get("type") == "filter":
+                        self.bases.append(body)
+                elif what == "rule":
+                    self.rules.setdefault((*_owner(body), body["chain"]), []).append(body.get("expr", []))
+                elif what in ("set", "map"):
+                    self.sets[(*_owner(body), body["name"])] = body.get("elem", [])
+
+    def at(self, hook: str, version: int) -> list[Passed]:
+        return [
+            passed(self, chain)
+            for chain in self.bases
+            if chain.get("hook") == hook and chain["family"] in _FAMILIES[version]
+        ]
+
+
+def _table(row: dict) -> tuple[str, str]:
+    return row["family"], row["name"]
+
+
+def _owner(row: dict) -> tuple[str, str]:
+    return row.get("family", ""), row.get("table", "")
+
+
+def _is_dormant(row: dict) -> bool:
+    flags = row.get("flags") or []
+    return "dormant" in ([flags] if isinstance(flags, str) else flags)
+
+
+# -- one chain -----------------------------------------------------------------------------------------------------
+
+
+def passed(rules: Ruleset, chain: dict) -> Passed:
+    walk = _Walk(rules, (chain["family"], chain["table"]))
+    ended = walk.through(chain["name"], Entry(), 0)
+    return Passed(tuple(walk.entries), ended or chain.get("policy", ACCEPT))
+
+
+class _Walk:
+    """All the ways from the top of a base chain to a verdict "accept"."""
+
+    def __init__(self, rules: Ruleset, table: tuple[str, str]) -> None:
+        self.rules = rules
+        self.table = table
+        self.entries: list[Entry] = []
+        self.steps = 0
+
+    def through(self, chain: str, so_far: Entry, depth: int) -> str | None:
+        """Go through a chain. What it ends everything with that gets here, or None: the rest goes on behind it."""
+        if depth > _DEEPEST_JUMP:
+            raise Unmeasurable("the chains of the packet filter jump too deep")
+        for rule in self.rules.rules.get((*self.table, chain), []):
+            self.steps += 1
+            if self.steps > _MOST_PATHS:
+                raise Unmeasurable("the packet filter has more than %d ways through its rules" % _MOST_PATHS)
+            condition, verdicts = self._read(rule, so_far)
+            for more, verdict, target in verdicts:
+                here = _narrowed(condition, more)
+                ended = self._decide(here, verdict, target, depth)
+                # Everything that got to this rule is decided by it: what stands behind it decides nothing any more.
+                if ended and here == so_far:
+                    return None if ended == "return" else ended
+        return None
+
+    def _decide(self, here: Entry, verdict: str, target: str, depth: int) -> str | None:
+        if verdict == ACCEPT:
+            self.entries.append(here)
+            return ACCEPT
+        if verdict in (DROP, "reject"):
+            return DROP
+        if verdict == "return":
+            return "return"
+        if verdict in ("jump", "goto"):
+            ended = self.through(target, here, depth + 1)
+            # Behind a goto the rest of the calling chain is never seen again.
+            return ended or ("return" if verdict == "goto" else None)
+        return None
+
+    def _read(self, rule: list, so_far: Entry) -> tuple[Entry, list[tuple[Entry, str, str]]]:
+        """What a rule asks, and its verdicts, each with what it asks besides (a verdict map has many)."""
+        here, verdicts = so_far, []
+        for statement in rule:
+            if not isinstance(statement, dict) or len(statement) != 1:
+                raise Unmeasurable("a rule of the packet filter is in a form that is not known: %.100r" % (statement,))
+            ((name, body),) = statement.items()
+            if name == "match":
+                here = _narrowed(here, self._match(body))
+            elif name in (ACCEPT, DROP, "reject", "return"):
+                verdicts.append((Entry(), name, ""))
+            elif name in ("jump", "goto"):
+                verdicts.append((Entry(), name, body["target"]))
+            elif name == "vmap":
+                verdicts += self._map(body)
+            elif name == "queue":
+                # A program decides: nobody can tell what it lets in.
+                verdicts.append((Entry(asks=("as a program decides",)), ACCEPT, ""))
+            elif name not in _SILENT:
+                # xt (a match that only iptables knows) and others: which packets is not known.
+                here = _narrowed(here, Entry(asks=("with %s" % name,)))
+        return here, verdicts
+
+    def _map(self, body: dict) -> list[tuple[Entry, str, str]]:
+        found = []
+        data = body.get("data")
+        for pair in self._values(data):
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise Unmeasurable("a verdict map of the packet filter is in a form that is not known")
+            value, verdict = pair
+            asked = self._match({"op": "==", "left": body.get("key"), "right": _bare(value)})
+            ((name, target),) = verdict.items() if isinstance(verdict, dict) else ((verdict, None),)
+            found.append((asked, name, target["target"] if isinstance(target, dict) else ""))
+        return found
+
+    def _values(self, right: Any) -> list:
+        """The right side of a match as a list; a named set is looked up."""
+        if isinstance(right, str) and right.startswith("@"):
+            name = (*self.table, right[1:])
+            if name not in self.rules.sets:
+                raise Unmeasurable("the packet filter has no set %s" % right)
+            right = {"set": self.rules.sets[name]}
+        if isinstance(right, dict) and "set" in right:
+            inner = right["set"]
+            return [_bare(one) for one in (inner if isinstance(inner, list) else [inner])]
+        return [_bare(one) for one in right] if isinstance(right, list) else [_bare(right)]
+
+    def _match(self, body: dict) -> Entry:
+        left, operator = body.get("left"), body.get("op", "==")
+        values = tuple(_text(one) for one in self._values(body.get("right")))
+        if operator not in ("==", "in"):
+            return Entry(asks=("where %s %s %s" % (_text(left), operator, "/".join(values)),))
+        payload = left.get("payload") if isinstance(left, dict) else None
+        if isinstance(payload, dict) and "protocol" in payload:
+            return _of_payload(payload["protocol"], payload.get("field", ""), values)
+        key = left.get("meta", {}).get("key") if isinstance(left, dict) and isinstance(left.get("meta"), dict) else None
+        if key in ("iif", "iifname"):
+            return Entry(loopback=True) if values == ("lo",) else Entry(asks=("on %s" % "/".join(values),))
+        if key == "l4proto":
+            return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
+        if key in ("nfproto", "protocol"):
+            return Entry(asks=("over %s" % "/".join(values),))
+        if isinstance(left, dict) and isinstance(left.get("ct"), dict) and left["ct"].get("key") == "state":
+            return Entry(states=values)
+        return Entry(asks=("where %s is %s" % (_text(left), "/".join(values)),))
+
+
+def _of_payload(protocol: str, field: str, values: tuple[str, ...]) -> Entry:
+    if field == "dport":
+        return Entry(protocols=() if protocol == "th" else (protocol,), ports=values)
+    if field in ("protocol", "nexthdr") and protocol in ("ip", "ip6"):
+        return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
+    if protocol in _ICMP:
+        return Entry(protocols=(_ICMP[protocol],))
+    if field in ("saddr", "daddr"):
+        return Entry(asks=("%s %s" % ("from" if field == "saddr" else "to", "/".join(values)),))
+    asked = Entry(asks=("where %s %s is %s" % (protocol, field, "/".join(values)),))
+    return asked._replace(protocols=(protocol,)) if protocol in ("tcp", "udp", "sctp", "dccp", "udplite") else asked
+
+
+def _narrowed(one: Entry, more: Entry) -> Entry:
+    """Both must hold. Two lists of the same kind in one rule: the later one is the narrower in all rules that nft makes."""
+    return Entry(
+        more.protocols or one.protocols,
+        more.ports or one.ports,
+        one.asks + tuple(ask for ask in more.asks if ask not in one.asks),
+        more.states or one.states,
+        one.loopback or more.loopback,
+    )
+
+
+def _bare(value: Any) -> Any:
+    """An element of a set may come with its time or comment around it."""
+    return value["elem"].get("val") if isinstance(value, dict) and isinstance(value.get("elem"), dict) else value
+
+
+def _text(value: Any) -> str:
+    """A value of a rule in a few words."""
+    if isinstance(value, dict) and "range" in value:
+        return "-".join(_text(one) for one in value["range"])
+    if isinstance(value, dict) and "prefix" in value:
+        return "%s/%s" % (value["prefix"].get("addr"), value["prefix"].get("len"))
+    if isinstance(value, dict) and "concat" in value:
+        return " . ".join(_text(one) for one in value["concat"])
+    if isinstance(value, dict):
+        return " ".join(_text(one) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return ",".join(_text(one) for one in value)
+    return str(value)
+
+
+# -- the whole -----------------------------------------------------------------------------------------------------
+
+
+def told(entry: Entry) -> list[str]:
+    """ "tcp/22", "udp/546 from fe80::/10", "any" for everything."""
+    asks = "".join(" " + ask for ask in entry.asks)
+    protocols = entry.protocols or (("tcp", "udp") if entry.ports else ("any",))
+    return [
+        "%s%s%s" % (protocol, "/" + port if port else "", asks) for protocol in protocols for port in entry.ports or ("",)
+    ]
+
+
+def _is_icmp(entry: Entry) -> bool:
+    return bool(entry.protocols) and all(one in _ICMP for one in entry.protocols)
+
+
+def _goes_on(entry: Entry) -> bool:
+    """Only for what this host began, or what belongs to it."""
+    return bool(entry.states) and set(entry.states) <= _PASSING
+
+
+def weakest(chains: list[Passed]) -> str:
+    """What happens to a packet that no rule names: any chain that drops it is enough."""
+    if not chains:
+        return NONE
+    return DROP if any(chain.rest == DROP for chain in chains) else ACCEPT
+
+
+def summary(rows: list[dict], versions: tuple[int, ...] = (4, 6)) -> dict:
+    """versions are those of IP that this host speaks: what is not spoken needs no rule."""
+    rules = Ruleset(rows)
+    policies: dict[str, str] = {}
+    for hook in ("input", "forward"):
+        found = [weakest(rules.at(hook, version)) for version in versions]
+        policies[hook] = next((one for one in (NONE, ACCEPT) if one in found), DROP)
+    accepts: set[str] = set()
+    icmp: set[str] = set()
+    goes_on, loopback = True, True
+    for version in versions:
+        chains = rules.at("input", version)
+        # Only a chain that drops the rest says what gets in; the others let it pass whatever they name.
+        strict = [chain for chain in chains if chain.rest == DROP]
+        for chain in strict or chains:
+            plain = [one for one in chain.entries if not one.loopback and not _goes_on(one)]
+            accepts.update(text for one in plain if not _is_icmp(one) for text in told(one))
+            icmp.update(text for one in plain if _is_icmp(one) for text in told(one))
+        goes_on = goes_on and all(any(_goes_on(one) for one in chain.entries) for chain in strict)
+        loopback = loopback and all(any(one.loopback for one in chain.entries) for chain in strict)
+    return {
+        "tables": len(rules.tables),
+        "input_policy": policies["input"],
+        "forward_policy": policies["forward"],
+        "accepts": sorted(accepts),
+        "icmp": sorted(icmp),
+        "established": goes_on,
+        "loopback": loopback,
+    }
+
+
+def prepare(reader: Reader) -> None:
+    reader.host.prepare(*_COMMAND)
+
+
+def measure(reader: Reader) -> dict:
+    if not reader.host.program("nft"):
+        raise Absent("nft is not on this host")
+    text = reader.answer(*_COMMAND).out
+    try:
+        rows = json.loads(text)["nftables"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unmeasurable("nft printed what is no list of rules: %s" % error) from error
+    # A kernel without IPv6 has no such file.
+    return summary(rows, (4, 6) if reader.host.exists("/proc/net/if_inet6") else (4,))

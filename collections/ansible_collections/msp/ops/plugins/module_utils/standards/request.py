@@ -1,0 +1,177 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What control_facts is asked: the kinds of probes with their arguments, and whether a request is in that shape.
+
+Pure: no I/O. Everything in a request came over the network, so a name that could be an option, leave its directory or
+match without end is refused here, before anything is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+
+# A standard has some fifty controls; a request of thousands is none of ours.
+MOST_PROBES = 1000
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class Form(NamedTuple):
+    """What one argument may be: a text in whole as the pattern says, or with many a list of such texts.
+
+    what says it to a person. regular: the text is itself a regular expression.
+    """
+
+    pattern: str
+    what: str
+    many: bool = False
+    needed: bool = True
+    regular: bool = False
+
+
+_WORD = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+# No "." or ".." as a part, no doubled slash, no character that is not printed.
+_PART = r"(?!\.\.?(?:/|\Z))[^/\x00-\x1f\x7f]+"
+_PATH = r"/|(?:/%s)+" % _PART
+_ACCOUNT = r"[A-Za-z0-9_][A-Za-z0-9_.@$\\ -]{0,63}"
+PATH = Form(_PATH, "an absolute path without . and .. in it")
+PATHS = Form(r"(?!.*\*\*)(?:%s)" % _PATH, "absolute paths, in which * ? and [] may stand", many=True)
+MODE = Form(r"0?[0-7]{3,4}", "file rights as 0644")
+OWNERS = Form(_ACCOUNT, "a name, or several of which each will do", many=True, needed=False)
+
+KINDS: dict[str, dict[str, Form]] = {
+    "sshd": {
+        "name": Form(r"[A-Za-z0-9]{1,64}", "a keyword of sshd_config"),
+        "user": Form(_ACCOUNT, "the name of a user", needed=False),
+    },
+    "sysctl": {"name": Form(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./@:-]*", "a kernel setting as kernel.dmesg_restrict")},
+    "unit": {
+        "name": Form(
+            r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|timer|target|mount|automount|path|swap|slice)",
+            "the name of a systemd unit with its ending, as ssh.service",
+        )
+    },
+    "package": {"name": Form(r"[A-Za-z0-9][A-Za-z0-9+._-]*", "the name of a package")},
+    "packages": {},
+    "file": {"path": PATH},
+    "file_rights": {"paths": PATHS, "mode": MODE, "owner": OWNERS, "group": OWNERS},
+    "file_lines": {
+        "paths": PATHS,
+        "pattern": Form(r"(?s:.{1,500})", "a regular expression that part of a line matches", regular=True),
+    },
+    "systemd_config": {
+        "file": Form(r"(?:%s/)+%s\.conf" % (_WORD, _WORD), "a file of systemd's settings as systemd/journald.conf"),
+        "section": Form(_WORD, "the name of a section"),
+        "name": Form(_WORD, "the name of a setting"),
+    },
+    "mount": {"path": PATH},
+    "nftables": {},
+    "listening": {},
+    "accounts": {},
+    "sudo": {},
+    "login_defs": {"name": Form(r"[A-Z][A-Z0-9_]*", "a setting of login.defs as PASS_MAX_DAYS")},
+    "repositories": {},
+    "apt_config": {"name": Form(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*(::[A-Za-z0-9_.+/*-]+)*", "a setting as APT::Sandbox::User")},
+    "time": {},
+    "audit_rules": {},
+    "kernel_module": {"name": Form(_WORD, "the name of a kernel module")},
+}
+
+
+class Probe(NamedTuple):
+    id: str
+    kind: str
+    # The pairs of it sorted by name; a list is a tuple here.
+    arguments: tuple[tuple[str, Any], ...]
+
+
+def read(rows: list) -> tuple[Probe, ...]:
+    """The request as probes; everything that is wrong with it is raised at once."""
+    errors: list[MspError] = []
+    found: list[Probe] = []
+    if len(rows) > MOST_PROBES:
+        raise MspError(
+            "MSP-STD-042",
+            "at most %d probes in one request" % MOST_PROBES,
+            "%d" % len(rows),
+            "ask in several requests",
+        )
+    for number, row in enumerate(rows, 1):
+        probe = _read(number, row, errors)
+        if probe is not None and any(probe.id == one.id for one in found):
+            errors.append(_unnamed(number, "the id %s, which an earlier probe has" % probe.id))
+        elif probe is not None:
+            found.append(probe)
+    if errors:
+        raise MspErrors(errors)
+    return tuple(found)
+
+
+def _read(number: int, row: Any, errors: list[MspError]) -> Probe | None:
+    identity = row.get("id") if isinstance(row, dict) else None
+    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+        errors.append(_unnamed(number, "%.100r" % (identity,)))
+        return None
+    kind = row.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        errors.append(
+            MspError(
+                "MSP-STD-040",
+                "a kind of probe that control_facts knows, in the probe %s" % identity,
+                "%.100r" % (kind,),
+                "use one of %s" % ", ".join(sorted(KINDS)),
+            )
+        )
+        return None
+    arguments = {name: value for name, value in row.items() if name not in ("id", "kind") and value is not None}
+    for found, action in _wrong(kind, arguments):
+        errors.append(
+            MspError("MSP-STD-041", "arguments of the kind %s, in the probe %s" % (kind, identity), found, action)
+        )
+    return Probe(identity, kind, tuple(sorted((name, _plain(value)) for name, value in arguments.items())))
+
+
+def _unnamed(number: int, found: str) -> MspError:
+    return MspError(
+        "MSP-STD-042",
+        "an id of its own in every probe, as p1",
+        "in probe %d %s" % (number, found),
+        "give each probe an id of letters, digits, dots, hyphens and underscores",
+    )
+
+
+def _wrong(kind: str, arguments: dict) -> list[tuple[str, str]]:
+    """Every fault of a probe's arguments: what was found, and what to do about it."""
+    forms = KINDS[kind]
+    faults = [
+        ("%s, which it does not take" % name, "use %s" % (", ".join(sorted(forms)) or "none"))
+        for name in sorted(str(one) for one in arguments)
+        if name not in forms
+    ]
+    for name, form in forms.items():
+        if name not in arguments:
+            if form.needed:
+                faults.append(("no %s" % name, "give %s: %s" % (name, form.what)))
+            continue
+        values = arguments[name] if form.many and isinstance(arguments[name], list) else [arguments[name]]
+        faults += [
+            ("%s: %.100r" % (name, value), "give %s" % form.what) for value in values or [[]] if not _fits(value, form)
+        ]
+    return faults
+
+
+def _fits(value: Any, form: Form) -> bool:
+    if not isinstance(value, str) or not re.fullmatch(form.pattern, value):
+        return False
+    if form.regular:
+        try:
+            re.compile(value)
+        except re.error:
+            return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

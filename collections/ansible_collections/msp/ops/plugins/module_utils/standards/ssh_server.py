@@ -1,0 +1,256 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the ssh server would treat a login: what sshd itself says, not what one of its files says.
+
+`sshd -T` prints the settings that hold for a connection that no Match block is for. Where a Match block sets what is
+asked, sshd is asked again as such a connection, and a value that differs is told. Nothing is reloaded or written.
+"""
+
+from __future__ import annotations
+
+import glob
+import ipaddress
+import os
+import re
+import shlex
+from typing import NamedTuple
+
+from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+
+_CONFIG = "/etc/ssh/sshd_config"
+_DEEPEST_INCLUDE = 16
+_MOST_FILES = 200
+# Older names that sshd takes, and prints as the newer ones.
+_ALSO = {
+    "challengeresponseauthentication": "kbdinteractiveauthentication",
+    "skeyauthentication": "kbdinteractiveauthentication",
+    "dsaauthentication": "pubkeyauthentication",
+    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
+    "hostbasedacceptedkeytypes": "hostbasedacceptedalgorithms",
+    "keepalive": "tcpkeepalive",
+}
+# What a Match block may ask, and what -C calls it.
+_CRITERIA = {
+    "user": "user",
+    "host": "host",
+    "address": "addr",
+    "localaddress": "laddr",
+    "localport": "lport",
+    "rdomain": "rdomain",
+}
+# A connection that no block is made for: names and addresses that are reserved for examples.
+_ANYBODY = {"user": "msp-anybody", "host": "anywhere.invalid", "addr": "192.0.2.1", "laddr": "192.0.2.2", "lport": "22"}
+
+
+class Block(NamedTuple):
+    """One Match block: what it asks of a connection, and the keywords that it sets."""
+
+    condition: str
+    keywords: frozenset[str]
+
+
+def parse_settings(text: str) -> dict[str, list[str]]:
+    """What sshd -T prints: a keyword may be on several lines."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _space, value = line.strip().partition(" ")
+        if name:
+            found.setdefault(name.lower(), []).append(value.strip())
+    return found
+
+
+def items(values: list[str]) -> list[str]:
+    """Every value of a keyword on its own: of "aes128-ctr,aes256-ctr" both."""
+    return [one for value in values for one in (value.split(",") if " " not in value else [value]) if one]
+
+
+def words(line: str) -> list[str]:
+    """A line of the configuration: the keyword in lower case, and what follows; a = between the two counts as space."""
+    match = re.match(r"\s*(\w+)(?:\s*=\s*|\s+|$)(.*)", line)
+    if match is None:
+        return []
+    name, rest = match.group(1).lower(), match.group(2)
+    try:
+        return [name, *shlex.split(rest, comments=True)]
+    except ValueError:
+        # A quote that is not closed: sshd refuses the file too, and says so itself.
+        return [name, *rest.split()]
+
+
+def running_options(cmdline: str) -> list[str]:
+    """The -f and -o that the server which listens was started with, out of "sshd: /usr/sbin/sshd -D -o X=y [listener]".
+
+    A configuration on the command line is no less in force than one in a file.
+    """
+    match = re.match(r"sshd: (\S*sshd .*)\[listener\]", cmdline.replace("\0", " "))
+    given = match.group(1).split()[1:] if match else []
+    found = []
+    for place, word in enumerate(given):
+        if word in ("-f", "-o") and place + 1 < len(given):
+            found += [word, given[place + 1]]
+        elif word.startswith(("-f", "-o")) and len(word) > 2:
+            found += [word[:2], word[2:]]
+    return found
+
+
+def connection(condition: str, members: dict[str, list[str]]) -> dict[str, str] | None:
+    """A connection that the Match line is for; None when no user of this host can make one.
+
+    members are the users by group. Unmeasurable for what this code knows no connection for.
+    """
+    found = dict(_ANYBODY)
+    rest = shlex.split(condition)
+    while rest:
+        name, _equals, value = rest.pop(0).partition("=")
+        name = name.lower()
+        if name == "all":
+            continue
+        if not value:
+            if not rest:
+                raise Unmeasurable("a Match line of sshd's configuration ends in %s" % name)
+            value = rest.pop(0)
+        patterns = [one for one in value.split(",") if one]
+        if name == "group":
+            users = sorted({user for group in members if _matches(group, patterns) for user in members[group]})
+            if not users:
+                return None
+            found["user"] = users[0]
+        elif name in _CRITERIA:
+            found[_CRITERIA[name]] = _example(name, patterns)
+        else:
+            raise Unmeasurable("a Match line of sshd's configuration asks for %s" % name)
+    return found
+
+
+def _matches(text: str, patterns: list[str]) -> bool:
+    """ssh_config(5): * and ? as in file names; ! takes out what it matches."""
+    taken = [one[1:] for one in patterns if one.startswith("!")]
+    return not any(_like(text, one) for one in taken) and any(
+        _like(text, one) for one in patterns if not one.startswith("!")
+    )
+
+
+def _like(text: str, pattern: str) -> bool:
+    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text))
+
+
+def _example(name: str, patterns: list[str]) -> str:
+    """A text that the patterns match. An address may be given as a network."""
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            continue
+        if "/" in pattern and name in ("address", "localaddress"):
+            network = ipaddress.ip_network(pattern, strict=False)
+            return str(network[1] if network.num_addresses > 1 else network[0])
+        digits = name in ("address", "localaddress")
+        for filler in ("1", "203") if digits else ("msp-anybody", "x", "another"):
+            text = pattern.replace("*", filler).replace("?", filler[0])
+            if pattern == "*" and digits:
+                text = "192.0.2.1"
+            if _matches(text, patterns):
+                return text
+    raise Unmeasurable("no connection is known that matches %s %s" % (name, ",".join(patterns)[:100]))
+
+
+def blocks(host: Host, place: str) -> list[Block]:
+    """Every Match block of the configuration and what it includes, with the keywords set in it."""
+    found: list[tuple[str, set[str]]] = []
+    _walk(host, place, None, found, [], 0)
+    return [Block(condition, frozenset(keywords)) for condition, keywords in found]
+
+
+def _walk(
+    host: Host,
+    place: str,
+    current: set[str] | None,
+    found: list[tuple[str, set[str]]],
+    read: list[str],
+    depth: int,
+) -> None:
+    """A Match block ends with its file: what follows the Include line is where that line is."""
+    if depth > _DEEPEST_INCLUDE or len(read) > _MOST_FILES:
+        raise Unmeasurable("sshd's configuration includes more files than can be read")
+    read.append(place)
+    for line in host.text(place).splitlines():
+        name, *rest = words(line) or [""]
+        if name == "match":
+            current = set()
+            found.append((line.strip().split("#")[0].split(None, 1)[-1], current))
+        elif name == "include":
+            for pattern in rest:
+                full = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
+                for one in _glob(host, full):
+                    _walk(host, one, current, found, read, depth + 1)
+        elif name and current is not None:
+            current.add(_ALSO.get(name, name))
+
+
+def _glob(host: Host, pattern: str) -> list[str]:
+    base = host.root.rstrip("/")
+    return sorted(one[len(base) :] for one in glob.glob(glob.escape(base) + pattern) if os.path.isfile(one))
+
+
+def prepare(reader: Reader) -> None:
+    if reader.host.program("sshd"):
+        reader.host.prepare(*_command(reader.once(_options)))
+
+
+def measure(reader: Reader, name: str, user: str | None = None) -> dict:
+    """value is all that is printed for the keyword, and where a Match block makes it another, that too."""
+    if not reader.host.program("sshd"):
+        raise Absent("there is no ssh server on this host")
+    name = _ALSO.get(name.lower(), name.lower())
+    if user is not None:
+        values = reader.once(_settings, _specification(dict(_ANYBODY, user=user))).get(name, [])
+        return {"value": " ".join(values), "values": items(values)}
+    values = reader.once(_settings, None).get(name, [])
+    told, single = [" ".join(values)], items(values)
+    for block in reader.once(_blocks):
+        if name not in block.keywords:
+            continue
+        asked = connection(block.condition, reader.once(_members))
+        others = values if asked is None else reader.once(_settings, _specification(asked)).get(name, [])
+        if others != values:
+            told.append("%s for Match %s" % (" ".join(others), block.condition))
+            single += [one for one in items(others) if one not in single]
+    return {"value": "; ".join(told), "values": single}
+
+
+def _options(reader: Reader) -> tuple[str, ...]:
+    host = reader.host
+    for number in sorted((int(one) for one in host.names("/proc") if one.isdigit())):
+        if host.line("/proc/%d/comm" % number) == "sshd":
+            found = running_options(host.line("/proc/%d/cmdline" % number) or "")
+            if found:
+                return tuple(found)
+    return ()
+
+
+def _command(options: tuple[str, ...], specification: str | None = None) -> tuple[str, ...]:
+    return ("sshd", "-T", *options, *(("-C", specification) if specification else ()))
+
+
+def _specification(asked: dict[str, str]) -> str:
+    if any("," in value for value in asked.values()):
+        raise Unmeasurable("sshd cannot be asked for a name with a comma in it")
+    return ",".join("%s=%s" % (name, value) for name, value in asked.items())
+
+
+def _settings(reader: Reader, specification: str | None) -> dict[str, list[str]]:
+    return parse_settings(reader.answer(*_command(reader.once(_options), specification)).out)
+
+
+def _blocks(reader: Reader) -> list[Block]:
+    options = reader.once(_options)
+    places = [options[number + 1] for number, flag in enumerate(options[:-1]) if flag == "-f"]
+    place = places[-1] if places else _CONFIG
+    return blocks(reader.host, place) if reader.host.exists(place) else []
+
+
+def _members(reader: Reader) -> dict[str, list[str]]:
+    """The users of every group of this host."""
+    users = accounts.parse_passwd(reader.host.text("/etc/passwd"))
+    groups = accounts.parse_group(reader.host.text("/etc/group"))
+    return {group: [one for one in accounts.members(group, users, groups) if one in users] for group in groups}

@@ -1,0 +1,230 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who may do what by sudo: sudo's own reading of all of its files, as cvtsudoers gives it. Runs nothing by sudo.
+
+What cvtsudoers calls an error is one here: a rule that this code skipped would be a rule that nobody sees.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from typing import Any, NamedTuple
+
+from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
+from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look, rights, whose
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+
+_SUDOERS = "/etc/sudoers"
+_COMMAND = ("cvtsudoers", "-e", "-f", "json", _SUDOERS)
+_MOST_FILES = 500
+_FILE_RIGHTS, _DIRECTORY_RIGHTS = "0440", "0755"
+
+
+class Rule(NamedTuple):
+    """One list of commands that somebody may run. password: whether his own is asked, None where nothing is said."""
+
+    who: tuple[str, ...]
+    as_root: bool
+    commands: tuple[str, ...]
+    password: bool | None
+
+
+def _names(rows: list | None) -> tuple[str, ...]:
+    return tuple(_name(row) for row in rows or ())
+
+
+def _name(row: dict) -> str:
+    """A user or group of a rule as sudoers writes it: anna, %wheel, #1000, !bert."""
+    found = dict(row)
+    negated = bool(found.pop("negated", False))
+    if len(found) != 1:
+        raise Unmeasurable("cvtsudoers tells of somebody in a form that is not known: %.100r" % (row,))
+    ((kind, value),) = found.items()
+    marks = {"usergroup": "%", "usergid": "%#", "userid": "#", "netgroup": "+", "nonunixgroup": "%:", "nonunixgid": "%:#"}
+    return "%s%s%s" % ("!" if negated else "", marks.get(kind, ""), value)
+
+
+def parse_rules(found: dict) -> list[Rule]:
+    """The User_Specs of cvtsudoers, with aliases expanded (-e)."""
+    rules = []
+    for spec in found.get("User_Specs", []):
+        who = _names(spec.get("User_List"))
+        for part in spec.get("Cmnd_Specs", []):
+            runas = _names(part.get("runasusers"))
+            as_root = not runas or bool({"ALL", "root", "#0"} & set(runas))
+            # "(:group)" runs as oneself with another group.
+            if not runas and part.get("runasgroups"):
+                as_root = False
+            commands = tuple(_command(row) for row in part.get("Commands", []))
+            rules.append(Rule(who, as_root, commands, _flag(part.get("Options"), "authenticate")))
+    return rules
+
+
+def _command(row: dict) -> str:
+    return "%s%s" % ("!" if row.get("negated") else "", row.get("command") or row.get("cmndalias") or "?")
+
+
+def _flag(options: list | None, name: str) -> bool | None:
+    for row in options or ():
+        if name in row:
+            return bool(row[name])
+    return None
+
+
+def parse_defaults(found: dict) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Settings that hold for everybody, and those that hold for some: (for whom, settings). The last one counts."""
+    general: dict[str, Any] = {}
+    bound = []
+    for row in found.get("Defaults", []):
+        settings: dict[str, Any] = {}
+        for option in row.get("Options", []):
+            settings.update({name: value for name, value in option.items() if name != "operation"})
+        if row.get("Binding"):
+            bound.append((", ".join(_bound(one) for one in row["Binding"]), settings))
+        else:
+            general.update(settings)
+    return general, bound
+
+
+def _bound(row: dict) -> str:
+    return " ".join(str(value) for name, value in row.items() if name != "negated")
+
+
+def everybody(
+    rules: list[Rule], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]
+) -> dict[str, list[str]]:
+    """who may use sudo for anything, all for everything as root: as the rules name them, and people with their groups
+    looked into. A group that this host's files do not have is told as it is named."""
+    who = {name for rule in rules for name in rule.who if not name.startswith("!")}
+    every = {
+        name for rule in rules if rule.as_root and "ALL" in rule.commands for name in rule.who if not name.startswith("!")
+    }
+    return {
+        "who": sorted(who),
+        "all": sorted(every),
+        "who_people": people(who, users, groups),
+        "all_people": people(every, users, groups),
+    }
+
+
+def people(
+    names: set[str], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]
+) -> list[str]:
+    found: set[str] = set()
+    for name in names:
+        if name == "ALL":
+            found.update(users)
+        elif name.startswith("%"):
+            known = name[1:] in groups or name[1:2] == "#"
+            found.update(accounts.members(name[1:], users, groups) if known else [name])
+        elif name.startswith("#"):
+            same = [user for user, (uid, _gid) in users.items() if name[1:] == str(uid)]
+            found.update(same or [name])
+        else:
+            found.add(name)
+    return sorted(found)
+
+
+def without_password(rules: list[Rule], general: dict[str, Any], bound: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Every way past the question for a password, as "anna: /usr/bin/apt"."""
+    found = ["%s: %s" % (", ".join(rule.who), ", ".join(rule.commands)) for rule in rules if rule.password is False]
+    if general.get("authenticate") is False:
+        found.append("Defaults: !authenticate")
+    found += ["Defaults for %s: !authenticate" % whom for whom, settings in bound if settings.get("authenticate") is False]
+    return sorted(set(found))
+
+
+def parse_compiled(text: str) -> dict[str, Any]:
+    """Of `sudo -V` as root: what holds where no file says anything."""
+    minutes = re.search(r"^Authentication timestamp timeout: ([0-9.]+) minutes", text, re.MULTILINE)
+    return {
+        "use_pty": bool(re.search(r"^(Always )?[Rr]un commands in a (pty|pseudo-tty)", text, re.MULTILINE)),
+        "timestamp_timeout": float(minutes.group(1)) if minutes else None,
+    }
+
+
+def prepare(reader: Reader) -> None:
+    if reader.host.program("sudo"):
+        reader.host.prepare(*_COMMAND)
+        reader.host.prepare("sudo", "-V")
+
+
+def measure(reader: Reader) -> dict:
+    host = reader.host
+    if not host.program("sudo"):
+        raise Absent("sudo is not on this host")
+    found = _read(reader)
+    general, bound = parse_defaults(found)
+    rules = parse_rules(found)
+    compiled = parse_compiled(reader.answer("sudo", "-V").out)
+    users = accounts.parse_passwd(host.text("/etc/passwd"))
+    groups = accounts.parse_group(host.text("/etc/group"))
+    timeout = general.get("timestamp_timeout", compiled["timestamp_timeout"])
+    return {
+        **everybody(rules, users, groups),
+        "nopasswd": without_password(rules, general, bound),
+        "files_wrong": wrong_files(reader),
+        "defaults": {
+            "use_pty": bool(general.get("use_pty", compiled["use_pty"])),
+            "logfile": general.get("logfile") or None,
+            "timestamp_timeout": None if timeout is None else float(timeout),
+        },
+    }
+
+
+def _read(reader: Reader) -> dict:
+    if not reader.host.program("cvtsudoers"):
+        raise Unmeasurable("cvtsudoers, which comes with sudo and reads its rules, is not on this host")
+    answer = reader.answer(*_COMMAND)
+    if answer.err.strip():
+        raise Unmeasurable("cvtsudoers says: %s" % answer.err.strip().splitlines()[0][:200])
+    try:
+        found = json.loads(answer.out)
+    except ValueError as error:
+        raise Unmeasurable("cvtsudoers printed what is no JSON: %s" % error) from error
+    if not isinstance(found, dict):
+        raise Unmeasurable("cvtsudoers printed what is no list of rules")
+    return found
+
+
+def wrong_files(reader: Reader) -> list[str]:
+    """Files and directories of rules that somebody else than root may read or change."""
+    wrong = []
+    for path in files(reader):
+        found = look(reader.host, path)
+        if found is None:
+            continue
+        user, group = whose(reader, found)
+        most = _DIRECTORY_RIGHTS if stat.S_ISDIR(found.st_mode) else _FILE_RIGHTS
+        if found.st_uid != 0 or found.st_gid != 0 or beyond(found.st_mode, most) or stat.S_ISLNK(found.st_mode):
+            wrong.append("%s %s %s:%s" % (path, rights(found.st_mode), user, group))
+    return sorted(wrong)
+
+
+def files(reader: Reader) -> list[str]:
+    """sudoers, the directories that it includes, and every file in them that sudo reads."""
+    host = reader.host
+    found: list[str] = []
+    waiting = [_SUDOERS]
+    while waiting:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        if len(found) > _MOST_FILES:
+            raise Unmeasurable("sudo has more than %d files of rules" % _MOST_FILES)
+        found.append(path)
+        _rules, includes, _aliases = accounts.parse_sudoers(host.text(path))
+        for kind, place in includes:
+            full = place if place.startswith("/") else "/etc/" + place
+            if kind == "include":
+                waiting += [full] if host.exists(full) else []
+            elif host.exists(full):
+                found.append(full)
+                waiting += [
+                    "%s/%s" % (full.rstrip("/"), name)
+                    for name in host.names(full)
+                    if "." not in name and not name.endswith("~")
+                ]
+    return found
