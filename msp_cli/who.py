@@ -110,6 +110,7 @@ def _lines(answer: Answer) -> list[tuple[str, str]]:
         ("seen", _when(answer.last_seen, answer) + _by(answer)),
         ("audited", _when(answer.last_good.at if answer.last_good else None, answer)),
         ("patched", _when(one.condition.last_patched, answer, never="not measured") if one else ""),
+        ("standard", _standard(answer)),
         ("system", (one.condition.os or "") if one else ""),
         ("wrong", "; ".join(wrong(answer)) or ("nothing known" if one and answer.last_good else "")),
     ]
@@ -118,6 +119,15 @@ def _lines(answer: Answer) -> list[tuple[str, str]]:
 def _by(answer: Answer) -> str:
     sources = sorted({s.source for s in answer.sightings} | ({"audit"} if answer.last_good else set()))
     return f" by {', '.join(sources)}" if sources else ""
+
+
+def _standard(answer: Answer) -> str:
+    """What its last check says of its standard; empty where nobody ever checked it."""
+    found = answer.standard
+    if found is None:
+        return ""
+    state = f"{found.state}, {found.why}" if found.why else found.state
+    return f"{found.standard} {found.version}: {state}; checked {_when(found.checked, answer)}"
 
 
 def _when(moment: dt.datetime | None, answer: Answer, never: str = "never") -> str:
@@ -159,5 +169,16 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "last_patched": text(one.condition.last_patched) if one else None,
         "security_updates": one.condition.security if one else None,
         "sources": sorted({s.source for s in answer.sightings}),
+        "standard": answer.standard
+        and {
+            "name": answer.standard.standard,
+            "version": answer.standard.version,
+            "state": answer.standard.state,
+            "drift": list(answer.standard.drift),
+            "waived": list(answer.standard.waived),
+            "unmeasured": list(answer.standard.unmeasured),
+            "checked": text(answer.standard.checked),
+            "why": answer.standard.why,
+        },
         "wrong": wrong(answer),
     }

@@ -22,6 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.status import eff
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Known, Sighting
 from ansible_collections.msp.ops.plugins.plugin_utils.identity import evidence, learning
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.resolve import resolve
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.lately import Lately, lately
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import compare
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import Compared, Evidence
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
@@ -49,6 +50,7 @@ class Answer:
     last_attempt: Audit | None
     contract_end: dt.date | None = None
     timezone: str = "UTC"
+    standard: Lately | None = None
 
     @property
     def last_seen(self) -> dt.datetime | None:
@@ -190,6 +192,7 @@ def _of_asset(
     sightings = _sightings_of(asset, facts, good, known, owners)
     today = now.astimezone(zone(customer)).date() if customer else now.date()
     compared = compare.compare(asset, Evidence(good, attempt, facts, sightings), now, today, contract)
+    checks = store.last_standard_checks(asset.customer, asset.key) if store else {}
     return Answer(
         customer=asset.customer,
         customer_name=customer.name if customer else asset.customer,
@@ -202,6 +205,7 @@ def _of_asset(
         last_attempt=attempt,
         contract_end=contract.end if contract else None,
         timezone=contract.timezone if contract else "UTC",
+        standard=lately(*checks.get(asset.key, (None, None)), now, today),
     )
 
 
@@ -259,6 +263,8 @@ def wrong(answer: Answer) -> list[str]:
     if one is None:
         return said
     said += [f"{d.what} is {d.found}, promised was {d.promised}" for d in one.differences]
+    if answer.standard is not None and answer.standard.drift:
+        said.append(f"not as its standard wants it: {', '.join(answer.standard.drift)}")
     if one.state == compare.ABSENT:
         said.append("absent: no source sees it")
     if one.condition.support == compare.SUPPORT_ENDED:

@@ -194,10 +194,14 @@ def states(connection: Connection, customer: str | None) -> list[ControlState]:
     return [rows.control_state(row) for row in connection.execute(ordered)]
 
 
-def last(connection: Connection, customer: str) -> dict[str, tuple[StandardCheck | None, StandardCheck]]:
+def last(
+    connection: Connection, customer: str, asset: str | None
+) -> dict[str, tuple[StandardCheck | None, StandardCheck]]:
     """By asset: the last good check and the last attempt. They are one and the same when the last went well."""
-    attempts = _newest_checks(connection, customer)
-    good = _newest_checks(connection, customer, tables().standard_checks.c.outcome == "ok")
+    table = tables().standard_checks.c
+    which = () if asset is None else (table.asset == asset,)
+    attempts = _newest_checks(connection, customer, *which)
+    good = _newest_checks(connection, customer, *which, table.outcome == "ok")
     lists = _records(connection, (row.facts_id for row in (*attempts.values(), *good.values())))
     made = {
         row.id: rows.standard_check(row, lists.get(row.facts_id)) for row in (*attempts.values(), *good.values())

@@ -406,10 +406,12 @@ class Store:
         for part in batched(found, CHECKS_A_TRANSACTION):
             self.record(part)
 
-    def last_standard_checks(self, customer: str) -> dict[str, tuple[StandardCheck | None, StandardCheck]]:
-        """By asset key: (the last check with outcome ok, the last attempt)."""
+    def last_standard_checks(
+        self, customer: str, asset: str | None = None
+    ) -> dict[str, tuple[StandardCheck | None, StandardCheck]]:
+        """By asset key: (the last check with outcome ok, the last attempt); of one asset when asked."""
         with self.database.read() as connection:
-            return checks.last(connection, customer)
+            return checks.last(connection, customer, asset)
 
     def standard_checks(self, customer: str, phase: str, since: dt.datetime) -> list[StandardCheck]:
         """The good checks of a phase (before, check or after) from since on, oldest first."""
