@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Observation, Run
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import REVISIONS
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing, spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Observation, Run
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import REVISIONS, tables
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from msp_cli import store
 
 OLD = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -52,6 +53,24 @@ def test_upgrade_deliver_and_status_say_what_they_did(capsys: pytest.CaptureFixt
     told = capsys.readouterr().out
     assert f"schema: {REVISIONS[-1]}" in told
     assert "0 files" in told
+
+
+def test_an_upgrade_lists_the_software_of_assets_that_were_audited_before_there_were_lists(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store.main(["upgrade"])
+    facts = {"os": {"id": "debian", "version": "12.7"}, "packages": [{"name": "openssl", "version": "3.0.14"}]}
+    with Store.open() as opened:
+        opened.record([codec.Facts(facts), Audit("bakery", "device:1", "h", OLD, "ok", hashing.facts_hash(facts))])
+        for table in (tables().software, tables().package_lists):
+            opened.database.write(lambda connection, table=table: connection.execute(table.delete()))
+        assert opened.software("openssl") == []
+
+    assert store.main(["upgrade"]) == 0
+
+    assert "1 assets listed" in capsys.readouterr().out
+    with Store.open() as opened:
+        assert [one.asset for one in opened.software("openssl", "3.0.14")] == ["device:1"]
 
 
 def test_deliver_tells_of_interrupted_runs_and_of_what_it_could_not_take(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import who as desk
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.lately import Lately
 from msp_cli import who
 
 
@@ -48,3 +52,20 @@ def test_any_other_is_asked_for_without_the_space_around_it(term: str, asked: li
     assert who.main([term]) == who.NOTHING_FOUND
 
     assert asked == [term.strip()]
+
+
+def test_how_it_stands_against_its_standard_is_a_line_and_a_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
+    standard = Lately("linux-server", "1.0", "unknown", at, drift=("banner",), why="the last check ended with failed")
+    answer = desk.Answer("bakery", "Bakery", "till", "contracted", None, None, (), None, None, standard=standard)
+    monkeypatch.setattr(desk, "who", lambda *_asked: desk.Found([answer]))
+
+    assert who.main(["till"]) == 0
+    said = capsys.readouterr().out
+    assert "standard   linux-server 1.0: unknown, the last check ended with failed; checked 2026-11-20 09:30 UTC" in said
+    assert who.main(["till", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["answers"]
+    assert told["standard"]["drift"] == ["banner"]
+    assert told["standard"]["checked"] == "2026-11-20T09:30:00+00:00"

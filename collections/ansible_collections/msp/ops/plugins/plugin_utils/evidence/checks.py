@@ -190,6 +190,8 @@ def states(connection: Connection, customer: str | None) -> list[ControlState]:
     newest = looks.subquery("newest")
     same = sa.and_(table.c.customer == newest.c.customer, table.c.asset == newest.c.asset)
     query = sa.select(table, newest.c.last_at).join_from(newest, table, same)
+    if customer is not None:
+        query = query.where(table.c.customer == customer)
     ordered = query.order_by(table.c.customer, table.c.asset, table.c.control)
     return [rows.control_state(row) for row in connection.execute(ordered)]
 

@@ -15,7 +15,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import who as desk_who
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.identifying import identified
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import Answer, who, wrong
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Observation
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Observation, StandardCheck
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import Evidence, compare
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.made import (
@@ -105,3 +105,23 @@ def test_a_renamed_machine_is_its_asset_by_what_earlier_matches_taught(
     (one,) = found.answers
     assert one.asset == known
     assert [sighting.identity["names"] for sighting in one.sightings] == [["lt-0099"]]
+
+
+def test_what_its_last_check_found_is_told_with_it(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = asset(name="till")
+    records = tuple(
+        {"control": control, "severity": "high", "status": status, "waiver": None}
+        for control, status in (("ssh-root-login", "drift"), ("banner", "compliant"))
+    )
+    at = NOW - dt.timedelta(days=1)
+    key = (SLUG, known.key, "till", at, "check", "ok", "linux-server", "1.0")
+    store.record_standard_checks([StandardCheck(*key, records)])
+    monkeypatch.setattr(desk_who, "_questions", lambda _register, _term: [lambda: [known]])
+
+    (one,) = who("till", NoTerm, lambda: Store.open(url), NOW).answers  # type: ignore[arg-type]
+
+    assert one.standard is not None
+    assert (one.standard.state, one.standard.drift, one.standard.checked) == ("drift", ("ssh-root-login",), at)
+    assert "not as its standard wants it: ssh-root-login" in wrong(one)

@@ -15,6 +15,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, has
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
     Observation,
+    StandardCheck,
     StoredEvent,
     StoredRollout,
 )
@@ -28,6 +29,8 @@ RECORDS: list[codec.Record] = [
     codec.Facts(FACTS),
     Audit("bakery", "device:1", "srv01", AT, "ok", hashing.facts_hash(FACTS)),
     Scan("bakery", "device:1", "srv01", AT, "ok", updates=()),
+    StandardCheck("bakery", "device:1", "srv01", AT, "check", "ok", "s", "1", ({"control": "c", "status": "drift"},)),
+    StandardCheck("bakery", "device:1", "srv01", AT, "before", "ok", "s", "1", ({"control": "c", "status": "fixed"},)),
     *(Observation("bakery", "nmap", AT, {"serial": f"s{i}", "addresses": [f"192.0.2.{i}"]}) for i in range(5)),
 ]
 WORK: dict[str, Callable[[Store], object]] = {
@@ -39,6 +42,15 @@ WORK: dict[str, Callable[[Store], object]] = {
     "last audits": lambda store: store.last_audits("bakery"),
     "audits of an asset": lambda store: store.audits("bakery", "device:1"),
     "last scans": lambda store: store.last_scans("bakery"),
+    "last checks": lambda store: store.last_standard_checks("bakery"),
+    "last checks of an asset": lambda store: store.last_standard_checks("bakery", "device:1"),
+    "states of controls": lambda store: store.control_states("bakery"),
+    "changes of controls": lambda store: store.control_changes("bakery", AT, AT),
+    "when controls were measured": lambda store: store.controls_measured("bakery"),
+    "who has a package": lambda store: store.software("p1"),
+    "who has a version": lambda store: store.software("p1", "1", "bakery"),
+    "software of a customer": lambda store: store.software_of("bakery"),
+    "software of an asset": lambda store: store.software_of("bakery", "device:1"),
     "open rollouts": lambda store: store.rollouts("bakery", open_only=True),
     "rollouts of lately": lambda store: store.rollouts("bakery", going_on_since=AT),
     "an event": lambda store: store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1),

@@ -35,6 +35,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Run,
     RunHost,
     Sheet,
+    StandardCheck,
     StoredEvent,
     StoredPlan,
     StoredRollout,
@@ -46,6 +47,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Sc
 AT = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 FACTS = {"schema": 1, "os": {"id": "debian"}, "packages": [{"name": f"p{i}", "version": "1"} for i in range(200)]}
+
+
+CHECK = StandardCheck(
+    *("bakery", "device:1", "till", AT, "check", "ok", "linux-server", "1.0"),
+    records=({"control": "ssh-root-login", "status": "drift"},),
+)
 
 
 def count(store: Store, table: str) -> int:
@@ -158,6 +165,7 @@ def fill(store: Store) -> None:
     store.record_scans([Scan("bakery", "device:1", "till", AT, "ok", updates=())])
     store.record_rollout(StoredRollout("ro1", "bakery", "standard", "p", AT, "m", {}), fence=1)
     store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1)
+    store.record_standard_checks([CHECK])
 
 
 # Facts
