@@ -20,8 +20,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.status import eff
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.hosts import context_of
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import Machine, Snapshot
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import catalogue
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.assigning import assign
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import shipped
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned, Words
 
 # Classes of assets that we have standards for; one whose class nobody recorded may be any of them.
@@ -69,7 +69,7 @@ def holdings(snapshot: Snapshot, customer: Customer, today: dt.date) -> Holdings
 
 def _title(standard: str, own: Any) -> Words:
     """Of an assignment without an error, so the standard is one of the MSP's own or one that we ship."""
-    return Words(**own[standard]["title"]) if own and standard in own else shipped()[standard].title
+    return Words(**own[standard]["title"]) if own and standard in own else catalogue.shipped()[standard].title
 
 
 class _Assignments:

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import AFTER
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import quoting
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import catalogue, quoting
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Job, Pace
 
 # What is looked back on. Older jobs were done by other people with other tools.
@@ -27,5 +26,5 @@ def pace(store: Store, customers: Iterable[str], now: dt.datetime) -> Pace | Non
         summary = store.effort_minutes(slug, now - PERIOD, now)
         # Without effort no run is a job, and its checks need not be read.
         if summary is not None and any(row.run for row in summary.rows):
-            jobs += quoting.jobs(store.standard_checks(slug, AFTER, now - PERIOD), summary.rows, catalogue())
+            jobs += quoting.jobs(store.standard_checks(slug, AFTER, now - PERIOD), summary.rows, catalogue.catalogue())
     return quoting.pace_of(jobs)

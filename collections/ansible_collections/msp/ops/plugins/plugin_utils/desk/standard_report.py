@@ -125,7 +125,8 @@ def reports(
     now = store.now()
     everyone = customers(register)
     wanted = customers(register, slugs) if slugs else everyone
-    snapshot = read(register, Selection(tuple(one.id for one in everyone), {}), follow=False).snapshot
+    tenants = {one.id: None for one in (*everyone, *wanted)}
+    snapshot = read(register, Selection(tuple(tenants), {}), follow=False).snapshot
     world = _World(
         store,
         now,

@@ -34,10 +34,11 @@ def measured(
     store: Store, snapshot: Snapshot, customers: Iterable[Customer], now: dt.datetime
 ) -> dict[Place, Uplift | Lack]:
     """What assets with a reason cost more, over all of these customers. snapshot has the machines of all of them."""
-    return uplift.uplifts(_customer(store, snapshot, customer, now) for customer in customers if customer.contract)
+    return uplift.uplifts(of_customer(store, snapshot, customer, now) for customer in customers if customer.contract)
 
 
-def _customer(store: Store, snapshot: Snapshot, customer: Customer, now: dt.datetime) -> OfCustomer:
+def of_customer(store: Store, snapshot: Snapshot, customer: Customer, now: dt.datetime) -> OfCustomer:
+    """What is known of one customer's assets and the work on them, as far as it is looked back on."""
     slug, since = customer.slug, now - PERIOD
     assets = standard_assets.contracted(snapshot, customer, now.astimezone(zone(customer)).date())
     summary, tickets = store.effort_minutes(slug, since, now), store.tickets(slug, since, now)
