@@ -188,3 +188,16 @@ def hung(host: str, seconds: float) -> MspError:
 
 def malformed(host: str, why: str) -> MspError:
     return audit_outcome.of_no_shape("MSP-STD-165", "an answer", host, "docs/standards.md", why)
+
+
+def records(result: Mapping[str, Any] | None) -> tuple[ControlRecord, ...] | None:
+    """What a result of msp.ops.standard_scan says of its controls: those to be brought about as they are, of the others
+    only how many are what. None where the host was not measured.
+    """
+    if not isinstance(result, Mapping) or result.get("outcome") != OK:
+        return None
+    listed = drift(result["drift"])
+    others = {status: number for status, number in result["counts"].items() if status not in _TO_DO}
+    return listed + tuple(
+        ControlRecord("", "", status, "", "") for status, number in others.items() for _each in range(number)
+    )
