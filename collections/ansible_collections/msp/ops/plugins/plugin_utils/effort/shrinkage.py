@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Estimates of the same thing at several customers, each drawn towards their common mean as far as it is uncertain. Pure.
+"""Estimates of one thing at several customers, each drawn towards their mean as far as it is uncertain. Pure.
 
 Empirical Bayes, normal in both stages: what is estimated at a customer lies around its true value with a known error,
 the true values lie around a common mean with an unknown spread. The spread is not put at one value: it is averaged over

@@ -131,12 +131,13 @@ def suggested(
         of_place = measured.get(place, Lack(FEW_ASSETS, 0, LEAST_ASSETS))
         if contract.hourly_rate is None and isinstance(of_place, Uplift):
             of_place = Lack(NO_RATE)
-        surcharges.append(_surcharge(cause, of_place, contract.hourly_rate, contract.surcharge(asset.asset_class, cause.reason)))
+        table = contract.surcharge(asset.asset_class, cause.reason)
+        surcharges.append(_surcharge(cause, of_place, contract.hourly_rate, table))
     return OfAsset(asset.key, asset.name, asset.asset_class, tuple(surcharges))
 
 
 def _surcharge(cause: Cause, measured: Uplift | Lack, rate: Decimal | None, table: Decimal | None) -> Surcharge:
-    """Measuring decides where it can tell; where it can't tell the table from nothing, the table that was agreed on does."""
+    """Measuring decides where it can tell; where it can't tell the table from nothing, the table does."""
     if isinstance(measured, Uplift) and rate is not None:
         if measured.low > 0:
             return Surcharge(cause, MEASURED, price(measured.minutes, rate), measured, table)

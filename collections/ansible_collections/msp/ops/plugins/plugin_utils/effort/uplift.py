@@ -154,13 +154,14 @@ class _Noise:
     def __init__(self, measured: Mapping[str, Mapping[tuple[str, State], Cell]]) -> None:
         squares: dict[str, float] = defaultdict(float)
         expected: dict[str, float] = defaultdict(float)
-        self.minutes: dict[tuple[str, ...] | tuple[str, State], float] = defaultdict(float)
-        self.months: dict[tuple[str, ...] | tuple[str, State], float] = defaultdict(float)
+        # Of all customers, by class and state; without a state of the whole class.
+        self.minutes: dict[tuple[str, State | None], float] = defaultdict(float)
+        self.months: dict[tuple[str, State | None], float] = defaultdict(float)
         for of_customer in measured.values():
             for (asset_class, state), cell in of_customer.items():
-                for key in ((asset_class, state), (asset_class,)):
-                    self.minutes[key] += cell.minutes
-                    self.months[key] += cell.months
+                for of in (state, None):
+                    self.minutes[asset_class, of] += cell.minutes
+                    self.months[asset_class, of] += cell.months
                 rate = cell.rate
                 squares[asset_class] += math.fsum(
                     (share.minutes - rate * share.months) ** 2 / share.months for share in cell.shares.values()
@@ -173,10 +174,8 @@ class _Noise:
         factor = self.factor.get(asset_class)
         if factor is None:
             return None
-        key: tuple[str, ...] | tuple[str, State] = (asset_class, state)
-        if not self.minutes[key]:
-            key = (asset_class,)
-        common = self.minutes[key] / self.months[key]
+        of = state if self.minutes[asset_class, state] else None
+        common = self.minutes[asset_class, of] / self.months[asset_class, of]
         mean = (cell.minutes + factor) / (cell.months + factor / common)
         return factor * mean / cell.months
 

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What it takes to bring assets to their standard: how many changes on how many of them, and about how many hours. Pure.
+"""What it takes to bring assets to their standard: changes, on how many of them, and about how many hours. Pure.
 
 Hours are what the controls say of work by hand, until enough jobs were measured; then as much of that as those took.
 What was not measured is no part of a quote and is named beside it: nobody knows what it takes.
@@ -102,7 +102,7 @@ class Quote:
 def quote(
     found: Mapping[str, Iterable[ControlRecord] | None], controls: Mapping[str, Control], pace: Pace | None
 ) -> Quote:
-    """The quote for assets by what was found on each (None: nothing was). pace is None where too little was measured."""
+    """The quote for assets by what was found on each (None: nothing). pace is None where too little was measured."""
     drifting: dict[str, list[str]] = defaultdict(list)
     unmeasured, uncertain, waived = [], [], 0
     for asset, records in sorted(found.items()):

@@ -73,7 +73,8 @@ def test_a_good_file_is_read_exactly() -> None:
 
 TABLE = GOOD.replace(
     "  currency: EUR\n",
-    "  currency: EUR\n  surcharges:\n    server: {out_of_warranty: 25.00, waived: '12,50'}\n    mobile: {out_of_support: 3}\n",
+    "  currency: EUR\n  surcharges:\n    server: {out_of_warranty: 25.00, waived: '12,50'}\n"
+    "    mobile: {out_of_support: 3}\n",
 )
 
 

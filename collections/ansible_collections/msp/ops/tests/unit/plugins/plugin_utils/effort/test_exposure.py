@@ -24,8 +24,8 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.effort.made imp
 
 DAY = dt.timedelta(days=1)
 DATES = st.none() | st.dates(SINCE.date() - 40 * DAY, UNTIL.date() + 40 * DAY)
-TIMES = st.datetimes(dt.datetime(2025, 5, 1), dt.datetime(2026, 7, 1)).map(lambda at: at.replace(tzinfo=dt.UTC))  # noqa: DTZ001
-STEPS = st.lists(st.tuples(TIMES, st.sampled_from([True, False, None])), max_size=4).map(lambda found: tuple(sorted(found)))
+TIMES = st.integers(-30, 400).map(lambda days: SINCE + days * DAY)
+STEPS = st.dictionaries(TIMES, st.sampled_from([True, False, None]), max_size=4).map(lambda of: tuple(sorted(of.items())))
 ASSETS = st.builds(held, st.just("a"), waived=STEPS, warranty_end=DATES, support_end=DATES)
 
 

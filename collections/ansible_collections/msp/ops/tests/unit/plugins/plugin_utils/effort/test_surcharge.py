@@ -145,7 +145,10 @@ def test_a_cause_names_what_shows_it() -> None:
     asset = replace(
         TILL,
         warranty_end=YESTERDAY,
-        warranty_sources=(WarrantySource("dealer", None, YESTERDAY), WarrantySource("maker", None, dt.date(2025, 1, 1))),
+        warranty_sources=(
+            WarrantySource("dealer", None, YESTERDAY),
+            WarrantySource("maker", None, dt.date(2025, 1, 1)),
+        ),
     )
     ended = Support("debian 10", YESTERDAY, "distro-info")
 

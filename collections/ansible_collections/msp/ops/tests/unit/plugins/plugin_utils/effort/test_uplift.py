@@ -122,7 +122,7 @@ def test_every_row_behind_a_number_is_named() -> None:
 
 
 def test_a_class_that_takes_more_work_is_no_reason() -> None:
-    """Servers are out of warranty here and workstations in it: with nothing alike to hold them against, nothing is said."""
+    """Servers are out of warranty here and workstations in it: there is nothing alike to hold them against."""
     chance = random.Random(2)  # noqa: S311 - a simulation
     found = {}
     for name in NAMES[:4]:
@@ -161,7 +161,12 @@ def test_one_reason_is_not_charged_for_the_work_of_another() -> None:
 
 def test_what_nobody_knows_of_an_asset_puts_it_on_neither_side() -> None:
     customers = [
-        replace(one, assets=tuple(replace(asset, warranty_end=None) if "-new" in asset.asset else asset for asset in one.assets))
+        replace(
+            one,
+            assets=tuple(
+                replace(asset, warranty_end=None) if "-new" in asset.asset else asset for asset in one.assets
+            ),
+        )
         for one in portfolio(3)
     ]
 
@@ -204,7 +209,7 @@ def test_a_reason_that_no_asset_has_is_not_spoken_of() -> None:
 
 
 def test_assets_without_a_ticket_are_not_certain_to_need_none() -> None:
-    """All is quiet at one customer: its interval is not nothing, and its uplift is what others have, for the most part."""
+    """All is quiet at one customer: what it says by itself is as uncertain as a few tickets are."""
     quiet_assets = [held(f"q-old{number}", warranty_end=LONG_AGO) for number in range(3)]
     quiet_assets += [held(f"q-new{number}") for number in range(3)]
     told = worked(

@@ -201,7 +201,7 @@ def test_top_deviations_are_the_gravest_and_then_the_most_common() -> None:
             *(state(asset, "time", MEDIUM, ago=place) for place, asset in enumerate("ab", 4)),
             state("a", "logging", MEDIUM),
             state("a", "ssh", HIGH),
-            *(state(asset, "sudo", HIGH, status) for asset, status in (("b", WAIVED), ("c", UNKNOWN), ("d", COMPLIANT))),
+            *(state(status, "sudo", HIGH, status) for status in (WAIVED, UNKNOWN, COMPLIANT)),
         ],
         most=3,
     )

@@ -84,7 +84,12 @@ def test_a_quote_is_the_changes_the_machines_and_the_hours_by_hand() -> None:
 
 def test_what_nobody_measured_is_named_and_never_taken_for_well() -> None:
     found = quote(
-        {"silent": None, "none": [], "unknown": records(ssh=UNKNOWN, sudo=ERROR), "partly": records(ssh=DRIFT, sudo=ERROR)},
+        {
+            "silent": None,
+            "none": [],
+            "unknown": records(ssh=UNKNOWN, sudo=ERROR),
+            "partly": records(ssh=DRIFT, sudo=ERROR),
+        },
         CONTROLS,
         None,
     )
