@@ -46,6 +46,16 @@ def family(release: dict[str, str]) -> str:
     return likes[0]
 
 
+def platform(host: Host) -> str:
+    """ "debian-12", "ubuntu-24.04"; a release without a number has its codename. "" where the host does not say."""
+    for name in ("/etc/os-release", "/usr/lib/os-release"):
+        if host.exists(name):
+            release = parse_os_release(host.text(name))
+            number = release.get("VERSION_ID") or release.get("VERSION_CODENAME") or ""
+            return "-".join(word for word in (release.get("ID", "linux"), number) if word)
+    return ""
+
+
 def parse_distro_info(text: str) -> dict[str, dict[str, str]]:
     """debian.csv or ubuntu.csv of distro-info-data: version without " LTS" to its columns (dates as ISO text)."""
     lines = [line.split(",") for line in text.splitlines() if line]

@@ -59,14 +59,11 @@ def _ask(host: Host, wanted: shape.Wanted) -> dict:
 
 
 def platform(host: Host) -> str:
-    """What packages are built for: "debian-12", "ubuntu-24.04". A release without a number has its codename."""
-    for name in ("/etc/os-release", "/usr/lib/os-release"):
-        if host.exists(name):
-            release = operating_system.parse_os_release(host.text(name))
-            number = release.get("VERSION_ID") or release.get("VERSION_CODENAME") or ""
-            return "-".join(word for word in (release.get("ID", "linux"), number) if word)
-    host.unknown("platform", "there is no os-release")
-    return ""
+    """What packages are built for: "debian-12", "ubuntu-24.04"."""
+    found = operating_system.platform(host)
+    if not found:
+        host.unknown("platform", "there is no os-release")
+    return found
 
 
 def machine_id(host: Host) -> str:

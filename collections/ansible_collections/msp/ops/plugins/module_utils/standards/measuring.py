@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.msp.ops.plugins.module_utils.audit import operating_system
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import SECONDS_A_PROBE, probe
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
@@ -22,6 +23,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     kernel,
     repositories,
     services,
+    software_probes,
     ssh_server,
     sudo,
     units,
@@ -63,16 +65,31 @@ MEASURES: Mapping[str, Kind] = {
     "time": Kind(services.clock),
     "audit_rules": Kind(services.audit_rules),
     "kernel_module": Kind(kernel.module),
+    "software_required": Kind(software_probes.required_packages, installed.prepare),
+    "software_forbidden": Kind(software_probes.forbidden_packages, installed.prepare),
+    "software_unknown": Kind(software_probes.unknown_packages, installed.prepare),
+    "software_held": Kind(software_probes.held_packages, installed.prepare),
+    "repositories_foreign": Kind(software_probes.foreign_repositories),
+    "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
+    "repositories_wanted": Kind(software_probes.wanted_repositories),
+    "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
 }
 
 
-def measure(host: Host, probes: tuple[Probe, ...], now: float | None = None) -> dict[str, dict]:
-    """The answers by the probes' ids. now is in seconds since 1970."""
-    reader = Reader(host, int((time.time() if now is None else now) // 86400))
+def timed(host: Host, probes: tuple[Probe, ...]) -> dict:
+    """The whole result: the answers by the probes' ids, what system it is, and how long it took."""
+    started = time.monotonic()
     try:
-        return _answers(reader, probes)
+        answers = measure(host, probes, time.time())
+        platform = probe(host, "platform", operating_system.platform, "")
     finally:
         host.close()
+    return {"answers": answers, "platform": platform, "seconds": round(time.monotonic() - started, 3)}
+
+
+def measure(host: Host, probes: tuple[Probe, ...], now: float) -> dict[str, dict]:
+    """The answers by the probes' ids. now is in seconds since 1970."""
+    return _answers(Reader(host, int(now // 86400)), probes)
 
 
 def _answers(reader: Reader, probes: tuple[Probe, ...]) -> dict[str, dict]:

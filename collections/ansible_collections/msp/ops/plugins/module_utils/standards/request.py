@@ -21,14 +21,17 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 class Form(NamedTuple):
     """What one argument may be: a text in whole as the pattern says, or with many a list of such texts.
 
-    what says it to a person. regular: the text is itself a regular expression.
+    what says it to a person. least: how many a list has to have. regular: the text is itself a regular expression.
+    table: texts by name, by name.
     """
 
     pattern: str
     what: str
     many: bool = False
     needed: bool = True
+    least: int = 1
     regular: bool = False
+    table: bool = False
 
 
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -40,6 +43,10 @@ PATH = Form(_PATH, "an absolute path without . and .. in it")
 PATHS = Form(r"(?!.*\*\*)(?:%s)" % _PATH, "absolute paths, in which * ? and [] may stand", many=True)
 MODE = Form(r"0?[0-7]{3,4}", "file rights as 0644")
 OWNERS = Form(_ACCOUNT, "a name, or several of which each will do", many=True, needed=False)
+# What these mean is checked where they are used: software_set.py, sources.py and wanted_sources.py.
+_TEXT = r"[^\x00-\x1f\x7f]{1,300}"
+PACKAGES = Form(_TEXT, "packages, each as NAME or NAME CONDITION", many=True, least=0)
+ADDRESSES = Form(_TEXT, "patterns of addresses", many=True, least=0)
 
 KINDS: dict[str, dict[str, Form]] = {
     "sshd": {
@@ -77,6 +84,16 @@ KINDS: dict[str, dict[str, Form]] = {
     "time": {},
     "audit_rules": {},
     "kernel_module": {"name": Form(_WORD, "the name of a kernel module")},
+    "software_required": {"packages": PACKAGES},
+    "software_forbidden": {"packages": PACKAGES},
+    "software_unknown": {"packages": PACKAGES, "origins": Form(_TEXT, "patterns of origins", many=True, least=0)},
+    "software_held": {},
+    "repositories_foreign": {"allowed": ADDRESSES},
+    "repositories_unsigned": {"distribution": ADDRESSES},
+    "repositories_wanted": {
+        "repositories": Form(r"(?s:.{0,100000})", "by the name of each repository a map of texts", table=True)
+    },
+    "automatic_updates": {},
 }
 
 
@@ -155,11 +172,18 @@ def _wrong(kind: str, arguments: dict) -> list[tuple[str, str]]:
             if form.needed:
                 faults.append(("no %s" % name, "give %s: %s" % (name, form.what)))
             continue
-        values = arguments[name] if form.many and isinstance(arguments[name], list) else [arguments[name]]
-        faults += [
-            ("%s: %.100r" % (name, value), "give %s" % form.what) for value in values or [[]] if not _fits(value, form)
-        ]
+        faults += [("%s: %.100r" % (name, one), "give %s" % form.what) for one in _unfit(arguments[name], form)]
     return faults
+
+
+def _unfit(value: Any, form: Form) -> list:
+    """What of an argument is not in its form."""
+    if form.table:
+        rows = list(value.values()) if isinstance(value, dict) else [value]
+        return [row for row in rows if not isinstance(row, dict) or any(not _fits(one, form) for one in row.values())]
+    if form.many and isinstance(value, list):
+        return [one for one in value if not _fits(one, form)] if len(value) >= form.least else [value]
+    return [] if _fits(value, form) else [value]
 
 
 def _fits(value: Any, form: Form) -> bool:

@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Measures what the controls of a standard ask of one host. The probes are in module_utils/standards; this calls them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: control_facts
+short_description: Measure what controls ask of a host, by what is in force
+version_added: 0.1.0
+author:
+  - The msp.ops founders (@msp-ops)
+description:
+  - Answers every probe of a request in one round trip. A probe asks for one thing, such as a setting of the ssh server,
+    the rules of the packet filter or the rights of files, and gets what is in force, not what one file says.
+  - Changes nothing on the host. It starts and reloads nothing, renews no lists, and sends nothing on the network.
+  - Decides nothing. Whether a host is as it has to be is judged by M(msp.ops.standard_scan), which asks this module.
+  - A probe that fails or takes longer than 30 seconds has the state V(error) with the reason, and ends no other one.
+    What is not on the host at all has the state V(absent). Neither is ever an empty value.
+  - Run it with C(become). Most of what is asked only root may see.
+options:
+  probes:
+    description:
+      - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
+      - C(sshd) with C(name), and C(user) for what holds for one user. What C(sshd -T) says. Where a C(Match) block makes
+        it another, C(value) says so too, and C(values) has all of them.
+      - C(sysctl) with C(name). What the kernel does now.
+      - C(unit) with C(name), with its ending. How systemd has it.
+      - C(package) with C(name); C(packages). What is installed, and whether it is kept at its version.
+      - C(file) with C(path). The entry itself, not what a link points at. C(sha256) of a file of at most 8 MiB.
+      - C(file_rights) with C(paths), C(mode) (the most that is allowed), and C(owner) and C(group) where they matter.
+        A link that a pattern finds is judged by whose it is; one that is named without a pattern is wrong.
+      - C(file_lines) with C(paths) and C(pattern), a regular expression. Comments are left out.
+      - C(systemd_config) with C(file) (as V(systemd/journald.conf)), C(section) and C(name). With all that is dropped in.
+      - C(mount) with C(path). How it is mounted, and what fstab says.
+      - C(nftables). What the packet filter lets in, as the kernel has it. For IPv4 and IPv6 together the weaker.
+      - C(listening). What waits for connections. C(open) is what does so on more than loopback.
+      - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
+      - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with groups
+        looked into (C(who_people), C(all_people)).
+      - C(login_defs) with C(name). A setting of login.defs.
+      - C(repositories). Those that are on.
+      - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.
+      - C(time). Which service keeps the clock, by which servers, and the time zone.
+      - C(audit_rules). The rules of the audit system, as they are loaded and as they are configured. Absent in a container.
+      - C(kernel_module) with C(name). C(blocked) where modprobe runs a program that does nothing instead.
+      - C(software_required) and C(software_forbidden) with C(packages), C(software_unknown) with C(packages) and
+        C(origins), and C(software_held). What is installed, held against a software set.
+      - C(repositories_foreign) with C(allowed), C(repositories_unsigned) with C(distribution), and C(repositories_wanted)
+        with C(repositories). The repositories, held against those that are to be there.
+      - C(automatic_updates). What the host installs by itself.
+    type: list
+    elements: dict
+    required: true
+  plain:
+    description:
+      - Return the answers as they are too, for a play that uses them itself.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Measures the same.
+  diff_mode:
+    support: none
+  platform:
+    support: full
+    platforms: posix
+    details:
+      - Debian, Ubuntu and the RHEL family.
+requirements:
+  - Python 3.9 or newer on the host, standard library only
+notes:
+  - A request that is not in this form fails as a whole, before anything is looked at, and everything that is wrong with
+    it is named.
+seealso:
+  - module: msp.ops.standard_scan
+  - module: msp.ops.asset_audit
+"""
+
+EXAMPLES = r"""
+- name: How root may log in, and what listens
+  msp.ops.control_facts:
+    probes:
+      - id: root
+        kind: sshd
+        name: permitrootlogin
+      - id: ports
+        kind: listening
+    plain: true
+  become: true
+  register: facts
+
+- name: What the network can reach
+  ansible.builtin.debug:
+    var: facts.answers.ports.value.open
+"""
+
+RETURN = r"""
+packed:
+  description:
+    - The answers, the platform and the seconds as one short text, of which M(msp.ops.standard_scan) is the reader.
+  returned: success
+  type: str
+  sample: eJyrVkrMKy5PLSpWsqqu1VEqyEksScsvylWyUkpJTcpMzNM1NFLSUSpOTc7PSwGqMdAzqgUAzYwQ4Q==
+answers:
+  description:
+    - By the id of each probe its state, V(ok), V(absent) or V(error), with C(value) where it is V(ok) and else C(reason).
+  returned: success, with O(plain)
+  type: dict
+  sample:
+    root:
+      state: ok
+      value:
+        value: prohibit-password
+        values: [prohibit-password]
+    ports:
+      state: ok
+      value:
+        ports: ["tcp/22 0.0.0.0 sshd", "tcp/25 127.0.0.1 master"]
+        open: [tcp/22]
+platform:
+  description: Distribution and release. Empty where the host does not say.
+  returned: success, with O(plain)
+  type: str
+  sample: debian-12
+seconds:
+  description: How long it took on the host.
+  returned: success, with O(plain)
+  type: float
+  sample: 0.2
+error:
+  description: The first thing that is wrong with the request, with its code. C(msg) has all of them.
+  returned: failure
+  type: dict
+  sample:
+    code: MSP-STD-040
+    expected: a kind of probe that control_facts knows, in the probe p1
+    found: "'sysctls'"
+    action: use one of accounts, apt_config, audit_rules
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.standards import request
+from ansible_collections.msp.ops.plugins.module_utils.standards.measuring import timed
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "probes": {"type": "list", "elements": "dict", "required": True},
+            "plain": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        probes = request.read(module.params["probes"])
+    except MspError as error:
+        module.fail_json(msg=str(error), error=error.as_dict())
+    found = timed(Host(), probes)
+    module.exit_json(changed=False, packed=pack(found), **(found if module.params["plain"] else {}))
+
+
+if __name__ == "__main__":
+    main()
