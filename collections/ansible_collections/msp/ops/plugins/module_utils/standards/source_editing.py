@@ -1,0 +1,82 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which files with repositories have to change so that only allowed and signed ones stay on, and to what.
+
+Reads files and writes none: the module does. A change that would leave a host without any repository is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.standards import repositories, software_probes, sources
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Reader
+from ansible_collections.msp.ops.plugins.module_utils.standards.repositories import Repository
+
+
+class Edit(NamedTuple):
+    path: str
+    before: str
+    after: str
+
+
+class Plan(NamedTuple):
+    """edits of files, and the repositories that they switch off, in words."""
+
+    edits: tuple[Edit, ...]
+    off: tuple[str, ...]
+
+
+def plan(
+    reader: Reader,
+    allowed: Sequence[str] | None = None,
+    distribution: Sequence[str] | None = None,
+    keep: Sequence[str] = (),
+) -> Plan:
+    """allowed: patterns of what may be on; distribution: of what may be without a key of its own, and nothing may be
+    unsigned. None: is not looked at. keep: addresses that have to stay on.
+
+    MSP-STD-102 where one of those would be switched off, MSP-STD-103 where nothing would stay.
+    """
+    before = reader.once(software_probes.on)
+    if not before:
+        return Plan((), ())
+
+    def unwanted(one: Repository) -> bool:
+        foreign = allowed is not None and not software_probes.is_among(reader, one, allowed)
+        common = distribution is not None and not one.signed_by
+        return foreign or (common and not software_probes.is_among(reader, one, distribution or ()))
+
+    off = [one for one in before if unwanted(one)]
+    _refuse(before, off, keep)
+    main = reader.once(repositories.dnf_main)
+    edits = []
+    for path in reader.once(repositories.files)[1]:
+        text = reader.host.text(path)
+        made = sources.without(text, path, unwanted, main)
+        if distribution is not None:
+            made = sources.strict(made, path, main)
+        if made != text:
+            edits.append(Edit(path, text, made))
+    return Plan(tuple(edits), tuple(sorted({software_probes.told(one) for one in off})))
+
+
+def _refuse(before: Sequence[Repository], off: Sequence[Repository], keep: Sequence[str]) -> None:
+    wanted = {uri.rstrip("/") for uri in keep}
+    both = sorted({software_probes.told(one) for one in off if one.uri.rstrip("/") in wanted})
+    if both:
+        raise MspError(
+            "MSP-STD-102",
+            "every repository of repositories-configured to be among those allowed, with a key",
+            both[0],
+            "allow its address in repositories-allowed, or take it out of repositories-configured",
+        )
+    if len(off) == len(before):
+        raise MspError(
+            "MSP-STD-103",
+            "a repository that stays on, from which the host gets its updates",
+            "all to be switched off: %s" % ", ".join(sorted({software_probes.told(one) for one in off})[:5]),
+            "correct the patterns in the parameters of the host's standard; nothing was changed",
+        )
