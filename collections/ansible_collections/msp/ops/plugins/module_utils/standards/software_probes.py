@@ -150,15 +150,16 @@ def unsigned_repositories(reader: Reader, distribution: Sequence[str]) -> dict:
     return {"found": sorted(said)}
 
 
-def wanted_repositories(reader: Reader, wanted: Mapping[str, Mapping[str, str]]) -> dict:
+def wanted_repositories(reader: Reader, repositories: Mapping[str, Mapping[str, str]]) -> dict:
     """missing in words; files: those that have to be there, with what has to be in them."""
+    return _wanted(reader, repositories)
+
+
+def _wanted(reader: Reader, given: Mapping[str, Mapping[str, str]]) -> dict:
     manager = reader.once(repositories.files)[0]
-    asked = wanted_sources.wanted(wanted, reader.once(_codename), manager)
-    keys = {}
-    for one in asked:
-        path = wanted_sources.key_file(one, manager)
-        if reader.host.exists(path):
-            keys[path] = reader.host.text(path)
+    asked = wanted_sources.wanted(given, reader.once(_codename), manager)
+    paths = [wanted_sources.key_file(one, manager) for one in asked]
+    keys = {path: reader.host.text(path) for path in paths if reader.host.exists(path)}
     files = [file for one in asked for file in wanted_sources.files(one, manager)]
     return {
         "missing": wanted_sources.missing(asked, reader.once(on), keys, manager),
