@@ -107,6 +107,14 @@ KINDS: Mapping[str, Kind] = {
     "time": Kind(),
     "audit_rules": Kind(),
     "kernel_module": Kind(("name",)),
+    "software_required": Kind(("packages",)),
+    "software_forbidden": Kind(("packages",)),
+    "software_unknown": Kind(("packages", "origins")),
+    "software_held": Kind(),
+    "repositories_foreign": Kind(("allowed",)),
+    "repositories_unsigned": Kind(("distribution",)),
+    "repositories_wanted": Kind(("repositories",)),
+    "automatic_updates": Kind(),
 }
 _ARGUMENT = {
     "anyOf": [
@@ -129,14 +137,15 @@ PROBE = {
 ONE, MANY, NUMBER, PATTERN, NOTHING = ("one", "many", "number", "pattern", "nothing")
 RULES: Mapping[str, str] = {
     "equals": ONE,  # text "2" and number 2 are the same
-    "one_of": MANY,
+    "one_of": MANY,  # what was found is one of them
     "at_least": NUMBER,
     "at_most": NUMBER,
     "matches": PATTERN,  # the whole text
     "contains": ONE,  # a list has it as an item, a text has it in it
-    "contains_all": MANY,  # the list found has each of them
-    "only": MANY,  # the list found has nothing else
-    "none_of": MANY,  # the list found has none of them
+    # Of a list that was found; one thing is a list of itself, and null is an empty one:
+    "contains_all": MANY,  # it has each of them
+    "only": MANY,  # it has nothing else
+    "none_of": MANY,  # it has none of them
     "empty": NOTHING,
     "not_empty": NOTHING,
     "is_true": NOTHING,
