@@ -223,7 +223,7 @@ def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
             yield from _of_chosen(value, known, _ARGUMENTS, (*here, name))
 
 
-_ARGUMENTS = (model.STRING, model.CHOICE, model.LIST)
+_ARGUMENTS = (model.STRING, model.CHOICE, model.LIST, model.MAP)
 
 
 def _of_chosen(

@@ -16,7 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.forms import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Parameter
 
-LONGEST = 2000  # characters of a text: a banner fits
+LONGEST = 20_000  # characters of a text: a banner fits, and a public key with many signatures
 MOST = 1000  # items of a list or keys of a map
 _LINES = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f]*")  # no control character but tab and line feed
 
