@@ -1,0 +1,217 @@
+"""The role msp_baseline_linux brings about exactly what its controls check: the same keys, files, units and rules.
+
+Reads the role's files and the definitions of the controls; runs neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import units
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Chosen, Control
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "msp_baseline_linux"
+OURS = {control.id: control for control in catalogue().values() if control.role == model.BASELINE}
+VARIABLES: Mapping[str, Any] = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+AREAS: Mapping[str, list[str]] = VARIABLES["__msp_baseline_linux_areas"]
+DEFAULTS = {
+    control.id: {name: parameter.default for name, parameter in control.parameters.items()} for control in OURS.values()
+}
+
+
+def of_kind(control: Control, kind: str) -> list[Check]:
+    return [check for check in control.checks if check.probe["kind"] == kind]
+
+
+def wanted(control: Control, check: Check) -> Any:
+    value = check.value
+    return DEFAULTS[control.id][value.parameter] if isinstance(value, Chosen) else value
+
+
+def rendered(text: str, **variables: Any) -> Any:
+    known = {**VARIABLES, "msp_baseline_linux_parameters": DEFAULTS, **variables}
+    return Templar(DataLoader(), variables=known).template(trust_as_template(text))
+
+
+def template(name: str, **variables: Any) -> list[str]:
+    text = (ROLE / "templates" / name).read_text(encoding="utf-8")
+    return [" ".join(line.split()) for line in rendered(text, **variables).splitlines()]
+
+
+def tasks(name: str) -> str:
+    return (ROLE / "tasks" / name).read_text(encoding="utf-8")
+
+
+def test_each_control_is_in_its_area_and_no_other_is() -> None:
+    assert {id_: area for area, ids in AREAS.items() for id_ in ids} == {one.id: one.area for one in OURS.values()}
+
+
+def test_each_area_is_gone_into_when_one_of_its_controls_is_to_be_brought_about() -> None:
+    included = {
+        task["ansible.builtin.include_tasks"]["file"]: task
+        for task in yaml.safe_load(tasks("main.yml"))
+        if "ansible.builtin.include_tasks" in task
+    }
+    for area in AREAS:
+        task = included[f"{area}.yml"]
+        assert f"__msp_baseline_linux_areas.{area})" in task["when"]
+        assert task["tags"] == task["ansible.builtin.include_tasks"]["apply"]["tags"] == [area]
+    assert set(included) == {"preflight.yml", *(f"{area}.yml" for area in AREAS)}
+
+
+@pytest.mark.parametrize("control", OURS.values(), ids=list(OURS))
+def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
+    by_table = control.area == "services" and control.id in VARIABLES["__msp_baseline_linux_units"]
+    by_file = control.area == "firewall"  # one file and one table for both
+    assert f"'{control.id}'" in tasks(f"{control.area}.yml") or by_table or by_file
+
+
+@pytest.mark.parametrize("control", [one for one in OURS.values() if of_kind(one, "sysctl")], ids=lambda one: one.id)
+def test_the_settings_that_are_written_are_those_that_are_checked(control: Control) -> None:
+    settings = VARIABLES["__msp_baseline_linux_settings"][control.id]
+    checks = {check.probe["name"]: check for check in of_kind(control, "sysctl")}
+    assert set(settings) == set(checks)
+    for name, check in checks.items():
+        assert rules.holds(check.rule, rendered(settings[name]), wanted(control, check)), name
+
+
+def test_no_setting_is_written_that_no_control_checks() -> None:
+    checked = {one.id for one in OURS.values() if of_kind(one, "sysctl")}
+    assert set(VARIABLES["__msp_baseline_linux_settings"]) == checked
+
+
+def test_of_an_interface_the_same_is_set_as_for_all_of_them() -> None:
+    for control, settings in VARIABLES["__msp_baseline_linux_of_interfaces"].items():
+        for name, value in settings.items():
+            assert VARIABLES["__msp_baseline_linux_settings"][control][name.replace("*", "all")] == value
+
+
+def test_the_modules_that_are_blocked_are_those_that_are_checked() -> None:
+    names = [check.probe["name"] for check in of_kind(OURS["kernel-modules"], "kernel_module") if check.field == "blocked"]
+    assert VARIABLES["__msp_baseline_linux_modules"] == names
+    lines = template("modprobe.conf.j2")
+    assert [line for line in lines if line.startswith("install")] == [f"install {name} /bin/false" for name in names]
+
+
+@pytest.mark.parametrize("control", [one for one in OURS.values() if one.area == "services"], ids=lambda one: one.id)
+def test_the_units_that_are_stopped_are_those_that_are_checked(control: Control) -> None:
+    names = [check.probe["name"] for check in of_kind(control, "unit") if check.field == "active"]
+    assert VARIABLES["__msp_baseline_linux_units"][control.id] == names
+
+
+@pytest.mark.parametrize("active", ["active", "activating", "reloading", "inactive", "failed"])
+@pytest.mark.parametrize("enabled", ["enabled", "disabled", "masked", "static", "indirect", "linked", "generated", "alias", ""])
+def test_a_unit_is_stopped_when_it_is_checked_to_be_wrong(active: str, enabled: str) -> None:
+    control = OURS["services-rpc"]
+    answer = f"Id=rpcbind.service\nActiveState={active}\nUnitFileState={enabled}"
+    row = units.parse_show(answer, ("rpcbind.service",))["rpcbind.service"]
+    found = {"active": row["ActiveState"], "enabled": row["UnitFileState"]}
+    checks = [check for check in of_kind(control, "unit") if check.probe["name"] == "rpcbind.service"]
+    wrong = not all(rules.holds(check.rule, found[check.field], check.value) for check in checks)
+
+    (stopping,) = (task for task in yaml.safe_load(tasks("services.yml")) if "loop" in task)
+    stopped = rendered(stopping["loop"], __msp_baseline_linux_asked={"stdout": answer})
+
+    assert stopped == (["rpcbind.service"] if wrong else [])
+
+
+def test_the_logs_that_are_shut_are_those_that_are_checked() -> None:
+    (check,) = of_kind(OURS["logging-rights"], "file_rights")
+    assert tuple(check.probe["paths"]) == tuple(f"/var/log/{name}" for name in VARIABLES["__msp_baseline_linux_logs"])
+    assert check.probe["mode"] == "0640" and "mode: u-xs,g-wxs,o-rwxt" in tasks("logging.yml")
+
+
+def test_the_rules_of_the_audit_that_are_loaded_are_those_that_are_checked() -> None:
+    for check in of_kind(OURS["audit-rules"], "audit_rules"):
+        assert list(check.value) == VARIABLES["__msp_baseline_linux_audit"]
+    lines = template("audit.rules.j2")
+    assert [line for line in lines if line.startswith("-w")] == VARIABLES["__msp_baseline_linux_audit"]
+
+
+def test_the_journal_is_told_what_is_checked() -> None:
+    for id_ in ("logging-persistent", "logging-size"):
+        text = tasks("logging.yml")
+        for check in of_kind(OURS[id_], "systemd_config"):
+            assert re.search(rf"\b{check.probe['name']}: ", text), check.probe["name"]
+    values = {"SystemMaxUse": "1G", "MaxRetentionSec": "3month"}
+    assert template("journald.conf.j2", __msp_baseline_linux_journal=values)[1:] == [
+        "[Journal]",
+        "MaxRetentionSec=3month",
+        "SystemMaxUse=1G",
+    ]
+
+
+# -- the firewall --------------------------------------------------------------------------------------------------
+
+
+def firewall(*ports: str, forward: str = "drop") -> list[str]:
+    parameters = {"firewall-active": {"forward": forward}, "firewall-open": {"ports": list(ports)}}
+    return template("firewall.nft.j2", msp_baseline_linux_parameters=parameters)
+
+
+def test_the_firewall_lets_in_the_ports_that_were_agreed_and_no_other() -> None:
+    lines = firewall("tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24")
+    assert [line for line in lines if "dport" in line] == [
+        "tcp dport 22 accept",
+        "ip6 saddr fe80::/10 udp dport 546 accept",
+        "ip saddr 192.0.2.0/24 tcp dport 443 accept",
+    ]
+    assert "type filter hook input priority filter; policy drop;" in lines
+
+
+def test_the_firewall_passes_on_what_was_chosen() -> None:
+    assert "type filter hook forward priority filter; policy accept;" in firewall(forward="accept")
+    assert "type filter hook forward priority filter; policy drop;" in firewall()
+
+
+def test_the_firewall_replaces_its_own_table_and_touches_no_other() -> None:
+    lines = firewall("tcp/22")
+    assert [line for line in lines if "table" in line and not line.startswith("#")] == [
+        "table inet msp",
+        "delete table inet msp",
+        "table inet msp {",
+    ]
+    assert not any("flush" in line for line in lines)
+
+
+def port_is_let_in(port: str, *ports: str) -> bool:
+    (task,) = (task for task in yaml.safe_load(tasks("firewall.yml")) if "MSP-STD-194" in str(task))
+    parameters = {"firewall-open": {"ports": list(ports)}}
+    facts = {"env": {"SSH_CONNECTION": f"192.0.2.7 50000 192.0.2.8 {port}"} if port else {}}
+    variables = {"ansible_facts": facts, "msp_baseline_linux_parameters": parameters}
+    known = {name: trust_as_template(text) for name, text in task["vars"].items()}
+    condition = task["ansible.builtin.assert"]["that"]
+    return bool(rendered("{{ " + condition + " }}", **variables, **known))
+
+
+@pytest.mark.parametrize(
+    ("port", "ports", "let_in"),
+    [
+        ("22", ["tcp/22"], True),
+        ("22", ["tcp/22 from 192.0.2.0/24"], True),  # whether it lets this connection in, the guard proves
+        ("22", ["tcp/2222"], False),
+        ("2222", ["tcp/22"], False),
+        ("22", ["udp/22"], False),
+        ("22", [], False),
+        ("", [], True),  # no login: nothing to keep open
+    ],
+)
+def test_the_port_that_the_connection_came_in_by_must_be_let_in(port: str, ports: list[str], let_in: bool) -> None:
+    assert port_is_let_in(port, *ports) == let_in
+
+
+@pytest.mark.parametrize("port", ["tcp/0", "tcp/22; drop", "tcp/22 from any", "TCP/22", "tcp/22 from fe80::/10 accept"])
+def test_no_port_gets_through_that_is_more_than_a_port(port: str) -> None:
+    items = OURS["firewall-open"].parameters["ports"].items
+    assert items is not None and items.pattern is not None
+    assert not re.fullmatch(items.pattern, port)
