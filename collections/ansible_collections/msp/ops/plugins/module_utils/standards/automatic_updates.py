@@ -30,7 +30,7 @@ _TRUE = ("yes", "true", "with", "on", "enable", "1")
 
 
 class Found(NamedTuple):
-    """policy is one of POLICIES, or UNCLEAR; reboot: whether the host restarts by itself after it."""
+    """policy is one of POLICIES, or UNCLEAR; reboot: whether it is set to restart by itself after updates."""
 
     policy: str
     reboot: bool
@@ -45,14 +45,14 @@ def of_apt(given: Settings, lists: Lists, timers: Mapping[str, str], *, installe
     """
     reboot = _is_on(given, "unattended-upgrade::automatic-reboot")
     if given.get("apt::periodic::enable", "1") in ("", "0"):
-        return Found(NONE, False)
+        return Found(NONE, reboot)
     origins = [value for name in _LISTS for value in lists.get(name, []) if value]
     if installed and origins and timers[UPGRADE_TIMER] != OFF and _happens(given, "apt::periodic::unattended-upgrade"):
         safe = all("security" in origin.lower() or "esm" in origin.lower() for origin in origins)
         return Found(_kept(SECURITY if safe else ALL, timers[UPGRADE_TIMER]), reboot)
     if timers[DOWNLOAD_TIMER] != OFF and _happens(given, "apt::periodic::download-upgradeable-packages"):
-        return Found(_kept(DOWNLOAD, timers[DOWNLOAD_TIMER]), False)
-    return Found(NONE, False)
+        return Found(_kept(DOWNLOAD, timers[DOWNLOAD_TIMER]), reboot)
+    return Found(NONE, reboot)
 
 
 def _kept(policy: str, timer: str) -> str:
@@ -71,16 +71,16 @@ def _happens(given: Settings, name: str) -> bool:
 
 def of_dnf(given: Settings, timers: Mapping[str, str]) -> Found:
     """given: the settings of /etc/dnf/automatic.conf. timers: how each of DNF_TIMERS stands."""
+    reboot = given.get("reboot", "never") in ("when-changed", "when-needed")
     applying = [INSTALL_TIMER] + ([SETTINGS_TIMER] if given.get("apply_updates", "no").lower() in _TRUE else [])
     if found := [timers[name] for name in applying if timers[name] != OFF]:
         policy = SECURITY if given.get("upgrade_type", "default") == "security" else ALL
-        reboots = given.get("reboot", "never") in ("when-changed", "when-needed")
-        return Found(_kept(policy, ON if ON in found else HALF), reboots)
+        return Found(_kept(policy, ON if ON in found else HALF), reboot)
     fetching = [DNF_DOWNLOAD_TIMER]
     fetching += [SETTINGS_TIMER] if given.get("download_updates", "yes").lower() in _TRUE else []
     if found := [timers[name] for name in fetching if timers[name] != OFF]:
-        return Found(_kept(DOWNLOAD, ON if ON in found else HALF), False)
-    return Found(NONE, False)
+        return Found(_kept(DOWNLOAD, ON if ON in found else HALF), reboot)
+    return Found(NONE, reboot)
 
 
 def insecure(given: Settings) -> list[str]:

@@ -200,7 +200,7 @@ def _codename(reader: Reader) -> str:
 
 
 def automatic(reader: Reader) -> dict:
-    """policy: none, download, security, all or unclear; reboot: whether the host restarts by itself after it."""
+    """policy: none, download, security, all or unclear; reboot: whether it is set to restart by itself."""
     if reader.once(repositories.files)[0] == wanted_sources.APT:
         timers = {name: _timer(reader, name, automatic_updates.APT_TIMERS) for name in automatic_updates.APT_TIMERS}
         there = reader.host.exists(automatic_updates.UNATTENDED)

@@ -169,9 +169,17 @@ def measure(reader: Reader) -> dict:
         "defaults": {
             "use_pty": bool(general.get("use_pty", compiled["use_pty"])),
             "logfile": general.get("logfile") or None,
-            "timestamp_timeout": None if timeout is None else float(timeout),
+            "timestamp_timeout": _minutes(timeout),
         },
     }
+
+
+def _minutes(given: Any) -> float | int | None:
+    """A whole number where it is one; sudo itself takes parts of a minute. It never asks again for -1."""
+    if given is None:
+        return None
+    number = float(given)
+    return int(number) if number.is_integer() else number
 
 
 def _read(reader: Reader) -> dict:
