@@ -50,7 +50,7 @@ options:
   units:
     description:
       - Units of systemd. One that is active now is reloaded (restarted where it cannot reload), one that is not is
-        stopped, and whether it is enabled, disabled or masked is brought back. A unit that is not there is left alone.
+        stopped, and whether it is enabled, disabled or masked is brought back. One that is not there now is stopped.
     type: list
     elements: str
     default: []

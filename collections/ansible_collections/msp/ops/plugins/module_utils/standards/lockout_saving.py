@@ -94,9 +94,9 @@ class Saving:
             if answer.status != 0:
                 raise _unsaved("the state of the unit %s" % name, "systemctl show " + answer.reason())
             fields = parse_show(answer.out)[0]
-            if fields.get("LoadState") != "not-found":
-                active = fields.get("ActiveState") in ("active", "activating", "reloading")
-                yield SavedUnit(name, active, fields.get("UnitFileState", ""))
+            active = fields.get("ActiveState") in ("active", "activating", "reloading")
+            there = fields.get("LoadState") != "not-found"
+            yield SavedUnit(name, active, fields.get("UnitFileState", ""), there)
 
     def _sysctl(self, name: str) -> SavedSysctl:
         # Where a name holds a slash, its dots are part of a name (net/ipv4/conf/eth0.100/rp_filter).

@@ -35,9 +35,12 @@ class SavedPath(NamedTuple):
 
 
 class SavedUnit(NamedTuple):
+    """there: whether systemd knows the unit; enabled is what it says of its file."""
+
     name: str
     active: bool
     enabled: str
+    there: bool = True
 
 
 class SavedSysctl(NamedTuple):
@@ -135,12 +138,14 @@ def script(place: str, saved: Saved, *, drop: Iterable[str] = (), search: str = 
         "seconds": SECONDS_A_COMMAND,
     }
     lines = [_HEAD % names]
+    # While its file is there a unit that is new knows how to be stopped, and what it set up is put away.
+    lines += [_stop(one.name) for one in saved.units if not one.there]
     lines += [_path(one) for one in saved.paths]
     if any(one.path.startswith(("/etc/systemd/", "/usr/lib/systemd/", "/lib/systemd/")) for one in saved.paths):
         lines.append(_attempt("systemd's files read again", "systemctl", "daemon-reload"))
     lines += [_sysctl(one) for one in saved.sysctls]
     lines += [_validate(words) for words in saved.validate]
-    lines += [_unit(one) for one in saved.units]
+    lines += [_unit(one) for one in saved.units if one.there]
     if saved.tables:
         # After the units: what one of them does to the ruleset when it is reloaded or stopped is not the last word.
         lines.append(_attempt("tables %s" % ", ".join(saved.tables), "nft", "-f", RULES))
@@ -193,11 +198,16 @@ def _unit(one: SavedUnit) -> str:
         lines.append("    printf '%%s\\n' %s >>%s" % (quote(told), FAILED))
         lines.append("fi")
     else:
-        lines.append('if test "$(property ActiveState %s)" = active; then' % quote(one.name))
-        stop = ("timeout", str(SECONDS_A_COMMAND), "systemctl", "stop", "--", one.name)
-        lines.append("    " + _attempt("unit %s stopped" % one.name, *stop))
-        lines.append("fi")
+        lines.append(_stop(one.name))
     return "\n".join(lines)
+
+
+def _stop(name: str) -> str:
+    stop = ("timeout", str(SECONDS_A_COMMAND), "systemctl", "stop", "--", name)
+    return "if test \"$(property ActiveState %s)\" = active; then\n    %s\nfi" % (
+        quote(name),
+        _attempt("unit %s stopped" % name, *stop),
+    )
 
 
 def boot_unit(path: str, after: Iterable[str]) -> str:
