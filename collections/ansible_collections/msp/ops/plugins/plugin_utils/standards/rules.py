@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Whether what was found is what a rule wants, and both in short plain words for people. Pure.
 
-What was found is data of a host: any JSON may come. What a rule can't be held against is Unfit, which is neither yes
-nor no: a control is then an error, never compliant.
+What was found is data of a host: any JSON may come. null is what is not set, and a probe that could not tell says so in
+its state. What a rule can't be held against is Unfit, neither yes nor no: a control is then an error, never compliant.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _matches(found: Any, value: Any) -> bool:
 def _contains(found: Any, value: Any) -> bool:
     if isinstance(found, str):
         return str(value) in found
-    return found is not None and any(same(item, value) for item in _items(found))
+    return any(same(item, value) for item in _items(found))
 
 
 def _contains_all(found: Any, value: Any) -> bool:
@@ -140,7 +140,7 @@ _RULES: Mapping[str, Callable[[Any, Any], bool]] = {
 
 def missing(found: Any, value: Any) -> list[Any]:
     """What a list lacks."""
-    items = [] if found is None else _items(found)
+    items = _items(found)
     return [one for one in value if not any(same(item, one) for item in items)]
 
 
@@ -155,9 +155,12 @@ def among(found: Any, value: Any) -> list[Any]:
 
 
 def _items(found: Any) -> list[Any]:
-    if not isinstance(found, list):
+    """A list; one thing is a list of itself, and nothing is an empty one."""
+    if isinstance(found, bool | Mapping):
         raise Unfit(f"{shown(found)} is no list")
-    return found
+    if found is None:
+        return []
+    return found if isinstance(found, list) else [found]
 
 
 # -- words --------------------------------------------------------------------------------------------------------
@@ -214,8 +217,8 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return listed(value)
     if isinstance(value, Mapping):
-        return " ".join(f"{key}={shown(one)}" for key, one in sorted(value.items()))
-    return short(str(value))
+        return short(" ".join(f"{key}={shown(one)}" for key, one in sorted(value.items())))
+    return short(str(value)) or NOTHING
 
 
 def listed(values: Iterable[Any]) -> str:
