@@ -106,7 +106,7 @@ def test_an_unknown_check_names_the_checks_before_any_has_run(name: str) -> None
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["demo", "bench", "lab", "doctor", "who", "rollouts", "store"])
+@pytest.mark.parametrize("command", ["demo", "bench", "lab", "doctor", "who", "software", "rollouts", "store"])
 def test_no_command_meets_an_argument_that_it_does_not_know_with_a_traceback(command: str) -> None:
     done = handed_over(command, "--nothing")
 

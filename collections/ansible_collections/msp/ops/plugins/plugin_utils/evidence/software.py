@@ -171,6 +171,17 @@ def who_has(connection: Connection, name: str, version: str | None, customer: st
     return [rows.software(row) for row in connection.execute(ordered)]
 
 
+def hosts(connection: Connection, customer: str | None) -> dict[tuple[str, str], str]:
+    """By customer and asset what each asset with a list was called in the audit that the list is of."""
+    known = tables()
+    lists, audits = known.package_lists, known.audits
+    same = sa.and_(audits.c.customer == lists.c.customer, audits.c.asset == lists.c.asset, audits.c.at == lists.c.at)
+    query = sa.select(lists.c.customer, lists.c.asset, audits.c.host).join_from(lists, audits, same, isouter=True)
+    if customer is not None:
+        query = query.where(lists.c.customer == customer)
+    return {(row.customer, row.asset): row.host or row.asset for row in connection.execute(query)}
+
+
 def of_customer(connection: Connection, customer: str, asset: str | None) -> list[Software]:
     """Everything that is installed on a customer's assets, or on one of them."""
     known = tables()

@@ -447,6 +447,11 @@ class Store:
         with self.database.read() as connection:
             return software.of_customer(connection, customer, asset)
 
+    def software_hosts(self, customer: str | None = None) -> dict[tuple[str, str], str]:
+        """By customer and asset the host's name, of every asset of which it is known what is installed."""
+        with self.database.read() as connection:
+            return software.hosts(connection, customer)
+
     def list_software(self) -> int:
         """Make the lists of packages that are missing, from the last good audits; returns how many were made."""
         with self.database.read() as connection:
