@@ -1,0 +1,151 @@
+"""The controls and standards that come with the collection: complete, in two languages, and of use."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import request
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
+    assigning,
+    catalogue,
+    control_schema,
+    judging,
+    model,
+    probing,
+    reading_standards,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Chosen, Control, Words
+
+ROLES = Path(__file__).resolve().parents[9] / "roles"
+TODAY = dt.date(2026, 11, 26)
+CONTROLS = sorted(catalogue.catalogue())
+SHIPPED = sorted(catalogue.shipped())
+# Controls that no shipped standard has, and why.
+ELSEWHERE: dict[str, str] = {}
+
+
+def control(id: str) -> Control:
+    return catalogue.catalogue()[id]
+
+
+def checks(one: Control) -> Iterator[Check]:
+    yield from one.checks
+    yield from (condition.check for condition in one.not_applicable_when)
+
+
+def words(one: Control) -> list[Words]:
+    return [one.title, one.reason, *(condition.because for condition in one.not_applicable_when)]
+
+
+def test_every_control_is_in_a_standard_or_it_is_said_why_not() -> None:
+    known = catalogue.shipped()
+    held = {id for name in known for id in reading_standards.chosen(reading_standards.lineage(name, known))}
+    assert held | set(ELSEWHERE) == set(CONTROLS)
+    assert held & set(ELSEWHERE) == set()
+
+
+def test_there_is_a_control_for_every_part_of_the_baseline_and_of_the_software_set() -> None:
+    areas = {role: {one.area for one in catalogue.catalogue().values() if one.role == role} for role in model.ROLES}
+    assert areas[model.BASELINE] == {
+        *("accounts", "sudo", "ssh", "banner", "cron", "time", "logging", "kernel", "network", "firewall", "mounts"),
+        *("services", "audit"),
+    }
+    assert areas[model.SOFTWARE_SET] == {"software", "repositories", "updates"}
+
+
+@pytest.mark.parametrize("id", CONTROLS)
+def test_a_control_says_the_same_in_two_languages(id: str) -> None:
+    for one in words(control(id)):
+        assert one.en != one.nl
+        assert one.en == one.en.strip() and one.nl == one.nl.strip()
+        # A slip of the keyboard leaves a language empty or in the other's place.
+        assert not re.search(r"\b(the|what|which|with|who|nobody)\b", one.nl), one.nl
+        assert not re.search(r"\b(het|een|niet|wat|wie|niemand|alleen)\b", one.en), one.en
+
+
+@pytest.mark.parametrize("id", CONTROLS)
+def test_a_control_says_which_published_schemes_ask_for_it(id: str) -> None:
+    sources = [one.source for one in control(id).references]
+    assert any(source.startswith(("NIST SP 800-53", "CIS ")) for source in sources)
+    for one in control(id).references:
+        if one.source == "NIS2":
+            assert re.fullmatch(r"Art\. 21\(2\)\([a-j]\)", one.section)
+        elif one.source.startswith("NIST"):
+            assert re.fullmatch(r"[A-Z]{2}-[0-9]{1,2}(\([0-9]{1,2}\))?", one.section)
+        else:
+            assert re.fullmatch(r"CIS [A-Za-z0-9 ]+ Benchmark v[0-9.]+", one.source)
+            assert re.fullmatch(r"[0-9]+(\.[0-9]+)+", one.section)
+
+
+@pytest.mark.parametrize("id", CONTROLS)
+def test_whatever_can_be_chosen_in_a_control_is_measured(id: str) -> None:
+    """What is brought about and never looked at has no evidence."""
+    used = {value.parameter for check in checks(control(id)) for value in (*check.probe.values(), check.value) if isinstance(value, Chosen)}
+    assert used == set(control(id).parameters)
+
+
+@pytest.mark.parametrize("id", CONTROLS)
+def test_a_control_has_its_tasks_in_its_role_behind_its_id(id: str) -> None:
+    one = control(id)
+    tasks = ROLES / one.role / "tasks" / f"{one.area}.yml"
+    assert f"'{id}' in {one.role}_enforce" in tasks.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_a_standard_asks_of_a_host_can_be_asked_and_judged(name: str) -> None:
+    held = assigning.assign({"name": name}, None, today=TODAY)
+    sent, ids = probing.probes(held)
+    assert len(request.read(sent)) == len(sent) == len(ids)
+    silent = judging.judge(held, {}, "debian-12", today=TODAY)
+    assert [one.control for one in silent] == [one.control.id for one in held.controls]
+    # Nothing passes, and nothing is left out, because of answers that are not there.
+    assert {one.status for one in silent} == {"error"}
+    assert all(one.desired for one in silent)
+
+
+def test_a_shipped_standard_has_two_languages_and_its_own_class_or_the_common_one() -> None:
+    for name, one in catalogue.shipped().items():
+        assert one.title.en != one.title.nl
+        assert one.asset_class == ("linux" if name == "linux-base" else name)
+
+
+def test_the_standard_of_servers_has_all_of_the_common_one_and_more() -> None:
+    def ids(name: str) -> set[str]:
+        return {one.control.id for one in assigning.assign({"name": name}, None, today=TODAY).controls}
+
+    assert ids("linux-base") < ids("linux-server")
+    assert ids("linux-base") <= ids("linux-workstation")
+
+
+def test_every_kind_of_probe_and_every_rule_that_controls_use_is_known() -> None:
+    used = [check for one in catalogue.catalogue().values() for check in checks(one)]
+    assert {check.probe["kind"] for check in used} <= set(control_schema.KINDS)
+    assert {check.rule for check in used} <= {*control_schema.RULES, control_schema.ABSENT}
+
+
+def limits_of(parameter: model.Parameter) -> Any:
+    """What keeps a value in: a kind without any keeps nothing in."""
+    match parameter.kind:
+        case model.INTEGER:
+            return parameter.minimum is not None and parameter.maximum is not None
+        case model.CHOICE:
+            return bool(parameter.choices)
+        case model.STRING:
+            return bool(parameter.pattern)
+        case model.LIST:
+            return parameter.items is not None and limits_of(parameter.items)
+        case model.MAP:
+            return parameter.values is not None and limits_of(parameter.values)
+        case _:
+            return True
+
+
+@pytest.mark.parametrize("id", CONTROLS)
+def test_whatever_can_be_chosen_has_limits(id: str) -> None:
+    assert all(limits_of(parameter) for parameter in control(id).parameters.values())
