@@ -71,7 +71,7 @@ def test_each_area_is_gone_into_when_one_of_its_controls_is_to_be_brought_about(
 
 @pytest.mark.parametrize("control", OURS.values(), ids=list(OURS))
 def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
-    by_table = control.area == "services" and control.id in VARIABLES["__msp_baseline_linux_units"]
+    by_table = any(control.id in VARIABLES[f"__msp_baseline_linux_{name}"] for name in ("units", "ssh", "sudo"))
     by_file = control.area == "firewall"  # one file and one table for both
     assert f"'{control.id}'" in tasks(f"{control.area}.yml") or by_table or by_file
 

@@ -97,7 +97,9 @@ same_link() {
 }
 # Beside it and then in its place in one step, so that never half of it is there.
 put_file() {
-    mkdir -p -- "${2%%/*}/" && cp -a -T -- "$1" "$2.msp-guard" && mv -f -T -- "$2.msp-guard" "$2"
+    mkdir -p -- "${2%%/*}/" && cp -a -T -- "$1" "$2.msp-guard" || return 1
+    if test -d "$2" && ! test -h "$2"; then rm -rf -- "$2" || return 1; fi
+    mv -f -T -- "$2.msp-guard" "$2"
 }
 put_directory() {
     rm -rf -- "$2.msp-guard" "$2.msp-gone" && cp -a -T -- "$1" "$2.msp-guard" || return 1

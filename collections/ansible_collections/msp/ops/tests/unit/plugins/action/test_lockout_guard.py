@@ -1,0 +1,117 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A proof is asked over a connection of its own, until it is known what became of the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+from ansible_collections.msp.ops.plugins.action import lockout_guard
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import proving
+
+ARGUMENTS = {"state": "proven", "name": "ssh", "lost_after": 420, "because": None, "seconds": 120}
+
+
+class Ssh:
+    transport = "ssh"
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.options = {"ssh_args": "-C -o ControlMaster=auto -o ControlPersist=60s"}
+
+    def reset(self) -> None:
+        self.done.append("reset with " + self.options["ssh_args"])
+
+    def get_option(self, name: str) -> str:
+        return self.options[name]
+
+    def set_option(self, name: str, value: str) -> None:
+        self.options[name] = value
+
+
+class Bare(lockout_guard.ActionModule):
+    """Without a task. answers: what the host says, one after the other; an exception is raised."""
+
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self.answers = list(answers)
+        self.sent: list[dict[str, Any]] = []
+        self.ssh = Ssh()
+        self._connection = self.ssh
+
+    def _execute_module(self, **words: Any) -> dict[str, Any]:
+        self.sent.append({**words["module_args"], "ssh_args": self.ssh.options["ssh_args"]})
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were slept. No test waits."""
+    slept: list[float] = []
+    monkeypatch.setattr(lockout_guard.time, "sleep", slept.append)
+    monkeypatch.setattr(lockout_guard.time, "monotonic", lambda: sum(slept))
+    return slept
+
+
+def prove(action: Bare) -> dict[str, Any]:
+    return action._prove(dict(ARGUMENTS), {}, "srv01.harbour-dental")
+
+
+def test_the_proof_uses_no_master_and_the_old_one_is_told_to_stop_first(clock: list[float]) -> None:
+    action = Bare({"state": "disarmed", "login": True})
+
+    found = prove(action)
+
+    assert found == {"state": "disarmed", "login": True, "tries": 1}
+    assert action.ssh.done == ["reset with -C -o ControlMaster=auto -o ControlPersist=60s"]
+    assert action.sent[0]["ssh_args"].startswith("-o ControlMaster=no -o ControlPath=none ")
+    assert clock == []
+
+
+def test_a_login_that_does_not_work_is_tried_until_the_host_has_brought_back(clock: list[float]) -> None:
+    brought_back = {"failed": True, "msg": "MSP-STD-082", "error": {"code": "MSP-STD-082"}}
+    action = Bare(
+        AnsibleConnectionFailure("Connection timed out"),
+        {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "sudo: a password is required"},
+        AnsibleError("Missing sudo password"),
+        {"state": "reverting"},
+        brought_back,
+    )
+
+    assert prove(action) == {**brought_back, "tries": 5}
+    assert clock == [proving.SECONDS_BETWEEN] * 4
+
+
+def test_a_host_that_stays_silent_is_lost_with_its_last_reason(clock: list[float]) -> None:
+    action = Bare(AnsibleConnectionFailure("Connection\n refused"))
+
+    with pytest.raises(MspError) as caught:
+        prove(action)
+
+    assert caught.value.code == "MSP-STD-090"
+    assert "Connection refused" in caught.value.found
+    assert "srv01.harbour-dental" in caught.value.expected
+    assert ARGUMENTS["lost_after"] < sum(clock) < ARGUMENTS["lost_after"] + 10
+
+
+def test_the_controllers_patience_does_not_travel_to_the_host(clock: list[float]) -> None:
+    action = Bare({"state": "disarmed"})
+    prove(action)
+
+    assert action.sent[0].keys() == {"state", "name", "seconds", "ssh_args"}
+
+
+def test_a_connection_of_another_kind_is_reset_and_no_more(clock: list[float]) -> None:
+    action = Bare({"state": "disarmed"})
+    action.ssh.transport = "paramiko"
+
+    prove(action)
+
+    assert len(action.ssh.done) == 1
+    assert "ControlPath=none" not in action.ssh.options["ssh_args"]

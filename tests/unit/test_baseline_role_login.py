@@ -1,0 +1,282 @@
+"""What the role msp_baseline_linux writes of logins is what its controls check, and its expressions find what they should.
+
+Reads the role's files and the definitions of the controls; runs neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Chosen, Control
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "msp_baseline_linux"
+LOGIN = [one for one in catalogue().values() if one.area in ("accounts", "sudo", "ssh", "banner", "cron")]
+OF_SSHD = [one for one in LOGIN if any(check.probe["kind"] == "sshd" for check in one.checks)]
+DEFAULTS = {one.id: {name: form.default for name, form in one.parameters.items()} for one in catalogue().values()}
+AREAS_BEHIND_A_GUARD = ("accounts", "network", "ssh", "sudo", "firewall")
+
+
+def trusted(value: Any) -> Any:
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, Mapping):
+        return {name: trusted(one) for name, one in value.items()}
+    return [trusted(one) for one in value] if isinstance(value, list) else value
+
+
+VARIABLES = trusted(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
+
+
+def variable(name: str, **parameters: Mapping[str, Any]) -> Any:
+    given = {**DEFAULTS, **{id_.replace("_", "-"): values for id_, values in parameters.items()}}
+    known = {**VARIABLES, "msp_baseline_linux_parameters": given}
+    return Templar(DataLoader(), variables=known).template(trust_as_template("{{ __msp_baseline_linux_%s }}" % name))
+
+
+def everything(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for task in tasks:
+        yield task
+        for part in ("block", "rescue"):
+            yield from everything(task.get(part, []))
+
+
+def tasks(area: str) -> list[dict[str, Any]]:
+    loaded = yaml.safe_load((ROLE / "tasks" / f"{area}.yml").read_text(encoding="utf-8"))
+    return list(everything(loaded))
+
+
+# -- the ssh server ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
+def test_sshd_is_told_what_is_checked(control: Control) -> None:
+    lines = variable("ssh")[control.id]
+    told = {name.lower(): value for name, value in (line.split(" ", 1) for line in lines)}
+    checks = [check for check in control.checks if check.probe["kind"] == "sshd"]
+
+    assert set(told) == {check.probe["name"] for check in checks}
+    for check in checks:
+        value = told[check.probe["name"]]
+        if check.rule == "none_of":
+            assert value == "-" + ",".join(check.value)
+        else:
+            wanted = DEFAULTS[control.id][check.value.parameter] if isinstance(check.value, Chosen) else check.value
+            assert rules.holds(check.rule, value, wanted), value
+
+
+def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:
+    assert set(VARIABLES["__msp_baseline_linux_ssh"]) == {one.id for one in OF_SSHD}
+
+
+def reads_ours_first(first: str, *files: str) -> bool:
+    (task,) = (one for one in tasks("ssh") if "ansible.builtin.lineinfile" in one)
+    known = {
+        "__msp_baseline_linux_first": {"stdout": first},
+        "__msp_baseline_linux_files": {"files": [{"path": f"/etc/ssh/sshd_config.d/{name}"} for name in files]},
+        **trusted(task["vars"]),
+    }
+    added = Templar(DataLoader(), variables=known).template(trust_as_template("{{ " + task["when"] + " }}"))
+    return not added
+
+
+@pytest.mark.parametrize(
+    ("first", "files", "first_already"),
+    [
+        ("Include /etc/ssh/sshd_config.d/*.conf", ["lab.conf", "00-msp-idle.conf"], True),
+        ("  include /etc/ssh/sshd_config.d/*.conf ", [], True),
+        ("Include /etc/ssh/sshd_config.d/00-msp-*.conf", ["00-cloud.conf"], True),
+        ("Include /etc/ssh/sshd_config.d/*.conf", ["00-cloud.conf"], False),
+        ("Port 22", [], False),
+        ("", [], False),
+        ("Include /etc/ssh/other.d/*.conf", [], False),
+    ],
+)
+def test_ours_are_read_before_every_other_file(first: str, files: list[str], first_already: bool) -> None:
+    assert reads_ours_first(first, *files) is first_already
+
+
+# -- sudo ----------------------------------------------------------------------------------------------------------
+
+
+def taken_out(line: str, *allowed: str) -> bool:
+    """Whether all of the line, and what a backslash adds to it, is taken out as a rule of somebody else."""
+    regexp = variable("sudo_rule_of_others", sudo_who={"allowed": list(allowed)})
+    found = re.compile(regexp, re.MULTILINE).search(f"root ALL=(ALL:ALL) ALL\n{line}\nDefaults env_reset\n")
+    if found is None:
+        return False
+    assert found[0] == line
+    return True
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eve ALL=(ALL:ALL) ALL",
+        "eve ALL=(ALL) NOPASSWD: ALL",
+        "eve\tALL=(ALL)NOPASSWD:ALL",
+        "  eve ALL = ALL",
+        "eve ALL=(root) /bin/ls, ALL",
+        "eve ALL=(#0) ALL",
+        "%ops ALL=(ALL) ALL",
+        "#1007 ALL=(ALL) ALL",
+        "anna, eve ALL=(ALL) ALL",
+        "eve ALL = \\\n  (ALL) NOPASSWD: \\\n  ALL",
+        "OPERATORS ALL=(ALL) ALL",
+        "annalies ALL=(ALL) ALL",
+    ],
+)
+def test_a_rule_of_somebody_who_was_not_agreed_on_is_taken_out(line: str) -> None:
+    assert taken_out(line, "root", "anna", "%sudo")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "anna ALL=(ALL:ALL) ALL",
+        "  anna ALL=(ALL) NOPASSWD: ALL",
+        "anna , root ALL=(ALL) ALL",
+        "%sudo ALL=(ALL:ALL) ALL",
+        "eve ALL=(ALL) /usr/bin/apt, /usr/bin/dpkg",
+        "eve ALL=(ALL:ALL) !ALL",
+        "eve ALL=(postgres) ALL",
+        "eve ALL=(:adm) ALL",
+        "# eve ALL=(ALL) ALL",
+        "#eve ALL=(ALL) ALL",
+        "Defaults ALL=ALL",
+        "Cmnd_Alias EVERY=ALL",
+        "User_Alias OPERATORS=ALL",
+        "@includedir /etc/a=ALL",
+    ],
+)
+def test_what_lets_nobody_else_do_everything_stays(line: str) -> None:
+    assert not taken_out(line, "root", "anna", "%sudo")
+
+
+def test_where_nobody_was_agreed_on_no_rule_stays() -> None:
+    regexp = variable("sudo_rule_of_others", sudo_who={"allowed": []})
+
+    assert re.compile(regexp, re.MULTILINE).findall("root ALL=(ALL:ALL) ALL\n anna ALL=ALL\n") == ["root", "anna"]
+
+
+def asks_again(text: str, *allowed: str) -> str:
+    """As the role's task does it: twice."""
+    (task,) = (one for one in tasks("sudo") if "rule_without_password" in str(one))
+    regexp = variable("sudo_rule_without_password", sudo_nopasswd={"allowed": list(allowed)})
+    for _time in range(2):
+        text = re.compile(regexp, re.MULTILINE).sub(task["ansible.builtin.replace"]["replace"], text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("eve ALL=(ALL) NOPASSWD: ALL\n", "eve ALL=(ALL) ALL\n"),
+        ("eve ALL=NOPASSWD:/bin/a, PASSWD: /bin/b, NOPASSWD: /bin/c\n", "eve ALL=/bin/a, PASSWD: /bin/b, /bin/c\n"),
+        ("eve ALL=(ALL) \\\n NOPASSWD: ALL\n", "eve ALL=(ALL) \\\n ALL\n"),
+        ("deploy ALL=(ALL) NOPASSWD: /bin/sh\n", "deploy ALL=(ALL) /bin/sh\n"),
+        ("deploy ALL=(ALL) NOPASSWD: /usr/bin/apt, /bin/sh\n", "deploy ALL=(ALL) /usr/bin/apt, /bin/sh\n"),
+    ],
+)
+def test_a_rule_asks_for_a_password_again(before: str, after: str) -> None:
+    assert asks_again(before, "msp: ALL", "deploy: /usr/bin/apt") == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "msp ALL=(ALL:ALL) NOPASSWD: ALL\n",
+        "msp\tALL = NOPASSWD:SETENV: ALL\n",
+        "deploy web1=(root) NOPASSWD: /usr/bin/apt\n",
+        "one, two ALL=(ALL) NOPASSWD: /bin/a (b), /bin/c\n",
+        "# eve ALL=(ALL) NOPASSWD: ALL\n",
+        "eve ALL=(ALL) ALL # NOPASSWD\n",
+        "Defaults lecture=never\n",
+    ],
+)
+def test_a_rule_that_was_agreed_on_is_left_as_it_is(text: str) -> None:
+    assert asks_again(text, "msp: ALL", "deploy: /usr/bin/apt", "one, two: /bin/a (b), /bin/c") == text
+
+
+def test_where_nothing_was_agreed_on_every_rule_asks() -> None:
+    assert asks_again("msp ALL=(ALL) NOPASSWD: ALL\n") == "msp ALL=(ALL) ALL\n"
+
+
+def test_sudo_is_told_what_is_checked() -> None:
+    assert variable("sudo") == {
+        "sudo-terminal": "Defaults use_pty",
+        "sudo-log": 'Defaults logfile="/var/log/sudo.log"',
+        "sudo-timeout": "Defaults timestamp_timeout=5",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("msp", True), ("zz-msp-log", True), ("a.bak", False), ("msp~", False), ("sub.d/x", True)]
+)
+def test_the_files_that_are_changed_are_those_that_sudo_reads(name: str, read: bool) -> None:
+    (block,) = (one for one in tasks("sudo") if "block" in one)
+    known = {
+        "__msp_baseline_linux_found": {"files": [{"path": f"/etc/sudoers.d/{name}", "isreg": True}]},
+        "wanted": trusted(block["vars"]["__msp_baseline_linux_sudoers"]),
+    }
+    assert bool(Templar(DataLoader(), variables=known).template(trust_as_template("{{ wanted }}"))) is read
+
+
+# -- the guard -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("area", AREAS_BEHIND_A_GUARD)
+def test_what_can_lock_out_is_armed_first_proven_last_and_brought_back_where_it_fails(area: str) -> None:
+    blocks = [
+        one for one in tasks(area) if "block" in one and any("msp.ops.lockout_guard" in task for task in one["block"])
+    ]
+    (guarded,) = blocks
+    first, *between, last = guarded["block"]
+
+    assert first["msp.ops.lockout_guard"]["state"] == lockout_plan.ARMED
+    assert last["msp.ops.lockout_guard"]["state"] == lockout_plan.PROVEN
+    assert [task["msp.ops.lockout_guard"]["state"] for task in guarded["rescue"]] == [lockout_plan.REVERTED]
+    assert not any("msp.ops.lockout_guard" in task for task in everything(between))
+    names = {task["msp.ops.lockout_guard"]["name"] for task in (first, last, *guarded["rescue"])}
+    assert len(names) == 1
+    assert all(set(one["msp.ops.lockout_guard"]) <= set(lockout_plan.SPEC) for one in (first, last))
+
+
+@pytest.mark.parametrize("control", [one for one in LOGIN if one.lockout], ids=lambda one: one.id)
+def test_a_control_that_can_lock_out_is_of_an_area_with_a_guard(control: Control) -> None:
+    assert control.area in AREAS_BEHIND_A_GUARD
+
+
+@pytest.mark.parametrize("area", ["ssh", "sudo"])
+def test_all_that_is_written_behind_the_guard_is_saved_by_it(area: str) -> None:
+    (guarded,) = (one for one in tasks(area) if "rescue" in one)
+    saved = guarded["block"][0]["msp.ops.lockout_guard"]["files"]
+    for task in everything(guarded["block"]):
+        for module in ("copy", "lineinfile", "replace"):
+            path = task.get(f"ansible.builtin.{module}", {})
+            place = path.get("dest") or path.get("path")
+            if place and "{{" not in place.split("/", 3)[-1][:2] and place.startswith("/"):
+                assert any(place == one or place.startswith(f"{one}/") for one in saved), place
+
+
+def test_what_a_login_screen_shows_passes_its_own_check() -> None:
+    control = catalogue()["banner-login"]
+    text = variable("warning")
+    (files,) = {check.probe["paths"] for check in control.checks if check.field == "count" and check.value == 2}
+
+    assert tuple(files) == tuple(next(one for one in tasks("banner") if "loop" in one)["loop"])
+    for check in control.checks:
+        pattern = check.probe["pattern"]
+        found = re.search(text if isinstance(pattern, Chosen) else pattern, text) is not None
+        assert found is (check.value > 0)
+    assert control.role == model.BASELINE
