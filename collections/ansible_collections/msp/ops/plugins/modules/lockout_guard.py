@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Guards a change that could lock everybody out. The work is in module_utils/standards/lockout.py; this only calls it."""
+"""Guards a change that could lock everybody out. This only calls module_utils/standards/lockout.py."""
 
 from __future__ import annotations
 

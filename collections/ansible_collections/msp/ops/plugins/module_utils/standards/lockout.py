@@ -214,8 +214,7 @@ class Guard:
                 "MSP-STD-087",
                 "the host to bring back all that was saved of %s" % name,
                 "what did not work: %s; what did: %s" % ("; ".join(not_back), "; ".join(back) or "nothing"),
-                "log in by the console and put it right; what was saved is in %s"
-                % os.path.join(self.top, UNFINISHED),
+                "log in by the console and put it right; what was saved is in %s" % os.path.join(self.top, UNFINISHED),
             )
         return MspError(
             "MSP-STD-082",

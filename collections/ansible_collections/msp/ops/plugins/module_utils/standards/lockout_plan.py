@@ -51,12 +51,15 @@ class Wanted(NamedTuple):
 def parse(given: dict[str, Any]) -> Wanted:
     """The arguments as they are meant; MSP-STD-080 with everything that is wrong with them."""
     wanted = Wanted(
-        str(given["state"]),
-        str(given["name"]),
-        *(tuple(dict.fromkeys(given[name])) for name in ("files", "units", "sysctls", "tables")),
-        tuple(tuple(str(word) for word in words) for words in given["validate"]),
-        int(given["seconds"]),
-        str(given["because"] or ""),
+        state=str(given["state"]),
+        name=str(given["name"]),
+        files=_once(given["files"]),
+        units=_once(given["units"]),
+        sysctls=_once(given["sysctls"]),
+        tables=_once(given["tables"]),
+        validate=tuple(tuple(str(word) for word in words) for words in given["validate"]),
+        seconds=int(given["seconds"]),
+        because=str(given["because"] or ""),
     )
     errors = list(_wrong(wanted))
     if errors:
@@ -64,9 +67,26 @@ def parse(given: dict[str, Any]) -> Wanted:
     return wanted
 
 
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
 def _wrong(wanted: Wanted) -> Iterable[MspError]:
     if not _NAME.fullmatch(wanted.name):
         yield _refused("name: a word of lower-case letters, digits and hyphens", wanted.name)
+    yield from _wrong_names(wanted)
+    if ALL_TABLES in wanted.tables and len(wanted.tables) > 1:
+        yield _refused("tables: all alone, or tables by their names", ", ".join(wanted.tables))
+    for words in wanted.validate:
+        if not words or not words[0]:
+            yield _refused("validate: commands, each a list of words", repr(list(words)))
+    if not SECONDS_LEAST <= wanted.seconds <= SECONDS_MOST:
+        yield _refused("seconds: %d to %d" % (SECONDS_LEAST, SECONDS_MOST), str(wanted.seconds))
+    if wanted.state == ARMED and not (wanted.files or wanted.units or wanted.sysctls or wanted.tables):
+        yield _refused("something to bring back (files, units, sysctls, tables)", "nothing")
+
+
+def _wrong_names(wanted: Wanted) -> Iterable[MspError]:
     for path in wanted.files:
         if not _is_plain(path):
             yield _refused("files: absolute paths without dots and doubled slashes, of things that can go", path)
@@ -77,15 +97,6 @@ def _wrong(wanted: Wanted) -> Iterable[MspError]:
     for table in wanted.tables:
         if table != ALL_TABLES and not _TABLE.fullmatch(table):
             yield _refused("tables: a family and a name (inet msp), or all", table)
-    if ALL_TABLES in wanted.tables and len(wanted.tables) > 1:
-        yield _refused("tables: all alone, or tables by their names", ", ".join(wanted.tables))
-    for words in wanted.validate:
-        if not words or not words[0]:
-            yield _refused("validate: commands, each a list of words", repr(list(words)))
-    if not SECONDS_LEAST <= wanted.seconds <= SECONDS_MOST:
-        yield _refused("seconds: %d to %d" % (SECONDS_LEAST, SECONDS_MOST), str(wanted.seconds))
-    if wanted.state == ARMED and not (wanted.files or wanted.units or wanted.sysctls or wanted.tables):
-        yield _refused("something to bring back (files, units, sysctls, tables)", "nothing")
 
 
 def _is_plain(path: str) -> bool:

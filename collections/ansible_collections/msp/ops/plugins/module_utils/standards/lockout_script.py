@@ -206,7 +206,7 @@ def _unit(one: SavedUnit) -> str:
 
 def _stop(name: str) -> str:
     stop = ("timeout", str(SECONDS_A_COMMAND), "systemctl", "stop", "--", name)
-    return "if test \"$(property ActiveState %s)\" = active; then\n    %s\nfi" % (
+    return 'if test "$(property ActiveState %s)" = active; then\n    %s\nfi' % (
         quote(name),
         _attempt("unit %s stopped" % name, *stop),
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -13,7 +14,14 @@ from ansible_collections.msp.ops.plugins.action import lockout_guard
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import proving
 
-ARGUMENTS = {"state": "proven", "name": "ssh", "lost_after": 420, "because": None, "seconds": 120}
+LOST_AFTER = 420
+ARGUMENTS: dict[str, Any] = {
+    "state": "proven",
+    "name": "ssh",
+    "lost_after": LOST_AFTER,
+    "because": None,
+    "seconds": 120,
+}
 
 
 class Ssh:
@@ -54,8 +62,8 @@ class Bare(lockout_guard.ActionModule):
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were slept. No test waits."""
     slept: list[float] = []
-    monkeypatch.setattr(lockout_guard.time, "sleep", slept.append)
-    monkeypatch.setattr(lockout_guard.time, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(slept))
     return slept
 
 
@@ -97,7 +105,7 @@ def test_a_host_that_stays_silent_is_lost_with_its_last_reason(clock: list[float
     assert caught.value.code == "MSP-STD-090"
     assert "Connection refused" in caught.value.found
     assert "srv01.harbour-dental" in caught.value.expected
-    assert ARGUMENTS["lost_after"] < sum(clock) < ARGUMENTS["lost_after"] + 10
+    assert LOST_AFTER < sum(clock) < LOST_AFTER + 10
 
 
 def test_the_controllers_patience_does_not_travel_to_the_host(clock: list[float]) -> None:

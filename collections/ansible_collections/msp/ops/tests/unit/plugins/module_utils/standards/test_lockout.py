@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The guard on a host: one at a time, disarmed only by a new login, and whatever happens else brings everything back."""
+"""The guard on a host: one at a time, disarmed only by a new login; whatever else happens brings everything back."""
 
 from __future__ import annotations
 
@@ -78,9 +78,7 @@ class Host:
     def call(self, state: str, name: str = "ssh", *, dry: bool = False, **arguments: Any) -> dict[str, Any]:
         if state == "armed":
             arguments = {"files": (str(self.config),), **arguments}
-        guard = Guard(
-            self.systemd, top=str(self.top), units_directory=str(self.units), sysctls=str(self.sysctls)
-        )
+        guard = Guard(self.systemd, top=str(self.top), units_directory=str(self.units), sysctls=str(self.sysctls))
         return guard.act(Wanted(state, name, **arguments), dry=dry)
 
     def error(self, state: str, name: str = "ssh", **arguments: Any) -> MspError:

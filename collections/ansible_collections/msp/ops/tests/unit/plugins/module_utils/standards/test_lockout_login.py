@@ -29,7 +29,11 @@ def test_two_connections_are_two_logins_though_one_listener_serves_both(tmp_path
     rows = [*LISTENER]
     for first in (100, 200):
         rows += [(first, server, 50, first), (first + 1, server, first, first + 1)]
-        rows += [(first + 2, "sh", first + 1, 7), (first + 3, "sudo", first + 2, 8), (first + 4, "python3", first + 3, 9)]
+        rows += [
+            (first + 2, "sh", first + 1, 7),
+            (first + 3, "sudo", first + 2, 8),
+            (first + 4, "python3", first + 3, 9),
+        ]
     proc = processes(tmp_path, *rows)
 
     assert (login(104, proc), login(204, proc)) == ("101:101", "201:201")

@@ -62,7 +62,9 @@ class World:
     def run(self, saved: Saved, *arguments: str, drop: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         search = f"{self.place}/bin:/usr/bin:/bin"
         text = lockout_script.script(str(self.guard), saved, drop=drop, search=search)
-        return subprocess.run(["/bin/sh", "-c", text, "back.sh", *arguments], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["/bin/sh", "-c", text, "back.sh", *arguments], capture_output=True, text=True, check=False
+        )
 
     def said(self) -> list[str]:
         return (self.guard / "said").read_text().splitlines()
@@ -281,7 +283,10 @@ def test_a_sysctl_is_written_only_where_it_is_another(world: World) -> None:
     for name, value in (("a", "1"), ("b", "4096\t65536\t1")):
         (world.etc / name).write_text(value + "\n")
     (world.etc / "b").write_text("1\t1\t1\n")
-    saved = [SavedSysctl("net.a", str(world.etc / "a"), "1"), SavedSysctl("net.b", str(world.etc / "b"), "4096\t65536\t1")]
+    saved = [
+        SavedSysctl("net.a", str(world.etc / "a"), "1"),
+        SavedSysctl("net.b", str(world.etc / "b"), "4096\t65536\t1"),
+    ]
 
     world.run(Saved(sysctls=tuple(saved)))
 
@@ -326,9 +331,11 @@ def test_the_unit_of_the_boot_comes_after_what_it_reloads_and_goes_on_with_what_
     assert "ExecStart=/bin/sh /var/lib/msp-ops/guard/current/back.sh again" in lines
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["write", "remove", "rights", "link", "directory"]), max_size=4))
-def test_whatever_was_done_to_a_file_it_is_brought_back(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
+def test_whatever_was_done_to_a_file_it_is_brought_back(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[str]
+) -> None:
     world = World(tmp_path_factory.mktemp("world"))
     path = world.etc / "a.conf"
     path.write_text("before\n")
