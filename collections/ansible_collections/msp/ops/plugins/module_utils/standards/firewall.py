@@ -21,6 +21,8 @@ _MOST_PATHS = 20000
 # By the number that the kernel has for them, where the name of the protocol is not known to nft.
 _ICMP = {"icmp": "icmp", "icmpv6": "icmpv6", "ipv6-icmp": "icmpv6", "1": "icmp", "58": "icmpv6"}
 _PASSING = frozenset(("established", "related"))
+# What another rule of the filter has sent here: firewalld lets it in whether or not there is such a rule.
+_REDIRECTED = "that was redirected"
 # Statements that decide nothing about a packet, or only how many of a kind pass.
 _SILENT = frozenset(("counter", "log", "comment", "notrack", "flow", "set", "map", "mangle", "ct helper", "last"))
 _SILENT = _SILENT | frozenset(("limit", "quota", "ct count"))
@@ -53,6 +55,7 @@ class Ruleset:
         self.bases: list[dict] = []
         self.rules: dict[tuple[str, str, str], list[list]] = {}
         self.sets: dict[tuple[str, str, str], list] = {}
+        self.redirects = False
         for row in rows:
             for what, body in row.items():
                 if what == "table" or not isinstance(body, dict) or _owner(body) in asleep:
@@ -62,6 +65,7 @@ class Ruleset:
                     if body.get("type") == "filter":
                         self.bases.append(body)
                 elif what == "rule":
+                    self.redirects = self.redirects or any(one in str(body) for one in ("'dnat'", "'redirect'", "'xt'"))
                     self.rules.setdefault((*_owner(body), body["chain"]), []).append(body.get("expr", []))
                 elif what in ("set", "map"):
                     self.sets[(*_owner(body), body["name"])] = body.get("elem", [])
@@ -198,8 +202,11 @@ class _Walk:
             return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
         if key in ("nfproto", "protocol"):
             return Entry(asks=("over %s" % "/".join(values),))
-        if isinstance(left, dict) and isinstance(left.get("ct"), dict) and left["ct"].get("key") == "state":
+        tracked = left.get("ct", {}).get("key") if isinstance(left, dict) and isinstance(left.get("ct"), dict) else None
+        if tracked == "state":
             return Entry(states=values)
+        if tracked == "status" and values == ("dnat",):
+            return Entry(asks=(_REDIRECTED,))
         return Entry(asks=("where %s is %s" % (_text(left), "/".join(values)),))
 
 
@@ -250,13 +257,19 @@ def _text(value: Any) -> str:
 # -- the whole -----------------------------------------------------------------------------------------------------
 
 
-def told(entry: Entry) -> list[str]:
-    """ "tcp/22", "udp/546 from fe80::/10", "any" for everything."""
-    asks = "".join(" " + ask for ask in entry.asks)
+def told(entries: list[Entry]) -> list[str]:
+    """ "tcp/22", "udp/546 from fe80::/10", "any" for everything; without what another one lets in anyway."""
+    found = {(name, entry.asks) for entry in entries for name in _names(entry)}
+    return sorted(" ".join((name, *asks)) for name, asks in found if not _is_narrower(name, asks, found))
+
+
+def _names(entry: Entry) -> list[str]:
     protocols = entry.protocols or (("tcp", "udp") if entry.ports else ("any",))
-    return [
-        "%s%s%s" % (protocol, "/" + port if port else "", asks) for protocol in protocols for port in entry.ports or ("",)
-    ]
+    return [protocol + ("/" + port if port else "") for protocol in protocols for port in entry.ports or ("",)]
+
+
+def _is_narrower(name: str, asks: tuple[str, ...], found: set[tuple[str, tuple[str, ...]]]) -> bool:
+    return any(name == other and set(fewer) < set(asks) for other, fewer in found)
 
 
 def _is_icmp(entry: Entry) -> bool:
@@ -282,25 +295,24 @@ def summary(rows: list[dict], versions: tuple[int, ...] = (4, 6)) -> dict:
     for hook in ("input", "forward"):
         found = [weakest(rules.at(hook, version)) for version in versions]
         policies[hook] = next((one for one in (NONE, ACCEPT) if one in found), DROP)
-    accepts: set[str] = set()
-    icmp: set[str] = set()
+    gets_in: list[Entry] = []
     goes_on, loopback = True, True
     for version in versions:
         chains = rules.at("input", version)
         # Only a chain that drops the rest says what gets in; the others let it pass whatever they name.
         strict = [chain for chain in chains if chain.rest == DROP]
-        for chain in strict or chains:
-            plain = [one for one in chain.entries if not one.loopback and not _goes_on(one)]
-            accepts.update(text for one in plain if not _is_icmp(one) for text in told(one))
-            icmp.update(text for one in plain if _is_icmp(one) for text in told(one))
+        gets_in += [one for chain in strict or chains for one in chain.entries]
         goes_on = goes_on and all(any(_goes_on(one) for one in chain.entries) for chain in strict)
         loopback = loopback and all(any(one.loopback for one in chain.entries) for chain in strict)
+    plain = [one for one in gets_in if not one.loopback and not _goes_on(one)]
+    if not rules.redirects:
+        plain = [one for one in plain if _REDIRECTED not in one.asks]
     return {
         "tables": len(rules.tables),
         "input_policy": policies["input"],
         "forward_policy": policies["forward"],
-        "accepts": sorted(accepts),
-        "icmp": sorted(icmp),
+        "accepts": told([one for one in plain if not _is_icmp(one)]),
+        "icmp": told([one for one in plain if _is_icmp(one)]),
         "established": goes_on,
         "loopback": loopback,
     }

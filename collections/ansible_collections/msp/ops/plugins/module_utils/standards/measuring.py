@@ -9,7 +9,7 @@ Neither is ever an empty value, which would read as nothing wrong.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import operating_system
@@ -44,7 +44,7 @@ class Kind(NamedTuple):
     prepare: Callable[[Reader], None] | None = None
 
 
-MEASURES: Mapping[str, Kind] = {
+MEASURES: dict[str, Kind] = {
     "sshd": Kind(ssh_server.measure, ssh_server.prepare),
     "sysctl": Kind(kernel.setting),
     "unit": Kind(units.unit),

@@ -45,7 +45,7 @@ class Repository(NamedTuple):
         }
 
     def __str__(self) -> str:
-        return "%s %s" % (self.uri, self.suite)
+        return "%s (%s)" % (" ".join(word for word in (self.uri, self.suite) if word), self.file)
 
 
 def without_secret(uri: str) -> str:
@@ -199,13 +199,13 @@ def parse(text: str, file: str, main: dict[str, str]) -> list[Repository]:
 def files(reader: Reader) -> tuple[str, list[str]]:
     """Which of the two, "apt" or "dnf", and the files in which it looks for repositories."""
     host = reader.host
-    if host.program("apt-get"):
+    if host.exists(_APT + "/sources.list.d") or host.exists(_APT + "/sources.list"):
         # apt passes over other names, of an editor's copies for instance.
         parts = [name for name in host.names(_APT + "/sources.list.d") if _NAME.fullmatch(name)]
         named = [_place(_APT + "/sources.list.d", name) for name in parts if name.endswith((".list", ".sources"))]
         main = _APT + "/sources.list"
         return "apt", ([main] if host.exists(main) else []) + named
-    if host.program("dnf") or host.program("yum"):
+    if host.exists(_YUM):
         named = [_place(_YUM, name) for name in host.names(_YUM) if name.endswith(".repo")]
         return "dnf", ([_DNF] if host.exists(_DNF) else []) + named
     raise Absent("neither apt nor dnf is on this host")

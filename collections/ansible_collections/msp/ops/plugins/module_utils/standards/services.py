@@ -161,6 +161,8 @@ def listening(reader: Reader) -> dict:
 
     A UDP socket on a port that the kernel gave out is the other end of a question, and is in ports only.
     """
+    if not reader.host.exists("/proc/net/tcp"):
+        raise Unmeasurable("the kernel's table of sockets cannot be read")
     stable, passing = reader.once(_sockets)
     rows = [row for row in stable if row["port"] is not None] + passing
     given_out = {_port(row) for row in passing if row["protocol"] == "udp"}

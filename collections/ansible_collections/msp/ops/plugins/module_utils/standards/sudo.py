@@ -20,6 +20,8 @@ _SUDOERS = "/etc/sudoers"
 _COMMAND = ("cvtsudoers", "-e", "-f", "json", _SUDOERS)
 _MOST_FILES = 500
 _FILE_RIGHTS, _DIRECTORY_RIGHTS = "0440", "0755"
+# User and group of root.
+_ROOT = (0, 0)
 
 
 class Rule(NamedTuple):
@@ -136,12 +138,29 @@ def without_password(rules: list[Rule], general: dict[str, Any], bound: list[tup
     return sorted(set(found))
 
 
-def parse_compiled(text: str) -> dict[str, Any]:
-    """Of `sudo -V` as root: what holds where no file says anything."""
-    minutes = re.search(r"^Authentication timestamp timeout: ([0-9.]+) minutes", text, re.MULTILINE)
+def parse_version(text: str) -> dict[str, Any]:
+    """Of `sudo -V` as root: what holds for everybody on this host, out of the files and where they say nothing out of
+    how sudo was built."""
+    minutes = re.search(r"^Authentication timestamp timeout: (-?[0-9.]+) minutes", text, re.MULTILINE)
+    log = re.search(r"^Path to log file: (.+)$", text, re.MULTILINE)
     return {
-        "use_pty": bool(re.search(r"^(Always )?[Rr]un commands in a (pty|pseudo-tty)", text, re.MULTILINE)),
+        "use_pty": bool(re.search(r"^Always run commands in a (pty|pseudo-tty)$", text, re.MULTILINE)),
         "timestamp_timeout": float(minutes.group(1)) if minutes else None,
+        "logfile": log.group(1).strip() if log else None,
+    }
+
+
+def weakest(general: dict[str, Any], bound: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    """The settings with those that hold for some only, where these are weaker: for whom does not matter."""
+    settings = [one for _whom, one in bound]
+    times = [general["timestamp_timeout"], *(one["timestamp_timeout"] for one in settings if "timestamp_timeout" in one)]
+    minutes = [float(one) for one in times if one is not None]
+    # Below 0 sudo never asks again.
+    longest = min(minutes, key=lambda one: (one >= 0, -one)) if minutes else None
+    return {
+        "use_pty": general["use_pty"] and not any(one.get("use_pty") is False for one in settings),
+        "timestamp_timeout": int(longest) if longest is not None and longest.is_integer() else longest,
+        "logfile": None if any(one.get("logfile") is False for one in settings) else general["logfile"],
     }
 
 
@@ -158,28 +177,14 @@ def measure(reader: Reader) -> dict:
     found = _read(reader)
     general, bound = parse_defaults(found)
     rules = parse_rules(found)
-    compiled = parse_compiled(reader.answer("sudo", "-V").out)
     users = accounts.parse_passwd(host.text("/etc/passwd"))
     groups = accounts.parse_group(host.text("/etc/group"))
-    timeout = general.get("timestamp_timeout", compiled["timestamp_timeout"])
     return {
         **everybody(rules, users, groups),
         "nopasswd": without_password(rules, general, bound),
         "files_wrong": wrong_files(reader),
-        "defaults": {
-            "use_pty": bool(general.get("use_pty", compiled["use_pty"])),
-            "logfile": general.get("logfile") or None,
-            "timestamp_timeout": _minutes(timeout),
-        },
+        "defaults": weakest(parse_version(reader.answer("sudo", "-V").out), bound),
     }
-
-
-def _minutes(given: Any) -> float | int | None:
-    """A whole number where it is one; sudo itself takes parts of a minute. It never asks again for -1."""
-    if given is None:
-        return None
-    number = float(given)
-    return int(number) if number.is_integer() else number
 
 
 def _read(reader: Reader) -> dict:
@@ -189,7 +194,8 @@ def _read(reader: Reader) -> dict:
     if answer.err.strip():
         raise Unmeasurable("cvtsudoers says: %s" % answer.err.strip().splitlines()[0][:200])
     try:
-        found = json.loads(answer.out)
+        # Files without a rule are printed as nothing at all.
+        found = json.loads(answer.out or "{}")
     except ValueError as error:
         raise Unmeasurable("cvtsudoers printed what is no JSON: %s" % error) from error
     if not isinstance(found, dict):
@@ -206,7 +212,8 @@ def wrong_files(reader: Reader) -> list[str]:
             continue
         user, group = whose(reader, found)
         most = _DIRECTORY_RIGHTS if stat.S_ISDIR(found.st_mode) else _FILE_RIGHTS
-        if found.st_uid != 0 or found.st_gid != 0 or beyond(found.st_mode, most) or stat.S_ISLNK(found.st_mode):
+        foreign = (found.st_uid, found.st_gid) != _ROOT
+        if foreign or beyond(found.st_mode, most) or stat.S_ISLNK(found.st_mode):
             wrong.append("%s %s %s:%s" % (path, rights(found.st_mode), user, group))
     return sorted(wrong)
 

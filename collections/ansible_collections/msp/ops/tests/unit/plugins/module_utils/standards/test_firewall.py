@@ -1,0 +1,255 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the packet filter lets in, out of the rules as nft prints them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import firewall
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Unmeasurable
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader, printing
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+def recorded(name: str) -> list[dict]:
+    rows: list[dict] = json.loads((RECORDED / f"{name}.json").read_text())["nftables"]
+    return rows
+
+
+def table(family: str = "inet", name: str = "filter", **more: Any) -> dict:
+    return {"table": {"family": family, "name": name, "handle": 1, **more}}
+
+
+def chain(hook: str | None = "input", policy: str = "drop", **more: Any) -> dict:
+    row = {"family": "inet", "table": "filter", "name": hook or "other", "handle": 1}
+    base = {"type": "filter", "hook": hook, "prio": 0, "policy": policy} if hook else {}
+    return {"chain": {**row, **base, **more}}
+
+
+def rule(*statements: Any, chain: str = "input", family: str = "inet", table: str = "filter") -> dict:
+    return {"rule": {"family": family, "table": table, "chain": chain, "handle": 2, "expr": list(statements)}}
+
+
+def match(left: dict, right: Any, op: str = "==") -> dict:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def dport(port: Any, protocol: str = "tcp", op: str = "==") -> dict:
+    return match({"payload": {"protocol": protocol, "field": "dport"}}, port, op)
+
+
+ACCEPT, DROP = {"accept": None}, {"drop": None}
+ESTABLISHED = match({"ct": {"key": "state"}}, ["established", "related"], "in")
+LOOPBACK = match({"meta": {"key": "iifname"}}, "lo")
+BASE = (table(), chain())
+
+
+# -- rules of real firewalls ---------------------------------------------------------------------------------------
+
+
+def test_a_table_of_one_chain_is_told() -> None:
+    assert firewall.summary(recorded("nft_simple")) == {
+        "tables": 1,
+        "input_policy": "drop",
+        "forward_policy": "drop",
+        "accepts": ["tcp/22", "tcp/443 from 192.0.2.0/24", "tcp/80", "tcp/8000-8010", "udp/546 from fe80::/10"],
+        "icmp": ["icmp", "icmpv6"],
+        "established": True,
+        "loopback": True,
+    }
+
+
+def test_chains_that_jump_to_others_are_followed_as_firewalld_makes_them() -> None:
+    found = firewall.summary(recorded("nft_firewalld"))
+
+    assert (found["input_policy"], found["established"], found["loopback"]) == ("drop", True, True)
+    assert found["accepts"] == ["tcp/22", "tcp/9090", "udp/546 to fe80::/64"]
+    assert "icmp" in found["icmp"]
+
+
+def test_no_rules_at_all_are_no_policy() -> None:
+    assert firewall.summary([{"metainfo": {"version": "1.0.6"}}]) == {
+        "tables": 0,
+        "input_policy": "none",
+        "forward_policy": "none",
+        "accepts": [],
+        "icmp": [],
+        "established": True,
+        "loopback": True,
+    }
+
+
+# -- what makes a policy -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "policy"),
+    [
+        ([*BASE], "drop"),
+        ([table(), chain(policy="accept")], "accept"),
+        ([table(), chain(policy="accept"), rule(dport(22), ACCEPT), rule({"reject": {"type": "icmpx"}})], "drop"),
+        ([table(), chain(policy="accept"), rule({"counter": None}, DROP)], "drop"),
+        ([*BASE, rule(ACCEPT)], "accept"),
+        ([*BASE, rule({"jump": {"target": "other"}}), chain(None), rule(ACCEPT, chain="other")], "accept"),
+        ([*BASE, rule({"jump": {"target": "other"}}), chain(None), rule({"return": None}, chain="other")], "drop"),
+        (
+            [*BASE, chain(None), rule({"jump": {"target": "other"}}), rule({"return": None}, chain="other"), rule(ACCEPT)],
+            "accept",
+        ),
+        ([*BASE, chain(None), rule({"goto": {"target": "other"}}), rule(ACCEPT)], "drop"),
+        ([*BASE, chain(None), rule(dport(22), {"goto": {"target": "other"}}), rule(ACCEPT)], "accept"),
+        ([*BASE, chain(None), rule(dport(22), {"jump": {"target": "other"}}), rule(ACCEPT, chain="other")], "drop"),
+        ([*BASE, chain(policy="accept", name="early", prio=-10)], "drop"),
+        ([table("ip"), chain(family="ip")], "none"),
+        ([table("ip"), chain(family="ip"), table("ip6"), chain(family="ip6", policy="accept")], "accept"),
+        ([table(flags=["dormant"]), chain()], "none"),
+        ([table(flags="dormant"), chain()], "none"),
+        ([table(), chain(type="nat")], "none"),
+        ([table(), chain(hook="output")], "none"),
+    ],
+)
+def test_the_policy_is_what_happens_to_a_packet_that_no_rule_names(rows: list[dict], policy: str) -> None:
+    assert firewall.summary(rows)["input_policy"] == policy
+
+
+def test_a_host_without_ipv6_needs_no_rules_for_it() -> None:
+    rows = [table("ip"), chain(family="ip")]
+
+    assert firewall.summary(rows, (4,))["input_policy"] == "drop"
+    assert firewall.summary(rows, (4, 6))["input_policy"] == "none"
+
+
+# -- what is accepted ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statements", "accepts"),
+    [
+        ((dport(22),), ["tcp/22"]),
+        ((dport({"set": [22, {"range": [8000, 8010]}]}),), ["tcp/22", "tcp/8000-8010"]),
+        ((dport("@ports"),), ["tcp/25", "tcp/80"]),
+        ((dport(22, op="!="),), ["any where payload protocol tcp field dport != 22"]),
+        ((match({"meta": {"key": "l4proto"}}, {"set": ["tcp", "udp"]}), dport(53, "th")), ["tcp/53", "udp/53"]),
+        (
+            (match({"payload": {"protocol": "ip", "field": "saddr"}}, {"prefix": {"addr": "10.0.0.0", "len": 8}}), dport(22)),
+            ["tcp/22 from 10.0.0.0/8"],
+        ),
+        ((match({"meta": {"key": "iifname"}}, "eth1"), dport(22)), ["tcp/22 on eth1"]),
+        ((match({"ct": {"key": "state"}}, "new"), dport(22)), ["tcp/22"]),
+        ((dport(22), {"limit": {"rate": 10, "per": "minute"}}, {"counter": {"packets": 0, "bytes": 0}}), ["tcp/22"]),
+        ((match({"payload": {"protocol": "ip", "field": "protocol"}}, "igmp"),), ["igmp"]),
+        ((match({"payload": {"protocol": "tcp", "field": "sport"}}, 20),), ["tcp where tcp sport is 20"]),
+        (({"xt": {"type": "match", "name": "owner"}}, dport(22)), ["tcp/22 with xt"]),
+        ((match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"),), ["any where fib result type flags daddr is local"]),
+        ((ESTABLISHED,), []),
+        ((LOOPBACK,), []),
+        ((match({"payload": {"protocol": "icmp", "field": "type"}}, "echo-request"),), []),
+    ],
+)
+def test_what_gets_in_is_told_with_what_it_asks(statements: tuple[dict, ...], accepts: list[str]) -> None:
+    ports = {"set": {"family": "inet", "table": "filter", "name": "ports", "elem": [25, {"elem": {"val": 80, "timeout": 9}}]}}
+
+    found = firewall.summary([*BASE, ports, rule(*statements, ACCEPT)])
+
+    assert found["accepts"] == accepts
+
+
+def test_a_map_of_verdicts_is_several_rules() -> None:
+    state = {"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["established", ACCEPT], ["invalid", DROP]]}}}
+    ports = {"vmap": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": "@services"}}
+    services = {
+        "map": {
+            "family": "inet", "table": "filter", "name": "services", "map": "verdict",
+            "elem": [[22, ACCEPT], [23, DROP], [80, {"jump": {"target": "web"}}]],
+        }
+    }  # fmt: skip
+
+    found = firewall.summary(
+        [*BASE, services, chain(None, name="web"), rule(state), rule(ports), rule(LOOPBACK, ACCEPT), rule(ACCEPT, chain="web")]
+    )
+
+    assert (found["accepts"], found["established"], found["loopback"]) == (["tcp/22", "tcp/80"], True, True)
+
+
+def test_what_a_chain_that_drops_nothing_names_is_not_what_gets_in() -> None:
+    early = [chain(policy="accept", name="early"), rule(dport(9999), ACCEPT, chain="early")]
+
+    assert firewall.summary([*BASE, *early, rule(dport(22), ACCEPT)])["accepts"] == ["tcp/22"]
+
+
+def test_a_program_that_decides_lets_in_nobody_knows_what() -> None:
+    found = firewall.summary([*BASE, rule(dport(80), {"queue": {"num": 0}})])
+
+    assert found["accepts"] == ["tcp/80 as a program decides"]
+
+
+def test_behind_a_rule_for_everything_nothing_counts() -> None:
+    assert firewall.summary([*BASE, rule(DROP), rule(dport(22), ACCEPT)])["accepts"] == []
+
+
+def test_loopback_and_answers_have_to_pass_every_chain_that_drops() -> None:
+    second = [chain(name="second"), rule(dport(22), ACCEPT, chain="second")]
+
+    found = firewall.summary([*BASE, rule(ESTABLISHED, ACCEPT), rule(LOOPBACK, ACCEPT), *second])
+
+    assert (found["established"], found["loopback"]) == (False, False)
+
+
+@settings(max_examples=80)
+@given(
+    st.lists(
+        st.tuples(st.integers(min_value=1, max_value=65535), st.sampled_from(["tcp", "udp"]), st.booleans()), max_size=8
+    ),
+    st.integers(min_value=0, max_value=8),
+)
+def test_no_open_port_is_left_out_however_rules_are_nested(ports: list[tuple[int, str, bool]], split: int) -> None:
+    inner = [rule(dport(port, kind), ACCEPT if let else DROP, chain="other") for port, kind, let in ports[:split]]
+    outer = [rule(dport(port, kind), ACCEPT if let else DROP) for port, kind, let in ports[split:]]
+
+    found = firewall.summary([*BASE, chain(None), rule({"jump": {"target": "other"}}), *inner, *outer])
+
+    assert found["accepts"] == sorted({f"{kind}/{port}" for port, kind, let in ports if let})
+    assert found["input_policy"] == "drop"
+
+
+# -- what cannot be told -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*BASE, rule("masquerade")],
+        [*BASE, rule({"match": {"op": "==", "left": {}, "right": "@gone"}}, ACCEPT)],
+        [*BASE, rule({"vmap": {"key": {}, "data": {"set": [1]}}})],
+        [*BASE, rule({"jump": {"target": "input"}})],
+    ],
+)
+def test_rules_in_a_form_that_is_not_known_are_not_measured(rows: list[dict]) -> None:
+    with pytest.raises(Unmeasurable):
+        firewall.summary(rows)
+
+
+def test_without_nft_it_is_absent_and_without_rights_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(Absent):
+        firewall.measure(made_reader(tmp_path / "a", {}))
+    with pytest.raises(Unmeasurable, match="Operation not permitted"):
+        script = "echo 'Operation not permitted (you must be root)' >&2; exit 1"
+        firewall.measure(made_reader(tmp_path / "b", {}, {"nft": script}))
+    with pytest.raises(Unmeasurable, match="no list of rules"):
+        firewall.measure(made_reader(tmp_path / "c", {}, {"nft": "echo nothing"}))
+
+
+def test_nft_is_asked_for_all_rules_and_the_kernel_whether_it_has_ipv6(tmp_path: Path) -> None:
+    printed = {"nft": printing(json.dumps({"nftables": [table("ip"), chain(family="ip")]}))}
+
+    assert firewall.measure(made_reader(tmp_path / "a", {}, printed))["input_policy"] == "drop"
+    with_ipv6 = made_reader(tmp_path / "b", {"/proc/net/if_inet6": ""}, printed)
+    assert firewall.measure(with_ipv6)["input_policy"] == "none"

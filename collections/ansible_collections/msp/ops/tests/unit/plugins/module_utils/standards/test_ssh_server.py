@@ -1,0 +1,224 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the ssh server does with a login, with Match blocks and settings that are not in its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import ssh_server
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Unmeasurable
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import (
+    called,
+    made_reader,
+    printing,
+)
+
+DUMP = """port 22
+port 2222
+addressfamily any
+permitrootlogin no
+passwordauthentication no
+ciphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com
+acceptenv LANG
+acceptenv LC_*
+subsystem sftp /usr/lib/openssh/sftp-server
+"""
+CONFIG = """Include /etc/ssh/sshd_config.d/*.conf
+PermitRootLogin no
+Match User deploy Address 10.1.0.0/16
+    PasswordAuthentication yes   # for the old scanner
+Match Group backup,!staff
+    X11Forwarding no
+Match all
+    MaxAuthTries 3
+"""
+FILES = {
+    "/etc/ssh/sshd_config": CONFIG,
+    "/etc/ssh/sshd_config.d/20-in.conf": "Match User carl\n  ChallengeResponseAuthentication=yes\n",
+    "/etc/passwd": "root:x:0:0::/root:/bin/bash\nanna:x:1000:1000::/home/anna:/bin/bash\n",
+    "/etc/group": "root:x:0:\nbackup:x:34:anna\nstaff:x:50:\nempty:x:60:\n",
+}
+# Answers "yes" to the connection that a block is made for.
+SSHD = """case "$*" in
+*user=deploy*addr=10.1.0.1*) cat <<'THE_END'
+permitrootlogin no
+passwordauthentication yes
+THE_END
+;;
+*) {printed}
+;;
+esac"""
+
+
+def test_what_sshd_prints_is_the_value(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, {}, {"sshd": printing(DUMP)})
+
+    found = {name: ssh_server.measure(reader, name) for name in ("PermitRootLogin", "port", "ciphers", "allowusers")}
+
+    assert found == {
+        "PermitRootLogin": {"value": "no", "values": ["no"]},
+        "port": {"value": "22 2222", "values": ["22", "2222"]},
+        "ciphers": {
+            "value": "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com",
+            "values": ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com"],
+        },
+        "allowusers": {"value": "", "values": []},
+    }
+    assert called(tmp_path) == ["sshd -T"]
+
+
+def test_a_match_block_that_makes_it_another_is_told(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, FILES, {"sshd": SSHD.format(printed=printing(DUMP))})
+
+    found = ssh_server.measure(reader, "passwordauthentication")
+
+    assert found == {"value": "no; yes for Match User deploy Address 10.1.0.0/16", "values": ["no", "yes"]}
+
+
+def test_a_match_block_that_says_nothing_of_it_is_not_asked(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, FILES, {"sshd": SSHD.format(printed=printing(DUMP))})
+
+    assert ssh_server.measure(reader, "permitrootlogin") == {"value": "no", "values": ["no"]}
+    assert called(tmp_path) == ["sshd -T"]
+
+
+def test_what_holds_for_one_user_is_asked_as_that_user(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, FILES, {"sshd": printing(DUMP)})
+
+    ssh_server.measure(reader, "permitrootlogin", user="anna")
+
+    assert called(tmp_path) == [
+        "sshd -T -C user=anna,host=anywhere.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22",
+    ]
+
+
+def test_blocks_are_found_through_includes_with_older_names_of_settings(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, FILES)
+
+    assert ssh_server.blocks(reader.host, "/etc/ssh/sshd_config") == [
+        ssh_server.Block("User carl", frozenset({"kbdinteractiveauthentication"})),
+        ssh_server.Block("User deploy Address 10.1.0.0/16", frozenset({"passwordauthentication"})),
+        ssh_server.Block("Group backup,!staff", frozenset({"x11forwarding"})),
+        ssh_server.Block("all", frozenset({"maxauthtries"})),
+    ]
+
+
+def test_an_include_in_a_block_is_part_of_the_block(tmp_path: Path) -> None:
+    files = {
+        "/etc/ssh/sshd_config": "Match User anna\n Include more\n PermitTTY no\n",
+        "/etc/ssh/more": "Banner none\nMatch User bert\nX11Forwarding yes\n",
+    }
+
+    assert ssh_server.blocks(made_reader(tmp_path, files).host, "/etc/ssh/sshd_config") == [
+        ssh_server.Block("User anna", frozenset({"banner", "permittty"})),
+        ssh_server.Block("User bert", frozenset({"x11forwarding"})),
+    ]
+
+
+def test_files_that_include_each_other_come_to_an_end(tmp_path: Path) -> None:
+    files = {"/etc/ssh/sshd_config": "Include a\n", "/etc/ssh/a": "Include sshd_config\n"}
+
+    with pytest.raises(Unmeasurable, match="more files than can be read"):
+        ssh_server.blocks(made_reader(tmp_path, files).host, "/etc/ssh/sshd_config")
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("User anna", {"user": "anna"}),
+        ("User *,!root", {"user": "msp-anybody"}),
+        ("User web*", {"user": "webmsp-anybody"}),
+        ("user=anna address=192.168.1.0/24", {"user": "anna", "addr": "192.168.1.1"}),
+        ("Address 10.*", {"addr": "10.1"}),
+        ("Address *", {"addr": "192.0.2.1"}),
+        ("Address 2001:db8::/32", {"addr": "2001:db8::1"}),
+        ("LocalPort 2222 Host *.example.com", {"lport": "2222", "host": "msp-anybody.example.com"}),
+        ("Group backup", {"user": "anna"}),
+        ("all", {}),
+    ],
+)
+def test_a_connection_is_made_up_that_the_block_is_for(condition: str, expected: dict[str, str]) -> None:
+    members = {"backup": ["anna"], "empty": []}
+
+    found = ssh_server.connection(condition, members)
+
+    assert found is not None
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_a_block_for_a_group_without_members_is_for_nobody() -> None:
+    assert ssh_server.connection("Group empty", {"backup": ["anna"], "empty": []}) is None
+
+
+@pytest.mark.parametrize("condition", ["Exec /bin/true", "User !root", "Address"])
+def test_a_block_that_no_connection_can_be_made_up_for_is_said(condition: str) -> None:
+    with pytest.raises(Unmeasurable):
+        ssh_server.connection(condition, {})
+
+
+@settings(max_examples=60)
+@given(st.lists(st.text("ab*?", min_size=1, max_size=6), min_size=1, max_size=4))
+def test_a_made_up_name_is_one_that_the_patterns_match(patterns: list[str]) -> None:
+    found = ssh_server.connection("User " + ",".join(patterns), {})
+
+    assert found is not None
+    assert ssh_server._matches(found["user"], patterns)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("PermitRootLogin no", ["permitrootlogin", "no"]),
+        ("  PermitRootLogin = no", ["permitrootlogin", "no"]),
+        ('Banner "/etc/issue net" # x', ["banner", "/etc/issue net"]),
+        ("# PermitRootLogin yes", []),
+        ("", []),
+        ('Banner "open', ["banner", '"open']),
+    ],
+)
+def test_a_line_is_read_as_sshd_reads_it(line: str, expected: list[str]) -> None:
+    assert ssh_server.words(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "expected"),
+    [
+        ("sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", []),
+        (
+            "sshd: /usr/sbin/sshd -D -oPermitRootLogin=yes -f /root/x [listener] 0 of 10-100 startups",
+            ["-o", "PermitRootLogin=yes", "-f", "/root/x"],
+        ),
+        ("sshd: anna [priv]", []),
+        ("/usr/sbin/sshd -D", []),
+    ],
+)
+def test_settings_on_the_command_line_are_in_force_too(cmdline: str, expected: list[str]) -> None:
+    assert ssh_server.running_options(cmdline) == expected
+
+
+def test_sshd_is_asked_with_the_command_line_of_the_one_that_runs(tmp_path: Path) -> None:
+    files = {
+        "/proc/9/comm": "sshd\n",
+        "/proc/9/cmdline": "sshd: /usr/sbin/sshd -D -o PermitRootLogin=yes [listener] 0 of 10-100 startups\0",
+        "/proc/11/comm": "sshd\n",
+        "/proc/11/cmdline": "sshd: anna [priv]\0",
+    }
+    reader = made_reader(tmp_path, files, {"sshd": printing(DUMP)})
+
+    ssh_server.prepare(reader)
+    ssh_server.measure(reader, "permitrootlogin")
+
+    assert called(tmp_path) == ["sshd -T -o PermitRootLogin=yes"]
+
+
+def test_without_a_server_it_is_absent_and_one_that_refuses_its_file_is_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(Absent):
+        ssh_server.measure(made_reader(tmp_path / "a", {}), "port")
+    broken = made_reader(tmp_path / "b", {}, {"sshd": "echo '/etc/ssh/sshd_config line 3: Bad option: Prot' >&2; exit 255"})
+    with pytest.raises(Unmeasurable, match="line 3: Bad option"):
+        ssh_server.measure(broken, "port")

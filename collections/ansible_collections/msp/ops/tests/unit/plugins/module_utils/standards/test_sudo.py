@@ -1,0 +1,159 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who may do what by sudo, out of what cvtsudoers makes of the rules."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import sudo
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader, printing
+
+RECORDED = json.loads((Path(__file__).parent / "recorded/sudoers.json").read_text())
+# sudo 1.9.13 of Debian 12, with use_pty, a log file and timestamp_timeout in its files and without.
+WITH = (Path(__file__).parent / "recorded/sudo_version_with.txt").read_text()
+WITHOUT = (Path(__file__).parent / "recorded/sudo_version_without.txt").read_text()
+PASSWD = """root:x:0:0::/root:/bin/bash
+anna:x:1000:1000::/home/anna:/bin/bash
+bert:x:1001:27::/home/bert:/bin/bash
+carl:x:1002:1002::/home/carl:/bin/bash
+"""
+GROUP = "root:x:0:\nsudo:x:27:anna\nops:x:200:carl\n"
+
+
+def a_host(root: Path, rules: dict[str, Any] | str, **files: str) -> Reader:
+    printed = rules if isinstance(rules, str) else printing(json.dumps(rules))
+    return made_reader(
+        root,
+        {
+            "/etc/passwd": PASSWD,
+            "/etc/group": GROUP,
+            "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+            **files,
+        },
+        {"sudo": printing(WITH), "cvtsudoers": printed},
+    )
+
+
+def test_recorded_rules_are_told_as_they_are(tmp_path: Path) -> None:
+    found = sudo.measure(a_host(tmp_path, RECORDED))
+
+    assert found["all"] == ["#1002", "%sudo", "anna", "root"]
+    assert found["all_people"] == ["anna", "bert", "carl", "root"]
+    assert found["who"] == ["#1002", "%domain admins", "%ops", "%sudo", "anna", "bert", "carl", "root"]
+    assert "%domain admins" in found["who_people"]
+    assert found["nopasswd"] == [
+        "%ops: /usr/bin/systemctl restart nginx, /usr/bin/journalctl",
+        "Defaults for bert: !authenticate",
+        "anna: ALL",
+    ]
+    assert found["defaults"] == {"use_pty": True, "logfile": "/var/log/sudo.log", "timestamp_timeout": 5}
+
+
+def test_without_a_word_in_the_files_what_sudo_was_built_with_holds() -> None:
+    assert sudo.parse_version(WITHOUT) == {
+        "use_pty": False,
+        "timestamp_timeout": 15.0,
+        "logfile": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        ({}, {"use_pty": True, "timestamp_timeout": 5, "logfile": "/var/log/sudo.log"}),
+        ({"use_pty": False}, {"use_pty": False, "timestamp_timeout": 5, "logfile": "/var/log/sudo.log"}),
+        ({"timestamp_timeout": "30"}, {"use_pty": True, "timestamp_timeout": 30, "logfile": "/var/log/sudo.log"}),
+        ({"timestamp_timeout": "1"}, {"use_pty": True, "timestamp_timeout": 5, "logfile": "/var/log/sudo.log"}),
+        ({"timestamp_timeout": "-1"}, {"use_pty": True, "timestamp_timeout": -1, "logfile": "/var/log/sudo.log"}),
+        ({"timestamp_timeout": "7.5"}, {"use_pty": True, "timestamp_timeout": 7.5, "logfile": "/var/log/sudo.log"}),
+        ({"logfile": False}, {"use_pty": True, "timestamp_timeout": 5, "logfile": None}),
+    ],
+)
+def test_a_setting_that_is_weaker_for_some_is_the_one_that_is_told(
+    tmp_path: Path, bound: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    rules = {"Defaults": [{"Binding": [{"username": "bert"}], "Options": [bound]}]}
+
+    assert sudo.measure(a_host(tmp_path, rules))["defaults"] == expected
+
+
+def test_files_without_any_rule_let_nobody(tmp_path: Path) -> None:
+    assert sudo.measure(a_host(tmp_path, "true"))["who_people"] == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "everything"),
+    [
+        ({"Commands": [{"command": "ALL"}]}, True),
+        ({"runasusers": [{"username": "ALL"}], "Commands": [{"command": "ALL"}]}, True),
+        ({"runasusers": [{"userid": 0}], "Commands": [{"command": "/bin/ls"}, {"command": "ALL"}]}, True),
+        ({"runasusers": [{"username": "postgres"}], "Commands": [{"command": "ALL"}]}, False),
+        ({"runasgroups": [{"usergroup": "adm"}], "Commands": [{"command": "ALL"}]}, False),
+        ({"Commands": [{"command": "/usr/bin/apt"}]}, False),
+        ({"Commands": [{"command": "ALL", "negated": True}]}, False),
+    ],
+)
+def test_everything_is_all_commands_as_root(spec: dict[str, Any], everything: bool) -> None:
+    rules = sudo.parse_rules({"User_Specs": [{"User_List": [{"username": "anna"}], "Cmnd_Specs": [spec]}]})
+
+    found = sudo.everybody(rules, {"anna": (1000, 1000)}, {})
+
+    assert found["who"] == ["anna"]
+    assert found["all"] == (["anna"] if everything else [])
+
+
+def test_a_rule_for_all_users_is_for_every_account(tmp_path: Path) -> None:
+    rules = {"User_Specs": [{"User_List": [{"username": "ALL"}], "Cmnd_Specs": [{"Commands": [{"command": "ALL"}]}]}]}
+
+    assert sudo.measure(a_host(tmp_path, rules))["all_people"] == ["anna", "bert", "carl", "root"]
+
+
+def test_a_password_that_nobody_is_asked_for_is_told(tmp_path: Path) -> None:
+    found = sudo.measure(a_host(tmp_path, {"Defaults": [{"Options": [{"authenticate": False}]}]}))
+
+    assert found["nopasswd"] == ["Defaults: !authenticate"]
+
+
+def test_files_that_others_may_read_or_change_are_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/etc/sudoers.d/10-good": "", "/etc/sudoers.d/20-open": "", "/etc/sudoers.d/x.bak": ""}
+    reader = a_host(tmp_path, {}, **files)
+    for name, mode in (("sudoers", 0o440), ("sudoers.d/10-good", 0o400), ("sudoers.d/20-open", 0o644)):
+        (tmp_path / "etc" / name).chmod(mode)
+    (tmp_path / "etc/sudoers.d").chmod(0o770)
+    assert sudo.files(reader) == ["/etc/sudoers", "/etc/sudoers.d", "/etc/sudoers.d/10-good", "/etc/sudoers.d/20-open"]
+    monkeypatch.setattr(sudo, "_ROOT", (os.geteuid(), (tmp_path / "etc/sudoers").stat().st_gid))
+
+    wrong = sudo.wrong_files(reader)
+
+    assert [one.split()[:2] for one in wrong] == [["/etc/sudoers.d", "0770"], ["/etc/sudoers.d/20-open", "0644"]]
+    monkeypatch.setattr(sudo, "_ROOT", (4242, 4242))
+    assert len(sudo.wrong_files(reader)) == 4
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo '/etc/sudoers.d/x:1:7: syntax error' >&2; exit 1", "syntax error"),
+        ("echo '{}'; echo 'unable to open /etc/sudoers.d/y' >&2", "unable to open"),
+        ("echo nonsense", "no JSON"),
+        ("echo '[]'", "no list of rules"),
+        (printing('{"User_Specs": [{"User_List": [{"a": 1, "b": 2}]}]}'), "form that is not known"),
+    ],
+)
+def test_rules_that_cannot_be_read_whole_are_not_measured(tmp_path: Path, script: str, why: str) -> None:
+    with pytest.raises(Unmeasurable, match=why):
+        sudo.measure(a_host(tmp_path, script))
+
+
+def test_without_sudo_it_is_absent_and_without_its_reader_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(Absent):
+        sudo.measure(made_reader(tmp_path / "a", {}))
+    with pytest.raises(Unmeasurable, match="cvtsudoers"):
+        sudo.measure(made_reader(tmp_path / "b", {}, {"sudo": "true"}))
