@@ -1,4 +1,4 @@
-"""./msp software NAME [VERSION|CONDITION...]: who runs this, over all customers, by the last good audit of each machine.
+"""./msp software NAME [VERSION|CONDITION...]: who runs this, over all customers, by each machine's last good audit.
 
 It reads the evidence store alone. What no audit told is not in it, so it says how many machines it knows of.
 """

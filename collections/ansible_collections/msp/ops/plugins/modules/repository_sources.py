@@ -15,8 +15,8 @@ description:
   - Looks at every repository that apt or dnf would use, in whatever file it is, and switches off those that are not
     allowed. They are switched off where they stand, and stay to be read. Of apt, a line becomes a comment, and a stanza
     gets C(Enabled) C(no) or keeps the addresses that are allowed. Of dnf, a section gets C(enabled=0).
-  - With O(distribution) it also takes out what lets apt and dnf take unsigned packages, and switches off what has no key
-    of its own.
+  - With O(distribution) it also takes out what lets apt and dnf take unsigned packages, and switches off what has no
+    key of its own.
   - Adds no repository, renews no package list, and removes no package.
   - A change that would leave the host without any repository is refused.
 options:
@@ -33,7 +33,7 @@ options:
     type: list
     elements: str
   keep:
-    description: Addresses that have to stay on. One that would be switched off fails the task before anything is changed.
+    description: Addresses that have to stay on. Where one would be switched off, the task fails and changes nothing.
     type: list
     elements: str
     default: []
@@ -81,6 +81,7 @@ files:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.standards import source_editing, source_writing

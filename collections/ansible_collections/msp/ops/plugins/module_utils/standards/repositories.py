@@ -170,7 +170,7 @@ def parse_dnf_main(text: str) -> dict[str, str]:
 
 
 def measure(reader: Reader) -> dict:
-    """unsigned are those whose packages are taken without a signature, keyless those that any trusted key may sign for."""
+    """unsigned: packages are taken without a signature; keyless: any key that is trusted may sign for it."""
     found = reader.once(every)
     enabled = [one for one in found if one.enabled]
     return {

@@ -114,12 +114,12 @@ def _origins(reader: Reader) -> dict[tuple[str, str], str]:
 
 def _releases(reader: Reader, policies: Mapping[str, updates.Policy]) -> dict[str, dict[str, str]]:
     named = {source for policy in policies.values() for _version, some in policy.versions for source in some}
-    return {source: updates.release(reader.host, source) for source in sorted(named) if "://" in source or ":/" in source}
+    return {
+        source: updates.release(reader.host, source) for source in sorted(named) if "://" in source or ":/" in source
+    }
 
 
-def _origin(
-    one: Installed, policy: updates.Policy | None, releases: Mapping[str, dict[str, str]]
-) -> str | None:
+def _origin(one: Installed, policy: updates.Policy | None, releases: Mapping[str, dict[str, str]]) -> str | None:
     if policy is None:
         return None
     known = dict(releases)
@@ -132,15 +132,15 @@ def _origin(
 
 def foreign_repositories(reader: Reader, allowed: Sequence[str]) -> dict:
     """Those that are on and are not allowed."""
-    return {"found": sorted({told(one) for one in reader.once(on) if not is_among(reader, one, allowed)})}
+    return {"found": sorted({str(one) for one in reader.once(on) if not is_among(reader, one, allowed)})}
 
 
 def unsigned_repositories(reader: Reader, distribution: Sequence[str]) -> dict:
     """What takes unsigned packages, and what has no key of its own: only the distribution's may have the common one."""
     found = reader.once(on)
-    said = {"%s: signatures are not checked" % told(one) for one in found if not one.verified}
+    said = {"%s: signatures are not checked" % one for one in found if not one.verified}
     said |= {
-        "%s: no key of its own" % told(one)
+        "%s: no key of its own" % one
         for one in found
         if one.verified and not one.signed_by and not is_among(reader, one, distribution)
     }
@@ -175,10 +175,6 @@ def on(reader: Reader) -> list[Repository]:
 def is_among(reader: Reader, one: Repository, patterns: Sequence[str]) -> bool:
     """Whether all addresses behind a repository are of those: dnf may name several, and apt a list of mirrors."""
     return all(sources.matches(uri, patterns) for uri in _addresses(reader, one))
-
-
-def told(one: Repository) -> str:
-    return "%s (%s)" % (one, one.file)
 
 
 def _addresses(reader: Reader, one: Repository) -> list[str]:

@@ -3,21 +3,22 @@
 """What is installed, held against the packages that a standard requires, forbids and allows. Pure; no program is run.
 
 A package is named as "NAME" or "NAME CONDITION...", a condition being an operator and a version: "nginx >=1.22 <2".
-Several conditions all hold. In what is forbidden and allowed a name may have * and ?. Versions are compared by the rules
-of the package manager that installed them. The same code judges on a host and, from audits, on the controller.
+Several conditions all hold. In what is forbidden and allowed a name may have * and ?. Versions are compared by the
+rules of the package manager that installed them. The same code judges on a host and, from audits, on the controller.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching import debversion, rpmversion
 
 DPKG, RPM = MANAGERS = ("dpkg", "rpm")
-_COMPARE = {DPKG: debversion.compare, RPM: rpmversion.compare}
+_COMPARE: dict[str, Callable[[str, str], int]] = {DPKG: debversion.compare, RPM: rpmversion.compare}
 _VERSION = r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]*"
 # The same patterns are in the controls' parameters, so that what is no such text is refused before a host is asked.
 SPECIFICATION = r"[A-Za-z0-9*?][A-Za-z0-9+._*?-]*( (=|>=|<=|<|>)%s)*" % _VERSION
@@ -116,10 +117,8 @@ def forbidden(
     return found
 
 
-def unknown(
-    installed: list[Package], allowed: list[Specification], origins: list[str], manager: str
-) -> list[Package]:
-    """Every installed package that is neither from an allowed origin nor allowed by name. No origin is no allowed one."""
+def unknown(installed: list[Package], allowed: list[Specification], origins: list[str], manager: str) -> list[Package]:
+    """Every package that is neither from an allowed origin nor allowed by name. No origin is no allowed one."""
     return [
         package
         for package in installed

@@ -60,12 +60,12 @@ def plan(
             made = sources.strict(made, path, main)
         if made != text:
             edits.append(Edit(path, text, made))
-    return Plan(tuple(edits), tuple(sorted({software_probes.told(one) for one in off})))
+    return Plan(tuple(edits), tuple(sorted({str(one) for one in off})))
 
 
 def _refuse(before: Sequence[Repository], off: Sequence[Repository], keep: Sequence[str]) -> None:
     wanted = {uri.rstrip("/") for uri in keep}
-    both = sorted({software_probes.told(one) for one in off if one.uri.rstrip("/") in wanted})
+    both = sorted({str(one) for one in off if one.uri.rstrip("/") in wanted})
     if both:
         raise MspError(
             "MSP-STD-102",
@@ -77,6 +77,6 @@ def _refuse(before: Sequence[Repository], off: Sequence[Repository], keep: Seque
         raise MspError(
             "MSP-STD-103",
             "a repository that stays on, from which the host gets its updates",
-            "all to be switched off: %s" % ", ".join(sorted({software_probes.told(one) for one in off})[:5]),
+            "all to be switched off: %s" % ", ".join(sorted({str(one) for one in off})[:5]),
             "correct the patterns in the parameters of the host's standard; nothing was changed",
         )

@@ -1,9 +1,9 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a repository's address is an allowed one, and the text of a file of apt or dnf with repositories switched off.
+"""Whether a repository's address is an allowed one, and a file of apt or dnf with some of its repositories switched off.
 
-Pure: from text to text. Nothing is taken out of a file but what lets apt and dnf take unsigned packages: a repository is
-switched off where it stands, so that a person can see what was there.
+Pure: from text to text. Nothing is taken out of a file but what lets apt and dnf take unsigned packages: a repository
+is switched off where it stands, so that a person can see what was there.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def _paragraph_off(lines: list[str], file: str, unwanted: Judge) -> list[str]:
     if not bad:
         return lines
     good = [uri for uri in _value(lines, "uris").split() if repositories.without_secret(uri) not in bad]
-    return _with_field(lines, "uris", "URIs: " + " ".join(good)) if good else _with_field(lines, "enabled", "Enabled: no")
+    return (
+        _with_field(lines, "uris", "URIs: " + " ".join(good)) if good else _with_field(lines, "enabled", "Enabled: no")
+    )
 
 
 def _paragraph_strict(lines: list[str], file: str) -> list[str]:

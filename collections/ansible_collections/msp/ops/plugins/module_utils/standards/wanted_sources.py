@@ -85,7 +85,10 @@ def files(one: Wanted, manager: str) -> list[File]:
         lines += ["Signed-By: " + key]
         return [File(key, one.key), File("/etc/apt/sources.list.d/msp-%s.sources" % one.name, _text(lines))]
     lines = ["[msp-%s]" % one.name, "name=" + one.name, "baseurl=" + one.uri, "enabled=1", "gpgcheck=1"]
-    return [File(key, one.key), File("/etc/yum.repos.d/msp-%s.repo" % one.name, _text([*lines, "gpgkey=file://" + key]))]
+    return [
+        File(key, one.key),
+        File("/etc/yum.repos.d/msp-%s.repo" % one.name, _text([*lines, "gpgkey=file://" + key])),
+    ]
 
 
 def _text(lines: list[str]) -> str:
@@ -93,7 +96,7 @@ def _text(lines: list[str]) -> str:
 
 
 def missing(asked: Iterable[Wanted], found: Iterable[Repository], keys: Mapping[str, str], manager: str) -> list[str]:
-    """What is not as it has to be, in words. keys is what is in the files of keys, by path; what is not there is left out.
+    """What is not as it has to be, in words. keys is what is in the files of keys, by path, as far as they are there.
 
     Held against everything that is switched on, in whatever file.
     """

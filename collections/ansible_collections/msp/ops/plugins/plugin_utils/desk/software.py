@@ -36,8 +36,8 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who runs what was asked for, by customer and host. asked is it in words; others is how many assets have the package
-    in another version; assets is how many the store knows the software of.
+    """Who runs what was asked for, by customer and host. asked is it in words; others is how many assets have the
+    package in another version; assets is how many the store knows the software of.
     """
 
     asked: str
@@ -61,7 +61,9 @@ def who_runs(store: Store, name: str, conditions: Sequence[str] = (), customer: 
     what is no such question.
     """
     if any(character in name for character in "*?"):
-        raise MspError("MSP-STD-109", "the whole name of one package", repr(name), "give it as the package manager has it")
+        raise MspError(
+            "MSP-STD-109", "the whole name of one package", repr(name), "give it as the package manager has it"
+        )
     words = [one if one[:1] in "=<>" else f"={one}" for one in conditions]
     asked = software_set.parse(" ".join([name, *words]))
     rows = store.software(asked.name, customer=customer)

@@ -145,7 +145,9 @@ class EndOfLife:
         age = (now - self.date).days
         if age <= max_age:
             return None
-        return f"endoflife.date of {self.date:%Y-%m-%d} is {age} days old ({max_age} allowed): newer releases are missing"
+        return (
+            f"endoflife.date of {self.date:%Y-%m-%d} is {age} days old ({max_age} allowed): newer releases are missing"
+        )
 
 
 def _verdict(product: Product, version: str, today: dt.date) -> Verdict | None:
@@ -218,7 +220,9 @@ def _rows(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _product(row: Mapping[str, Any]) -> Product:
     name = str(row["name"])
-    told = [one.get("id") for one in row.get("identifiers") or () if isinstance(one, dict) and one.get("type") == "purl"]
+    told = [
+        one.get("id") for one in row.get("identifiers") or () if isinstance(one, dict) and one.get("type") == "purl"
+    ]
     names = frozenset(match.group(1) for match in (_PURL.fullmatch(str(text)) for text in told) if match)
     return Product(name, str(row.get("label") or name), names, tuple(_releases(name, row["releases"])))
 

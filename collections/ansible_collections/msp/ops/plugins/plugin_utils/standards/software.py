@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is installed, as audits found it, held against the software sets: missing, forbidden, unknown, outdated, at its end.
+"""What is installed, by audits, held against the software sets: missing, forbidden, unknown, outdated, at its end.
 
 Pure: no I/O. It judges by the same rules as the probes on a host (module_utils/standards/software_set.py); what audits
 could not tell it says, and takes for neither good nor bad.
@@ -109,7 +109,9 @@ def on_asset(
         packages=tuple(
             Package(row["name"], row["version"], row["architecture"] or "", row["origin"]) for row in facts["packages"]
         ),
-        pending={row["name"]: (row["to"] or "", row["origin"]) for row in updates["pending"]} if updates["known"] else None,
+        pending={row["name"]: (row["to"] or "", row["origin"]) for row in updates["pending"]}
+        if updates["known"]
+        else None,
         support_end=dt.date.fromisoformat(end) if end else None,
         wanted=wanted or SoftwareSet(),
     )
