@@ -136,9 +136,7 @@ def _day(text: str) -> dt.date | None:
 # -- what is assigned: only of data that has its form and does not contradict itself ------------------------------
 
 
-def _assigned(
-    context: Mapping[str, Any], known: Mapping[str, Standard], controls: Mapping[str, Control]
-) -> Assigned:
+def _assigned(context: Mapping[str, Any], known: Mapping[str, Standard], controls: Mapping[str, Control]) -> Assigned:
     standard = known[context["name"]]
     chosen = reading_standards.chosen(reading_standards.lineage(standard.name, known))
     parameters, waivers = context.get("parameters", {}), context.get("waivers", {})
@@ -161,9 +159,7 @@ def _assigned(
 
 def _values(control: Control, chosen: Mapping[str, Any]) -> dict[str, Any]:
     # Copies: what a role or a module is given is nobody else's.
-    return {
-        name: copy.deepcopy(chosen.get(name, parameter.default)) for name, parameter in control.parameters.items()
-    }
+    return {name: copy.deepcopy(chosen.get(name, parameter.default)) for name, parameter in control.parameters.items()}
 
 
 def _waiver(data: Mapping[str, Any]) -> Waiver:

@@ -63,7 +63,7 @@ def load(files: Mapping[str, str]) -> Mapping[str, Control]:
     errors: list[MspError] = []
     for name in sorted(files):
         try:
-            source = yamlfile.read(files[name], name)
+            source = yamlfile.read(files[name], name, ours=True)
         except MspError as error:
             errors.append(error)
             continue
@@ -90,7 +90,7 @@ def load_standards(files: Mapping[str, str], controls: Mapping[str, Control]) ->
     errors: list[MspError] = []
     for name in sorted(files):
         try:
-            source = yamlfile.read(files[name], name)
+            source = yamlfile.read(files[name], name, ours=True)
         except MspError as error:
             errors.append(error)
             continue

@@ -58,7 +58,11 @@ _ANY: dict[str, Any] = {}
 _INNER = {"type": "object", "required": ["type"], "description": "a form with a type"}
 PARAMETERS: Mapping[str, dict[str, Any]] = {
     model.INTEGER: table(
-        ["type", "minimum", "maximum"], type=_ANY, default=_ANY, minimum={"type": "integer"}, maximum={"type": "integer"}
+        ["type", "minimum", "maximum"],
+        type=_ANY,
+        default=_ANY,
+        minimum={"type": "integer"},
+        maximum={"type": "integer"},
     ),
     model.CHOICE: table(
         ["type", "choices"], type=_ANY, default=_ANY, choices=_list({"type": "string", "minLength": 1}, 1)

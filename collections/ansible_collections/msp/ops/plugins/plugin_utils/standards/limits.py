@@ -51,9 +51,7 @@ def _between(parameter: Parameter, value: int) -> bool:
 
 def _integers(parameter: Parameter) -> str:
     ends = [
-        f"{word} {end}"
-        for word, end in (("from", parameter.minimum), ("up to", parameter.maximum))
-        if end is not None
+        f"{word} {end}" for word, end in (("from", parameter.minimum), ("up to", parameter.maximum)) if end is not None
     ]
     return " ".join(["a whole number", *ends])
 

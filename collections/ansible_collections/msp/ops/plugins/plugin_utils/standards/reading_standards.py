@@ -87,10 +87,10 @@ def cycles(found: Mapping[str, Standard], known: Mapping[str, Standard]) -> list
     for name in found:
         line: list[str] = []
         following: str | None = name
-        while following in known and following not in line:
+        while following is not None and following in known and following not in line:
             line.append(following)
             following = known[following].extends
-        if following in line:
+        if following is not None and following in line:
             ring = line[line.index(following) :]
             first = ring.index(min(ring))
             rings.add((*ring[first:], *ring[:first]))

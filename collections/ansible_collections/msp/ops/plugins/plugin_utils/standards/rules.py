@@ -9,7 +9,7 @@ its state. What a rule can't be held against is Unfit, neither yes nor no: a con
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 LONGEST = 300  # characters of a text for people
@@ -21,15 +21,17 @@ class Unfit(Exception):
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands at a dotted path. In a list the path goes into every item: "enabled.uri" gives all addresses."""
-    for place, part in enumerate(path.split(".") if path else ()):
-        if isinstance(value, list):
-            rest = ".".join(path.split(".")[place:])
-            return [at(item, rest) for item in value]
-        if not isinstance(value, Mapping) or part not in value:
-            raise Unfit(f"there is no {path} in what was measured")
-        value = value[part]
-    return value
+    """What stands at a dotted path. In a list inside, the path goes into every item: "enabled.uri" is all addresses."""
+    return _at(value, path.split("."), path) if path else value
+
+
+def _at(value: Any, parts: Sequence[str], path: str) -> Any:
+    if not isinstance(value, Mapping) or parts[0] not in value:
+        raise Unfit(f"there is no {path} in what was measured")
+    inner, rest = value[parts[0]], parts[1:]
+    if not rest:
+        return inner
+    return [_at(item, rest, path) for item in inner] if isinstance(inner, list) else _at(inner, rest, path)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -166,35 +168,28 @@ def _items(found: Any) -> list[Any]:
 # -- words --------------------------------------------------------------------------------------------------------
 
 
+# What is said in front of a rule's value; and of the rules that take none, all that is said.
+_BEFORE: Mapping[str, str] = {
+    "equals": "",
+    "one_of": "",
+    "at_least": "at least ",
+    "at_most": "at most ",
+    "matches": "text like ",
+    "contains": "with ",
+    "contains_all": "with ",
+    "only": "only ",
+    "none_of": "without ",
+}
+_WHOLE: Mapping[str, str] = {"empty": NOTHING, "not_empty": "something", "is_true": "yes", "is_false": "no"}
+
+
 def wanted(rule: str, value: Any) -> str:
     """What a rule wants."""
-    match rule:
-        case "equals":
-            return shown(value)
-        case "one_of":
-            return short(" or ".join(shown(one) for one in value)) or NOTHING
-        case "at_least":
-            return f"at least {value}"
-        case "at_most":
-            return f"at most {value}"
-        case "matches":
-            return short(f"text like {value}")
-        case "contains":
-            return f"with {shown(value)}"
-        case "contains_all":
-            return f"with {listed(value)}"
-        case "only":
-            return f"only {listed(value)}"
-        case "none_of":
-            return f"without {listed(value)}"
-        case "empty":
-            return NOTHING
-        case "not_empty":
-            return "something"
-        case "is_true" | "is_false":
-            return shown(rule == "is_true")
-        case _:
-            raise ValueError(f"no rule {rule}")
+    if rule in _WHOLE:
+        return _WHOLE[rule]
+    if rule == "one_of":
+        return short(" or ".join(shown(one) for one in value)) or NOTHING
+    return short(_BEFORE[rule] + shown(value))
 
 
 def seen(rule: str, found: Any, value: Any, *, held: bool) -> str:

@@ -49,11 +49,13 @@ def test_a_key_that_appears_twice_is_an_error_with_both_lines() -> None:
         ("!!python/object/apply:os.system [id]", ["id"]),
     ],
 )
-def test_a_scalar_is_what_was_typed(text: str, value: object) -> None:
-    source = yamlfile.read(f"a: {text}", "file.yml")
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_scalar_is_what_was_typed_whoever_reads_it(text: str, value: object, ours: bool) -> None:
+    source = yamlfile.read(f"a: {text}", "file.yml", ours=ours)
 
     assert source.data == {"a": value}
     assert type(source.data["a"]) is type(value)
+    assert source.where(("a",)) == "file.yml:1"
 
 
 def test_aliases_are_refused_so_that_a_small_file_stays_small() -> None:

@@ -16,10 +16,10 @@ AGREED = {"by": "A. Bakker", "on": "2026-11-01", "reference": "mail of 1 Novembe
 WAIVER = {"reason": "The till needs it", "owner": "Noor", "expires": "2027-01-31", "agreed": AGREED}
 
 
-def control(id: str = "ssh-root-login", **changes: Any) -> dict[str, Any]:
+def control(**changes: Any) -> dict[str, Any]:
     """A control as a file has it. A key that is changed to None is left out."""
     made: dict[str, Any] = {
-        "id": id,
+        "id": "ssh-root-login",
         "area": "ssh",
         "role": "msp_baseline_linux",
         "title": {"en": "No root by ssh", "nl": "Geen root via ssh"},

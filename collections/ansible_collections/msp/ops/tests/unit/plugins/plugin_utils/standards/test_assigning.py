@@ -260,8 +260,10 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["name", "ssh-tries", "most", "waivers", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "ssh-tries", "most", "waivers", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 WHOLE = context(
@@ -294,7 +296,7 @@ def put(path: tuple[str, ...], value: Any) -> Any:
     return made
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(place=st.sampled_from(PLACES), value=JSON, of_own=st.none() | st.just({"till": own()}) | JSON)
 def test_whatever_stands_in_a_config_context_gives_an_assignment_within_limits_or_errors(
     place: tuple[str, ...], value: Any, of_own: Any

@@ -97,7 +97,7 @@ def test_everything_wrong_in_all_files_is_told_at_once() -> None:
     files = {
         "ssh.yml": json.dumps([control(severity="huge", minutes=0)]),
         "time.yml": "- {",
-        "sudo.yml": json.dumps([control(area="sudo", checks=[])]),
+        "sudo.yml": json.dumps([control(id="sudo-who", area="sudo", checks=[])]),
     }
     with pytest.raises(MspErrors) as raised:
         catalogue.load(files)
@@ -156,7 +156,10 @@ SSHD = {"kind": "sshd", "name": "permitrootlogin"}
         ({"checks": [check("matches", "(", SSHD)]}, "a regular expression; ("),
         ({"checks": [check("empty", probe={"kind": "sshd"})]}, "probe.name to be there"),
         ({"checks": [check("empty", probe={**SSHD, "path": "x"})]}, "probe.path to be left out"),
-        ({"checks": [check("empty", probe={"kind": "sshd", "name": {"parameter": "x"}})]}, "a parameter of the control"),
+        (
+            {"checks": [check("empty", probe={"kind": "sshd", "name": {"parameter": "x"}})]},
+            "a parameter of the control",
+        ),
     ],
 )
 def test_a_control_that_contradicts_itself_is_refused(changes: dict[str, Any], words: str) -> None:
@@ -171,7 +174,10 @@ def test_a_control_that_contradicts_itself_is_refused(changes: dict[str, Any], w
         ({"type": "list", "default": []}, "the key"),
         ({"type": "string", "pattern": "(", "default": ""}, "a regular expression"),
         ({"type": "list", "items": {"type": "number"}, "default": []}, "items.type to be one of integer"),
-        ({"type": "list", "items": {"type": "boolean", "default": True}, "default": []}, "items.default to be left out"),
+        (
+            {"type": "list", "items": {"type": "boolean", "default": True}, "default": []},
+            "items.default to be left out",
+        ),
         ({"type": "map", "values": {"type": "string", "pattern": "["}, "default": {}}, "values.pattern"),
         ({"type": "list", "items": {"type": "string", "pattern": "a+"}, "default": ["a", "b"]}, "default[1]"),
     ],

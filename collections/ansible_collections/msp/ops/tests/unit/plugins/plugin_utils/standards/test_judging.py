@@ -268,8 +268,10 @@ def test_a_control_that_nobody_looked_at_before_is_not_fixed() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["value", "installed", "uid0", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["value", "installed", "uid0", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 ANSWER = JSON | st.fixed_dictionaries(
@@ -283,7 +285,7 @@ HELD = assigned(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     said=st.none() | st.dictionaries(st.sampled_from(["p1", "p2", "p3", "p4", "p5"]), ANSWER),
     platform=st.sampled_from(["debian-12", "arch", ""]),

@@ -51,8 +51,6 @@ def test_a_probe_is_asked_with_what_was_chosen() -> None:
 def test_probes_that_differ_in_what_was_chosen_are_two() -> None:
     parameters = {"unit": {"type": "string", "pattern": "[a-z.]+", "default": "ssh.service"}}
     checks = [check("not_empty", None, {"kind": "unit", "name": {"parameter": "unit"}})]
-    made = [
-        tries(id=id, parameters=parameters, checks=checks) for id in ("ssh-one", "ssh-two")
-    ]
+    made = [tries(id=id, parameters=parameters, checks=checks) for id in ("ssh-one", "ssh-two")]
     sent, _ids = probing.probes(assigned(*made, parameters={"ssh-two": {"unit": "sshd.service"}}))
     assert [one["name"] for one in sent] == ["ssh.service", "sshd.service"]

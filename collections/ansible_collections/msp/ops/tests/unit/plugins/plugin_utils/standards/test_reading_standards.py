@@ -99,7 +99,7 @@ def test_of_a_broken_lineage_nobody_says_what_it_would_have() -> None:
 NAMES = "abcde"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), st.none() | st.sampled_from(NAMES)))
 def test_whatever_extends_whatever_every_lineage_ends_and_is_whole_where_there_is_no_error(
     extends: dict[str, str | None],
