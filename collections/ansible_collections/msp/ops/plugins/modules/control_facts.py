@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Measures what the controls of a standard ask of one host. The probes are in module_utils/standards; this calls them."""
+"""Measures what the controls of a standard ask of one host. The probes are in module_utils/standards."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ options:
   probes:
     description:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
-      - C(sshd) with C(name), and C(user) for what holds for one user. What C(sshd -T) says. Where a C(Match) block makes
-        it another, C(value) says so too, and C(values) has all of them.
+      - C(sshd) with C(name), and C(user) for what holds for one user. What C(sshd -T) says. Where a C(Match) block
+        makes it another, C(value) says so too, and C(values) has all of them.
       - C(sysctl) with C(name). What the kernel does now.
       - C(unit) with C(name), with its ending. How systemd has it.
       - C(package) with C(name); C(packages). What is installed, and whether it is kept at its version.
@@ -32,23 +32,25 @@ options:
       - C(file_rights) with C(paths), C(mode) (the most that is allowed), and C(owner) and C(group) where they matter.
         A link that a pattern finds is judged by whose it is; one that is named without a pattern is wrong.
       - C(file_lines) with C(paths) and C(pattern), a regular expression. Comments are left out.
-      - C(systemd_config) with C(file) (as V(systemd/journald.conf)), C(section) and C(name). With all that is dropped in.
+      - C(systemd_config) with C(file) (as V(systemd/journald.conf)), C(section) and C(name). With all that is dropped
+        in.
       - C(mount) with C(path). How it is mounted, and what fstab says.
       - C(nftables). What the packet filter lets in, as the kernel has it. For IPv4 and IPv6 together the weaker.
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
-      - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with groups
-        looked into (C(who_people), C(all_people)).
+      - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with
+        groups looked into (C(who_people), C(all_people)).
       - C(login_defs) with C(name). A setting of login.defs.
       - C(repositories). Those that are on.
       - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.
       - C(time). Which service keeps the clock, by which servers, and the time zone.
-      - C(audit_rules). The rules of the audit system, as they are loaded and as they are configured. Absent in a container.
+      - C(audit_rules). The rules of the audit system, as they are loaded and as they are configured. Absent in a
+        container.
       - C(kernel_module) with C(name). C(blocked) where modprobe runs a program that does nothing instead.
       - C(software_required) and C(software_forbidden) with C(packages), C(software_unknown) with C(packages) and
         C(origins), and C(software_held). What is installed, held against a software set.
-      - C(repositories_foreign) with C(allowed), C(repositories_unsigned) with C(distribution), and C(repositories_wanted)
-        with C(repositories). The repositories, held against those that are to be there.
+      - C(repositories_foreign) with C(allowed), C(repositories_unsigned) with C(distribution), and
+        C(repositories_wanted) with C(repositories). The repositories, held against those that are to be there.
       - C(automatic_updates). What the host installs by itself.
     type: list
     elements: dict
@@ -109,7 +111,8 @@ packed:
   sample: eJyrVkrMKy5PLSpWsqqu1VEqyEksScsvylWyUkpJTcpMzNM1NFLSUSpOTc7PSwGqMdAzqgUAzYwQ4Q==
 answers:
   description:
-    - By the id of each probe its state, V(ok), V(absent) or V(error), with C(value) where it is V(ok) and else C(reason).
+    - By the id of each probe its state, V(ok), V(absent) or V(error), with C(value) where it is V(ok) and else
+      C(reason).
   returned: success, with O(plain)
   type: dict
   sample:

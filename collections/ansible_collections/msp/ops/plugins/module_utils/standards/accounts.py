@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The accounts of this host's own files, and what is wrong with them. No password hash leaves this file, nor is one tried.
+"""The accounts of this host's own files, and what is wrong with them. No password hash leaves this file.
 
 Accounts of a directory (LDAP, Active Directory) are not in these files and are not told of.
 """
@@ -106,7 +106,7 @@ def faults(users: list[User], secrets: dict[str, Secret], first_user: int, today
     """Everything that the two files alone tell. today is in days since 1970."""
     kept = {user.name: secrets.get(user.name, Secret(user.password, None, None)) for user in users}
     # A password may stand in /etc/passwd itself, where it counts and everybody can read it.
-    told = {user.name: kept[user.name].password if user.password == "x" else user.password for user in users}
+    told = {user.name: _password(user, kept[user.name]) for user in users}
     over = {name for name, secret in kept.items() if secret.expires is not None and secret.expires < today}
     people = [user for user in users if (user.uid >= first_user or user.uid == 0) and user.uid != _NOBODY]
     by_uid: dict[int, list[str]] = {}
@@ -127,6 +127,10 @@ def faults(users: list[User], secrets: dict[str, Secret], first_user: int, today
         ),
         "weak_hash": sorted("%s (%s)" % (name, weak_hash(word)) for name, word in told.items() if weak_hash(word)),
     }
+
+
+def _password(user: User, kept: Secret) -> str:
+    return kept.password if user.password == "x" else user.password  # noqa: S105
 
 
 def _endless(most: int | None) -> bool:

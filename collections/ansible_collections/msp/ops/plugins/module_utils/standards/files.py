@@ -135,7 +135,8 @@ def file_rights(
     A link has no rights of its own. One that a pattern finds is judged by whose it is; one that was named without a
     pattern is wrong, since what was meant is not there.
     """
-    wrong, checked = [], 0
+    wrong: list[str] = []
+    checked = 0
     for path, exact in expand(reader.host, listed(paths)):
         found = look(reader.host, path)
         if found is None:
@@ -154,7 +155,8 @@ def file_rights(
 def file_lines(reader: Reader, paths: str | tuple[str, ...], pattern: str) -> dict:
     """Lines that the pattern is found in. Lines that begin with # or ; are comments. Links to files are followed."""
     search = re.compile(pattern).search
-    found, count = [], 0
+    found: list[str] = []
+    count = 0
     for path, _exact in sorted(expand(reader.host, listed(paths))):
         for line in _lines(reader.host, path):
             bare = line.strip()

@@ -20,6 +20,7 @@ _DEEPEST_JUMP = 16
 _MOST_PATHS = 20000
 # By the number that the kernel has for them, where the name of the protocol is not known to nft.
 _ICMP = {"icmp": "icmp", "icmpv6": "icmpv6", "ipv6-icmp": "icmpv6", "1": "icmp", "58": "icmpv6"}
+_PORTED = frozenset(("tcp", "udp", "sctp", "dccp", "udplite"))
 _PASSING = frozenset(("established", "related"))
 # What another rule of the filter has sent here: firewalld lets it in whether or not there is such a rule.
 _REDIRECTED = "that was redirected"
@@ -65,7 +66,7 @@ class Ruleset:
                     if body.get("type") == "filter":
                         self.bases.append(body)
                 elif what == "rule":
-                    self.redirects = self.redirects or any(one in str(body) for one in ("'dnat'", "'redirect'", "'xt'"))
+                    self.redirects = self.redirects or _redirects(body.get("expr", []))
                     self.rules.setdefault((*_owner(body), body["chain"]), []).append(body.get("expr", []))
                 elif what in ("set", "map"):
                     self.sets[(*_owner(body), body["name"])] = body.get("elem", [])
@@ -89,6 +90,10 @@ def _owner(row: dict) -> tuple[str, str]:
 def _is_dormant(row: dict) -> bool:
     flags = row.get("flags") or []
     return "dormant" in ([flags] if isinstance(flags, str) else flags)
+
+
+def _redirects(rule: list) -> bool:
+    return any(name in statement for statement in rule for name in ("dnat", "redirect", "xt"))
 
 
 # -- one chain -----------------------------------------------------------------------------------------------------
@@ -192,39 +197,51 @@ class _Walk:
         values = tuple(_text(one) for one in self._values(body.get("right")))
         if operator not in ("==", "in"):
             return Entry(asks=("where %s %s %s" % (_text(left), operator, "/".join(values)),))
-        payload = left.get("payload") if isinstance(left, dict) else None
-        if isinstance(payload, dict) and "protocol" in payload:
-            return _of_payload(payload["protocol"], payload.get("field", ""), values)
-        key = left.get("meta", {}).get("key") if isinstance(left, dict) and isinstance(left.get("meta"), dict) else None
-        if key in ("iif", "iifname"):
-            return Entry(loopback=True) if values == ("lo",) else Entry(asks=("on %s" % "/".join(values),))
-        if key == "l4proto":
-            return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
-        if key in ("nfproto", "protocol"):
-            return Entry(asks=("over %s" % "/".join(values),))
-        tracked = left.get("ct", {}).get("key") if isinstance(left, dict) and isinstance(left.get("ct"), dict) else None
-        if tracked == "state":
-            return Entry(states=values)
-        if tracked == "status" and values == ("dnat",):
-            return Entry(asks=(_REDIRECTED,))
+        if isinstance(left, dict):
+            for kind, read in _READ.items():
+                about = left.get(kind)
+                found = read(about, values) if isinstance(about, dict) else None
+                if found is not None:
+                    return found
         return Entry(asks=("where %s is %s" % (_text(left), "/".join(values)),))
 
 
-def _of_payload(protocol: str, field: str, values: tuple[str, ...]) -> Entry:
+def _of_meta(about: dict, values: tuple[str, ...]) -> Entry | None:
+    key = about.get("key")
+    if key in ("iif", "iifname"):
+        return Entry(loopback=True) if values == ("lo",) else Entry(asks=("on %s" % "/".join(values),))
+    if key == "l4proto":
+        return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
+    return Entry(asks=("over %s" % "/".join(values),)) if key in ("nfproto", "protocol") else None
+
+
+def _of_connection(about: dict, values: tuple[str, ...]) -> Entry | None:
+    if about.get("key") == "state":
+        return Entry(states=values)
+    return Entry(asks=(_REDIRECTED,)) if about.get("key") == "status" and values == ("dnat",) else None
+
+
+def _of_payload(about: dict, values: tuple[str, ...]) -> Entry | None:
+    protocol, field = about.get("protocol"), about.get("field", "")
     if field == "dport":
-        return Entry(protocols=() if protocol == "th" else (protocol,), ports=values)
+        return Entry(protocols=() if protocol == "th" else (str(protocol),), ports=values)
     if field in ("protocol", "nexthdr") and protocol in ("ip", "ip6"):
         return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
     if protocol in _ICMP:
         return Entry(protocols=(_ICMP[protocol],))
     if field in ("saddr", "daddr"):
         return Entry(asks=("%s %s" % ("from" if field == "saddr" else "to", "/".join(values)),))
-    asked = Entry(asks=("where %s %s is %s" % (protocol, field, "/".join(values)),))
-    return asked._replace(protocols=(protocol,)) if protocol in ("tcp", "udp", "sctp", "dccp", "udplite") else asked
+    if protocol in _PORTED:
+        return Entry(protocols=(protocol,), asks=("where %s %s is %s" % (protocol, field, "/".join(values)),))
+    return None
+
+
+# What a match asks of, by what nft calls it.
+_READ = {"payload": _of_payload, "meta": _of_meta, "ct": _of_connection}
 
 
 def _narrowed(one: Entry, more: Entry) -> Entry:
-    """Both must hold. Two lists of the same kind in one rule: the later one is the narrower in all rules that nft makes."""
+    """Both must hold. Of two lists of the same kind in one rule the later one is taken as the narrower."""
     return Entry(
         more.protocols or one.protocols,
         more.ports or one.ports,

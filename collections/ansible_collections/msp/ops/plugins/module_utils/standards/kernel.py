@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the kernel does now: its settings, its modules, what is mounted how. Read from /proc; nothing is loaded or set."""
+"""What the kernel does now: its settings, its modules, what is mounted how. Loads and sets nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import os
 import re
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
-from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable, joined, layered
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import (
+    Absent,
+    Reader,
+    Unmeasurable,
+    joined,
+    layered,
+)
 
 _MODPROBE = tuple(place + "/modprobe.d" for place in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 

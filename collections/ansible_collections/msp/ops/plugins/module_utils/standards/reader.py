@@ -36,9 +36,9 @@ class Reader:
                 self._known[key] = (read(self, *arguments), None)
             except Exception as error:
                 self._known[key] = (None, error)
-        value, error = self._known[key]
-        if error is not None:
-            raise error
+        value, failure = self._known[key]
+        if failure is not None:
+            raise failure
         return value
 
     def noted(self, what: str, read: Callable[..., Any], *arguments: Any) -> Any:

@@ -80,7 +80,9 @@ KINDS: dict[str, dict[str, Form]] = {
     "sudo": {},
     "login_defs": {"name": Form(r"[A-Z][A-Z0-9_]*", "a setting of login.defs as PASS_MAX_DAYS")},
     "repositories": {},
-    "apt_config": {"name": Form(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*(::[A-Za-z0-9_.+/*-]+)*", "a setting as APT::Sandbox::User")},
+    "apt_config": {
+        "name": Form(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*(::[A-Za-z0-9_.+/*-]+)*", "a setting as APT::Sandbox::User")
+    },
     "time": {},
     "audit_rules": {},
     "kernel_module": {"name": Form(_WORD, "the name of a kernel module")},

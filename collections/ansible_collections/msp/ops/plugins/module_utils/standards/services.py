@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The clock and who keeps it, the audit system and its rules, and what waits for connections. Sets and sends nothing."""
+"""The clock and who keeps it, the audit system and its rules, and what waits for connections. Sets nothing."""
 
 from __future__ import annotations
 

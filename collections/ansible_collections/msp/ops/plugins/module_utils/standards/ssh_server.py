@@ -161,7 +161,7 @@ def blocks(host: Host, place: str) -> list[Block]:
     return [Block(condition, frozenset(keywords)) for condition, keywords in found]
 
 
-def _walk(
+def _walk(  # noqa: PLR0917
     host: Host,
     place: str,
     current: set[str] | None,

@@ -44,7 +44,14 @@ def _name(row: dict) -> str:
     if len(found) != 1:
         raise Unmeasurable("cvtsudoers tells of somebody in a form that is not known: %.100r" % (row,))
     ((kind, value),) = found.items()
-    marks = {"usergroup": "%", "usergid": "%#", "userid": "#", "netgroup": "+", "nonunixgroup": "%:", "nonunixgid": "%:#"}
+    marks = {
+        "usergroup": "%",
+        "usergid": "%#",
+        "userid": "#",
+        "netgroup": "+",
+        "nonunixgroup": "%:",
+        "nonunixgid": "%:#",
+    }
     return "%s%s%s" % ("!" if negated else "", marks.get(kind, ""), value)
 
 
@@ -101,7 +108,11 @@ def everybody(
     looked into. A group that this host's files do not have is told as it is named."""
     who = {name for rule in rules for name in rule.who if not name.startswith("!")}
     every = {
-        name for rule in rules if rule.as_root and "ALL" in rule.commands for name in rule.who if not name.startswith("!")
+        name
+        for rule in rules
+        if rule.as_root and "ALL" in rule.commands
+        for name in rule.who
+        if not name.startswith("!")
     }
     return {
         "who": sorted(who),
@@ -111,9 +122,7 @@ def everybody(
     }
 
 
-def people(
-    names: set[str], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]
-) -> list[str]:
+def people(names: set[str], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]) -> list[str]:
     found: set[str] = set()
     for name in names:
         if name == "ALL":
@@ -134,7 +143,9 @@ def without_password(rules: list[Rule], general: dict[str, Any], bound: list[tup
     found = ["%s: %s" % (", ".join(rule.who), ", ".join(rule.commands)) for rule in rules if rule.password is False]
     if general.get("authenticate") is False:
         found.append("Defaults: !authenticate")
-    found += ["Defaults for %s: !authenticate" % whom for whom, settings in bound if settings.get("authenticate") is False]
+    found += [
+        "Defaults for %s: !authenticate" % whom for whom, settings in bound if settings.get("authenticate") is False
+    ]
     return sorted(set(found))
 
 
@@ -153,7 +164,10 @@ def parse_version(text: str) -> dict[str, Any]:
 def weakest(general: dict[str, Any], bound: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """The settings with those that hold for some only, where these are weaker: for whom does not matter."""
     settings = [one for _whom, one in bound]
-    times = [general["timestamp_timeout"], *(one["timestamp_timeout"] for one in settings if "timestamp_timeout" in one)]
+    times = [
+        general["timestamp_timeout"],
+        *(one["timestamp_timeout"] for one in settings if "timestamp_timeout" in one),
+    ]
     minutes = [float(one) for one in times if one is not None]
     # Below 0 sudo never asks again.
     longest = min(minutes, key=lambda one: (one >= 0, -one)) if minutes else None

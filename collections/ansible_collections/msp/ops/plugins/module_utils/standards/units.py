@@ -1,10 +1,16 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How systemd's units stand, and what systemd's own settings are with everything dropped in. Starts and stops nothing."""
+"""How systemd's units stand, and what systemd's own settings are with all that is dropped in. Starts nothing."""
 
 from __future__ import annotations
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable, joined, layered
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import (
+    Absent,
+    Reader,
+    Unmeasurable,
+    joined,
+    layered,
+)
 
 _PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState")
 # The strongest first.
@@ -76,7 +82,7 @@ def setting_files(reader: Reader, file: str) -> list[str]:
 
 
 def setting(reader: Reader, file: str, section: str, name: str) -> dict:
-    """value is the last one that is given, values all since an empty one: a list of servers adds up, a number does not."""
+    """value is the last one that is given, values all since an empty one: servers add up, a number does not."""
     if not reader.host.exists("/usr/lib/systemd") and not reader.host.exists("/lib/systemd"):
         raise Absent("systemd is not on this host")
     values: list[str] = []

@@ -14,7 +14,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import accounts
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
 
-PASSWD = """root:x:0:0:root:/root:/bin/bash
+USERS = """root:x:0:0:root:/root:/bin/bash
 toor:x:0:0::/root:/bin/sh
 daemon:x:1:1::/usr/sbin:/usr/sbin/nologin
 sync:x:4:65534::/bin:/bin/sync
@@ -40,7 +40,7 @@ nobody:*:19000:0:99999:7:::
 
 
 def test_each_fault_names_the_accounts_that_have_it() -> None:
-    found = accounts.faults(accounts.parse_users(PASSWD), accounts.parse_secrets(SHADOW), 1000, 20000)
+    found = accounts.faults(accounts.parse_users(USERS), accounts.parse_secrets(SHADOW), 1000, 20000)
 
     assert found == {
         "uid0": ["root", "toor"],
@@ -54,7 +54,7 @@ def test_each_fault_names_the_accounts_that_have_it() -> None:
 
 
 def test_an_account_ends_the_day_after_its_last() -> None:
-    users, secrets = accounts.parse_users(PASSWD), accounts.parse_secrets(SHADOW)
+    users, secrets = accounts.parse_users(USERS), accounts.parse_secrets(SHADOW)
 
     assert "carl" in accounts.faults(users, secrets, 1000, 19999)["login"]
 
@@ -85,10 +85,15 @@ def test_only_a_password_that_is_kept_badly_is_called_weak(password: str, name: 
 
 def test_no_hash_gets_out_of_a_whole_measurement(tmp_path: Path) -> None:
     me = os.geteuid()
-    passwd = PASSWD + f"self:x:{me if me else 1500}:1500::/home/self:/bin/bash\n"
+    passwd = USERS + f"self:x:{me if me else 1500}:1500::/home/self:/bin/bash\n"
     reader = made_reader(
         tmp_path,
-        {"/etc/passwd": passwd, "/etc/group": "users:x:100:\n", "/etc/shadow": SHADOW, "/etc/login.defs": "UID_MIN 1000\n"},
+        {
+            "/etc/passwd": passwd,
+            "/etc/group": "users:x:100:\n",
+            "/etc/shadow": SHADOW,
+            "/etc/login.defs": "UID_MIN 1000\n",
+        },
     )
 
     told = json.dumps(accounts.measure(reader))
@@ -99,7 +104,9 @@ def test_no_hash_gets_out_of_a_whole_measurement(tmp_path: Path) -> None:
 def test_homes_are_their_owners_and_closed_to_others(tmp_path: Path) -> None:
     uid = os.geteuid() or 1500
     passwd = f"good:x:{uid}:1::/home/good:/bin/sh\nopen:x:{uid}:1::/home/open:/bin/sh\n"
-    passwd += f"gone:x:{uid}:1::/home/gone:/bin/sh\nfile:x:{uid}:1::/home/file:/bin/sh\nother:x:4242:1::/home/other:/bin/sh\n"
+    passwd += (
+        f"gone:x:{uid}:1::/home/gone:/bin/sh\nfile:x:{uid}:1::/home/file:/bin/sh\nother:x:4242:1::/home/other:/bin/sh\n"
+    )
     reader = made_reader(
         tmp_path,
         {
@@ -131,10 +138,12 @@ def test_a_line_that_cannot_be_read_may_be_an_account(line: str) -> None:
 
 
 def test_settings_of_login_are_the_last_ones(tmp_path: Path) -> None:
-    text = "# UMASK 000\nUMASK\t\t022\nPASS_MAX_DAYS 90\nUMASK 027\nENV_PATH\t\"PATH=/bin\"\n"
+    text = '# UMASK 000\nUMASK\t\t022\nPASS_MAX_DAYS 90\nUMASK 027\nENV_PATH\t"PATH=/bin"\n'
     reader = made_reader(tmp_path, {"/etc/login.defs": text})
 
-    found = {name: accounts.login_defs(reader, name)["value"] for name in ("UMASK", "PASS_MAX_DAYS", "ENV_PATH", "GONE")}
+    found = {
+        name: accounts.login_defs(reader, name)["value"] for name in ("UMASK", "PASS_MAX_DAYS", "ENV_PATH", "GONE")
+    }
 
     assert found == {"UMASK": "027", "PASS_MAX_DAYS": "90", "ENV_PATH": "PATH=/bin", "GONE": None}
     with pytest.raises(Absent):

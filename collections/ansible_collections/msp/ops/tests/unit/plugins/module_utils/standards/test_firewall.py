@@ -101,7 +101,13 @@ def test_no_rules_at_all_are_no_policy() -> None:
         ([*BASE, rule({"jump": {"target": "other"}}), chain(None), rule(ACCEPT, chain="other")], "accept"),
         ([*BASE, rule({"jump": {"target": "other"}}), chain(None), rule({"return": None}, chain="other")], "drop"),
         (
-            [*BASE, chain(None), rule({"jump": {"target": "other"}}), rule({"return": None}, chain="other"), rule(ACCEPT)],
+            [
+                *BASE,
+                chain(None),
+                rule({"jump": {"target": "other"}}),
+                rule({"return": None}, chain="other"),
+                rule(ACCEPT),
+            ],
             "accept",
         ),
         ([*BASE, chain(None), rule({"goto": {"target": "other"}}), rule(ACCEPT)], "drop"),
@@ -139,7 +145,10 @@ def test_a_host_without_ipv6_needs_no_rules_for_it() -> None:
         ((dport(22, op="!="),), ["any where payload protocol tcp field dport != 22"]),
         ((match({"meta": {"key": "l4proto"}}, {"set": ["tcp", "udp"]}), dport(53, "th")), ["tcp/53", "udp/53"]),
         (
-            (match({"payload": {"protocol": "ip", "field": "saddr"}}, {"prefix": {"addr": "10.0.0.0", "len": 8}}), dport(22)),
+            (
+                match({"payload": {"protocol": "ip", "field": "saddr"}}, {"prefix": {"addr": "10.0.0.0", "len": 8}}),
+                dport(22),
+            ),
             ["tcp/22 from 10.0.0.0/8"],
         ),
         ((match({"meta": {"key": "iifname"}}, "eth1"), dport(22)), ["tcp/22 on eth1"]),
@@ -148,14 +157,19 @@ def test_a_host_without_ipv6_needs_no_rules_for_it() -> None:
         ((match({"payload": {"protocol": "ip", "field": "protocol"}}, "igmp"),), ["igmp"]),
         ((match({"payload": {"protocol": "tcp", "field": "sport"}}, 20),), ["tcp where tcp sport is 20"]),
         (({"xt": {"type": "match", "name": "owner"}}, dport(22)), ["tcp/22 with xt"]),
-        ((match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"),), ["any where fib result type flags daddr is local"]),
+        (
+            (match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"),),
+            ["any where fib result type flags daddr is local"],
+        ),
         ((ESTABLISHED,), []),
         ((LOOPBACK,), []),
         ((match({"payload": {"protocol": "icmp", "field": "type"}}, "echo-request"),), []),
     ],
 )
 def test_what_gets_in_is_told_with_what_it_asks(statements: tuple[dict, ...], accepts: list[str]) -> None:
-    ports = {"set": {"family": "inet", "table": "filter", "name": "ports", "elem": [25, {"elem": {"val": 80, "timeout": 9}}]}}
+    ports = {
+        "set": {"family": "inet", "table": "filter", "name": "ports", "elem": [25, {"elem": {"val": 80, "timeout": 9}}]}
+    }
 
     found = firewall.summary([*BASE, ports, rule(*statements, ACCEPT)])
 
@@ -173,7 +187,15 @@ def test_a_map_of_verdicts_is_several_rules() -> None:
     }  # fmt: skip
 
     found = firewall.summary(
-        [*BASE, services, chain(None, name="web"), rule(state), rule(ports), rule(LOOPBACK, ACCEPT), rule(ACCEPT, chain="web")]
+        [
+            *BASE,
+            services,
+            chain(None, name="web"),
+            rule(state),
+            rule(ports),
+            rule(LOOPBACK, ACCEPT),
+            rule(ACCEPT, chain="web"),
+        ]
     )
 
     assert (found["accepts"], found["established"], found["loopback"]) == (["tcp/22", "tcp/80"], True, True)
@@ -183,6 +205,25 @@ def test_what_a_chain_that_drops_nothing_names_is_not_what_gets_in() -> None:
     early = [chain(policy="accept", name="early"), rule(dport(9999), ACCEPT, chain="early")]
 
     assert firewall.summary([*BASE, *early, rule(dport(22), ACCEPT)])["accepts"] == ["tcp/22"]
+
+
+def test_what_was_redirected_gets_in_only_where_something_redirects() -> None:
+    status = match({"ct": {"key": "status"}}, "dnat", "in")
+    redirect = rule(dport(80), {"dnat": {"addr": "192.0.2.9"}}, chain="pre")
+
+    assert firewall.summary([*BASE, rule(status, ACCEPT)])["accepts"] == []
+    found = firewall.summary([*BASE, rule(status, ACCEPT), chain(None, name="pre"), redirect])
+    assert found["accepts"] == ["any that was redirected"]
+
+
+def test_what_another_rule_lets_in_anyway_is_not_told_twice() -> None:
+    narrow = match({"meta": {"key": "iifname"}}, "eth1")
+
+    found = firewall.summary(
+        [*BASE, rule(narrow, dport(22), ACCEPT), rule(dport(22), ACCEPT), rule(narrow, dport(80), ACCEPT)]
+    )
+
+    assert found["accepts"] == ["tcp/22", "tcp/80 on eth1"]
 
 
 def test_a_program_that_decides_lets_in_nobody_knows_what() -> None:

@@ -42,7 +42,8 @@ def test_the_first_separator_separates(name: str, path: str) -> None:
 
 def test_a_setting_is_what_the_kernel_has_with_single_spaces(tmp_path: Path) -> None:
     reader = made_reader(
-        tmp_path, {"/proc/sys/net/ipv4/tcp_rmem": "4096\t131072\t6291456\n", "/etc/sysctl.conf": "net.ipv4.tcp_rmem=1\n"}
+        tmp_path,
+        {"/proc/sys/net/ipv4/tcp_rmem": "4096\t131072\t6291456\n", "/etc/sysctl.conf": "net.ipv4.tcp_rmem=1\n"},
     )
 
     assert kernel.setting(reader, "net.ipv4.tcp_rmem") == {"value": "4096 131072 6291456"}

@@ -73,7 +73,12 @@ def test_a_program_that_is_not_there_is_told_from_one_that_fails(tmp_path: Path)
 def test_of_two_files_of_one_name_the_stronger_counts_and_names_give_the_order(tmp_path: Path) -> None:
     reader = made_reader(
         tmp_path,
-        {"/usr/lib/x.d/10-a.conf": "", "/usr/lib/x.d/30-c.conf": "", "/etc/x.d/10-a.conf": "", "/etc/x.d/20-b.conf": ""},
+        {
+            "/usr/lib/x.d/10-a.conf": "",
+            "/usr/lib/x.d/30-c.conf": "",
+            "/etc/x.d/10-a.conf": "",
+            "/etc/x.d/20-b.conf": "",
+        },
     )
     (tmp_path / "etc/x.d/40-not.txt").write_text("")
 

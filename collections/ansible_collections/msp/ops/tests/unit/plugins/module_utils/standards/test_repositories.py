@@ -47,7 +47,7 @@ def test_every_repository_that_is_on_is_told_without_a_password(tmp_path: Path) 
         tmp_path,
         {
             "/etc/apt/sources.list": "deb http://deb.debian.org/debian bookworm main contrib\n# deb http://x y z\n",
-            "/etc/apt/sources.list.d/vendor.list": "deb [trusted=yes] https://anna:secret@packages.example.com stable main\n",
+            "/etc/apt/sources.list.d/vendor.list": "deb [trusted=yes] https://a:b@packages.example.com stable main\n",
             "/etc/apt/sources.list.d/off.sources": "Enabled: no\nTypes: deb\nURIs: http://off.example.com\nSuites: x\n",
         },
     )

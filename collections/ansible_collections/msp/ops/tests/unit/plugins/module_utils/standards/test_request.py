@@ -20,7 +20,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "unit": {"name": "getty@tty1.service"},
     "package": {"name": "libstdc++6"},
     "file": {"path": "/etc/ssh/sshd_config"},
-    "file_rights": {"paths": ["/etc/ssh/ssh_host_*_key", "/"], "mode": "0600", "owner": "root", "group": ["root", "adm"]},
+    "file_rights": {
+        "paths": ["/etc/ssh/ssh_host_*_key", "/"],
+        "mode": "0600",
+        "owner": "root",
+        "group": ["root", "adm"],
+    },
     "file_lines": {"paths": "/etc/issue", "pattern": "\\\\[mrsv]"},
     "systemd_config": {"file": "systemd/journald.conf", "section": "Journal", "name": "Storage"},
     "mount": {"path": "/dev/shm"},  # noqa: S108
@@ -141,7 +146,7 @@ def test_files_of_controls_know_the_same_kinds_and_arguments() -> None:
 
 
 def test_every_control_asks_with_its_defaults_for_what_can_be_asked() -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for control in catalogue.catalogue().values():
         defaults = {name: parameter.default for name, parameter in control.parameters.items()}
         for check in [*control.checks, *(one.check for one in control.not_applicable_when)]:

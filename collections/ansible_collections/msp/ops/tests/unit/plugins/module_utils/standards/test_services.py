@@ -136,9 +136,7 @@ def test_open_is_what_listens_on_more_than_loopback(tmp_path: Path) -> None:
         "tcp6": [("::", 22, "0A", 5), ("::1", 631, "0A", 6), ("::ffff:127.0.0.1", 8080, "0A", 7)],
         "udp": [(ANY, 123, "07", 8), (ANY, 50000, "07", 9)],
     }
-    files = {
-        f"/proc/net/{name}": "head\n" + "".join(socket_row(*row) for row in some) for name, some in rows.items()
-    }
+    files = {f"/proc/net/{name}": "head\n" + "".join(socket_row(*row) for row in some) for name, some in rows.items()}
 
     found = services.listening(
         made_reader(tmp_path, {**files, "/proc/sys/net/ipv4/ip_local_port_range": "32768\t60999\n"})

@@ -219,6 +219,8 @@ def test_sshd_is_asked_with_the_command_line_of_the_one_that_runs(tmp_path: Path
 def test_without_a_server_it_is_absent_and_one_that_refuses_its_file_is_not_measured(tmp_path: Path) -> None:
     with pytest.raises(Absent):
         ssh_server.measure(made_reader(tmp_path / "a", {}), "port")
-    broken = made_reader(tmp_path / "b", {}, {"sshd": "echo '/etc/ssh/sshd_config line 3: Bad option: Prot' >&2; exit 255"})
+    broken = made_reader(
+        tmp_path / "b", {}, {"sshd": "echo '/etc/ssh/sshd_config line 3: Bad option: Prot' >&2; exit 255"}
+    )
     with pytest.raises(Unmeasurable, match="line 3: Bad option"):
         ssh_server.measure(broken, "port")

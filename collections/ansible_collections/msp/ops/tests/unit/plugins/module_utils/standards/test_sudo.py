@@ -19,7 +19,7 @@ RECORDED = json.loads((Path(__file__).parent / "recorded/sudoers.json").read_tex
 # sudo 1.9.13 of Debian 12, with use_pty, a log file and timestamp_timeout in its files and without.
 WITH = (Path(__file__).parent / "recorded/sudo_version_with.txt").read_text()
 WITHOUT = (Path(__file__).parent / "recorded/sudo_version_without.txt").read_text()
-PASSWD = """root:x:0:0::/root:/bin/bash
+USERS = """root:x:0:0::/root:/bin/bash
 anna:x:1000:1000::/home/anna:/bin/bash
 bert:x:1001:27::/home/bert:/bin/bash
 carl:x:1002:1002::/home/carl:/bin/bash
@@ -32,7 +32,7 @@ def a_host(root: Path, rules: dict[str, Any] | str, **files: str) -> Reader:
     return made_reader(
         root,
         {
-            "/etc/passwd": PASSWD,
+            "/etc/passwd": USERS,
             "/etc/group": GROUP,
             "/etc/sudoers": "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
             **files,

@@ -63,7 +63,7 @@ def test_an_answer_about_fewer_units_is_none(tmp_path: Path) -> None:
 def test_an_answer_without_a_state_is_none(tmp_path: Path) -> None:
     reader = made_reader(tmp_path, RUNNING, {"systemctl": printing("LoadState=loaded\nSubState=dead")})
 
-    with pytest.raises(Unmeasurable, match="ActiveState, UnitFileState of ssh.service"):
+    with pytest.raises(Unmeasurable, match=r"ActiveState, UnitFileState of ssh\.service"):
         units.unit(reader, "ssh.service")
 
 
