@@ -20,6 +20,14 @@ SPEC: dict[str, dict[str, Any]] = {
     "made_by": {"type": "str", "required": True},
     "days": {"type": "int", "default": 90},
     "new_days": {"type": "int", "default": 31},
+    "end_of_life": {
+        "type": "dict",
+        "options": {
+            "path": {"type": "path", "required": True},
+            "sha256": {"type": "str"},
+            "date": {"type": "str"},
+        },
+    },
     "store_url": {"type": "str", "no_log": True},
 }
 

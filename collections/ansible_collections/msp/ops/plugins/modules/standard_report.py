@@ -15,8 +15,9 @@ description:
     store, and writes a report for each customer to read.
   - It tells of each asset what differs from its standard, what it should be and since when, and whether nobody knows;
     what is new; what differs most; what it takes to bring all of it about, and about how many hours; the exceptions
-    that were agreed, and when they end; what assets that are not standard cost more, and on what evidence; and of each
-    standard and control how far it holds, and how that went.
+    that were agreed, and when they end; what software is missing, forbidden, outdated, not known or at its end; what
+    assets that are not standard cost more, and on what evidence; and of each standard and control how far it holds, and
+    how that went.
   - Three files are written for each, in the customer's language and time zone. One HTML file without script or anything
     fetched from elsewhere, the same as plain text for a mail, and all of it as JSON. A file that would say the same is
     left as it is.
@@ -44,6 +45,22 @@ options:
     description: How many days back what began to differ is new, 1 to 730; the time from one cycle to the next.
     type: int
     default: 31
+  end_of_life:
+    description:
+      - A file of endoflife.date, to tell which software its maker no longer looks after. Without one that is not told.
+      - A file that cannot be read, is broken, is empty or is not what its checksum says fails the task.
+    type: dict
+    suboptions:
+      path:
+        description: The file on the controller, what U(https://endoflife.date/api/v1/products/full) gives.
+        type: path
+        required: true
+      sha256:
+        description: The checksum that it must have.
+        type: str
+      date:
+        description: The day on which it was published, as V(2026-11-20), where it has none of its own.
+        type: str
   store_url:
     description:
       - The evidence store, as URL of SQLAlchemy. If not set, the environment variable E(MSP_STORE_URL), then an SQLite

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, standard_states, surcharges
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import software as software_desk
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_assets import Holdings, contracted, holdings
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_pace import pace
 from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Place, Uplift
@@ -29,20 +30,32 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import S
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     catalogue,
     compliance,
+    end_of_life_file,
     quoting,
     report,
     report_page,
+    software,
     standing,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import Moment
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Pace
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import Report, Wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import OfSoftware, Report, Wrong
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
 LONGEST_DAYS = 730
 NAME = "standards-report"
 # How far apart the moments of a course are.
-STEP = dt.timedelta(days=7)
+STEP_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class EndsFile:
+    """A file of endoflife.date: its path, the checksum that it must have ("": any), and its day where it has none."""
+
+    path: str
+    sha256: str = ""
+    date: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,7 @@ class Wishes:
     made_by: str
     days: int = 90
     new_days: int = 31
+    ends: EndsFile | None = None
 
 
 def wishes_of(arguments: Mapping[str, Any]) -> Wishes:
@@ -60,7 +74,18 @@ def wishes_of(arguments: Mapping[str, Any]) -> Wishes:
     for name in ("days", "new_days"):
         if not 1 <= arguments[name] <= LONGEST_DAYS:
             raise MspError("MSP-STD-140", f"{name} of 1 to {LONGEST_DAYS}", str(arguments[name]), "correct it")
-    return Wishes(Path(arguments["path"]), arguments["made_by"], arguments["days"], arguments["new_days"])
+    given = arguments["end_of_life"]
+    ends = EndsFile(given["path"], given["sha256"] or "", _day(given["date"])) if given else None
+    return Wishes(Path(arguments["path"]), arguments["made_by"], arguments["days"], arguments["new_days"], ends)
+
+
+def _day(text: str | None) -> dt.date | None:
+    if not text:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise MspError("MSP-STD-141", "a day such as 2026-11-20 in end_of_life.date", text, "correct it") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +134,14 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """What all customers' reports share: one moment, what NetBox says of all of them, and what was measured over all."""
+    """What all customers' reports share: one moment, what NetBox says of all, what was measured over all, ends of life."""
 
     store: Store
     now: dt.datetime
     snapshot: Snapshot
     measures: Mapping[Place, Uplift | Lack]
     pace: Pace | None
+    ends: EndOfLife | None
 
 
 def reports(
@@ -123,6 +149,9 @@ def reports(
 ) -> Reports:
     """The reports of these customers (none named: of all), written where they say something new, none with dry_run."""
     now = store.now()
+    given = wishes.ends
+    # Before anything is read: a file that is none stops everything, and nothing is judged without it.
+    ends = end_of_life_file.read(given.path, now, sha256=given.sha256, date=given.date) if given else None
     everyone = customers(register)
     wanted = customers(register, slugs) if slugs else everyone
     tenants = {one.id: None for one in (*everyone, *wanted)}
@@ -133,6 +162,7 @@ def reports(
         snapshot,
         surcharges.measured(store, snapshot, everyone, now),
         pace(store, [one.slug for one in everyone], now),
+        ends,
     )
     return Reports(tuple(_made(world, customer, wishes, dry_run=dry_run) for customer in wanted))
 
@@ -163,14 +193,13 @@ def _made(world: _World, customer: Customer, wishes: Wishes, *, dry_run: bool) -
 
 def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:
     store, now, slug = world.store, world.now, customer.slug
-    midnight = _midnight(now, customer)
     today = now.astimezone(zone(customer)).date()
     held = holdings(world.snapshot, customer, today)
     assets = tuple(standing.worst_first(standard_states.of_assets(store, customer, held, now, today)))
-    since, new_since = (midnight - dt.timedelta(days=days) for days in (wishes.days, wishes.new_days))
+    since, new_since = (_midnight(customer, today - dt.timedelta(days=d)) for d in (wishes.days, wishes.new_days))
     changes = store.control_changes(slug)
     keys = frozenset(one.asset.key for one in held.held)
-    course = compliance.course(changes, store.controls_measured(slug), keys, _moments(since, midnight))
+    course = compliance.course(changes, store.controls_measured(slug), keys, _moments(wishes.days, customer, today))
     controls = catalogue.catalogue()
     assigned = {one.asset.key: one.assigned for one in held.held}
     everything = contracted(world.snapshot, customer, today)
@@ -187,24 +216,30 @@ def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:
         new=tuple(one for one in compliance.new_drift(changes, new_since) if one.asset in keys),
         top=compliance.top_deviations(report.states_of(slug, assets, now)),
         waivers=tuple(standing.waivers(((one, assigned[one.asset]) for one in assets), today)),
+        software=_software(world, customer, held, today),
         quote=quoting.quote({one.asset: report.records_of(one) for one in assets}, controls, world.pace),
         surcharges=tuple(surcharges.suggested(store, customer, everything, assets, world.measures, today)),
         names={asset.key: asset.name for asset in everything},
     )
 
 
-def _moments(since: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
-    """The moments of a course, back from the last midnight: a report that is made again the same day tells the same."""
-    at = until
-    while at >= since:
-        yield at
-        at -= STEP
+def _software(world: _World, customer: Customer, held: Holdings, today: dt.date) -> OfSoftware:
+    """The software of every asset that could be held to a standard, whether it is held to one or not."""
+    assets = [*(one.asset for one in held.held), *held.without, *(asset for asset, _why in held.wrong)]
+    assigned = {one.asset.key: one.assigned for one in held.held}
+    there = software_desk.of_customer(world.store, customer.slug, assets, assigned)
+    found = [software.judge(one, world.ends, today) for one in there.assets]
+    return report.software_of(there.assets, found, there.not_told, world.ends, today)
 
 
-def _midnight(now: dt.datetime, customer: Customer) -> dt.datetime:
-    """The beginning of the customer's day."""
-    local = now.astimezone(zone(customer))
-    return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(dt.UTC)
+def _moments(days: int, customer: Customer, today: dt.date) -> list[dt.datetime]:
+    """The moments of a course: midnights, so that a report that is made again the same day tells the same."""
+    return [_midnight(customer, today - dt.timedelta(days=back)) for back in range(0, days + 1, STEP_DAYS)]
+
+
+def _midnight(customer: Customer, day: dt.date) -> dt.datetime:
+    """The beginning of a day of the customer's calendar."""
+    return dt.datetime.combine(day, dt.time(), zone(customer)).astimezone(dt.UTC)
 
 
 def _wrong(held: Holdings) -> tuple[Wrong, ...]:

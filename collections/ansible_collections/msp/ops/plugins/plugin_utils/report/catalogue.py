@@ -953,13 +953,9 @@ WORDS: dict[str, tuple[str, str]] = {
     # The report on standards
     "srep.title": ("Stand van de standaarden: {customer}", "How standards stand: {customer}"),
     "srep.kind": ("Standaardenrapport", "Standards report"),
-    "srep.lead.one": (
-        "Van {n} apparaat met een standaard voldoet er {ok} helemaal.",
-        "Of {n} machine with a standard, {ok} is wholly as it should be.",
-    ),
-    "srep.lead.many": (
-        "Van {n} apparaten met een standaard voldoen er {ok} helemaal.",
-        "Of {n} machines with a standard, {ok} are wholly as they should be.",
+    "srep.lead": (
+        "Apparaten die helemaal aan hun standaard voldoen: {ok} van {n}.",
+        "Machines that are wholly as their standard wants: {ok} of {n}.",
     ),
     "srep.lead.none": ("Geen van uw apparaten heeft een standaard.", "None of your machines has a standard."),
     "srep.point.drift.one": ("{n} apparaat wijkt af van de standaard:", "{n} machine differs from its standard:"),
@@ -1079,7 +1075,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "The most serious first, and of these what is found on the most machines.",
     ),
     "srep.empty.top": ("Er wijkt niets af.", "Nothing differs."),
-    "srep.heading.quote": ("Wat het kost om te voldoen", "What it takes to get there"),
+    "srep.heading.quote": ("Wat nodig is om te voldoen", "What it takes to get there"),
     "srep.empty.quote": ("Er hoeft niets te veranderen.", "Nothing has to change."),
     "srep.quote": (
         "Om deze {of} apparaten aan de standaard te laten voldoen, zijn {changes} op {on} nodig: ongeveer {hours} uur.",
@@ -1142,12 +1138,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "How they stand is not known of any machine.",
     ),
     "srep.standard.always.one": (
-        "{n} regel was al die tijd overal in orde: {which}.",
-        "{n} control held everywhere all of the time: {which}.",
+        "{n} regel was al die tijd in orde, overal waar die gemeten is: {which}.",
+        "{n} control held all of the time wherever it was measured: {which}.",
     ),
     "srep.standard.always.many": (
-        "{n} regels waren al die tijd overal in orde: {which}.",
-        "{n} controls held everywhere all of the time: {which}.",
+        "{n} regels waren al die tijd in orde, overal waar ze gemeten zijn: {which}.",
+        "{n} controls held all of the time wherever they were measured: {which}.",
     ),
     "srep.standard.all": (
         "Geen regel week in deze periode ergens af.",
@@ -1167,6 +1163,49 @@ WORDS: dict[str, tuple[str, str]] = {
         "{first} on {at}, lowest {low} on {low_at}, {now} now",
     ),
     "srep.went.nothing": ("nu {now}; eerder is niets bekend", "{now} now; nothing is known of before"),
+    "srep.heading.software": ("Software", "Software"),
+    "srep.intro.software": (
+        "Wat er volgens de standaard niet mag zijn, ontbreekt of niet bekend is, wat achterloopt, en waar de maker niet"
+        " meer naar omkijkt.",
+        "What must not be there, is missing or not known by the standard, what is behind, and what its maker no longer"
+        " looks after.",
+    ),
+    "srep.empty.software": ("Met de software is niets bijzonders.", "There is nothing to say of the software."),
+    "srep.software": ("Software", "Software"),
+    "srep.software.version": ("Versie", "Version"),
+    "srep.software.not": ("niet: {what}", "not: {what}"),
+    "srep.software.from": ("van {origin}", "from {origin}"),
+    "srep.software.system": ("besturingssysteem", "operating system"),
+    "srep.software.ended": ("tot {at} onderhouden", "looked after until {at}"),
+    "srep.software.forbidden": ("mag niet", "forbidden"),
+    "srep.software.end_of_life": ("niet meer onderhouden", "end of life"),
+    "srep.software.missing": ("ontbreekt", "missing"),
+    "srep.software.outdated": ("loopt achter", "outdated"),
+    "srep.software.unknown": ("niet bekend", "not known"),
+    "srep.software.file": (
+        "Tot wanneer makers hun software onderhouden, staat in een lijst van {at}.",
+        "Until when makers look after their software is by a list of {at}.",
+    ),
+    "srep.software.old_file": (
+        "Die lijst is oud: nieuwere versies staan er niet in.",
+        "That list is old: newer versions are not in it.",
+    ),
+    "srep.software.no_file": (
+        "Zonder lijst van einddatums is van losse software niet te zeggen of de maker die nog onderhoudt.",
+        "Without a list of end dates nobody can say whether makers still look after their software.",
+    ),
+    "srep.software.lacking.one": (
+        "Van {n} apparaat is de software niet bekend: {who}.",
+        "Of {n} machine the software is not known: {who}.",
+    ),
+    "srep.software.lacking.many": (
+        "Van {n} apparaten is de software niet bekend: {who}.",
+        "Of {n} machines the software is not known: {who}.",
+    ),
+    "srep.software.not_told": (
+        "Niet te zeggen of iets “{kind}” is: {who}.",
+        "Nobody can say whether anything is “{kind}” on: {who}.",
+    ),
     "srep.heading.surcharges": ("Wat afwijken kost", "What being other than standard costs"),
     "srep.intro.surcharges": (
         "Wat wij voorstellen per apparaat per maand, en waarop dat rust; samen {total}. Het is een voorstel en"
@@ -1187,11 +1226,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "srep.surcharge.for.out_of_warranty": ("Buiten garantie", "Out of warranty"),
     "srep.surcharge.for.out_of_support": ("Geen updates meer van de maker", "No updates by its maker any more"),
     "srep.proof.waived": ("{what} (afgesproken op {day}: {said})", "{what} (agreed on {day}: {said})"),
-    "srep.proof.waived.bare": ("{what} (afgesproken op {day})", "{what} (agreed on {day})"),
+    "srep.proof.bare.waived": ("{what} (afgesproken op {day})", "{what} (agreed on {day})"),
     "srep.proof.out_of_warranty": ("{what}: tot {day} ({said})", "{what}: until {day} ({said})"),
-    "srep.proof.out_of_warranty.bare": ("{what}: tot {day}", "{what}: until {day}"),
+    "srep.proof.bare.out_of_warranty": ("{what}: tot {day}", "{what}: until {day}"),
     "srep.proof.out_of_support": ("{what}: tot {day} ({said})", "{what}: until {day} ({said})"),
-    "srep.proof.out_of_support.bare": ("{what}: tot {day}", "{what}: until {day}"),
+    "srep.proof.bare.out_of_support": ("{what}: tot {day}", "{what}: until {day}"),
     "srep.basis.measured": (
         "gemeten: {minutes} minuten per maand meer werk (tussen {low} en {high}), tegen uw uurtarief",
         "measured: {minutes} minutes more work a month (between {low} and {high}), at your hourly rate",
@@ -1245,7 +1284,7 @@ WORDS: dict[str, tuple[str, str]] = {
         " {customers} customers. Your own figures count for {weight}.",
     ),
     "srep.evidence.side": (
-        "{assets} apparaten ({months} maanden, {tickets} meldingen, {minutes} minuten)",
-        "{assets} machines ({months} months, {tickets} tickets, {minutes} minutes)",
+        "{assets} apparaten ({months} maanden; meldingen: {tickets}; minuten: {minutes})",
+        "{assets} machines ({months} months; tickets: {tickets}; minutes: {minutes})",
     ),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.effort import surcharge
@@ -18,13 +18,24 @@ from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack,
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlState
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import Moment, NewDrift, Tally
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    DRIFT,
+    ERROR,
     SEVERITIES,
+    WAIVED,
     Control,
     ControlRecord,
     Words,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Quote
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import (
+    KINDS,
+    Everywhere,
+    Findings,
+    OnAsset,
+    together,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import STATES, OfAsset, OfWaiver
 
 
@@ -38,17 +49,16 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class OfControl:
-    """One control of a standard: what it is on how many assets today, and how that went since the period began."""
+    """One control of a standard: what it is on how many assets today, and how that went since the period began.
+
+    quiet: it is measured, and deviated on no asset, today and at no moment of the period.
+    """
 
     control: str
     severity: str
     now: Tally
     course: tuple[Share, ...]
-
-    @property
-    def always(self) -> bool:
-        """Held on every asset that it is for, today and all of the time of which anything is known."""
-        return self.now.share == 1.0 and all(one.share in (None, 1.0) for one in self.course)
+    quiet: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,28 @@ class Wrong:
 
 
 @dataclass(frozen=True, slots=True)
+class System:
+    """An operating system whose maker stopped looking after it, after this day, and the assets that run it."""
+
+    name: str
+    end: dt.date
+    assets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfSoftware:
+    """The software of a customer's assets. lacking are the names of those of which no audit told it; not_told by kind of
+    finding those of which that could not be told. dated is the day of the file of ends of life, None without one.
+    """
+
+    found: tuple[Everywhere, ...] = ()
+    systems: tuple[System, ...] = ()
+    lacking: tuple[str, ...] = ()
+    not_told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dated: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A customer at one moment. since is when the period began, new_since from when on drift is new.
 
@@ -91,6 +123,7 @@ class Report:
     new: tuple[NewDrift, ...]
     top: tuple[compliance.Deviation, ...]
     waivers: tuple[OfWaiver, ...]
+    software: OfSoftware
     quote: Quote
     surcharges: tuple[surcharge.OfAsset, ...]
     names: Mapping[str, str]
@@ -119,7 +152,7 @@ def _of_standard(
         for control, status in asset.statuses.items():
             statuses[control].append(status)
     found = [
-        OfControl(control, controls[control].severity, compliance.tally(now), tuple(_course(course, name, control)))
+        _of_control(control, controls[control].severity, compliance.tally(now), _tallies(course, name, control))
         for control, now in statuses.items()
     ]
     return OfStandard(
@@ -132,15 +165,44 @@ def _of_standard(
     )
 
 
-def _course(course: Iterable[Moment], standard: str, control: str) -> Iterator[Share]:
-    for moment in course:
-        found = moment.of_controls.get((standard, control))
-        yield Share(moment.at, found.share if found else None)
+def _tallies(course: Iterable[Moment], standard: str, control: str) -> list[tuple[dt.datetime, Tally | None]]:
+    return [(moment.at, moment.of_controls.get((standard, control))) for moment in course]
+
+
+def _of_control(
+    control: str, severity: str, now: Tally, before: Sequence[tuple[dt.datetime, Tally | None]]
+) -> OfControl:
+    deviated = any(tally.counts[status] for _at, tally in before if tally for status in (DRIFT, WAIVED))
+    deviates = any(now.counts[status] for status in (DRIFT, WAIVED, ERROR))
+    shares = tuple(Share(at, tally.share if tally else None) for at, tally in before)
+    return OfControl(control, severity, now, shares, quiet=bool(now.known) and not deviated and not deviates)
 
 
 def _worst_first(one: OfControl) -> tuple[float, int, str]:
     share = one.now.share
     return (2.0 if share is None else share, SEVERITIES.index(one.severity), one.control)
+
+
+def software_of(
+    assets: Sequence[OnAsset], found: Sequence[Findings], lacking: Iterable[str], ends: EndOfLife | None, today: dt.date
+) -> OfSoftware:
+    """What was found of the software of assets, put together; and the systems whose support is over."""
+    name = {one.asset: one.name for one in assets}
+    over: dict[tuple[dt.date, str], list[str]] = defaultdict(list)
+    for one in assets:
+        if one.support_end is not None and one.support_end < today:
+            over[one.support_end, one.platform].append(one.name)
+    untold: dict[str, list[str]] = defaultdict(list)
+    for each in found:
+        for kind in each.not_told:
+            untold[kind].append(name[each.asset])
+    return OfSoftware(
+        together(found),
+        tuple(System(system, end, tuple(sorted(on))) for (end, system), on in sorted(over.items())),
+        tuple(sorted(lacking)),
+        {kind: tuple(sorted(untold[kind])) for kind in KINDS if kind in untold},
+        ends.date.date() if ends else None,
+    )
 
 
 def states_of(customer: str, assets: Iterable[OfAsset], now: dt.datetime) -> Iterator[ControlState]:
@@ -207,6 +269,7 @@ def as_dict_of(found: Report) -> dict[str, Any]:
             }
             for one in found.waivers
         ],
+        "software": _software(found.software, found.names),
         "quote": quote_as_dict(found.quote, found.names),
         "surcharges": [_surcharges(one, found.names) for one in found.surcharges],
     }
@@ -300,6 +363,28 @@ def quote_as_dict(found: Quote, names: Mapping[str, str]) -> dict[str, Any]:
         "unmeasured": named(found.unmeasured),
         "uncertain": named(found.uncertain),
         "waived": found.waived,
+    }
+
+
+def _software(found: OfSoftware, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "found": [
+            {
+                "kind": one.kind,
+                "package": one.package,
+                "version": one.version,
+                "wanted": one.wanted,
+                "since": one.since.isoformat() if one.since else None,
+                "assets": [names.get(asset, asset) for asset in one.assets],
+            }
+            for one in found.found
+        ],
+        "systems": [
+            {"system": one.name, "end": one.end.isoformat(), "assets": list(one.assets)} for one in found.systems
+        ],
+        "not_audited": list(found.lacking),
+        "not_told": {kind: list(on) for kind, on in found.not_told.items()},
+        "ends_of_life_of": found.dated.isoformat() if found.dated else None,
     }
 
 

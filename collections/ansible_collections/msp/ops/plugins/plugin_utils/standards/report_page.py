@@ -24,7 +24,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.document import ren
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance, end_of_life, software
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import NewDrift, Tally
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     COMPLIANT,
@@ -43,8 +43,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import (
     OfStandard,
     Report,
     Share,
+    System,
     Wrong,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import Everywhere
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import (
     ENDING,
     EXPIRED,
@@ -63,14 +65,21 @@ TONE = {COMPLIANT: "good", FIXED: "good", NOT_APPLICABLE: "quiet", WAIVED: "info
 }
 SEVERITY_TONE = {HIGH: "bad", MEDIUM: "warn", LOW: "quiet"}
 WAIVER_TONE = {EXPIRED: "bad", ENDING: "warn", RUNNING: "info"}
-SECTIONS = ASSETS, NEW, TOP, WAIVERS, SOFTWARE, SURCHARGES, QUOTE = (
+SOFTWARE_TONE = {
+    software.FORBIDDEN: "bad",
+    software.END_OF_LIFE: "bad",
+    software.MISSING: "warn",
+    software.OUTDATED: "warn",
+    software.UNKNOWN: "quiet",
+}
+SECTIONS = ASSETS, NEW, TOP, QUOTE, WAIVERS, SOFTWARE, SURCHARGES = (
     "assets",
     "new",
     "top",
+    "quote",
     "waivers",
     "software",
     "surcharges",
-    "quote",
 )
 MOST_ROWS = 250  # of a table; how many more there are is said, and the data file has them
 MOST_ITEMS = 8  # of what deviates on one machine
@@ -219,7 +228,7 @@ def _row_lines(section: Section, row: Row) -> Iterator[str]:
 
 def _lead(found: Report, t: Words) -> str:
     total = len(found.assets)
-    return t.count("srep.lead", total, ok=found.counts[COMPLIANT]) if total else t("srep.lead.none")
+    return t("srep.lead", n=total, ok=found.counts[COMPLIANT]) if total else t("srep.lead.none")
 
 
 def _points(found: Report, t: Words) -> Iterator[tuple[str, str, str]]:
@@ -267,12 +276,12 @@ class _Say:
     def severity(self, severity: str) -> str:
         return self.t(f"srep.severity.{severity}")
 
-    def section(self, key: str, labels: tuple[str, ...], rows: Sequence[Row], *, intro: str = "") -> Section:
+    def section(self, key: str, labels: tuple[str, ...], rows: Sequence[Row], intro: str | None = None) -> Section:
         more = self.t("prep.more_in_data", n=MOST_ROWS, total=len(rows)) if len(rows) > MOST_ROWS else ""
         return Section(
             key,
             self.t(f"srep.heading.{key}"),
-            intro or self.t(f"srep.intro.{key}"),
+            self.t(f"srep.intro.{key}") if intro is None else intro,
             labels,
             tuple(rows[:MOST_ROWS]),
             more,
@@ -291,7 +300,7 @@ def _sections(found: Report, say: _Say) -> Iterator[Section]:
         NEW,
         (t("srep.control"), t("prep.asset"), t("prep.what"), t("srep.since")),
         [_new(one, say) for one in found.new],
-        intro=t("srep.intro.new", since=say.f.day(found.new_since)),
+        t("srep.intro.new", since=say.f.day(found.new_since)),
     )
     yield say.section(
         TOP,
@@ -304,6 +313,7 @@ def _sections(found: Report, say: _Say) -> Iterator[Section]:
         (t("srep.control"), t("prep.machines"), t("srep.why"), t("srep.agreed"), t("srep.until")),
         [_waiver(one, say) for one in found.waivers],
     )
+    yield _software(found, say)
     yield _surcharges(found, say)
     for number, one in enumerate(found.standards, 1):
         yield _standard(f"standard-{number}", one, say)
@@ -417,7 +427,7 @@ def _quote(found: Report, say: _Say) -> Section:
         for line in sorted(quote.lines, key=lambda line: (-line.by_hand, line.control))
     ]
     labels = (t("srep.control"), t("prep.machines"), t("srep.by_hand"))
-    section = say.section(QUOTE, labels, rows, intro=" ".join(said))
+    section = say.section(QUOTE, labels, rows, " ".join(said))
     return section if rows else replace(section, empty=" ".join([section.empty, *said]))
 
 
@@ -439,6 +449,65 @@ def _waiver(one: OfWaiver, say: _Say) -> Row:
     return Row(say.title(one.control), "", cells, WAIVER_TONE[one.state], t(f"srep.waiver.{one.state}"))
 
 
+# Software
+
+
+def _software(report: Report, say: _Say) -> Section:
+    t, found = say.t, report.software
+    said = [t("srep.intro.software"), *_ends(found.dated, report.now, say)]
+    if found.lacking:
+        said.append(t.count("srep.software.lacking", len(found.lacking), who=some(found.lacking, t)))
+    said += [
+        t("srep.software.not_told", kind=t(f"srep.software.{_key(kind)}"), who=some(on, t))
+        for kind, on in found.not_told.items()
+    ]
+    labels = (t("srep.software"), t("prep.machines"), t("srep.software.version"), t("prep.what"))
+    rows = [*(_system(one, say) for one in found.systems), *(_package(one, say) for one in found.found)]
+    section = say.section(SOFTWARE, labels, rows, " ".join(said))
+    return section if rows else replace(section, empty=" ".join([section.empty, *said[1:]]))
+
+
+def _ends(dated: dt.date | None, now: dt.datetime, say: _Say) -> Iterator[str]:
+    """How far the list of ends of life goes. An old one can only lack some."""
+    if dated is None:
+        yield say.t("srep.software.no_file")
+        return
+    yield say.t("srep.software.file", at=say.f.date(dated))
+    if (now.date() - dated).days > end_of_life.MAX_AGE:
+        yield say.t("srep.software.old_file")
+
+
+def _system(one: System, say: _Say) -> Row:
+    t = say.t
+    cells = ((_counted(one.assets, t),), (), (t("srep.software.ended", at=say.f.date(one.end)),))
+    tone, chip = SOFTWARE_TONE[software.END_OF_LIFE], t(f"srep.software.{_key(software.END_OF_LIFE)}")
+    return Row(shown(one.name), t("srep.software.system"), cells, tone, chip)
+
+
+def _package(one: Everywhere, say: _Say) -> Row:
+    t = say.t
+    machines = _counted([say.name(asset) for asset in one.assets], t)
+    what = _about(one, say)
+    cells = ((machines,), (shown(one.version),) if one.version else (), (what,) if what else ())
+    return Row(shown(one.package), "", cells, SOFTWARE_TONE[one.kind], t(f"srep.software.{_key(one.kind)}"))
+
+
+def _about(one: Everywhere, say: _Say) -> str:
+    """What a package should be, or where it is from; of one at its end until when its maker looked after it."""
+    if one.since is not None:
+        return say.t("srep.software.ended", at=say.f.date(one.since))
+    if one.kind == software.FORBIDDEN:
+        return say.t("srep.software.not", what=shown(one.wanted.removeprefix("not ")))
+    if one.kind == software.UNKNOWN and one.wanted:
+        return say.t("srep.software.from", origin=shown(one.wanted))
+    return shown(one.wanted)
+
+
+def _key(words: str) -> str:
+    """A word of ours as it stands in a key of the catalogue."""
+    return words.replace(" ", "_")
+
+
 # What it costs more
 
 
@@ -447,7 +516,7 @@ def _surcharges(found: Report, say: _Say) -> Section:
     total = sum((one.amount for one in found.surcharges), Decimal(0))
     intro = t("srep.intro.surcharges", total=say.money(total)) if found.surcharges else ""
     labels = (t("prep.asset"), t("srep.surcharge.why"), t("srep.surcharge.amount"))
-    return say.section(SURCHARGES, labels, [_surcharged(one, say) for one in found.surcharges], intro=intro)
+    return say.section(SURCHARGES, labels, [_surcharged(one, say) for one in found.surcharges], intro)
 
 
 def _surcharged(one: surcharge.OfAsset, say: _Say) -> Row:
@@ -469,17 +538,17 @@ def _surcharge(one: surcharge.Surcharge, say: _Say) -> Item:
 def _proof(reason: str, proof: surcharge.Proof, say: _Say) -> str:
     what = say.title(proof.what) if reason == names.FOR_WAIVED else shown(proof.what)
     said = {"what": what, "day": say.f.date(proof.day), "said": shown(proof.said)}
-    return say.t(f"srep.proof.{reason}" if proof.said else f"srep.proof.{reason}.bare", **said)
+    return say.t(f"srep.proof.{reason}" if proof.said else f"srep.proof.bare.{reason}", **said)
 
 
 def _basis(one: surcharge.Surcharge, say: _Say) -> str:
     """On what grounds the amount is what it is."""
     t, f, found = say.t, say.f, one.measured
     if isinstance(found, Lack):
-        why = t(f"srep.lack.{found.kind.replace(' ', '_')}", has=_amount(found.has, f), needs=_amount(found.needs, f))
+        why = t(f"srep.lack.{_key(found.kind)}", has=_amount(found.has, f), needs=_amount(found.needs, f))
         return t("srep.basis.lack.table" if one.basis == surcharge.TABLE else "srep.basis.lack.nothing", why=why)
     span = {"minutes": _amount(found.minutes, f), "low": _amount(found.low, f), "high": _amount(found.high, f)}
-    return t(f"srep.basis.{one.basis.replace(' ', '_')}", **span)
+    return t(f"srep.basis.{_key(one.basis)}", **span)
 
 
 def _evidence(found: Uplift, say: _Say) -> str:
@@ -515,8 +584,8 @@ def _amount(value: float, f: Formats) -> str:
 
 def _standard(key: str, one: OfStandard, say: _Say) -> Section:
     t, f, found = say.t, say.f, say.found
-    always = [each for each in one.controls if each.always]
-    rest = [each for each in one.controls if not each.always]
+    always = [each for each in one.controls if each.quiet]
+    rest = [each for each in one.controls if not each.quiet]
     share = one.now.share
     machines = t.count("srep.standard.machines", len(one.assets))
     now = t("srep.standard.unknown") if share is None else t("srep.standard.now", share=f.percent(share))
@@ -608,7 +677,7 @@ def _standard_title(name: str, say: _Say) -> str:
 
 
 def _state(state: str, t: Words) -> str:
-    return t(f"srep.state.{state.replace(' ', '_')}")
+    return t(f"srep.state.{_key(state)}")
 
 
 def _counted(names: Sequence[str], t: Words) -> str:

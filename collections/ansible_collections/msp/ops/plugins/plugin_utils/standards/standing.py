@@ -165,7 +165,13 @@ def waivers(held: Iterable[tuple[OfAsset, Assigned]], today: dt.date) -> list[Of
                 if one.control.id in deviates:
                     needed.setdefault(key, []).append(asset.name)
     return [
-        OfWaiver(control, waiver, _ends(waiver, today), tuple(names), tuple(needed.get((control, waiver), ())))
+        OfWaiver(
+            control,
+            waiver,
+            _ends(waiver, today),
+            tuple(sorted(names)),
+            tuple(sorted(needed.get((control, waiver), ()))),
+        )
         for (control, waiver), names in sorted(have.items(), key=lambda one: (one[0][1].expires, one[0][0], one[1]))
     ]
 

@@ -208,7 +208,11 @@ def test_a_machine_out_of_warranty_gets_the_tables_amount_with_why_nothing_was_m
 
 
 def test_a_system_without_support_is_shown_by_the_audit_that_found_it(made: Made) -> None:
-    system = {"name": "Debian GNU/Linux 10 (buster)", "support_end": "2024-06-30", "support_end_source": "its own table"}
+    system = {
+        "name": "Debian GNU/Linux 10 (buster)",
+        "support_end": "2024-06-30",
+        "support_end_source": "its own table",
+    }
     facts = made.store.put_facts({"os": system})
     made.store.record_audit(
         Audit(SLUG, "device:4", "srv04", made.now - DAY, "ok", facts, {"support_end": "2024-06-30"})

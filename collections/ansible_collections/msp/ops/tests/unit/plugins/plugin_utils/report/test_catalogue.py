@@ -14,7 +14,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils import patching, reconcili
 from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES, WORDS
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 
-PLACES = [Path(path) for package in (patching, reconciliation, report, standards, verification) for path in package.__path__]
+PLACES = [
+    Path(path) for package in (patching, reconciliation, report, standards, verification) for path in package.__path__
+]
 
 
 def fields(sentence: str) -> set[str]:

@@ -52,7 +52,9 @@ def test_a_day_and_a_time_stand_by_themselves_in_a_calendar() -> None:
     assert (NL.long_month(dt.date(2026, 3, 1)), EN.long_month(dt.date(2026, 3, 1))) == ("maart 2026", "March 2026")
 
 
-@pytest.mark.parametrize(("share", "shown"), [(1.0, "100%"), (0.9999, "99%"), (0.29, "29%"), (2 / 3, "66%"), (0.0, "0%")])
+@pytest.mark.parametrize(
+    ("share", "shown"), [(1.0, "100%"), (0.9999, "99%"), (0.29, "29%"), (2 / 3, "66%"), (0.0, "0%")]
+)
 def test_only_all_of_it_is_a_hundred_percent(share: float, shown: str) -> None:
     assert EN.percent(share) == shown
     assert NL.percent(share) == shown

@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from ansible_collections.msp.ops.plugins.module_utils.standards import software_set
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import (
     Asset,
     Contract,
@@ -21,7 +24,16 @@ from ansible_collections.msp.ops.plugins.plugin_utils.effort.surcharge import Su
 from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Place, Side, Uplift
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import controls as told
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance, model, quoting, report, standing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
+    compliance,
+    end_of_life,
+    model,
+    quoting,
+    report,
+    software,
+    standing,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Agreement,
     Assigned,
@@ -32,12 +44,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Words,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Job
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import Report, Wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import OfSoftware, Report, Wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import SoftwareSet
 
 DAY = dt.timedelta(days=1)
 NOW = dt.datetime(2026, 6, 20, 12, tzinfo=dt.UTC)
 TODAY = NOW.date()
-MIDNIGHT = dt.datetime(2026, 6, 19, 22, tzinfo=dt.UTC)
+ZONE = ZoneInfo("Europe/Amsterdam")
 SLUG = "bakkerij-jansen"
 STANDARD = "linux-server"
 TITLES = {STANDARD: Words("Linux server", "Linux-server")}
@@ -169,6 +182,11 @@ COURSE: Mapping[tuple[str, str], tuple[tuple[int, int, str], ...]] = {
 }
 
 
+def midnight(days: int) -> dt.datetime:
+    """The beginning of the customer's day so many days ago."""
+    return dt.datetime.combine(TODAY - days * DAY, dt.time(), ZONE).astimezone(dt.UTC)
+
+
 def customer(language: str = "nl", name: str = "Bakkerij Jansen") -> Customer:
     rules = (
         SurchargeRule("server", "waived", Decimal("12.50")),
@@ -297,7 +315,9 @@ MEASURES: Mapping[Place, Uplift | Lack] = {
 def _asset(name: str, asset_class: str = "server", warranty: dt.date | None = None) -> Asset:
     sources = (WarrantySource("invoice 2021-118", None, warranty),) if warranty else ()
     number = int(KEYS[name].partition(":")[2])
-    return Asset("device", number, name, SLUG, "contracted", asset_class, warranty_end=warranty, warranty_sources=sources)
+    return Asset(
+        "device", number, name, SLUG, "contracted", asset_class, warranty_end=warranty, warranty_sources=sources
+    )
 
 
 def surcharges(terms: Contract) -> list[surcharge.OfAsset]:
@@ -314,6 +334,63 @@ def surcharges(terms: Contract) -> list[surcharge.OfAsset]:
     ]
 
 
+def _system(version: str, end: str) -> dict[str, Any]:
+    return {"id": "debian", "version": version, "support_end": end}
+
+
+def _package(name: str, version: str, origin: str | None = "Debian/bookworm") -> dict[str, Any]:
+    return {"name": name, "version": version, "architecture": "amd64", "origin": origin}
+
+
+ENDS = end_of_life.parse(
+    [
+        json.dumps(
+            {
+                "generated_at": "2026-06-01T00:00:00+00:00",
+                "result": {
+                    "name": "redis",
+                    "label": "Redis",
+                    "releases": [{"name": "6.2", "eolFrom": "2025-03-31", "isEol": True}],
+                },
+            }
+        )
+    ],
+    NOW,
+)
+WANTED_SOFTWARE = SoftwareSet(
+    required=(software_set.parse("chrony", required=True),),
+    forbidden=(software_set.parse("telnetd"),),
+    allowed=(software_set.parse("anydesk"),),
+    origins=("Debian/*",),
+)
+
+
+def of_software(ends: EndOfLife | None = ENDS) -> OfSoftware:
+    """A forbidden package, one at its end, one missing, one outdated, one unknown, an old system, an audit without origins."""
+    pending = [{"name": "openssl", "to": "3.0.17-1~deb12u2", "origin": "Debian-Security/bookworm"}]
+    openssl, chrony = _package("openssl", "3.0.15-1~deb12u1"), _package("chrony", "4.3-2")
+    facts: Mapping[str, dict[str, Any]] = {
+        "jansen-srv01": {
+            "os": _system("12", "2028-06-30"),
+            "packages": [openssl, chrony, _package("redis-server", "6:6.2.14-1", "packages.redis.example")],
+            "updates": {"known": True, "pending": pending},
+        },
+        "till-back": {
+            "os": _system("12", "2028-06-30"),
+            "packages": [openssl, _package("telnetd", "0.17-44")],
+            "updates": {"known": True, "pending": pending},
+        },
+        "office-pc01": {
+            "os": _system("10", "2024-06-30"),
+            "packages": [_package("chrony", "3.4-4", None)],
+            "updates": {"known": False, "pending": []},
+        },
+    }
+    assets = [software.on_asset(KEYS[name], name, NOW - DAY, told, WANTED_SOFTWARE) for name, told in facts.items()]
+    found = [software.judge(one, ends, TODAY) for one in assets]
+    return report.software_of(assets, found, ["office-pc02"], ends, TODAY)
+
+
 def made(job_count: int = 0, **changed: Waiver) -> Report:
     """The customer at noon on 20 June 2026. changed are waivers by control for every asset."""
     held = {name: assigned(name, **changed) for name in NAMES}
@@ -327,23 +404,24 @@ def made(job_count: int = 0, **changed: Waiver) -> Report:
         assets.append(standing.of_asset(KEYS[name], name, held[name], both, since, NOW, TODAY))
     assets = list(standing.worst_first(assets))
     measured = {KEYS[name]: [one.at for one in checks(name) if one.outcome == "ok"] for name in NAMES}
-    moments = [MIDNIGHT - 7 * n * DAY for n in range(13)]
+    moments = [midnight(7 * n) for n in range(13)]
     course = compliance.course(turned, measured, frozenset(KEYS.values()), moments)
     by_key = {KEYS[name]: held[name] for name in NAMES}
     terms = customer().contract
     return Report(
         now=NOW,
-        since=MIDNIGHT - 90 * DAY,
-        new_since=MIDNIGHT - 31 * DAY,
+        since=midnight(90),
+        new_since=midnight(31),
         controls=CONTROLS,
         titles=TITLES,
         assets=tuple(assets),
         without=("label-printer",),
         wrong=(Wrong(("jansen-vpn01",), "MSP-STD-018: expected msp_standard.parameters to be at most 6; found 9."),),
         standards=tuple(report.standards_of(assets, course, CONTROLS)),
-        new=compliance.new_drift(turned, MIDNIGHT - 31 * DAY),
+        new=compliance.new_drift(turned, midnight(31)),
         top=compliance.top_deviations(report.states_of(SLUG, assets, NOW)),
         waivers=tuple(standing.waivers(((one, by_key[one.asset]) for one in assets), TODAY)),
+        software=of_software(),
         quote=quoting.quote(
             {one.asset: report.records_of(one) for one in assets}, CONTROLS, quoting.pace_of(jobs(job_count))
         ),
@@ -367,6 +445,7 @@ def nobody() -> Report:
         new=(),
         top=(),
         waivers=(),
+        software=OfSoftware(),
         quote=quoting.quote({}, CONTROLS, None),
         surcharges=(),
         names={},

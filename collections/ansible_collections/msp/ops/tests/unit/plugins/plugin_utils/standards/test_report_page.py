@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from typing import Any
@@ -15,13 +16,14 @@ from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import NOT_ASSIGNED
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, report, standing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, report, software, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import Report, Wrong
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report_page import (
     MOST_ITEMS,
     MOST_ROWS,
     SECTIONS,
     SEVERITY_TONE,
+    SOFTWARE_TONE,
     TONE,
     WAIVER_TONE,
     Told,
@@ -37,6 +39,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_
     customer,
     made,
     nobody,
+    of_software,
 )
 
 HOSTILE = "<script>alert(1)</script>{{ 7 * 7 }}\x1b[2J\u202e"
@@ -61,7 +64,7 @@ def pairs(item: Any) -> dict[str, str]:
 
 def test_in_short() -> None:
     found = said()
-    assert found.lead == "Of 7 machines with a standard, 1 are wholly as they should be."
+    assert found.lead == "Machines that are wholly as their standard wants: 1 of 7."
     assert [(words, who) for _tone, words, who in found.points] == [
         ("2 machines differ from their standard:", "jansen-srv01, till-back"),
         ("Of 3 machines we do not know:", "jansen-nas01, office-pc02, oven-panel"),
@@ -115,7 +118,7 @@ def test_of_what_nobody_knows_nothing_is_promised() -> None:
     assert [(item.name, item.chip) for item in unmeasured.items] == [
         ("Changes of accounts are written down", "could not be measured")
     ]
-    assert pairs(unmeasured.items[0])["Reason"] == "auditctl can't be run"
+    assert pairs(unmeasured.items[0])["Why"] == "auditctl can't be run"
     assert unmeasured.cells[1] == ("6 of 7 hold", "1 not applicable")
 
 
@@ -177,7 +180,7 @@ def test_the_quote_says_how_much_on_how_many_and_that_it_is_from_a_table() -> No
 
 def test_a_quote_of_jobs_that_were_measured_says_between_what_it_lies() -> None:
     intro = section("quote", made(job_count=6)).intro
-    assert "That is measured on 6 earlier jobs; it is likely between 0:16 and 0:32 hours." in intro
+    assert "That is measured on 6 earlier jobs; it is likely between 0:12 and 0:36 hours." in intro
 
 
 def test_where_nothing_has_to_change_it_says_so_and_still_what_nobody_knows() -> None:
@@ -198,13 +201,41 @@ def test_exceptions_are_told_with_who_agreed_and_until_when_the_expired_first_an
         ("31 May 2026",),
     )
     assert root.name == "Root can't log in over ssh"
-    assert firewall.cells[0] == ("2: till-front, till-back",)
+    assert firewall.cells[0] == ("2: till-back, till-front",)
 
 
 def test_an_exception_that_is_not_needed_says_where() -> None:
     found = made(time_synchronised=RUNNING)
     row = rows("waivers", found)["The clock is right in force"]
     assert row.cells[0][1].startswith("not needed here now: ")
+
+
+def test_software_says_what_is_wrong_with_it_where_the_worst_first() -> None:
+    found = section("software")
+    assert [(row.name, row.chip, row.cells) for row in found.rows] == [
+        ("debian-10", "end of life", (("1: office-pc01",), (), ("looked after until 30 Jun 2024",))),
+        ("telnetd", "forbidden", (("1: till-back",), ("0.17-44",), ("not: telnetd",))),
+        (
+            "redis-server",
+            "end of life",
+            (("1: jansen-srv01",), ("6:6.2.14-1",), ("looked after until 31 Mar 2025",)),
+        ),
+        ("chrony", "missing", (("1: till-back",), (), ("chrony",))),
+        ("openssl", "outdated", (("2: jansen-srv01, till-back",), ("3.0.15-1~deb12u1",), ("3.0.17-1~deb12u2",))),
+        ("redis-server", "not known", (("1: jansen-srv01",), ("6:6.2.14-1",), ("from packages.redis.example",))),
+    ]
+    assert "by a list of 1 Jun 2026." in found.intro
+    assert "Of 1 machine the software is not known: office-pc02." in found.intro
+    assert "Nobody can say whether anything is \u201coutdated\u201d on: office-pc01." in found.intro
+
+
+def test_without_a_list_of_ends_or_with_an_old_one_it_says_so() -> None:
+    found = made()
+    without = section("software", replace(found, software=of_software(None)))
+    assert "Without a list of end dates nobody can say" in without.intro
+    assert [row.name for row in without.rows if row.chip == "end of life"] == ["debian-10"]
+    old = replace(found.software, dated=dt.date(2026, 1, 1))
+    assert "That list is old" in section("software", replace(found, software=old)).intro
 
 
 def test_a_surcharge_names_its_grounds_and_its_evidence() -> None:
@@ -216,16 +247,14 @@ def test_a_surcharge_names_its_grounds_and_its_evidence() -> None:
         "Shown by": "invoice 2021-118: until 28 Feb 2026",
         "Amount": "measured: 22 minutes more work a month (between 9.1 and 37), at your hourly rate",
         "Measured": (
-            "2 machines (48 months, 2 tickets, 1,980 minutes), against 2 machines (72 months, 1 tickets, 730 minutes)"
+            "2 machines (48 months; tickets: 2; minutes: 1,980), against 2 machines (72 months; tickets: 1; minutes: 730)"
             " without; that is 31 minutes a month more, and 16 on average at 7 customers. Your own figures count for"
             " 44%."
         ),
     }
     (table,) = found["till-front"].items
     assert table.chip == "€12.50"
-    assert pairs(table)["Amount"] == (
-        "by the table in your contract: too few tickets to compare (3 of 5)"
-    )
+    assert pairs(table)["Amount"] == ("by the table in your contract: too few tickets to compare (3 of 5)")
     assert "agreed on 12 Jan 2026: B. Jansen, mail of 12 January" in pairs(table)["Shown by"]
     assert "Debian GNU/Linux 10 (buster): until 30 Jun 2024" in pairs(found["office-pc01"].items[0])["Shown by"]
     assert "€62.97 together" in section("surcharges").intro
@@ -263,8 +292,11 @@ def test_a_standard_says_how_far_it_holds_how_that_went_and_which_controls_alway
     found = section("standard-1")
     assert found.heading == "Standard: Linux server"
     assert found.intro == "Version 1.0, on 7 machines. Of all controls on all of these machines, 58% hold."
-    assert found.caption.startswith("92% on 28 Mar 2026")
-    assert found.more == "2 controls held everywhere all of the time: " or "controls" in found.more
+    assert found.caption == "91% on 28 Mar 2026, 58% now"
+    assert found.more == (
+        "2 controls held all of the time wherever they were measured: Who logs in reads whose machine it is, Logs are"
+        " there after a restart."
+    )
     row = {one.name: one for one in found.rows}["Root can't log in over ssh"]
     assert row.sub == "Who did what must be known, and root is nobody."
     assert row.cells[0] == ("holds on 3 of 7", "differs on 1", "agreed exception on 1", "unknown on 2")
@@ -312,9 +344,13 @@ def test_no_line_of_the_text_is_too_wide_for_a_mail() -> None:
 
 def hostile() -> Report:
     found = made()
-    waiver = replace(RUNNING, reason=HOSTILE, owner=HOSTILE, agreed=replace(RUNNING.agreed, by=HOSTILE, reference=HOSTILE))
+    waiver = replace(
+        RUNNING, reason=HOSTILE, owner=HOSTILE, agreed=replace(RUNNING.agreed, by=HOSTILE, reference=HOSTILE)
+    )
     one = found.assets[0]
-    deviation = replace(one.deviations[0], desired=HOSTILE, found=HOSTILE, reason=HOSTILE, control=HOSTILE, waiver=waiver)
+    deviation = replace(
+        one.deviations[0], desired=HOSTILE, found=HOSTILE, reason=HOSTILE, control=HOSTILE, waiver=waiver
+    )
     asset = replace(one, name=HOSTILE, standard=HOSTILE, deviations=(deviation, replace(deviation, waiver=None)))
     lost = replace(asset, unknown=standing.BROKEN, error=HOSTILE)
     of = found.waivers[0]
@@ -343,6 +379,7 @@ def test_what_others_wrote_is_words_and_nothing_else() -> None:
 def test_every_status_severity_and_waiver_has_its_colour() -> None:
     assert set(TONE) == set(model.STATUSES)
     assert set(SEVERITY_TONE) == set(model.SEVERITIES)
+    assert set(SOFTWARE_TONE) == set(software.KINDS)
     assert set(WAIVER_TONE) == {standing.EXPIRED, standing.ENDING, standing.RUNNING}
 
 

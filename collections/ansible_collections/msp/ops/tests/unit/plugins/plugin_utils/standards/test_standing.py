@@ -166,7 +166,12 @@ def test_waivers_are_told_with_who_has_them_the_expired_and_the_soonest_first() 
 statuses = st.sampled_from(model.STATUSES)
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), statuses), st.integers(-3, 3), st.booleans(), st.integers(0, 2 * FRESH.days))
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), statuses),
+    st.integers(-3, 3),
+    st.booleans(),
+    st.integers(0, 2 * FRESH.days),
+)
 @settings(max_examples=60)
 def test_no_asset_is_well_unless_each_of_its_controls_was_seen_to_hold_and_each_is_counted_once(
     measured: dict[str, str], days: int, waived: bool, age: int
