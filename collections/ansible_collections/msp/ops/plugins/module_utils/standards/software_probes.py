@@ -138,9 +138,9 @@ def foreign_repositories(reader: Reader, allowed: Sequence[str]) -> dict:
 def unsigned_repositories(reader: Reader, distribution: Sequence[str]) -> dict:
     """What takes unsigned packages, and what has no key of its own: only the distribution's may have the common one."""
     found = reader.once(on)
-    said = {"%s: signatures are not checked" % one for one in found if not one.verified}
+    said = {"%s: signatures are not checked" % str(one) for one in found if not one.verified}
     said |= {
-        "%s: no key of its own" % one
+        "%s: no key of its own" % str(one)
         for one in found
         if one.verified and not one.signed_by and not is_among(reader, one, distribution)
     }

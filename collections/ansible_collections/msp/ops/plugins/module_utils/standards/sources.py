@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a repository's address is an allowed one, and a file of apt or dnf with some of its repositories switched off.
+"""Whether a repository's address is an allowed one, and files of apt and dnf with some repositories switched off.
 
 Pure: from text to text. Nothing is taken out of a file but what lets apt and dnf take unsigned packages: a repository
 is switched off where it stands, so that a person can see what was there.
