@@ -4,7 +4,7 @@
 
 Pure: data only. Says nothing of what values mean together (a parameter that no control has): catalogue.py does.
 
-A file is a list of controls of one area, and is named after it. It is docs/standards.md that explains it to people.
+A file is a list of controls of one area, and is named after it. docs/standards.md explains it to people.
 """
 
 from __future__ import annotations

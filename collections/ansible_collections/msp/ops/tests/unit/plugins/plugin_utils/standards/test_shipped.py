@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import request
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import yamlfile
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     assigning,
     catalogue,
@@ -156,3 +157,48 @@ def limits_of(parameter: model.Parameter) -> Any:
 @pytest.mark.parametrize("id", CONTROLS)
 def test_whatever_can_be_chosen_has_limits(id: str) -> None:
     assert all(limits_of(parameter) for parameter in control(id).parameters.values())
+
+
+# -- what the documentation says of them --------------------------------------------------------------------------
+
+DOCS = Path(__file__).resolve().parents[9] / "docs"
+
+
+def example(name: str) -> str:
+    return (DOCS / "examples" / "standards" / name).read_text(encoding="utf-8")
+
+
+def test_the_documentation_lists_every_control_as_it_is() -> None:
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \| (high|medium|low) \| (.*) \|$", page(), re.MULTILINE)
+    assert rows == [
+        (one.id, one.title.en, one.severity, ", ".join(f"`{name}`" for name in one.parameters))
+        for one in catalogue.catalogue().values()
+    ]
+
+
+def page() -> str:
+    return (DOCS / "standards.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["customer.yml", "own.yml", "example.yml"])
+def test_the_documentation_shows_its_examples_as_they_are(name: str) -> None:
+    body = "\n".join(line for line in example(name).splitlines() if not line.startswith("#"))
+    assert f"```yaml\n{body}\n```" in page()
+
+
+def test_the_examples_of_the_documentation_can_be_used() -> None:
+    context = yamlfile.read(example("customer.yml"), "customer.yml").data["msp_standard"]
+    own = yamlfile.read(example("own.yml"), "own.yml").data["msp_standards"]
+    held = assigning.assign(context, own, today=TODAY)
+    assert (held.standard, held.version, held.unused) == ("dental-server", "3", ())
+    of = {one.control.id: one for one in held.controls}
+    assert of["updates-automatic"].parameters["policy"] == "security"
+    assert "services-discovery" not in of
+    waiver = of["ssh-forwarding"].waiver
+    assert waiver is not None and waiver.holds(TODAY)
+
+
+def test_the_control_of_the_documentation_is_one() -> None:
+    (one,) = catalogue.load({"example.yml": example("example.yml")}).values()
+    assert one.id not in CONTROLS
+    assert one.parameters["most"].maximum == 6
