@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which standard each contracted asset of a customer is held to, out of what NetBox says of it. Reads only a snapshot.
 
-What is wrong in an asset's assignment keeps no other from being told of; such an asset is held to nothing anybody knows.
+What is wrong in one asset's assignment keeps no other from being told of; nobody knows what that one is held to.
 """
 
 from __future__ import annotations

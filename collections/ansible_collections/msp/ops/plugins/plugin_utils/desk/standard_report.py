@@ -37,7 +37,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     software,
     standing,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import Moment
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Pace
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import OfSoftware, Report, Wrong
@@ -134,7 +133,7 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """What all customers' reports share: one moment, what NetBox says of all, what was measured over all, ends of life."""
+    """What all reports share: one moment, what NetBox says of all customers, what was measured over all, ends of life."""
 
     store: Store
     now: dt.datetime
@@ -218,7 +217,7 @@ def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:
         waivers=tuple(standing.waivers(((one, assigned[one.asset]) for one in assets), today)),
         software=_software(world, customer, held, today),
         quote=quoting.quote({one.asset: report.records_of(one) for one in assets}, controls, world.pace),
-        surcharges=tuple(surcharges.suggested(store, customer, everything, assets, world.measures, today)),
+        surcharges=tuple(surcharges.suggested(store, customer, everything, assets, world.measures, today=today)),
         names={asset.key: asset.name for asset in everything},
     )
 

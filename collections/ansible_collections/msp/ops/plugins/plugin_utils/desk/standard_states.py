@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How customers' assets stand against their standards, told to NetBox where it changed.
 
-The evidence comes first: when NetBox does not answer, no check is lost, and the next run brings NetBox up to it. What is
-wrong with one customer or asset keeps no other from being told of; nothing of that one stays compliant by silence.
+The evidence comes first: when NetBox does not answer, no check is lost, and the next run brings NetBox up to it. What
+is wrong with one customer or asset keeps no other from being told of; nothing of that one stays compliant by silence.
 """
 
 from __future__ import annotations
@@ -166,7 +166,13 @@ def of_assets(
     since = standing.began(store.control_changes(customer.slug))
     return tuple(
         standing.of_asset(
-            one.asset.key, one.asset.name, one.assigned, checks.get(one.asset.key, (None, None)), since, now, today
+            one.asset.key,
+            one.asset.name,
+            one.assigned,
+            checks.get(one.asset.key, (None, None)),
+            since,
+            now=now,
+            today=today,
         )
         for one in found.held
     )

@@ -49,7 +49,7 @@ def of_customer(store: Store, snapshot: Snapshot, customer: Customer, now: dt.da
 def _held(
     store: Store, customer: Customer, assets: Sequence[Asset], since: dt.datetime, now: dt.datetime
 ) -> Iterator[Held]:
-    """The time of each asset. It begins with the contract, or when the asset was first seen: before, nobody worked on it.
+    """The time of each asset. It begins with the contract, or when the asset was first seen.
 
     One that was never seen is left out, for nobody knows whether there was anything to work on.
     """
@@ -97,9 +97,10 @@ def suggested(
     assets: Iterable[Asset],
     standings: Iterable[Standing],
     measures: Mapping[Place, Uplift | Lack],
+    *,
     today: dt.date,
 ) -> list[OfAsset]:
-    """What is suggested for each asset of a customer that has a cause. Without a contract there is nothing to add to."""
+    """What is suggested for each asset that has a cause. Without a contract there is nothing to add to."""
     if customer.contract is None:
         return []
     waived = {

@@ -92,8 +92,10 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class OfSoftware:
-    """The software of a customer's assets. lacking are the names of those of which no audit told it; not_told by kind of
-    finding those of which that could not be told. dated is the day of the file of ends of life, None without one.
+    """The software of a customer's assets.
+
+    lacking are the names of those of which no audit told it; not_told by kind of finding those of which that could not
+    be told. dated is the day of the file of ends of life, None without one.
     """
 
     found: tuple[Everywhere, ...] = ()

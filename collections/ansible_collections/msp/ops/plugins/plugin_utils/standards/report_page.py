@@ -85,6 +85,7 @@ MOST_ROWS = 250  # of a table; how many more there are is said, and the data fil
 MOST_ITEMS = 8  # of what deviates on one machine
 MOST_NAMES = 6
 LABEL = 21  # columns of a label in the text
+NO_CHART = Markup("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Row:
     tone: str = ""
     chip: str = ""
     items: tuple[Item, ...] = ()
-    chart: Markup = Markup("")
+    chart: Markup = NO_CHART
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Section:
     rows: tuple[Row, ...]
     more: str
     empty: str
-    chart: Markup = Markup("")
+    chart: Markup = NO_CHART
     caption: str = ""
     drawn: str = ""
 
@@ -241,7 +242,7 @@ def _points(found: Report, t: Words) -> Iterator[tuple[str, str, str]]:
         which = [title(found, waiver.control, t) for waiver in found.waivers if waiver.state == state]
         if which:
             yield WAIVER_TONE[state], t.count(f"srep.point.{state}", len(which)), some(which, t)
-    nobody_knows = [name for wrong in found.wrong for name in wrong.assets]
+    nobody_knows = sorted(name for wrong in found.wrong for name in wrong.assets)
     if nobody_knows:
         yield "bad", t.count("srep.point.wrong", len(nobody_knows)), some(nobody_knows, t)
     if found.without:

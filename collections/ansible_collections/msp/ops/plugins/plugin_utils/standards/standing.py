@@ -103,6 +103,7 @@ def of_asset(
     assigned: Assigned,
     checks: tuple[StandardCheck | None, StandardCheck | None],
     since: Since,
+    *,
     now: dt.datetime,
     today: dt.date,
 ) -> OfAsset:
@@ -153,7 +154,7 @@ def began(changes: Iterable[ControlChange]) -> dict[tuple[str, str], dt.datetime
 
 
 def waivers(held: Iterable[tuple[OfAsset, Assigned]], today: dt.date) -> list[OfWaiver]:
-    """Every waiver that assets have, whether they need it or not: expired ones first, then the one that ends soonest."""
+    """Every waiver that assets have, whether they need it or not: those that ended first, then what ends soonest."""
     have: dict[tuple[str, Waiver], list[str]] = {}
     needed: dict[tuple[str, Waiver], list[str]] = {}
     for asset, assigned in held:

@@ -49,7 +49,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards impor
 DAY = dt.timedelta(days=1)
 STANDARD = {"name": "linux-server"}
 SERVER: dict[str, Any] = {"msp_standard": STANDARD}
-WAIVER = {**made_standard.WAIVER, "expires": "2999-12-31", "agreed": {**made_standard.AGREED, "on": "2020-01-01"}}
+WAIVER = {**made_standard.WAIVER, "expires": "2099-12-31", "agreed": {**made_standard.AGREED, "on": "2020-01-01"}}
 WAIVED_SERVER = {"msp_standard": {**STANDARD, "waivers": {"ssh-tries": WAIVER}}}
 WRONG = {"msp_standard": {**STANDARD, "parameters": {"ssh-tries": {"most": 99}}}}
 NAMES = ["standards-report.html", "standards-report.json", "standards-report.txt"]
@@ -199,6 +199,7 @@ def test_a_slug_that_is_no_customer_is_refused(made: Made) -> None:
 
 
 def test_a_machine_out_of_warranty_gets_the_tables_amount_with_why_nothing_was_measured(made: Made) -> None:
+    made.store.record_seen([Seen(SLUG, "device:6", made.now - 20 * DAY, made.now)])
     made.report()
     by_name = {one["name"]: one for one in made.data()["surcharges"]}
     warranty = by_name["srv06"]["surcharges"][0]
@@ -213,7 +214,7 @@ def test_a_system_without_support_is_shown_by_the_audit_that_found_it(made: Made
         "support_end": "2024-06-30",
         "support_end_source": "its own table",
     }
-    facts = made.store.put_facts({"os": system})
+    facts = made.store.put_facts({"os": system, "packages": [], "updates": {"known": False, "pending": []}})
     made.store.record_audit(
         Audit(SLUG, "device:4", "srv04", made.now - DAY, "ok", facts, {"support_end": "2024-06-30"})
     )
@@ -238,7 +239,7 @@ def test_hours_are_measured_once_enough_jobs_were(made: Made) -> None:
     quote = made.data()["quote"]
     # One control of six minutes by hand is left to do; five times that took 10 to 14 minutes.
     assert (quote["basis"], quote["changes"], round(quote["hours"] * 60)) == ("measured", 1, 12)
-    assert [job["effort"] for job in quote["jobs"]][0] == ["row-0"]
+    assert quote["jobs"][0]["effort"] == ["row-0"]
     assert quote["hours_low"] < quote["hours"] < quote["hours_high"]
 
 
@@ -264,7 +265,7 @@ def test_an_assets_time_begins_when_it_was_first_seen_and_one_that_never_was_has
     assert found["device:4"].since == first
     assert found["device:1"].since == made.now - 40 * DAY
     assert found["device:2"].waived == ((made.now - 40 * DAY, True),)
-    assert found["device:1"].waived == ()
+    assert found["device:1"].waived == ((made.now - 40 * DAY, False),)
 
 
 def test_work_is_joined_with_its_tickets_and_nothing_measured_is_not_no_work(made: Made) -> None:
@@ -279,9 +280,9 @@ def test_work_is_joined_with_its_tickets_and_nothing_measured_is_not_no_work(mad
 def test_a_customer_without_a_contract_is_suggested_nothing(made: Made) -> None:
     nobody = Customer(1, SLUG, "Bakkerij Jansen", None)
     old = Asset("device", 6, "srv06", SLUG, "contracted", "server", warranty_end=dt.date(2020, 5, 31))
-    assert surcharges.suggested(made.store, nobody, [old], [], {}, made.now.date()) == []
+    assert surcharges.suggested(made.store, nobody, [old], [], {}, today=made.now.date()) == []
     terms = Contract("C", dt.date(2026, 1, 1), None)
-    (one,) = surcharges.suggested(made.store, replace(nobody, contract=terms), [old], [], {}, made.now.date())
+    (one,) = surcharges.suggested(made.store, replace(nobody, contract=terms), [old], [], {}, today=made.now.date())
     assert (one.amount, one.surcharges[0].basis) == (Decimal(0), "nothing")
 
 

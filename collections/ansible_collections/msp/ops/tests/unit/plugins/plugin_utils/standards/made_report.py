@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A customer with something of everything that a report on standards tells of, made by the code that makes real ones."""
+"""A customer with something of everything that a report on standards tells of, made by the code that makes any."""
 
 from __future__ import annotations
 
@@ -366,7 +366,7 @@ WANTED_SOFTWARE = SoftwareSet(
 
 
 def of_software(ends: EndOfLife | None = ENDS) -> OfSoftware:
-    """A forbidden package, one at its end, one missing, one outdated, one unknown, an old system, an audit without origins."""
+    """A package of every kind of finding, an old system, and an audit that does not say where packages are from."""
     pending = [{"name": "openssl", "to": "3.0.17-1~deb12u2", "origin": "Debian-Security/bookworm"}]
     openssl, chrony = _package("openssl", "3.0.15-1~deb12u1"), _package("chrony", "4.3-2")
     facts: Mapping[str, dict[str, Any]] = {
@@ -401,7 +401,7 @@ def made(job_count: int = 0, **changed: Waiver) -> Report:
         of = checks(name)
         good = next((one for one in reversed(of) if one.outcome == "ok"), None)
         both = (good, of[-1] if of else None)
-        assets.append(standing.of_asset(KEYS[name], name, held[name], both, since, NOW, TODAY))
+        assets.append(standing.of_asset(KEYS[name], name, held[name], both, since, now=NOW, today=TODAY))
     assets = list(standing.worst_first(assets))
     measured = {KEYS[name]: [one.at for one in checks(name) if one.outcome == "ok"] for name in NAMES}
     moments = [midnight(7 * n) for n in range(13)]

@@ -161,18 +161,18 @@ def test_every_state_that_something_new_can_be_in_now_has_its_words() -> None:
 
 def test_what_differs_most_is_counted() -> None:
     found = rows("top")
-    assert list(found)[0] == "Root can't log in over ssh serious"
+    assert next(iter(found)) == "Root can't log in over ssh serious"
     assert found["Root can't log in over ssh serious"].cells == (("1: jansen-srv01",), ("11 May 2026",))
 
 
 def test_the_quote_says_how_much_on_how_many_and_that_it_is_from_a_table() -> None:
     found = section("quote")
     assert found.intro == (
-        "To bring these 7 machines to their standard takes 3 changes on 2 machines, about 0:24 hours. That is an estimate"
-        " from a table of times for work by hand: too little was measured yet. It leaves out 2 machines of which we know"
-        " nothing: office-pc02, oven-panel. On 1 machine not every control could be measured: jansen-nas01."
+        "To bring these 7 machines to their standard takes 3 changes on 2 machines, about 0:24 hours. That is an"
+        " estimate from a table of times for work by hand: too little was measured yet. It leaves out 2 machines of"
+        " which we know nothing: office-pc02, oven-panel. On 1 machine not every control could be measured: jansen-nas01."
     )
-    assert [(row.name, row.cells) for row in found.rows][0] == (
+    assert next((row.name, row.cells) for row in found.rows) == (
         "No software that must not be there",
         (("1: till-back",), ("0:10",)),
     )
@@ -247,8 +247,8 @@ def test_a_surcharge_names_its_grounds_and_its_evidence() -> None:
         "Shown by": "invoice 2021-118: until 28 Feb 2026",
         "Amount": "measured: 22 minutes more work a month (between 9.1 and 37), at your hourly rate",
         "Measured": (
-            "2 machines (48 months; tickets: 2; minutes: 1,980), against 2 machines (72 months; tickets: 1; minutes: 730)"
-            " without; that is 31 minutes a month more, and 16 on average at 7 customers. Your own figures count for"
+            "2 machines (48 months; tickets: 2; minutes: 1,980), against 2 machines (72 months; tickets: 1; minutes:"
+            " 730) without; that is 31 minutes a month more, and 16 on average at 7 customers. Your own figures count for"
             " 44%."
         ),
     }

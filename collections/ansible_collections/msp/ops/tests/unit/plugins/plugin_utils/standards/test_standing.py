@@ -58,7 +58,7 @@ def check(statuses: dict[str, str] | None, at: dt.datetime = NOW - DAY, **change
 
 def held(to: Assigned, good: StandardCheck | None, last: StandardCheck | None = None, **since: dt.datetime) -> OfAsset:
     began = {(ASSET, name.replace("_", "-")): at for name, at in since.items()}
-    return of_asset(ASSET, "srv01", to, (good, last or good), began, NOW, TODAY)
+    return of_asset(ASSET, "srv01", to, (good, last or good), began, now=NOW, today=TODAY)
 
 
 def test_an_asset_on_which_all_holds_is_compliant() -> None:
