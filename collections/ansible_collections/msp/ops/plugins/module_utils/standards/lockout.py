@@ -318,7 +318,7 @@ class Guard:
             yield
 
 
-_LOOK = "look at what systemd says on the host (systemctl status, journalctl); nothing was changed"
+_LOOK = "look at what systemd says on the host (systemctl status, journalctl); this call changed nothing"
 
 
 def timer(script: str, name: str, seconds: int) -> list[str]:

@@ -31,6 +31,8 @@ _ALSO = {
     "hostbasedacceptedkeytypes": "hostbasedacceptedalgorithms",
     "keepalive": "tcpkeepalive",
 }
+# Older words that sshd prints for what its manual calls otherwise now.
+_WORDS = {("permitrootlogin", "without-password"): "prohibit-password"}
 # What a Match block may ask, and what -C calls it.
 _CRITERIA = {
     "user": "user",
@@ -56,8 +58,9 @@ def parse_settings(text: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, _space, value = line.strip().partition(" ")
+        name, value = name.lower(), value.strip()
         if name:
-            found.setdefault(name.lower(), []).append(value.strip())
+            found.setdefault(name, []).append(_WORDS.get((name, value), value))
     return found
 
 

@@ -224,3 +224,10 @@ def test_without_a_server_it_is_absent_and_one_that_refuses_its_file_is_not_meas
     )
     with pytest.raises(Unmeasurable, match="line 3: Bad option"):
         ssh_server.measure(broken, "port")
+
+
+def test_root_without_a_password_is_called_as_the_manual_calls_it() -> None:
+    assert ssh_server.parse_settings("permitrootlogin without-password\nbanner without-password\n") == {
+        "permitrootlogin": ["prohibit-password"],
+        "banner": ["without-password"],
+    }
