@@ -100,12 +100,14 @@ def on_asset(
 ) -> OnAsset:
     """What the facts of an audit (audit/schema.py) say of an asset's software."""
     system, updates = facts.get("os") or {}, facts["updates"]
-    end = system.get("support_end")
+    end, name_of, version = system.get("support_end"), system.get("id") or "", system.get("version") or ""
+    # Debian's audits have the point release too.
+    version = version.partition(".")[0] if name_of == "debian" else version
     return OnAsset(
         asset=asset,
         name=name,
         at=at,
-        platform="-".join(word for word in (system.get("id"), system.get("version")) if word),
+        platform="-".join(word for word in (name_of, version) if word),
         packages=tuple(
             Package(row["name"], row["version"], row["architecture"] or "", row["origin"]) for row in facts["packages"]
         ),

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.standards import source_editing, source_writing
 from ansible_collections.msp.ops.plugins.module_utils.standards import software_probes as probes
+from ansible_collections.msp.ops.plugins.module_utils.standards import source_editing, source_writing
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Reader, Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
 

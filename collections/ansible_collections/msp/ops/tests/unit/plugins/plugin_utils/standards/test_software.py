@@ -30,7 +30,7 @@ WANTED = SoftwareSet(
 
 def facts(*packages: tuple[str, str, str | None], pending: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     return {
-        "os": {"id": "debian", "version": "12", "support_end": "2028-06-30"},
+        "os": {"id": "debian", "version": "12.7", "support_end": "2028-06-30"},
         "packages": [
             {"name": name, "version": version, "architecture": "amd64", "origin": origin}
             for name, version, origin in packages
@@ -101,7 +101,7 @@ def test_versions_are_compared_as_on_the_system(system: str, manager: str) -> No
 
     one = software.on_asset("device:1", "srv01", NOW, made)
 
-    assert (one.manager, one.platform) == (manager, f"{system}-12")
+    assert (one.manager, one.platform) == (manager, "debian-12" if system == "debian" else f"{system}-12.7")
 
 
 def test_a_software_set_is_what_the_standards_controls_say() -> None:
