@@ -7,7 +7,6 @@ by hand is found, told, put right, and gone. Another program than ours looks at 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 import subprocess
@@ -22,10 +21,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Co
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from lab import hosts as lab_hosts
-from lab import podman
+from lab import image, podman
 from lab.api import NetBox
 from lab.lab import Lab
 from lab.progress import step
+from tests.standard_drifts import DRIFTS, LOOKS, ONLY
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,20 @@ sites: [{slug: quay, name: Quay}]
 scope: {server: {covered: true}}
 assets: [{file: assets.csv, source: list}]
 """
-STANDARD: dict[str, Any] = {"name": "linux-server"}
+# The lab's own: who logs in, and where its packages come from.
+MIRRORS = image.mirrors()
+SOURCES = [f"{address}/*" for address in ((MIRRORS.debian, MIRRORS.security) if MIRRORS else ())]
+STANDARD: dict[str, Any] = {
+    "name": "linux-server",
+    "parameters": {
+        "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
+        "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
+        "repositories-allowed": {"allowed": SOURCES},
+        "repositories-signed": {"distribution": SOURCES},
+        "software-required": {"packages": ["less"]},
+        "software-forbidden": {"packages": ["telnetd", "lab-game"]},
+    },
+}
 
 
 @dataclass
@@ -160,3 +173,67 @@ def test_the_second_run_changes_nothing(wharf: Wharf) -> None:
 
     assert ran.status == 0, ran.output[-4000:]
     assert set(re.findall(r"changed=(\d+)", ran.output)) == {"0"}, ran.output[-4000:]
+
+
+def spoil(wharf: Wharf, number: int, host: str) -> set[str]:
+    """Everything that people do by hand, on one host."""
+    chosen = {name: script for name, script in DRIFTS.items() if ONLY.get(name, number) == number}
+    for script in chosen.values():
+        wharf.sh(host, script)
+    wharf.sh(host, "systemctl reload ssh; systemctl restart systemd-journald")
+    return set(chosen)
+
+
+@pytest.fixture(scope="module")
+def spoiled(wharf: Wharf) -> dict[str, set[str]]:
+    """What was changed on each host."""
+    return {host: spoil(wharf, number, host) for number, host in enumerate(FLEET)}
+
+
+def looked_at(wharf: Wharf, host: str) -> dict[str, bool]:
+    """Whether each control holds, without any of our code."""
+    names_of = list(LOOKS)
+    scripts = "".join(f"if ( {LOOKS[name]} ) >/dev/null 2>&1; then echo {name} yes; else echo {name} no; fi\n" for name in names_of)
+    lines = wharf.on(host, "sh", "-c", scripts).splitlines()
+    return {name: said == "yes" for name, said in (line.split() for line in lines)}
+
+
+def test_check_mode_finds_every_change_and_nothing_else_and_says_what_it_takes(
+    wharf: Wharf, spoiled: dict[str, set[str]]
+) -> None:
+    ran = wharf.standardise("--check", "--diff")
+
+    assert ran.status == 0, ran.output[-6000:]
+    for host in FLEET:
+        # On record is what was: a check keeps nothing.
+        assert {one.status for one in wharf.states(host).values()} <= {"compliant", "fixed", "not applicable"}
+        assert {name for name, holds in looked_at(wharf, host).items() if not holds} == spoiled[host]
+    for control in set().union(*spoiled.values()):
+        assert re.search(rf"^[-+ ]*{control}: ", ran.output, re.MULTILINE), control
+    number = sum(len(controls) for controls in spoiled.values())
+    assert f"To bring these 2 machines to their standard takes {number} changes on 2 machines" in ran.output
+
+
+def test_apply_puts_every_change_right_and_somebody_else_agrees(wharf: Wharf, spoiled: dict[str, set[str]]) -> None:
+    ran = wharf.standardise()
+
+    assert ran.status == 0, ran.output[-8000:]
+    for host in FLEET:
+        states = wharf.states(host)
+        assert {control for control, one in states.items() if one.status == "fixed"} == spoiled[host]
+        assert {one.status for one in states.values()} == {"fixed", "compliant", "not applicable"}
+        found = looked_at(wharf, host)
+        assert [name for name, holds in found.items() if not holds] == []
+        measured = {control for control, one in states.items() if one.status != "not applicable"}
+        assert measured <= set(LOOKS)
+
+
+def test_after_it_a_check_is_clean_and_a_second_run_changes_nothing(
+    wharf: Wharf, spoiled: dict[str, set[str]]
+) -> None:
+    checked = wharf.standardise("--check")
+    ran = wharf.standardise()
+
+    assert checked.status == ran.status == 0
+    assert "Nothing has to change." in checked.output
+    assert set(re.findall(r"changed=(\d+)", checked.output + ran.output)) == {"0"}, ran.output[-4000:]

@@ -97,7 +97,9 @@ def test_of_an_interface_the_same_is_set_as_for_all_of_them() -> None:
 
 
 def test_the_modules_that_are_blocked_are_those_that_are_checked() -> None:
-    names = [check.probe["name"] for check in of_kind(OURS["kernel-modules"], "kernel_module") if check.field == "blocked"]
+    names = [
+        check.probe["name"] for check in of_kind(OURS["kernel-modules"], "kernel_module") if check.field == "blocked"
+    ]
     assert VARIABLES["__msp_baseline_linux_modules"] == names
     lines = template("modprobe.conf.j2")
     assert [line for line in lines if line.startswith("install")] == [f"install {name} /bin/false" for name in names]
@@ -110,7 +112,9 @@ def test_the_units_that_are_stopped_are_those_that_are_checked(control: Control)
 
 
 @pytest.mark.parametrize("active", ["active", "activating", "reloading", "inactive", "failed"])
-@pytest.mark.parametrize("enabled", ["enabled", "disabled", "masked", "static", "indirect", "linked", "generated", "alias", ""])
+@pytest.mark.parametrize(
+    "enabled", ["enabled", "disabled", "masked", "static", "indirect", "linked", "generated", "alias", ""]
+)
 def test_a_unit_is_stopped_when_it_is_checked_to_be_wrong(active: str, enabled: str) -> None:
     control = OURS["services-rpc"]
     answer = f"Id=rpcbind.service\nActiveState={active}\nUnitFileState={enabled}"

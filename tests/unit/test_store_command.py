@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing, spool
@@ -63,7 +65,7 @@ def test_an_upgrade_lists_the_software_of_assets_that_were_audited_before_there_
     with Store.open() as opened:
         opened.record([codec.Facts(facts), Audit("bakery", "device:1", "h", OLD, "ok", hashing.facts_hash(facts))])
         for table in (tables().software, tables().package_lists):
-            opened.database.write(lambda connection, table=table: connection.execute(table.delete()))
+            opened.database.write(partial(Connection.execute, statement=table.delete()))
         assert opened.software("openssl") == []
 
     assert store.main(["upgrade"]) == 0

@@ -64,7 +64,8 @@ def test_how_it_stands_against_its_standard_is_a_line_and_a_value(
 
     assert who.main(["till"]) == 0
     said = capsys.readouterr().out
-    assert "standard   linux-server 1.0: unknown, the last check ended with failed; checked 2026-11-20 09:30 UTC" in said
+    line = "linux-server 1.0: unknown, the last check ended with failed; checked 2026-11-20 09:30 UTC"
+    assert f"  standard   {line}\n" in said
     assert who.main(["till", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)["answers"]
     assert told["standard"]["drift"] == ["banner"]
