@@ -13,6 +13,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, Ticket
 from ansible_collections.msp.ops.plugins.plugin_utils.register.names import SURCHARGED
@@ -58,7 +59,7 @@ def spans(held: Held) -> Iterator[Span]:
     cuts = [at for at, _state in held.waived] + [end for end in ends if end is not None]
     inner = sorted({cut for cut in cuts if held.since < cut < held.until})
     edges = [held.since, *inner, held.until]
-    for since, until in zip(edges, edges[1:], strict=False):
+    for since, until in pairwise(edges):
         if since < until:
             waived = next((state for at, state in reversed(held.waived) if at <= since), None)
             yield Span(since, until, (waived, *(None if end is None else end <= since for end in ends)))

@@ -28,6 +28,9 @@ LEAST_MONTHS = 12.0
 LEAST_TICKETS = 5
 # Closed tickets on assets without a minute written down, as a part of all: with more, nobody knows what was spent.
 MOST_UNTIMED = 0.2
+# So many tickets of a customer's own say as much of its rate as all customers do. With few, low rates are trusted too
+# much, and fewer true values lie in the interval than are said to; with many, a customer that is busier than others is.
+_TICKETS = 10
 # Customers, so that there is a mean to draw towards.
 LEAST_CUSTOMERS = shrinkage.LEAST
 
@@ -146,9 +149,9 @@ class _Noise:
     """How uncertain the rate of a cell is: the variance of minutes is their mean times a factor, by class of assets.
 
     So it is where tickets come by chance and take as long as they take (a compound Poisson process); that some assets
-    are worse than others of their cell is in the factor, for it is measured between assets. The mean of a small cell
-    is not what happened to be seen there: it is drawn to the rate of all customers by what one ticket tells. A cell
-    without a ticket is not one without uncertainty.
+    are worse than others of their cell is in the factor, for it is measured between assets. The mean of a cell is not
+    what happened to be seen there: it is drawn to the rate of all customers by what a few tickets tell. Else a customer
+    with luck would be one that is known well, and one without a ticket known without a doubt.
     """
 
     def __init__(self, measured: Mapping[str, Mapping[tuple[str, State], Cell]]) -> None:
@@ -176,7 +179,8 @@ class _Noise:
             return None
         of = state if self.minutes[asset_class, state] else None
         common = self.minutes[asset_class, of] / self.months[asset_class, of]
-        mean = (cell.minutes + factor) / (cell.months + factor / common)
+        told = _TICKETS * factor
+        mean = (cell.minutes + told) / (cell.months + told / common)
         return factor * mean / cell.months
 
 

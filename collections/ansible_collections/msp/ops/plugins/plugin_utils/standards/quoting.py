@@ -138,9 +138,7 @@ def quote(
     )
 
 
-def jobs(
-    checks: Iterable[StandardCheck], effort: Iterable[Effort], controls: Mapping[str, Control]
-) -> tuple[Job, ...]:
+def jobs(checks: Iterable[StandardCheck], effort: Iterable[Effort], controls: Mapping[str, Control]) -> tuple[Job, ...]:
     """The runs that brought about controls and on which people wrote their time.
 
     A run without a row of a person's is no job: that nobody wrote anything down does not mean that it took no time. Nor

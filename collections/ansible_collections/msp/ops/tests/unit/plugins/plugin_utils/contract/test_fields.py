@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Scope rules, surcharges and warranty sources survive the trip through NetBox's JSON fields; a broken entry harms only itself."""
+"""Scope rules, surcharges and warranty sources survive NetBox's JSON fields; a broken entry harms only itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ DAYS = st.one_of(st.none(), st.dates())
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from([*names.ASSET_CLASSES, *names.SURCHARGED, "source", "covered"]), inner)
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from([*names.ASSET_CLASSES, *names.SURCHARGED, "source", "covered"]), inner)
     ),
 )
 

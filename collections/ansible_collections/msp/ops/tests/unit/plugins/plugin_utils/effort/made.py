@@ -55,10 +55,23 @@ def by_chance(chance: random.Random, assets: Iterable[Held], a_month: dict[str, 
 
 
 def office(
-    name: str, chance: random.Random, *, having: int, lacking: int, base: float, more: float, size: float = 45.0
+    name: str,
+    chance: random.Random,
+    *,
+    having: int,
+    lacking: int,
+    base: float,
+    more: float,
+    size: float = 45.0,
+    unlike: float = 0.0,
 ) -> OfCustomer:
-    """A customer with servers out of warranty, which take more minutes a month, and servers in warranty."""
+    """A customer with servers out of warranty, which take more minutes a month, and servers in warranty.
+
+    unlike is how much worse some are than others of their kind: the variance of a factor that is 1 on average.
+    """
     old = [held(f"{name}-old{number}", warranty_end=LONG_AGO) for number in range(having)]
     new = [held(f"{name}-new{number}") for number in range(lacking)]
     a_month = {one.asset: base + more for one in old} | {one.asset: base for one in new}
+    if unlike:
+        a_month = {asset: max(0.05, rate * chance.gammavariate(1 / unlike, unlike)) for asset, rate in a_month.items()}
     return OfCustomer(name, (*old, *new), by_chance(chance, (*old, *new), a_month, size))

@@ -25,7 +25,9 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.effort.made imp
 DAY = dt.timedelta(days=1)
 DATES = st.none() | st.dates(SINCE.date() - 40 * DAY, UNTIL.date() + 40 * DAY)
 TIMES = st.integers(-30, 400).map(lambda days: SINCE + days * DAY)
-STEPS = st.dictionaries(TIMES, st.sampled_from([True, False, None]), max_size=4).map(lambda of: tuple(sorted(of.items())))
+STEPS = st.dictionaries(TIMES, st.sampled_from([True, False, None]), max_size=4).map(
+    lambda of: tuple(sorted(of.items()))
+)
 ASSETS = st.builds(held, st.just("a"), waived=STEPS, warranty_end=DATES, support_end=DATES)
 
 

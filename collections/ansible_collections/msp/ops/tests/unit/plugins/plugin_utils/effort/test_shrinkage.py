@@ -40,9 +40,7 @@ def test_another_unit_or_another_zero_changes_the_words_and_not_the_answer(
 
 
 def test_what_is_less_certain_is_drawn_further() -> None:
-    certain, uncertain, _other, _more = shrink(
-        [Estimate(20, 1), Estimate(20, 8), Estimate(4, 2), Estimate(6, 2)]
-    )
+    certain, uncertain, _other, _more = shrink([Estimate(20, 1), Estimate(20, 8), Estimate(4, 2), Estimate(6, 2)])
 
     assert certain.mean > uncertain.mean > uncertain.common
     assert certain.weight > 0.9

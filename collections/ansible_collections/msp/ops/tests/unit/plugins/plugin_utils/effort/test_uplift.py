@@ -28,7 +28,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import (
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.effort.made import (
     LONG_AGO,
-    SINCE,
     UNTIL,
     by_chance,
     held,
@@ -42,9 +41,7 @@ NAMES = ("anchor", "bakery", "clinic", "dairy", "estate", "foundry", "garage", "
 
 def portfolio(seed: int, customers: int = 6, more: float = 20.0, **changed: float) -> list[OfCustomer]:
     chance = random.Random(seed)  # noqa: S311 - a simulation
-    return [
-        office(name, chance, having=8, lacking=12, base=15.0, more=more, **changed) for name in NAMES[:customers]
-    ]
+    return [office(name, chance, having=8, lacking=12, base=15.0, more=more, **changed) for name in NAMES[:customers]]
 
 
 def of(found: dict[module.Place, Uplift | Lack], customer: str) -> Uplift:
@@ -59,10 +56,12 @@ def lack(found: dict[module.Place, Uplift | Lack], customer: str, reason: str = 
     return one
 
 
-def test_the_true_uplift_lies_in_the_interval_as_often_as_is_said() -> None:
+@pytest.mark.parametrize("unlike", [0.0, 0.5])
+def test_the_true_uplift_lies_in_the_interval_as_often_as_is_said(unlike: float) -> None:
+    """Also where some assets are worse than others without a reason that anybody knows."""
     chance = random.Random(11)  # noqa: S311 - a simulation
     inside = total = 0
-    for _portfolio in range(30):
+    for _portfolio in range(25):
         truth = {name: max(0.0, chance.gauss(12, 6)) for name in NAMES}
         found = uplifts(
             office(
@@ -72,6 +71,7 @@ def test_the_true_uplift_lies_in_the_interval_as_often_as_is_said() -> None:
                 lacking=chance.randint(6, 25),
                 base=chance.uniform(6, 18),
                 more=more,
+                unlike=unlike,
             )
             for name, more in truth.items()
         )
@@ -80,7 +80,7 @@ def test_the_true_uplift_lies_in_the_interval_as_often_as_is_said() -> None:
         inside += sum(one.low <= truth[name] <= one.high for name, one in measured.items())
         total += len(measured)
 
-    assert 0.86 < inside / total < 0.97
+    assert 0.86 < inside / total < 0.96
 
 
 def test_an_uplift_is_found_where_there_is_one_and_none_where_there_is_none() -> None:
@@ -163,9 +163,7 @@ def test_what_nobody_knows_of_an_asset_puts_it_on_neither_side() -> None:
     customers = [
         replace(
             one,
-            assets=tuple(
-                replace(asset, warranty_end=None) if "-new" in asset.asset else asset for asset in one.assets
-            ),
+            assets=tuple(replace(asset, warranty_end=None) if "-new" in asset.asset else asset for asset in one.assets),
         )
         for one in portfolio(3)
     ]
@@ -210,10 +208,11 @@ def test_a_reason_that_no_asset_has_is_not_spoken_of() -> None:
 
 def test_assets_without_a_ticket_are_not_certain_to_need_none() -> None:
     """All is quiet at one customer: what it says by itself is as uncertain as a few tickets are."""
-    quiet_assets = [held(f"q-old{number}", warranty_end=LONG_AGO) for number in range(3)]
-    quiet_assets += [held(f"q-new{number}") for number in range(3)]
+    begun = UNTIL - 4.2 * MONTH
+    quiet_assets = [held(f"q-old{number}", warranty_end=LONG_AGO, since=begun) for number in range(3)]
+    quiet_assets += [held(f"q-new{number}", since=begun) for number in range(3)]
     told = worked(
-        [ticket(str(number), "q-new0", SINCE + MONTH) for number in range(5)],
+        [ticket(str(number), "q-new0", UNTIL - MONTH) for number in range(5)],
         [minutes(str(number), 1.0) for number in range(5)],
     )
 

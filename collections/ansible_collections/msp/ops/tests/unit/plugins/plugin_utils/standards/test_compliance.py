@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -236,5 +237,5 @@ def test_steps_of_waivers_are_in_order_and_each_is_another_than_the_one_before(
     steps = waived(made).get("a", ())
 
     assert [at for at, _state in steps] == sorted({at for at, _state in steps})
-    assert all(one[1] is not other[1] for one, other in zip(steps, steps[1:], strict=False))
+    assert all(one[1] is not other[1] for one, other in pairwise(steps))
     assert not steps or steps[0][1] is not None

@@ -44,9 +44,7 @@ WORDS = Words("words", "woorden")
 
 
 def control(name: str, minutes: int) -> Control:
-    return Control(
-        name, "ssh", "msp_baseline_linux", WORDS, WORDS, HIGH, (), (DEBIAN,), {}, (), (), "", minutes
-    )
+    return Control(name, "ssh", "msp_baseline_linux", WORDS, WORDS, HIGH, (), (DEBIAN,), {}, (), (), "", minutes)
 
 
 CONTROLS = {"ssh": control("ssh", 6), "sudo": control("sudo", 15)}
