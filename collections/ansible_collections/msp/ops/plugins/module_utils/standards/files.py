@@ -108,6 +108,8 @@ def expand(host: Host, patterns: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     seen: set[str] = set()
     for pattern in patterns:
         exact = not glob.has_magic(pattern)
+        if not exact and not host.privileged:
+            _may_look(base, pattern)
         for place in [host.path(pattern)] if exact else glob.iglob(glob.escape(base) + pattern):
             path = place[len(base) :]
             if path in seen or look(host, path) is None:
@@ -116,6 +118,15 @@ def expand(host: Host, patterns: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
                 raise Unmeasurable("there are more than %d paths like %s" % (MOST_PATHS, pattern))
             seen.add(path)
             yield path, exact
+
+
+def _may_look(base: str, pattern: str) -> None:
+    """glob passes over a directory that it may not look into, as if nothing were in it."""
+    parts = pattern.split("/")
+    for depth in range(1, len(parts)):
+        for place in glob.glob(glob.escape(base) + "/".join(parts[:depth]) + "/"):
+            if not os.access(place, os.R_OK | os.X_OK):
+                raise Unmeasurable("%s cannot be looked into without the rights of root" % place[len(base) :])
 
 
 def listed(value: str | tuple[str, ...]) -> tuple[str, ...]:

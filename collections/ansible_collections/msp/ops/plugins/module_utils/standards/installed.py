@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import fnmatch
 
-from ansible_collections.msp.ops.plugins.module_utils.audit import packages
+from ansible_collections.msp.ops.plugins.module_utils.audit import packages, updates
 from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Reader, Unmeasurable
 
@@ -16,6 +16,13 @@ _VERSIONLOCK = "/etc/dnf/plugins/versionlock.list"
 def prepare(reader: Reader) -> None:
     if not reader.host.exists(packages.DPKG_STATUS):
         reader.host.prepare(*packages.RPM_QUERY, unprivileged=True)
+
+
+def prepare_origins(reader: Reader) -> None:
+    """apt takes a second to say where everything comes from."""
+    prepare(reader)
+    if reader.host.exists(packages.DPKG_STATUS):
+        updates.prepare(reader.host, *reader.once(installed))
 
 
 def installed(reader: Reader) -> tuple[str, list[Installed]]:

@@ -40,8 +40,10 @@ def module(reader: Reader, name: str) -> dict:
     A line "blacklist" alone does not block: it only keeps devices from loading the module by themselves.
     """
     bare = name.replace("-", "_")
-    loaded = bare in reader.once(_loaded) or bare in reader.once(_built_in)
-    return {"loaded": loaded, "blocked": bare in reader.once(_blocked)}
+    # A kernel that can load no module at all has no such file.
+    loadable = reader.host.exists("/proc/modules") or not reader.host.exists("/proc/sys/kernel/ostype")
+    loaded = bare in reader.once(_built_in) or (loadable and bare in reader.once(_loaded))
+    return {"loaded": loaded, "blocked": not loadable or bare in reader.once(_blocked)}
 
 
 def blocked_by(lines: list[str]) -> set[str]:

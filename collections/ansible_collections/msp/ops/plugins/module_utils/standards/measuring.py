@@ -67,7 +67,7 @@ MEASURES: dict[str, Kind] = {
     "kernel_module": Kind(kernel.module),
     "software_required": Kind(software_probes.required_packages, installed.prepare),
     "software_forbidden": Kind(software_probes.forbidden_packages, installed.prepare),
-    "software_unknown": Kind(software_probes.unknown_packages, installed.prepare),
+    "software_unknown": Kind(software_probes.unknown_packages, installed.prepare_origins),
     "software_held": Kind(software_probes.held_packages, installed.prepare),
     "repositories_foreign": Kind(software_probes.foreign_repositories),
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),

@@ -124,7 +124,7 @@ def everybody(
 
 def people(names: set[str], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]) -> list[str]:
     found: set[str] = set()
-    for name in names:
+    for name in sorted(names):
         if name == "ALL":
             found.update(users)
         elif name.startswith("%"):

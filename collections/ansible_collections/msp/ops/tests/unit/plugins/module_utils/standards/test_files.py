@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import files
@@ -101,6 +101,7 @@ def test_a_link_in_the_place_of_a_named_file_is_wrong_and_among_others_is_judged
     assert files.file_rights(reader, "/etc/x/*", "0600", owner="root")["count"] == 2
 
 
+@settings(max_examples=60)
 @given(st.integers(min_value=0, max_value=0o7777), st.integers(min_value=0, max_value=0o7777))
 def test_no_right_that_is_not_allowed_passes(mode: int, most: int) -> None:
     beyond = files.beyond(stat.S_IFREG | mode, f"{most:04o}")
@@ -114,6 +115,18 @@ def test_too_many_paths_are_not_measured_in_part(tmp_path: Path, monkeypatch: py
 
     with pytest.raises(Unmeasurable, match="more than 2 paths"):
         files.file_rights(reader, "/etc/x/*", "0644")
+
+
+def test_a_directory_that_may_not_be_looked_into_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = a_host(tmp_path, __home__anna__keys="")
+    closed = f"{tmp_path}/home/anna/"
+    monkeypatch.setattr(os, "access", lambda place, _mode: place != closed)
+
+    with pytest.raises(Unmeasurable, match="/home/anna/ cannot be looked into"):
+        files.file_rights(reader, "/home/*/k*", "0600")
+    assert files.file_rights(reader, "/etc/pass*", "0644")["checked"] == 1
 
 
 def test_lines_are_found_without_comments_and_with_links_followed(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_loopback_and_answers_have_to_pass_every_chain_that_drops() -> None:
     assert (found["established"], found["loopback"]) == (False, False)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.integers(min_value=1, max_value=65535), st.sampled_from(["tcp", "udp"]), st.booleans()), max_size=8

@@ -73,6 +73,12 @@ def test_a_module_is_blocked_by_an_install_line_and_not_by_a_blacklist(tmp_path:
     assert [name for name, one in found.items() if one["loaded"]] == ["usb-storage", "usb_storage", "squashfs"]
 
 
+def test_a_kernel_that_loads_no_modules_blocks_them_all(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, {"/proc/sys/kernel/ostype": "Linux\n"})
+
+    assert kernel.module(reader, "cramfs") == {"loaded": False, "blocked": True}
+
+
 def test_what_is_mounted_last_lies_on_top_and_a_mount_may_be_narrower_than_its_file_system(tmp_path: Path) -> None:
     reader = made_reader(tmp_path, {"/proc/self/mountinfo": MOUNTS, "/etc/fstab": FSTAB})
 

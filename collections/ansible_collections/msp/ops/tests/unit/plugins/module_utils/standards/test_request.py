@@ -120,7 +120,7 @@ def test_a_request_without_end_is_refused() -> None:
     assert (caught.value.code, caught.value.found) == ("MSP-STD-042", "1001")
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.sampled_from(sorted(GOOD)), st.text(max_size=30))
 def test_no_text_at_all_gets_out_of_its_directory(kind: str, text: str) -> None:
     for name in GOOD[kind]:
