@@ -118,11 +118,11 @@ def uplifts(customers: Iterable[OfCustomer]) -> dict[Place, Uplift | Lack]:
     compared: dict[tuple[str, str], dict[str, _Compared]] = defaultdict(dict)
     for customer, of_customer in measured.items():
         for reason, asset_class in _places(of_customer):
-            one = _compare(of_customer, reason, asset_class, noise)
-            if isinstance(one, Lack):
-                found[customer, reason, asset_class] = one
+            against = _compare(of_customer, reason, asset_class, noise)
+            if isinstance(against, Lack):
+                found[customer, reason, asset_class] = against
             else:
-                compared[reason, asset_class][customer] = one
+                compared[reason, asset_class][customer] = against
     for (reason, asset_class), of_customers in compared.items():
         for customer, result in _drawn_together(reason, asset_class, of_customers):
             found[customer, reason, asset_class] = result
