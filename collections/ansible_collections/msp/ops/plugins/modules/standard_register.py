@@ -65,7 +65,7 @@ customers:
   description:
     - By customer, how many C(assets) of each standard are in which state, the C(unknown) ones with why, and the
       C(drift) ones with their controls.
-    - C(wrong) has by asset why nobody knows how it stands; under the empty name why nothing can be said of the customer.
+    - C(wrong) has by asset why nobody knows how it stands; under the empty name why that is so of all of them.
   returned: success
   type: dict
   sample:

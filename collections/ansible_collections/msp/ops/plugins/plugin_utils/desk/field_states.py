@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A state of each asset, kept in one custom field of NetBox: what waits is delivered first, and only changes are written.
+"""A state of each asset, kept in a custom field of NetBox: what waits is delivered first, and only changes are written.
 
 What the state is, others decide (patch_states.py, standard_states.py).
 """

@@ -193,6 +193,7 @@ def _of_asset(
     today = now.astimezone(zone(customer)).date() if customer else now.date()
     compared = compare.compare(asset, Evidence(good, attempt, facts, sightings), now, today, contract)
     checks = store.last_standard_checks(asset.customer, asset.key) if store else {}
+    checked, tried = checks.get(asset.key, (None, None))
     return Answer(
         customer=asset.customer,
         customer_name=customer.name if customer else asset.customer,
@@ -205,7 +206,7 @@ def _of_asset(
         last_attempt=attempt,
         contract_end=contract.end if contract else None,
         timezone=contract.timezone if contract else "UTC",
-        standard=lately(*checks.get(asset.key, (None, None)), now, today),
+        standard=lately(checked, tried, now, today),
     )
 
 

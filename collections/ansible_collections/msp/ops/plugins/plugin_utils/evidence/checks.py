@@ -145,9 +145,7 @@ def _put_states(
         )
 
 
-def _records(
-    connection: Connection, facts_ids: Iterable[int | None]
-) -> dict[int | None, tuple[controls.Record, ...]]:
+def _records(connection: Connection, facts_ids: Iterable[int | None]) -> dict[int | None, tuple[controls.Record, ...]]:
     """The records that facts hold, by the facts' ids; what is in many checks is one object."""
     known: dict[str, controls.Record] = {}
     return {number: controls.records(facts, known) for number, facts in reading.bodies(connection, facts_ids)}
@@ -205,9 +203,7 @@ def last(
     attempts = _newest_checks(connection, customer, *which)
     good = _newest_checks(connection, customer, *which, table.outcome == "ok")
     lists = _records(connection, (row.facts_id for row in (*attempts.values(), *good.values())))
-    made = {
-        row.id: rows.standard_check(row, lists.get(row.facts_id)) for row in (*attempts.values(), *good.values())
-    }
+    made = {row.id: rows.standard_check(row, lists.get(row.facts_id)) for row in (*attempts.values(), *good.values())}
     return {asset: (made[good[asset].id] if asset in good else None, made[row.id]) for asset, row in attempts.items()}
 
 

@@ -114,12 +114,11 @@ def _said(check: Check, before: Mapping[str, Said]) -> dict[str, Said]:
             control: Said(UNKNOWN, was.standard, was.severity, was.desired, "", check.error, check.at)
             for control, was in before.items()
         }
-    return {
-        str(record["control"]): Said(
-            str(record["status"]),
-            check.standard,
-            *(str(record.get(name) or "") for name in ("severity", "desired", "found", "reason")),
-            since=check.at,
-        )
-        for record in check.records
-    }
+    return {str(record["control"]): _of_record(check, record) for record in check.records}
+
+
+def _of_record(check: Check, record: Record) -> Said:
+    severity, desired, found, reason = (
+        str(record.get(name) or "") for name in ("severity", "desired", "found", "reason")
+    )
+    return Said(str(record["status"]), check.standard, severity, desired, found, reason, check.at)

@@ -239,9 +239,7 @@ def _forget_controls(connection: Connection, customer: str, cutoff: int) -> dict
             changes.c.at < cutoff,
             sa.or_(followed, changes.c.asset.not_in(alive)),
         ),
-        "control_states": _delete(
-            connection, states, states.c.customer == customer, states.c.asset.not_in(alive)
-        ),
+        "control_states": _delete(connection, states, states.c.customer == customer, states.c.asset.not_in(alive)),
     }
 
 

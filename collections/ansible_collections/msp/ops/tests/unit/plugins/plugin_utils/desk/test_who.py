@@ -107,9 +107,7 @@ def test_a_renamed_machine_is_its_asset_by_what_earlier_matches_taught(
     assert [sighting.identity["names"] for sighting in one.sightings] == [["lt-0099"]]
 
 
-def test_what_its_last_check_found_is_told_with_it(
-    store: Store, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_its_last_check_found_is_told_with_it(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = asset(name="till")
     records = tuple(
         {"control": control, "severity": "high", "status": status, "waiver": None}

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +87,7 @@ def test_the_last_turn_of_each_control_is_what_it_is_and_no_turn_says_the_same_a
         of_each.setdefault(turn.control, []).append(turn)
     for control, found in of_each.items():
         statuses = [turn.said.status for turn in found]
-        assert all(one != other for one, other in zip(statuses, statuses[1:], strict=False))
+        assert all(one != other for one, other in itertools.pairwise(statuses))
         if statuses[-1] == NOT_ASSIGNED:
             assert control not in states
         else:
