@@ -107,16 +107,31 @@ def _desired(held: AssignedControl) -> str:
         _line(check, held, rules.wanted(check.rule, probing.value_of(check.value, held.parameters)))
         for check in held.control.checks
     ]
-    return rules.short("; ".join(wanted))
+    return _joined(wanted)
+
+
+def _joined(lines: Iterable[str]) -> str:
+    """What two checks say alike is said once."""
+    return rules.short("; ".join(dict.fromkeys(lines)))
 
 
 def _line(check: Check, held: AssignedControl, text: str) -> str:
     """What a check is about, and a text: "permitrootlogin: no"."""
-    probe = probing.resolved(check.probe, held.parameters)
-    about = [str(probe[name]) for name in ("name", "path") if name in probe] or [str(probe["kind"])]
+    about = _about(probing.resolved(check.probe, held.parameters))
     # "value" is all that many probes give: it names nothing.
-    about += [check.field] if check.field not in ("", "value") else []
-    return f"{rules.short(' '.join(about))}: {text}"
+    about += f" {check.field.replace('_', ' ')}" if check.field not in ("", "value") else ""
+    return f"{rules.short(about)}: {text}"
+
+
+def _about(probe: Mapping[str, Any]) -> str:
+    """The one thing that a probe looks at; of several files the first, and how many more."""
+    for name in ("name", "path"):
+        if name in probe:
+            return str(probe[name])
+    paths = probe.get("paths")
+    if isinstance(paths, list) and paths:
+        return f"{paths[0]} + {len(paths) - 1}" if len(paths) > 1 else str(paths[0])
+    return str(probe["kind"]).replace("_", " ")
 
 
 # -- one control --------------------------------------------------------------------------------------------------
@@ -144,7 +159,7 @@ def _found(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, 
         if answer.holds is None:
             unsure.append(_line(condition.check, held, answer.text))
     if unsure:
-        return _Found(model.ERROR, "", f"whether it applies can't be told: {'; '.join(unsure)}")
+        return _Found(model.ERROR, "", f"whether it applies can't be told: {_joined(unsure)}")
     return _checked([(check, _answer(check, held, ids, answers)) for check in control.checks], held)
 
 
@@ -154,10 +169,10 @@ def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Fo
     wrong = [line for holds, line in lines if holds is False]
     untold = [line for holds, line in lines if holds is None]
     if wrong:
-        return _Found(model.DRIFT, "; ".join(wrong), "; ".join(untold))
+        return _Found(model.DRIFT, _joined(wrong), _joined(untold))
     if untold:
-        return _Found(model.ERROR, "", "; ".join(untold))
-    return _Found(model.COMPLIANT, "; ".join(line for _holds, line in lines))
+        return _Found(model.ERROR, "", _joined(untold))
+    return _Found(model.COMPLIANT, _joined(line for _holds, line in lines))
 
 
 def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any]) -> _Answer:

@@ -181,12 +181,16 @@ _BEFORE: Mapping[str, str] = {
     "none_of": "without ",
 }
 _WHOLE: Mapping[str, str] = {"empty": NOTHING, "not_empty": "something", "is_true": "yes", "is_false": "no"}
+# What is left of a rule that is given an empty list.
+_OF_NONE: Mapping[str, str] = {"only": NOTHING, "contains_all": "anything", "none_of": "anything"}
 
 
 def wanted(rule: str, value: Any) -> str:
     """What a rule wants."""
     if rule in _WHOLE:
         return _WHOLE[rule]
+    if rule in _OF_NONE and not value:
+        return _OF_NONE[rule]
     if rule == "one_of":
         return short(" or ".join(shown(one) for one in value)) or NOTHING
     return short(_BEFORE[rule] + shown(value))
@@ -195,7 +199,7 @@ def wanted(rule: str, value: Any) -> str:
 def seen(rule: str, found: Any, value: Any, *, held: bool) -> str:
     """What was found; of a list of which some are wrong, those that are wrong."""
     if not held and rule == "only":
-        return f"also {listed(besides(found, value))}"
+        return ("also " if value else "") + listed(besides(found, value))
     if not held and rule == "none_of":
         return listed(among(found, value))
     if not held and rule == "contains_all":

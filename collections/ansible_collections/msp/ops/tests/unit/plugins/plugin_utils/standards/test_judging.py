@@ -97,6 +97,16 @@ def test_a_check_names_its_kind_and_its_field_where_that_says_more() -> None:
     assert (record.desired, record.found) == ("accounts uid0: only root", "accounts uid0: also toor")
 
 
+def test_what_two_checks_say_alike_is_said_once_and_files_are_named() -> None:
+    probes = [
+        {"kind": "file_rights", "paths": paths, "mode": "0600"}
+        for paths in (["/etc/crontab"], ["/etc/cron.d", "/etc/cron.daily"], ["/etc/cron.d", "/etc/cron.hourly"])
+    ]
+    made = control(checks=[check("empty", None, probe, "wrong") for probe in probes])
+    (record,) = judge(assigned(made), *((probe, ok({"wrong": []})) for probe in probes))
+    assert record.desired == record.found == "/etc/crontab wrong: nothing; /etc/cron.d + 1 wrong: nothing"
+
+
 # -- no evidence is never a pass ----------------------------------------------------------------------------------
 
 

@@ -158,7 +158,9 @@ def test_a_path_that_is_not_in_the_answer_is_never_read_as_nothing(value: Any, p
         ("contains", "ro", "with ro"),
         ("contains_all", ["a", "b"], "with a, b"),
         ("only", ["a", "b"], "only a, b"),
-        ("only", [], "only nothing"),
+        ("only", [], "nothing"),
+        ("contains_all", [], "anything"),
+        ("none_of", [], "anything"),
         ("none_of", ["a"], "without a"),
         ("empty", None, "nothing"),
         ("not_empty", None, "something"),
@@ -175,6 +177,7 @@ def test_of_a_list_only_what_is_wrong_is_shown() -> None:
     assert rules.seen("none_of", ["nginx", "telnet"], ["telnet"], held=False) == "telnet"
     assert rules.seen("contains_all", ["nodev"], ["nodev", "nosuid"], held=False) == "without nosuid"
     assert rules.seen("only", ["root"], ["root", "ops"], held=True) == "root"
+    assert rules.seen("only", ["toor"], [], held=False) == "toor"
 
 
 JSON = st.recursive(
