@@ -111,6 +111,10 @@ def test_the_units_that_are_stopped_are_those_that_are_checked(control: Control)
     assert VARIABLES["__msp_baseline_linux_units"][control.id] == names
 
 
+OFF = "Id=tftp.socket\nActiveState=inactive\nUnitFileState="
+ON = "Id=cups-browsed.service\nActiveState=active\nUnitFileState=enabled"
+
+
 @pytest.mark.parametrize("active", ["active", "activating", "reloading", "inactive", "failed"])
 @pytest.mark.parametrize(
     "enabled", ["enabled", "disabled", "masked", "static", "indirect", "linked", "generated", "alias", ""]
@@ -124,9 +128,9 @@ def test_a_unit_is_stopped_when_it_is_checked_to_be_wrong(active: str, enabled: 
     wrong = not all(rules.holds(check.rule, found[check.field], check.value) for check in checks)
 
     (stopping,) = (task for task in yaml.safe_load(tasks("services.yml")) if "loop" in task)
-    stopped = rendered(stopping["loop"], __msp_baseline_linux_asked={"stdout": answer})
+    stopped = rendered(stopping["loop"], __msp_baseline_linux_asked={"stdout": f"{OFF}\n\n{answer}\n\n{ON}"})
 
-    assert stopped == (["rpcbind.service"] if wrong else [])
+    assert stopped == [*(["rpcbind.service"] if wrong else []), "cups-browsed.service"]
 
 
 def test_the_logs_that_are_shut_are_those_that_are_checked() -> None:
@@ -153,6 +157,30 @@ def test_the_journal_is_told_what_is_checked() -> None:
         "MaxRetentionSec=3month",
         "SystemMaxUse=1G",
     ]
+
+
+def clock(answer: str, family: str = "Debian") -> str:
+    (block,) = (task for task in yaml.safe_load(tasks("time.yml")) if "block" in task)
+    known = {name: trust_as_template(text) for name, text in block["vars"].items()}
+    facts = {"os_family": family}
+    text = "{{ __msp_baseline_linux_clock }}"
+    return str(rendered(text, ansible_facts=facts, __msp_baseline_linux_clocks={"stdout": answer}, **known))
+
+
+NO_CLOCK = "\n\n".join(f"Id={name}.service\nLoadState=not-found" for name in ("chrony", "chronyd", "systemd-timesyncd"))
+
+
+def test_the_time_service_that_is_there_keeps_the_clock_also_when_somebody_masked_it() -> None:
+    there = "Id=systemd-timesyncd.service\nLoadState=masked"
+    assert (
+        clock(NO_CLOCK.replace("Id=systemd-timesyncd.service\nLoadState=not-found", there))
+        == "systemd-timesyncd.service"
+    )
+
+
+def test_where_no_time_service_is_there_it_is_chrony_by_the_name_that_it_has_on_the_system() -> None:
+    assert clock(NO_CLOCK) == "chrony.service"
+    assert clock(NO_CLOCK, "RedHat") == "chronyd.service"
 
 
 # -- the firewall --------------------------------------------------------------------------------------------------
@@ -214,8 +242,37 @@ def test_the_port_that_the_connection_came_in_by_must_be_let_in(port: str, ports
     assert port_is_let_in(port, *ports) == let_in
 
 
-@pytest.mark.parametrize("port", ["tcp/0", "tcp/22; drop", "tcp/22 from any", "TCP/22", "tcp/22 from fe80::/10 accept"])
+@pytest.mark.parametrize(
+    "port",
+    ["tcp/0", "tcp/22; drop", "tcp/22 from any", "TCP/22", "tcp/22 from fe80::/10 accept", "tcp/22 from 192.0.2.1/32"],
+)
 def test_no_port_gets_through_that_is_more_than_a_port(port: str) -> None:
     items = OURS["firewall-open"].parameters["ports"].items
     assert items is not None and items.pattern is not None
     assert not re.fullmatch(items.pattern, port)
+
+
+@pytest.mark.parametrize(
+    "port", ["tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24", "tcp/5432 from 192.0.2.7"]
+)
+def test_a_port_may_be_for_some_only(port: str) -> None:
+    items = OURS["firewall-open"].parameters["ports"].items
+    assert items is not None and items.pattern is not None
+    assert re.fullmatch(items.pattern, port)
+
+
+def unsaid(listing: str, *ports: str) -> list[str]:
+    (block,) = (task for task in yaml.safe_load(tasks("firewall.yml")) if "block" in task)
+    (task,) = (task for task in block["block"] if "MSP-STD-197" in str(task))
+    (text,) = task["vars"].values()
+    assert "lookup('ansible.builtin.template', 'firewall.nft.j2')" in text
+    text = text.replace("lookup('ansible.builtin.template', 'firewall.nft.j2')", "written")
+    return list(
+        rendered(text, written="\n".join(firewall(*ports)), __msp_baseline_linux_rules_after={"stdout": listing})
+    )
+
+
+def test_an_address_that_nft_writes_otherwise_is_seen() -> None:
+    listing = "table inet msp {\n\t\ttcp dport 22 accept\n\t\tip saddr 192.0.2.0/24 tcp dport 443 accept\n}"
+    assert unsaid(listing, "tcp/22", "tcp/443 from 192.0.2.0/24") == []
+    assert unsaid(listing, "tcp/22", "tcp/443 from 192.0.2.1/24") == ["ip saddr 192.0.2.1/24 tcp dport 443 accept"]
