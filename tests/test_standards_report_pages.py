@@ -59,6 +59,7 @@ def test_a_person_sees_every_machine_what_differs_and_since_when(width: int, tmp
     assert "permitrootlogin: yes" in worst and "11 May 2026" in worst
     assert any("expired" in words for group, words in items if group == "waivers")
     assert sum(group == "assets" for group, _words in items) == 8
+    assert any("invoice 2021-118" in words for group, words in items if group == "surcharges")
 
 
 def test_very_long_words_do_not_widen_the_page_of_a_phone(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class _World:
-    """What all reports share: one moment, what NetBox says of all customers, what was measured over all, ends of life."""
+    """What all reports share: one moment, what NetBox says, what was measured over all customers, and ends of life."""
 
     store: Store
     now: dt.datetime

@@ -1066,7 +1066,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "What began to differ since {since}, also where it was put right later.",
     ),
     "srep.empty.new": ("Er is niets nieuws gaan afwijken.", "Nothing new began to differ."),
-    "srep.change": ("moet zijn: {desired}; is: {found}", "should be: {desired}; is: {found}"),
+    "srep.change.desired": ("moet zijn: {desired}", "should be: {desired}"),
+    "srep.change.found": ("is: {found}", "is: {found}"),
     "srep.first_look": ("gevonden bij de eerste meting", "found at the first measurement"),
     "srep.now": ("nu: {state} ({at})", "now: {state} ({at})"),
     "srep.heading.top": ("Wat het meest afwijkt", "What differs most"),
@@ -1202,9 +1203,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Van {n} apparaten is de software niet bekend: {who}.",
         "Of {n} machines the software is not known: {who}.",
     ),
+    "srep.software.quoted": ("\u201c{kind}\u201d", "\u201c{kind}\u201d"),
     "srep.software.not_told": (
-        "Niet te zeggen of iets “{kind}” is: {who}.",
-        "Nobody can say whether anything is “{kind}” on: {who}.",
+        "Niet te zeggen is of hier iets {kinds} is: {who}.",
+        "Nobody can say whether anything is {kinds} on: {who}.",
     ),
     "srep.heading.surcharges": ("Wat afwijken kost", "What being other than standard costs"),
     "srep.intro.surcharges": (

@@ -383,13 +383,15 @@ def _deviation(one: Deviation, say: _Say) -> Item:
 
 def _new(one: NewDrift, say: _Say) -> Row:
     t, f = say.t, say.f
-    what = [t("srep.change", desired=shown(one.desired), found=shown(one.found))]
+    what = [t("srep.change.desired", desired=shown(one.desired)), t("srep.change.found", found=shown(one.found))]
     what += [t("srep.first_look")] if one.before is None else []
     since = [f.day(one.at)]
     since += [t("srep.now", state=_state(one.now, t), at=f.day(one.now_at))] if one.now != DRIFT else []
     cells = ((shown(say.name(one.asset)),), tuple(what), tuple(since))
-    tone = SEVERITY_TONE[one.severity] if one.now == DRIFT else TONE.get(one.now, "quiet")
-    return Row(say.title(one.control), "", cells, tone, say.severity(one.severity))
+    chip = (SEVERITY_TONE[one.severity], say.severity(one.severity))
+    if one.now != DRIFT:
+        chip = (TONE.get(one.now, "quiet"), _state(one.now, t))
+    return Row(say.title(one.control), "", cells, *chip)
 
 
 def _top(one: compliance.Deviation, say: _Say) -> Row:
@@ -458,14 +460,20 @@ def _software(report: Report, say: _Say) -> Section:
     said = [t("srep.intro.software"), *_ends(found.dated, report.now, say)]
     if found.lacking:
         said.append(t.count("srep.software.lacking", len(found.lacking), who=some(found.lacking, t)))
-    said += [
-        t("srep.software.not_told", kind=t(f"srep.software.{_key(kind)}"), who=some(on, t))
-        for kind, on in found.not_told.items()
-    ]
+    said += _not_told(found.not_told, t)
     labels = (t("srep.software"), t("prep.machines"), t("srep.software.version"), t("prep.what"))
     rows = [*(_system(one, say) for one in found.systems), *(_package(one, say) for one in found.found)]
     section = say.section(SOFTWARE, labels, rows, " ".join(said))
     return section if rows else replace(section, empty=" ".join([section.empty, *said[1:]]))
+
+
+def _not_told(found: Mapping[str, tuple[str, ...]], t: Words) -> Iterator[str]:
+    """What could not be told of which machines; what lacks on the same machines is said in one sentence."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for kind, on in found.items():
+        kinds.setdefault(on, []).append(t("srep.software.quoted", kind=t(f"srep.software.{_key(kind)}")))
+    for on, words in kinds.items():
+        yield t("srep.software.not_told", kinds=", ".join(words), who=some(on, t))
 
 
 def _ends(dated: dt.date | None, now: dt.datetime, say: _Say) -> Iterator[str]:
@@ -501,7 +509,7 @@ def _about(one: Everywhere, say: _Say) -> str:
         return say.t("srep.software.not", what=shown(one.wanted.removeprefix("not ")))
     if one.kind == software.UNKNOWN and one.wanted:
         return say.t("srep.software.from", origin=shown(one.wanted))
-    return shown(one.wanted)
+    return shown(one.wanted) if one.wanted != one.package else ""
 
 
 def _key(words: str) -> str:
@@ -643,6 +651,8 @@ def _tone(share: float | None) -> str:
 
 def _chart(shares: Iterable[Share], now: Tally, at: dt.datetime, say: _Say, what: str) -> Markup:
     points = [Point(one.at, one.share) for one in shares]
+    # From the last midnight on it is as it is now.
+    points = [*points[:-1], *(Point(last.at, now.share) for last in points[-1:])]
     known = next((place for place, one in enumerate(points) if one.share is not None), None)
     if known is None:
         return Markup("")
