@@ -49,8 +49,9 @@ class ActionModule(ActionBase):
             if (outcome := course.outcome(before, after)) is not None:
                 outcomes[host] = outcome
         result.update(course.told(found, outcomes), changed=False)
-        why = result["stop"] or (course.failed(outcomes) if arguments["last"] else "")
-        if why and not self._task.check_mode:
+        if not arguments["last"] or self._task.check_mode:
+            return result
+        if why := result["stop"] or course.failed(outcomes):
             error = course.stopped(why)
             result.update(failed=True, msg=str(error), error=error.as_dict())
         return result

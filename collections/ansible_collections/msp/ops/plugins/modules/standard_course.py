@@ -13,7 +13,7 @@ author: The msp.ops founders (@msp-ops)
 description:
   - Orders the hosts of one customer in the rings of their patch plans, and cuts the rings in batches of as many hosts as
     the plan allows at once. Hosts without a patch plan go one alone first, then the rest, ten in a hundred at once.
-  - Asked between two batches, with what became of the hosts so far, it fails when no other host may be begun. That is when
+  - Asked between two batches, with what became of the hosts so far, it says why no other host may be begun. That is when
     more failed or gave no answer than the plan allows, or when a ring proved too little for the next one to begin.
   - Asked the first time it refuses what is wrong in any standard, parameter or waiver of these hosts, all of it at once and
     before the first host is touched.
@@ -36,7 +36,9 @@ options:
     description: Name of the variable with each host's result of M(msp.ops.standard_scan) after it.
     type: str
   last:
-    description: This is the run's last question. It fails also when fewer hosts failed than may, and names them.
+    description:
+      - This is the run's last question. It fails where the run was stopped, and also when fewer hosts failed than may.
+      - In check mode it does not, since nothing was done.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -51,7 +53,7 @@ attributes:
     support: none
   check_mode:
     support: full
-    details: The order is the same. Nothing stops, since nothing is done.
+    details: The order is the same.
   diff_mode:
     support: none
   platform:
@@ -68,14 +70,19 @@ EXAMPLES = r"""
     hosts: "{{ groups['msp_targets'] }}"
   register: course
 
-- name: Go on with the next batch only when the ones before went well
+- name: May the next batch begin
   msp.ops.standard_course:
     customer: bakkerij-jansen
     hosts: "{{ groups['msp_targets'] }}"
     before: standard_before
     after: standard_after
+  register: gate
   run_once: true
   delegate_to: localhost
+
+- name: End here where it may not
+  ansible.builtin.meta: end_play
+  when: gate.stop | length > 0
 """
 
 RETURN = r"""
