@@ -215,8 +215,8 @@ def _held(
     if status not in _ORDER:
         return status, None
     at = since.get((asset, control.id)) if status in (DRIFT, WAIVED) else None
-    said = (str(record[name] or "") for name in ("desired", "found", "reason"))
-    return status, Deviation(control.id, control.severity, status, *said, at, waiver)
+    desired, found, reason = (str(record[name] or "") for name in ("desired", "found", "reason"))
+    return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver)
 
 
 def _ends(waiver: Waiver, today: dt.date) -> str:
