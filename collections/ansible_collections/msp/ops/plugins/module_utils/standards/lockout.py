@@ -85,6 +85,8 @@ class Guard:
         if dry:
             if wanted.state == ARMED:
                 self.saving.look(wanted)
+            if wanted.state == REVERTED and wanted.because:
+                raise self._failed(wanted, "nothing was changed, and nothing is brought back in check mode")
             return self.now()
         with self._alone():
             if wanted.state == ARMED:
@@ -190,15 +192,18 @@ class Guard:
             if found["not_brought_back"]:
                 raise self._told(wanted.name, found)
         if wanted.because:
-            raise MspError(
-                "MSP-STD-089",
-                "the change of what is guarded (%s) to pass its validation and its proof" % wanted.name,
-                wanted.because,
-                ("the host is as it was before: %s" % "; ".join(found["brought_back"] or ["nothing had changed"]))
-                if mine
-                else "nothing had to be brought back now; see what the message says",
-            )
+            back = "; ".join(found.get("brought_back") or ["nothing had changed"])
+            told = "the host is as it was before: %s" % back if mine else "nothing had to be brought back now"
+            raise self._failed(wanted, told)
         return found
+
+    def _failed(self, wanted: Wanted, told: str) -> MspError:
+        return MspError(
+            "MSP-STD-089",
+            "the change of what is guarded (%s) to pass its validation and its proof" % wanted.name,
+            wanted.because,
+            "correct what it says, then run again; %s" % told,
+        )
 
     def _bring_back_and_tell(self) -> dict[str, Any]:
         """Always an error: that the host is as it was before, or what of it is not."""

@@ -358,6 +358,10 @@ def test_in_check_mode_nothing_is_armed_but_it_is_looked_at(host: Host) -> None:
     assert host.call("proven", dry=True)["state"] == "armed"
 
 
+def test_a_change_that_would_fail_is_an_error_in_check_mode_too(host: Host) -> None:
+    assert host.error("reverted", dry=True, because="no such option").code == "MSP-STD-089"
+
+
 def test_without_root_nothing_is_done(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lockout, "privileged", lambda: False)
 
