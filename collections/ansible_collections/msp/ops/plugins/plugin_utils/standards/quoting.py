@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import AFTER, Effort, StandardCheck
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, StandardCheck
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     DRIFT,
     ERROR,
@@ -146,10 +146,8 @@ def jobs(checks: Iterable[StandardCheck], effort: Iterable[Effort], controls: Ma
     """
     by_hand: dict[str, float] = defaultdict(float)
     for check in checks:
-        if check.run is None or check.phase != AFTER:
-            continue
         for record in check.records or ():
-            if record["status"] == FIXED:
+            if check.run is not None and record["status"] == FIXED:
                 known = controls.get(record["control"])
                 by_hand[check.run] += known.minutes if known else math.inf
     rows: dict[str, list[Effort]] = defaultdict(list)

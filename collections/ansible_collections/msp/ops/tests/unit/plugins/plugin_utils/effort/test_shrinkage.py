@@ -58,6 +58,15 @@ def test_those_that_agree_are_drawn_together_and_those_that_do_not_are_left_apar
     assert max(one.high - one.low for one in alike) < 13
 
 
+def test_eight_schools_come_out_as_they_are_published() -> None:
+    """The textbook's example (Gelman and others, Bayesian Data Analysis, 5.5), with means as its samplers give them."""
+    effects, errors = (28, 8, -3, 7, -1, 1, 18, 12), (15, 10, 16, 11, 9, 11, 10, 18)
+    found = shrink([Estimate(effect, error) for effect, error in zip(effects, errors, strict=True)])
+
+    assert [one.mean for one in found] == pytest.approx([11.4, 7.9, 6.1, 7.6, 5.1, 6.1, 10.6, 8.4], abs=0.2)
+    assert found[0].common == pytest.approx(7.9, abs=0.2)
+
+
 @pytest.mark.parametrize("few", [[], [Estimate(1, 1)], [Estimate(1, 1), Estimate(2, 1)]])
 def test_too_few_are_not_drawn_together(few: list[Estimate]) -> None:
     with pytest.raises(ValueError, match="too few"):

@@ -27,7 +27,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.effort.made import (
+    FAR_OFF,
     LONG_AGO,
+    SINCE,
     UNTIL,
     by_chance,
     held,
@@ -158,6 +160,30 @@ def test_one_reason_is_not_charged_for_the_work_of_another() -> None:
     assert isinstance(ended, Uplift)
     assert ended.common == pytest.approx(40, abs=6)
     assert of(found, "anchor").common == pytest.approx(0, abs=6)
+
+
+def test_what_several_pairs_say_is_weighed_by_the_months_of_both_their_sides() -> None:
+    """In support two old servers take 30 minutes a month more than four new ones; out of support five take 6 less."""
+    assets: list[Held] = []
+    rates: dict[str, float] = {}
+    for kind, count, warranty, support, rate in (
+        ("a", 2, LONG_AGO, FAR_OFF, 40.0),
+        ("b", 4, FAR_OFF, FAR_OFF, 10.0),
+        ("c", 5, LONG_AGO, LONG_AGO, 4.0),
+        ("d", 1, FAR_OFF, LONG_AGO, 10.0),
+    ):
+        for number in range(count):
+            assets.append(held(f"{kind}{number}", warranty_end=warranty, support_end=support))
+            rates[f"{kind}{number}"] = rate
+    told = worked(
+        [ticket(name, name, SINCE + MONTH) for name in rates],
+        [minutes(name, 12 * rate) for name, rate in rates.items()],
+    )
+
+    one = of(uplifts([*portfolio(3), OfCustomer("several", tuple(assets), told)]), "several")
+
+    # 24 months against 48 weigh 16, and 60 against 12 weigh 10.
+    assert one.own == pytest.approx((16 * 30 - 10 * 6) / 26)
 
 
 def test_what_nobody_knows_of_an_asset_puts_it_on_neither_side() -> None:

@@ -135,18 +135,20 @@ def test_nothing_to_do_takes_no_time_at_any_pace() -> None:
     assert (found.changes, found.minutes, found.low, found.high) == (0, 0, 0, 0)
 
 
-def test_the_next_job_lies_in_the_interval_as_often_as_is_said() -> None:
+@pytest.mark.parametrize(("known", "next_job"), [(5, 200.0), (12, 4000.0)])
+def test_the_next_job_lies_in_the_interval_as_often_as_is_said(known: int, next_job: float) -> None:
+    """Also where few jobs are known, and where the next is larger than all of them together."""
     chance = random.Random(4)  # noqa: S311 - a simulation
     inside = 0
-    for _each in range(800):
-        work = [chance.uniform(60, 600) for _job in range(chance.randint(5, 15))]
+    for _each in range(1500):
+        work = [chance.uniform(60, 400) for _job in range(known)]
         took = [chance.gauss(0.4 * by_hand, (4 * by_hand) ** 0.5) for by_hand in work]
-        pace = pace_of(done(*list(zip(work, took, strict=True))[1:], (200, chance.gauss(80, 800**0.5))))
+        pace = pace_of(done(*zip(work, took, strict=True)))
         assert pace is not None
-        low, high = pace.within(work[0])
-        inside += low <= took[0] <= high
+        low, high = pace.within(next_job)
+        inside += low <= chance.gauss(0.4 * next_job, (4 * next_job) ** 0.5) <= high
 
-    assert inside / 800 == pytest.approx(quoting.LEVEL, abs=0.035)
+    assert inside / 1500 == pytest.approx(quoting.LEVEL, abs=0.025)
 
 
 @pytest.mark.parametrize(("freedom", "wanted"), [(4, 2.1318), (5, 2.0150), (10, 1.8125), (30, 1.6973)])
