@@ -43,16 +43,18 @@ class ActionModule(ActionBase):
             found = course.course(candidates)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
-        outcomes = {}
+        outcomes, why = {}, {}
         for host in course.queue(found):
             before, after = (known[host].get(arguments[name] or "") for name in ("before", "after"))
             if (outcome := course.outcome(before, after)) is not None:
                 outcomes[host] = outcome
-        result.update(course.told(found, outcomes), changed=False)
+            if outcome in (course.FAILED, course.LOST):
+                why[host] = course.reason(before, after)
+        result.update(course.told(found, outcomes), why=why, changed=False)
         if not arguments["last"] or self._task.check_mode:
             return result
-        if why := result["stop"] or course.failed(outcomes):
-            error = course.stopped(why)
+        if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why)))):
+            error = course.stopped(said)
             result.update(failed=True, msg=str(error), error=error.as_dict())
         return result
 

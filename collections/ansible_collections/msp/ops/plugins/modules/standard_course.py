@@ -118,6 +118,12 @@ outcomes:
   type: dict
   sample:
     pc01.bakkerij-jansen: well
+why:
+  description: Why hosts are not well, by host.
+  returned: success
+  type: dict
+  sample:
+    pc01.bakkerij-jansen: does not hold ssh-root-login
 stop:
   description: Why no other host may be begun. Empty where it goes on.
   returned: always, once the hosts were ordered
@@ -129,7 +135,7 @@ error:
   type: dict
   sample:
     code: MSP-STD-160
-    expected: the machines before to hold their standard before the next ones are changed
-    found: "ring pilot of office: 1 of 1 failed, 0 may"
+    expected: every machine that was begun to hold its standard
+    found: "ring pilot of office: 1 of 1 failed, 0 may; pc01.bakkerij-jansen: does not hold ssh-root-login"
     action: see what failed on the hosts named, then run it again; what is compliant is not touched again
 """

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.names import group_part
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, rings
+from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, rings, wording
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Plan, Rates
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import assigning
 
@@ -197,15 +197,26 @@ def told(found: Sequence[Ring], outcomes: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def failed(outcomes: Mapping[str, str]) -> str:
-    """Who does not hold what was to be brought about, in words; empty: everybody who was reached does."""
-    return ", ".join(f"{host} does not hold it" for host, outcome in outcomes.items() if outcome == FAILED)
+def reason(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """Why a host is not well, by its own results: what kept it from being measured, or what it still does not hold."""
+    for measured in (after, before):
+        if measured and not measured.get("skipped"):
+            if said := str(measured.get("msg") or ""):
+                return said
+            owed = [control for controls in (measured.get("enforce") or {}).values() for control in controls]
+            return f"does not hold {wording.named(owed)}" if owed else "its measurement says nothing"
+    return ""
+
+
+def failed(outcomes: Mapping[str, str], why: Mapping[str, str]) -> str:
+    """Who does not hold what was to be brought about, and why, in words; empty: everybody who was reached does."""
+    return "; ".join(f"{host}: {why.get(host, '')}" for host, outcome in outcomes.items() if outcome == FAILED)
 
 
 def stopped(why: str) -> MspError:
     return MspError(
         "MSP-STD-160",
-        "the machines before to hold their standard before the next ones are changed",
+        "every machine that was begun to hold its standard",
         why,
         "see what failed on the hosts named, then run it again; what is compliant is not touched again",
     )

@@ -160,5 +160,19 @@ def test_what_is_wrong_in_any_standard_is_all_said_before_the_first_host_is_touc
 
 
 def test_who_failed_is_named_at_the_end() -> None:
-    assert course.failed({"a": WELL, "b": FAILED, "c": LOST}) == "b does not hold it"
-    assert course.failed({"a": WELL, "c": LOST}) == ""
+    assert course.failed({"a": WELL, "b": FAILED, "c": LOST}, {"b": "does not hold it"}) == "b: does not hold it"
+    assert course.failed({"a": WELL, "c": LOST}, {"c": "no route"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ({"outcome": "failed", "msg": "MSP-STD-163: it broke"}, None, "MSP-STD-163: it broke"),
+        (OWED, None, "does not hold ssh-root-login"),
+        (OWED, {"skipped": True}, "does not hold ssh-root-login"),
+        (OWED, {"outcome": "unreachable", "msg": "no route"}, "no route"),
+        ({"outcome": "ok"}, None, "its measurement says nothing"),
+    ],
+)
+def test_why_a_host_is_not_well_is_what_its_measurement_says(before: Any, after: Any, why: str) -> None:
+    assert course.reason(before, after) == why
