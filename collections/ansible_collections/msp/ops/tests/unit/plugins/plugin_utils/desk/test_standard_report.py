@@ -17,7 +17,13 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset, Contract, Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import standard_pace, standard_report, surcharges
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_report import Reports, Wishes, reports, wishes_of
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_report import (
+    EndsFile,
+    Reports,
+    Wishes,
+    reports,
+    wishes_of,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import OfCustomer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Audit,
@@ -286,9 +292,56 @@ def test_a_customer_without_a_contract_is_suggested_nothing(made: Made) -> None:
     assert (one.amount, one.surcharges[0].basis) == (Decimal(0), "nothing")
 
 
+ARGUMENTS: dict[str, Any] = {"path": "x", "made_by": "y", "days": 1, "new_days": 1, "end_of_life": None}
+
+
+def ended(made: Made, tmp_path: Path) -> Path:
+    """A file that says that a package of the customer's is at its end, and an audit that found the package."""
+    row = {"name": "redis-server", "version": "6:6.2.14-1", "architecture": "amd64", "origin": "packages.redis.example"}
+    facts = {"os": {"id": "debian", "version": "12"}, "packages": [row], "updates": {"known": True, "pending": []}}
+    audit = Audit(SLUG, "device:1", "srv01", made.now - DAY, "ok", made.store.put_facts(facts))
+    made.store.record_audit(audit)
+    release = {"name": "6.2", "eolFrom": "2025-03-31"}
+    product = {"name": "redis", "label": "Redis", "releases": [release]}
+    path = tmp_path / "ends.json"
+    path.write_text(json.dumps({"generated_at": "2026-01-01T00:00:00+00:00", "result": product}))
+    return path
+
+
+def test_software_is_told_by_audits_and_its_end_by_the_file_that_is_given(made: Made, tmp_path: Path) -> None:
+    path = ended(made, tmp_path)
+    made.report()
+    without = made.data()["software"]
+    assert (without["found"], without["ends_of_life_of"]) == ([], None)
+    assert without["not_audited"] == ["srv02", "srv03", "srv04", "srv05", "srv06"]
+    made.report(ends=EndsFile(str(path)))
+    (found,) = made.data()["software"]["found"]
+    assert (found["kind"], found["package"], found["since"], found["assets"]) == (
+        "end of life",
+        "redis-server",
+        "2025-03-31",
+        ["srv01"],
+    )
+
+
+def test_a_file_of_ends_that_is_none_stops_everything(made: Made, tmp_path: Path) -> None:
+    with pytest.raises(MspError) as refused:
+        made.report(ends=EndsFile(str(tmp_path / "nothing.json")))
+    assert (refused.value.code, made.folder.exists()) == ("MSP-STD-106", False)
+
+
+def test_a_file_of_ends_is_asked_for_with_its_checksum_and_its_day() -> None:
+    given = {"path": "ends.json", "sha256": None, "date": "2026-11-20"}
+    assert wishes_of({**ARGUMENTS, "end_of_life": given}).ends == EndsFile("ends.json", "", dt.date(2026, 11, 20))
+    assert wishes_of(ARGUMENTS).ends is None
+    with pytest.raises(MspError) as refused:
+        wishes_of({**ARGUMENTS, "end_of_life": {**given, "date": "yesterday"}})
+    assert refused.value.code == "MSP-STD-141"
+
+
 @pytest.mark.parametrize("name", ["days", "new_days"])
-@pytest.mark.parametrize("days", [0, -1, standard_report.LONGEST_DAYS + 1])
+@pytest.mark.parametrize("days", [0, standard_report.LONGEST_DAYS + 1])
 def test_days_that_make_no_sense_are_refused(name: str, days: int) -> None:
     with pytest.raises(MspError) as refused:
-        wishes_of({"path": "x", "made_by": "y", "days": 1, "new_days": 1, name: days})
+        wishes_of({**ARGUMENTS, name: days})
     assert refused.value.code == "MSP-STD-140"
