@@ -75,6 +75,15 @@ def test_sshd_is_told_what_is_checked(control: Control) -> None:
             assert rules.holds(check.rule, value, wanted), value
 
 
+@pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
+def test_sshd_is_told_each_thing_in_a_line_of_its_own(control: Control) -> None:
+    (task,) = (one for one in tasks("ssh") if "00-msp-" in str(one.get("ansible.builtin.copy")))
+    known = {**VARIABLES, "msp_baseline_linux_parameters": DEFAULTS, "item": control.id}
+    text = Templar(DataLoader(), variables=known).template(trust_as_template(task["ansible.builtin.copy"]["content"]))
+
+    assert text.splitlines()[1:] == variable("ssh")[control.id]
+
+
 def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:
     assert set(VARIABLES["__msp_baseline_linux_ssh"]) == {one.id for one in OF_SSHD}
 
