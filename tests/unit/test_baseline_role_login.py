@@ -258,6 +258,7 @@ def test_what_can_lock_out_is_armed_first_proven_last_and_brought_back_where_it_
     assert not any("msp.ops.lockout_guard" in task for task in everything(between))
     names = {task["msp.ops.lockout_guard"]["name"] for task in (first, last, *guarded["rescue"])}
     assert len(names) == 1
+    assert first["msp.ops.lockout_guard"]["seconds"] == "{{ msp_baseline_linux_guard_seconds }}"
     assert all(set(one["msp.ops.lockout_guard"]) <= set(lockout_plan.SPEC) for one in (first, last))
 
 
