@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
             else:
                 silence = proving.silence(said)
                 if silence is None and proving.is_over(said):
-                    return {**said, "tries": tries}
+                    return {**proving.told(said, why), "tries": tries}
                 why = silence or why
             waited = time.monotonic() - begin
             if waited > arguments["lost_after"]:

@@ -41,6 +41,16 @@ def is_over(said: Mapping[str, Any]) -> bool:
     return bool(said.get("failed")) or said.get("state") != _REVERTING
 
 
+def told(said: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """The last word of the host. Where it is an error, with why no login worked before: the host itself cannot know."""
+    error = said.get("error")
+    if not why or not said.get("failed") or not isinstance(error, Mapping):
+        return dict(said)
+    found = f"{error['found']}; the last login that was tried before said: {why}"
+    whole = MspError(error["code"], error["expected"], found, error["action"])
+    return {**said, "msg": str(whole), "error": whole.as_dict()}
+
+
 def lost(host: str, seconds: float, why: str) -> MspError:
     return MspError(
         "MSP-STD-090",

@@ -83,7 +83,8 @@ def test_the_proof_uses_no_master_and_the_old_one_is_told_to_stop_first(clock: l
 
 
 def test_a_login_that_does_not_work_is_tried_until_the_host_has_brought_back(clock: list[float]) -> None:
-    brought_back = {"failed": True, "msg": "MSP-STD-082", "error": {"code": "MSP-STD-082"}}
+    error = MspError("MSP-STD-082", "a login", "the host brought it back", "see why")
+    brought_back = {"failed": True, "msg": str(error), "error": error.as_dict()}
     action = Bare(
         AnsibleConnectionFailure("Connection timed out"),
         {"failed": True, "msg": "MODULE FAILURE", "module_stderr": "sudo: a password is required"},
@@ -92,7 +93,10 @@ def test_a_login_that_does_not_work_is_tried_until_the_host_has_brought_back(clo
         brought_back,
     )
 
-    assert prove(action) == {**brought_back, "tries": 5}
+    found = prove(action)
+
+    assert (found["tries"], found["failed"], found["error"]["code"]) == (5, True, "MSP-STD-082")
+    assert "the host brought it back; the last login that was tried before said: Missing sudo password" in found["msg"]
     assert clock == [proving.SECONDS_BETWEEN] * 4
 
 

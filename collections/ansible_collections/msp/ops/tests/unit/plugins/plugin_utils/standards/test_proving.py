@@ -43,3 +43,11 @@ def test_a_host_that_brings_back_now_is_asked_again() -> None:
     assert not proving.is_over({"state": "reverting"})
     assert proving.is_over({"state": "disarmed"})
     assert proving.is_over({"failed": True, "error": {}})
+
+
+def test_a_good_answer_and_an_error_without_a_failed_login_are_told_as_they_are() -> None:
+    good = {"state": "disarmed"}
+    error = {"failed": True, "msg": "x", "error": {"code": "MSP-STD-088"}}
+
+    assert proving.told(good, "timed out") == good
+    assert proving.told(error, "") == error
