@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: repository_sources
 short_description: Leave on only package repositories that are allowed and signed
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-off:
+switched_off:
   description: The repositories that were switched off. No password of an address is in it.
   returned: always
   type: list
@@ -106,7 +106,7 @@ def main() -> None:
         source_writing.write(plan.edits, module.atomic_move)
     module.exit_json(
         changed=bool(plan.edits),
-        off=list(plan.off),
+        switched_off=list(plan.off),
         files=[edit.path for edit in plan.edits],
         diff=[source_writing.difference(edit) for edit in plan.edits],
     )
