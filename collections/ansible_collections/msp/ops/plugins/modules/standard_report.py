@@ -21,8 +21,8 @@ description:
   - Three files are written for each, in the customer's language and time zone. One HTML file without script or anything
     fetched from elsewhere, the same as plain text for a mail, and all of it as JSON. A file that would say the same is
     left as it is.
-  - It runs on the controller. NetBox and the evidence store are only read. What assets cost more, and how long work
-    takes, is measured over all customers, so reports of many customers are best made in one go.
+  - It runs on the controller. NetBox and the evidence store are only read. What assets cost more is measured over
+    all customers, so reports of many customers are best made in one go.
 options:
   customers:
     description: Slugs of the customers' tenants in NetBox. If empty, all that have a contract.

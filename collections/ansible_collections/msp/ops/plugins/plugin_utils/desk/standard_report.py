@@ -38,7 +38,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     standing,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Pace
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import OfSoftware, Report, Wrong
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
@@ -139,7 +138,6 @@ class _World:
     now: dt.datetime
     snapshot: Snapshot
     measures: Mapping[Place, Uplift | Lack]
-    pace: Pace | None
     ends: EndOfLife | None
 
 
@@ -160,7 +158,6 @@ def reports(
         now,
         snapshot,
         surcharges.measured(store, snapshot, everyone, now),
-        pace(store, [one.slug for one in everyone], now),
         ends,
     )
     return Reports(tuple(_made(world, customer, wishes, dry_run=dry_run) for customer in wanted))
@@ -216,7 +213,7 @@ def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:
         top=compliance.top_deviations(report.states_of(slug, assets, now)),
         waivers=tuple(standing.waivers(((one, assigned[one.asset]) for one in assets), today)),
         software=_software(world, customer, held, today),
-        quote=quoting.quote({one.asset: report.records_of(one) for one in assets}, controls, world.pace),
+        quote=quoting.quote({one.asset: report.records_of(one) for one in assets}, controls, pace(store, [slug], now)),
         surcharges=tuple(surcharges.suggested(store, customer, everything, assets, world.measures, today=today)),
         names={asset.key: asset.name for asset in everything},
     )

@@ -24,7 +24,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.document import ren
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import compliance, end_of_life, software
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
+    compliance,
+    end_of_life,
+    quote_words,
+    software,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import NewDrift, Tally
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     COMPLIANT,
@@ -405,22 +410,7 @@ def _top(one: compliance.Deviation, say: _Say) -> Row:
 
 def _quote(found: Report, say: _Say) -> Section:
     t, f, quote = say.t, say.f, found.quote
-    said = []
-    if quote.lines:
-        changes = t.count("srep.quote.changes", quote.changes)
-        on = t.count("srep.quote.machines", len(quote.assets))
-        said.append(t("srep.quote", of=quote.of, changes=changes, on=on, hours=f.duration(quote.minutes)))
-        if quote.low is not None and quote.high is not None:
-            between = {"low": f.duration(quote.low), "high": f.duration(quote.high)}
-            said.append(t.count("srep.quote.measured", len(quote.jobs), **between))
-        else:
-            said.append(t("srep.quote.table"))
-    if quote.unmeasured:
-        who = some([say.name(asset) for asset in quote.unmeasured], t)
-        said.append(t.count("srep.quote.unmeasured", len(quote.unmeasured), who=who))
-    if quote.uncertain:
-        who = some([say.name(asset) for asset in quote.uncertain], t)
-        said.append(t.count("srep.quote.uncertain", len(quote.uncertain), who=who))
+    said = list(quote_words.sentences(quote, t, f, lambda who: some([say.name(asset) for asset in who], t)))
     rows = [
         Row(
             say.title(line.control),
