@@ -69,8 +69,8 @@ PROFILE_STANDARD = "msp-standard"
 PROFILE_STANDARDS = "msp-standards"
 PROFILE_PATCH_PLAN = "msp-patch-plan"
 
-# What an asset may cost more for (the words are those of the contract): a control that the customer agreed to do without,
-# the warranty that ended, the support of the operating system that ended.
+# What an asset may cost more for (the words are those of the contract): a control that the customer agreed to do
+# without, the warranty that ended, the support of the operating system that ended.
 SURCHARGED = FOR_WAIVED, FOR_WARRANTY, FOR_SUPPORT = ("waived", "out_of_warranty", "out_of_support")
 
 # Contract status of an asset (the words are those of the contract).
