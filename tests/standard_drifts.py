@@ -84,7 +84,8 @@ LOOKS: Mapping[str, str] = {
     "cron-rights": "! find /etc/crontab /etc/cron.d /etc/cron.daily -maxdepth 0 -perm /0077 2>/dev/null | grep -q .",
     "firewall-active": "nft list chain inet msp input | grep -q 'policy drop'"
     " && systemctl is-active --quiet msp-firewall && systemctl is-enabled --quiet msp-firewall",
-    "firewall-open": "test \"$(nft list chain inet msp input | grep -oE '(tcp|udp) dport .*accept')\" = 'tcp dport 22 accept'",
+    "firewall-open": "test \"$(nft list chain inet msp input | grep -oE '(tcp|udp) dport [0-9]+ accept' | sort | paste -sd,)\""
+    " = 'tcp dport 22 accept,udp dport 546 accept'",
     "logging-persistent": f"{_JOURNAL.format('Storage', 'persistent')} && test -d /var/log/journal",
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
