@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Proves a login over a connection of its own, again and again until it is known what became of the host.
+"""Proves a login over a connection of its own, or has a change brought back: until it is known what became of the host.
 
 Documentation: plugins/modules/lockout_guard.py. What an answer means is decided in plugin_utils/standards/proving.py.
 """
@@ -15,7 +15,12 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import OF_THE_CONTROLLER, PROVEN, SPEC
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import (
+    OF_THE_CONTROLLER,
+    PROVEN,
+    REVERTED,
+    SPEC,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import proving
 
 
@@ -26,33 +31,50 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
-        if arguments["state"] != PROVEN or self._task.check_mode:
+        state, host = arguments["state"], str(variables["inventory_hostname"])
+        if state not in (PROVEN, REVERTED) or self._task.check_mode:
             return {**result, **self._ask(arguments, variables)}
         try:
-            return {**result, **self._prove(arguments, variables, str(variables["inventory_hostname"]))}
+            if state == REVERTED:
+                return {**result, **self._revert(arguments, variables, host)}
+            return {**result, **self._prove(arguments, variables, host)}
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
 
+    def _revert(self, arguments: dict[str, Any], variables: dict[str, Any], host: str) -> dict[str, Any]:
+        """By the connection that is there, for it may be the last. Where that has lost its rights, the host does it."""
+        said, why = self._try(arguments, variables)
+        return said or self._ask_until_it_is_over(arguments, variables, host, why)
+
     def _prove(self, arguments: dict[str, Any], variables: dict[str, Any], host: str) -> dict[str, Any]:
+        return self._ask_until_it_is_over(arguments, variables, host)
+
+    def _ask_until_it_is_over(
+        self, arguments: dict[str, Any], variables: dict[str, Any], host: str, why: str = ""
+    ) -> dict[str, Any]:
         self._leave_the_old_connection()
         begin = time.monotonic()
-        tries, why = 0, ""
+        tries = 0
         while True:
             tries += 1
-            try:
-                said = self._ask(arguments, variables)
-            except AnsibleError as error:
-                # No connection, or no rights: with a login that does not work any more it can be either.
-                why = proving.in_a_line(str(error))
-            else:
-                silence = proving.silence(said)
-                if silence is None and proving.is_over(said):
-                    return {**proving.told(said, why), "tries": tries}
-                why = silence or why
+            said, silent = self._try(arguments, variables)
+            if said:
+                return {**proving.told(said, why), "tries": tries}
+            why = silent or why
             waited = time.monotonic() - begin
             if waited > arguments["lost_after"]:
                 raise proving.lost(host, waited, why)
             time.sleep(proving.SECONDS_BETWEEN)
+
+    def _try(self, arguments: dict[str, Any], variables: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+        """The host's last word, or why there is none; neither while it brings back."""
+        try:
+            said = self._ask(arguments, variables)
+        except AnsibleError as error:
+            # No connection, or no rights: with a login that does not work any more it can be either.
+            return None, proving.in_a_line(str(error))
+        silence = proving.silence(said)
+        return (said, "") if silence is None and proving.is_over(said) else (None, silence or "")
 
     def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         sent = {name: value for name, value in arguments.items() if name not in OF_THE_CONTROLLER and value is not None}

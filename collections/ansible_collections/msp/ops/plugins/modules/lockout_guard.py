@@ -30,7 +30,7 @@ options:
       - V(proven) proves a new login, and disarms. It fails when the host has brought back what was saved, and then says
         so only after it has.
       - V(reverted) brings back at once what was saved, as for a change that did not pass its own validation. Where no
-        guard is armed nothing is done.
+        guard is armed nothing is done. Where the task cannot become root any more, it waits for what the host does.
       - V(status) only tells.
     type: str
     choices: [armed, proven, reverted, status]
@@ -87,7 +87,7 @@ options:
     type: str
   lost_after:
     description:
-      - Seconds that V(proven) asks a host that no login works on. The rest of O(seconds) and the host's own work must
+      - Seconds that V(proven) and V(reverted) ask a host that no login works on. The rest of O(seconds) and the host's own work must
         fit in it, for a failed proof is told only when it is known what became of the host.
     type: int
     default: 420
@@ -196,7 +196,7 @@ login:
   sample: true
 tries:
   description: How often a new connection was tried.
-  returned: with O(state=proven)
+  returned: with O(state=proven), and with O(state=reverted) when the task's connection could not do it
   type: int
   sample: 1
 brought_back:

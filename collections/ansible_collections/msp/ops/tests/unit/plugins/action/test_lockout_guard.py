@@ -127,3 +127,33 @@ def test_a_connection_of_another_kind_is_reset_and_no_more(clock: list[float]) -
 
     assert len(action.ssh.done) == 1
     assert "ControlPath=none" not in action.ssh.options["ssh_args"]
+
+
+def revert(action: Bare) -> dict[str, Any]:
+    return action._revert({**ARGUMENTS, "state": "reverted", "because": "not valid"}, {}, "srv01.harbour-dental")
+
+
+def test_a_change_is_brought_back_by_the_connection_that_is_there_which_may_be_the_last(clock: list[float]) -> None:
+    action = Bare({"state": "reverted", "changed": True})
+
+    assert revert(action) == {"state": "reverted", "changed": True}
+    assert action.ssh.done == [] and "ControlPath=none" not in action.sent[0]["ssh_args"]
+
+
+def test_without_rights_to_bring_a_change_back_the_host_is_waited_for(clock: list[float]) -> None:
+    error = MspError("MSP-STD-089", "the change to pass", "not valid", "correct it; the host is as it was before")
+    brought_back = {"failed": True, "msg": str(error), "error": error.as_dict()}
+    action = Bare(AnsibleError("Missing sudo password"), {"state": "reverting"}, brought_back)
+
+    found = revert(action)
+
+    assert (found["tries"], found["error"]["code"]) == (2, "MSP-STD-089")
+    assert "not valid; the last login that was tried before said: Missing sudo password" in found["msg"]
+    assert [sent["ssh_args"].startswith("-o ControlMaster=no ") for sent in action.sent] == [False, True, True]
+
+
+def test_a_host_that_cannot_be_asked_to_bring_back_is_lost_in_the_end(clock: list[float]) -> None:
+    with pytest.raises(MspError) as caught:
+        revert(Bare(AnsibleError("Missing sudo password")))
+
+    assert caught.value.code == "MSP-STD-090"

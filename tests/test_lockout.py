@@ -1,0 +1,299 @@
+"""msp.ops.lockout_guard, and the roles that change behind it, on two real hosts: a change that locks everybody out is
+brought back by the host itself, with nobody there who could tell it to.
+
+Each change is one that its own validation finds right, and each is made over ssh by a real ansible-playbook, whose
+master connection outlives the lockout. That nobody could log in is seen from outside, with plain ssh.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout
+from lab import hosts, podman
+from lab.image import USER
+from lab.machines import NEWCOMERS
+from tests import patch_bed
+from tests.patch_bed import Played, until
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parent.parent
+LAB = "-".join(filter(None, ("lockout-test", os.environ.get("PYTEST_XDIST_WORKER"))))
+# Debian 12 and 13: the second has a program of its own for each login by ssh.
+NAMES = TWELVE, THIRTEEN = ("harbour-app01", "harbour-app02")
+
+# As few as one change needs on a busy machine, and a role's many tasks. After an hour: not while a test is there.
+SECONDS, SECONDS_OF_A_ROLE, AN_HOUR = 12, 20, 3600
+CURRENT = f"{lockout.TOP}/current"
+PREPARE = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qqy install nftables >/dev/null"
+# What is guarded, and what the guard needs beside it, as one text: it must be the same afterwards.
+LOOK = f"""
+guarded=$(find /etc/ssh /etc/sudoers /etc/sudoers.d /etc/passwd /etc/shadow /etc/systemd/system /etc/*.nft -type f | sort)
+stat -c '%n %f %u %g' $guarded
+sha256sum $guarded
+sshd -T
+nft --stateless list ruleset
+ip route show table all | sort
+systemctl list-units --plain --no-legend 'msp-*' 'lab-*'
+mkdir -p {lockout.TOP}; find {lockout.TOP} -path '*current*'
+"""
+# What people change, each in one go, validated as one should. All of it is right, and lets nobody in.
+NOBODY = "/etc/ssh/sshd_config.d/00-lab.conf"
+SSH = f"""
+echo 'AllowUsers nobody' >{NOBODY}
+sshd -t
+systemctl reload ssh.service
+"""
+ACCOUNT = f"usermod --shell /usr/sbin/nologin {USER}"
+RULES = """
+table inet lab {
+    chain input {
+        type filter hook input priority filter; policy accept;
+        tcp dport 22 drop
+    }
+}
+"""
+FIREWALL = f"""
+echo '{RULES}' >/etc/lab.nft
+nft --check --file /etc/lab.nft
+nft --file /etc/lab.nft
+"""
+# A unit that is new, as for a network that is set up anew: the controller is no longer to be found by it.
+NETWORK_UNIT = "/etc/systemd/system/lab-network.service"
+NETWORK = """
+cat >{1} <<END
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip route add blackhole {0}/32
+ExecStop=ip route del blackhole {0}/32
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload
+systemctl --quiet enable --now lab-network.service
+"""
+
+Task = dict[str, Any]
+
+
+class Bed(patch_bed.Bed):
+    """The hosts, what is played on them, and whether anybody can log in."""
+
+    def begin(self, tasks: Mapping[str, Sequence[Task]]) -> Played:
+        """Start ansible-playbook over ssh, in a session of its own: each host's own tasks, all hosts at once.
+
+        A host's result is that of the task that failed, else what its tasks registered as `told`.
+        """
+        self.number += 1
+        place = self.place / f"run{self.number}"
+        results = place / "results"
+        results.mkdir(parents=True)
+        inventory = {"all": {"hosts": {name: {"ansible_host": self.rows[name]["address"]} for name in tasks}}}
+        (place / "inventory.yml").write_text(json.dumps(inventory), encoding="utf-8")
+        for name, of_host in tasks.items():
+            (place / f"{name}.yml").write_text(json.dumps(list(of_host)), encoding="utf-8")
+
+        def keep(what: str) -> Task:
+            copy = {"content": what, "dest": f"{results}/{{{{ inventory_hostname }}}}.json", "mode": "0600"}
+            return {"ansible.builtin.copy": copy, "delegate_to": "localhost", "become": False}
+
+        include = {"ansible.builtin.include_tasks": "{{ inventory_hostname }}.yml"}
+        block = [include, keep("{{ told | default({}) | to_json }}")]
+        rescue = [keep("{{ ansible_failed_result | to_json }}")]
+        # Free, so that no host waits for the task of another while its guard's time goes by.
+        play = {"hosts": "all", "strategy": "free", "gather_facts": False, "become": True}
+        text = json.dumps([{**play, "tasks": [{"block": block, "rescue": rescue}]}])
+        (place / "play.yml").write_text(text, encoding="utf-8")
+        environment = {
+            **os.environ,
+            **hosts.ssh_environment(self.state_dir),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.place / "c"),
+        }
+        process = subprocess.Popen(
+            ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml")],
+            env=environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return Played(process, results)
+
+    def run(self, tasks: Mapping[str, Sequence[Task]]) -> dict[str, dict[str, Any]]:
+        return self.begin(tasks).results()
+
+    def holds(self, host: str, script: str) -> bool:
+        return podman.attempt("exec", self.container(host), "sh", "-c", script).returncode == 0
+
+    def logs_in(self, host: str) -> bool:
+        """Whether a person can and becomes root, over a connection of his own."""
+        alone = ("-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2")
+        command = ["ssh", "-F", str(self.state_dir / "ssh" / "config"), *alone, host, "sudo", "-n", "true"]
+        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+    def look(self) -> dict[str, set[str]]:
+        """All that is guarded, and what a guard leaves on a host while it is armed."""
+        with ThreadPoolExecutor(len(NAMES)) as pool:
+            said = pool.map(lambda host: set(self.sh(host, LOOK).splitlines()), NAMES)
+            return dict(zip(NAMES, said, strict=True))
+
+    def shut(self, played: Played, changed: Mapping[str, str]) -> None:
+        """Wait for the change of each host, by what shows it on the host, and see that nobody gets in."""
+        for host, shown in changed.items():
+            until(functools.partial(self.holds, host, shown), f"the change on {host}", 60)
+            assert not self.logs_in(host), host
+        assert played.process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    if reason := hosts.available():
+        pytest.skip(reason)
+    machines = [machine for machine in NEWCOMERS if machine.name in NAMES]
+    with patch_bed.bed(LAB, machines, tmp_path_factory.mktemp("lockout"), (), Bed) as made:
+        with ThreadPoolExecutor(len(NAMES)) as pool:
+            list(pool.map(lambda host: made.sh(host, PREPARE), NAMES))
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(bed: Bed) -> Iterator[None]:
+    """Whatever was changed: all is exactly as before, no guard is left, and people log in."""
+    before = bed.look()
+    yield
+    after = bed.look()
+    assert {host: before[host] ^ after[host] for host in NAMES} == {host: set() for host in NAMES}
+    assert [host for host in NAMES if not bed.logs_in(host)] == []
+
+
+def arm(name: str, seconds: int = SECONDS, **guarded: Any) -> Task:
+    return {"msp.ops.lockout_guard": {"state": "armed", "name": name, "seconds": seconds, **guarded}}
+
+
+def prove(name: str) -> Task:
+    return {"msp.ops.lockout_guard": {"state": "proven", "name": name}}
+
+
+def change(script: str) -> Task:
+    # As a play goes on after it, also where the change ends what it came by.
+    return {"ansible.builtin.shell": f"set -e\n{script}"}
+
+
+def role(*controls: str, **parameters: Any) -> Task:
+    arguments = {
+        "msp_baseline_linux_enforce": list(controls),
+        "msp_baseline_linux_parameters": {name: parameters.get(name.replace("-", "_"), {}) for name in controls},
+        "msp_baseline_linux_guard_seconds": SECONDS_OF_A_ROLE,
+    }
+    return {"ansible.builtin.include_role": {"name": "msp_baseline_linux"}, "vars": arguments}
+
+
+def words(found: Mapping[str, Any], code: str) -> str:
+    """What the task said that failed."""
+    assert found.get("error", {}).get("code") == code, found
+    return str(found["msg"])
+
+
+GUARDED_SSH: dict[str, Any] = {
+    "files": ["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d"],
+    "units": ["ssh.service"],
+    "validate": [["/usr/sbin/sshd", "-t"]],
+}
+
+
+def test_an_ssh_server_that_lets_nobody_in_is_brought_back_by_the_host_itself(bed: Bed) -> None:
+    tasks = [arm("ssh", **GUARDED_SSH), change(SSH), prove("ssh")]
+    played = bed.begin(dict.fromkeys(NAMES, tasks))
+    bed.shut(played, dict.fromkeys(NAMES, "sshd -T | grep -qx 'allowusers nobody'"))
+
+    for found in played.results().values():
+        said = words(found, "MSP-STD-082")
+        assert "directory /etc/ssh/sshd_config.d" in said and "unit ssh.service reloaded" in said
+        # Over the master that is still open it would have been proven.
+        assert "the last login that was tried before said: " in said and "Permission denied" in said
+
+
+def test_an_account_that_lost_its_shell_and_sudo_that_lost_its_rule_are_brought_back(bed: Bed) -> None:
+    """The first by hand, the second by the role: nobody is agreed on who could become root."""
+    login = [arm("accounts", files=["/etc/passwd", "/etc/shadow"]), change(ACCOUNT), prove("accounts")]
+    played = bed.begin({TWELVE: login, THIRTEEN: [role("sudo-who", sudo_who={"allowed": ["root"]})]})
+    changed = {
+        TWELVE: f"grep -q '^{USER}:.*nologin$' /etc/passwd",
+        THIRTEEN: f"! grep -q '^{USER} ' /etc/sudoers.d/{USER}",
+    }
+    bed.shut(played, changed)
+
+    found = played.results()
+    assert "file /etc/passwd" in words(found[TWELVE], "MSP-STD-082")
+    # The role's next task could not become root, nor could the one that tells.
+    said = words(found[THIRTEEN], "MSP-STD-089")
+    assert "sudo" in said and "directory /etc/sudoers.d" in said
+
+
+def test_a_firewall_of_the_role_that_lets_in_somebody_else_only_is_brought_back(bed: Bed) -> None:
+    """The port of this connection is among those that are let in, but not from here. It was never there before."""
+    open_to_others = {"ports": ["tcp/22 from 192.0.2.0/24"]}
+    task = role("firewall-active", "firewall-open", firewall_active={"forward": "drop"}, firewall_open=open_to_others)
+    played = bed.begin({TWELVE: [task]})
+    bed.shut(played, {TWELVE: "nft list table inet msp | grep -q 192.0.2.0/24"})
+
+    said = words(played.results()[TWELVE], "MSP-STD-089")
+    assert "MSP-STD-082" in said and "file /etc/msp-firewall.nft removed" in said
+
+
+def test_a_host_brings_back_its_network_and_its_firewall_when_the_controller_is_killed_in_the_middle(bed: Bed) -> None:
+    firewall = arm("firewall", files=["/etc/lab.nft"], tables=["inet lab"])
+    network = arm("network", files=[NETWORK_UNIT], units=["lab-network.service"])
+    waits = {"ansible.builtin.wait_for": {"timeout": AN_HOUR}, "delegate_to": "localhost", "become": False}
+    cut = change(NETWORK.format(bed.rows[THIRTEEN]["gateway"], NETWORK_UNIT))
+    played = bed.begin({TWELVE: [firewall, change(FIREWALL), waits], THIRTEEN: [network, cut, waits]})
+    bed.shut(played, {TWELVE: "nft list table inet lab", THIRTEEN: "ip route show type blackhole | grep -q ."})
+    os.killpg(played.process.pid, signal.SIGKILL)
+    played.process.wait()
+
+    for host in NAMES:
+        until(functools.partial(bed.logs_in, host), f"a login on {host}", 60)
+        until(functools.partial(bed.there, host, f"{CURRENT}/reverted"), f"the end of it on {host}", 60)
+    # Nobody was there to be told. So the next who comes is, once, and changes nothing before.
+    told = bed.run({TWELVE: [firewall, change(FIREWALL)], THIRTEEN: [network, cut]})
+    assert "tables inet lab" in words(told[TWELVE], "MSP-STD-082")
+    said = words(told[THIRTEEN], "MSP-STD-082")
+    assert "unit lab-network.service stopped" in said and f"file {NETWORK_UNIT} removed" in said
+
+
+def test_a_host_that_was_cut_off_from_its_power_brings_it_back_at_its_boot(bed: Bed) -> None:
+    """Its timer is gone then, and would have waited for an hour."""
+    tasks = [arm("ssh", AN_HOUR, **GUARDED_SSH), change(SSH)]
+    assert bed.run({THIRTEEN: tasks}) == {THIRTEEN: {}}
+    assert not bed.logs_in(THIRTEEN)
+    podman.run("kill", bed.container(THIRTEEN))
+    bed.boot_again(THIRTEEN)
+
+    until(functools.partial(bed.logs_in, THIRTEEN), "a login", 60)
+    until(functools.partial(bed.there, THIRTEEN, f"{CURRENT}/reverted"), "the end of it", 60)
+    assert "directory /etc/ssh/sshd_config.d" in words(bed.run({THIRTEEN: tasks})[THIRTEEN], "MSP-STD-082")
+
+
+def test_a_second_guard_is_refused_by_the_name_of_the_first_which_stays_armed(bed: Bed) -> None:
+    first = {**arm("ssh", AN_HOUR, **GUARDED_SSH)}
+    second = arm("firewall", AN_HOUR, tables=["inet lab"])
+    assert bed.run({TWELVE: [first]}) == {TWELVE: {}}
+
+    assert "the guard of ssh, armed until" in words(bed.run({TWELVE: [second]})[TWELVE], "MSP-STD-081")
+    assert "the one of ssh is" in words(bed.run({TWELVE: [prove("firewall")]})[TWELVE], "MSP-STD-083")
+    proven = bed.run({TWELVE: [{**prove("ssh"), "register": "told"}]})[TWELVE]
+    assert (proven["state"], proven["login"], proven["changed"]) == ("disarmed", True, False)
