@@ -34,10 +34,11 @@ DRIFTS: Mapping[str, str] = {
     "logging-rights": "echo x >/var/log/auth.log; chmod 0666 /var/log/auth.log",
     "repositories-allowed": "echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
     " http://packages.example.com/debian stable main' >/etc/apt/sources.list.d/vendor.list",
-    "repositories-signed": "sed 's/^deb /deb [trusted=yes] /;q' /etc/apt/sources.list >/etc/apt/sources.list.d/trusted.list",
+    "repositories-signed": "echo 'deb [trusted=yes] http://tools.example.com/debian ./' >/etc/apt/sources.list.d/tools.list",
     "repositories-rights": "chmod 0666 /etc/apt/sources.list",
     "services-legacy": UNIT.format("telnet.socket", "ListenStream=23\\nAccept=yes", "Socket").replace(
-        "systemctl enable", "printf '[Service]\\nExecStart=/bin/cat\\n' >/lib/systemd/system/telnet@.service\nsystemctl enable"
+        "systemctl enable",
+        "printf '[Service]\\nExecStart=/bin/cat\\n' >/lib/systemd/system/telnet@.service\nsystemctl enable",
     ),
     "services-discovery": UNIT.format("avahi-daemon.service", "ExecStart=/bin/sleep infinity", "Service"),
     "services-rpc": UNIT.format("rpcbind.service", "ExecStart=/bin/sleep infinity", "Service"),
@@ -60,7 +61,7 @@ DRIFTS: Mapping[str, str] = {
     "sudo-log": "rm /etc/sudoers.d/zz-msp-log",
     "sudo-timeout": "echo 'Defaults timestamp_timeout=-1' >>/etc/sudoers.d/zzz-local",
     "sudo-rights": "chmod 0444 /etc/sudoers.d/carla",
-    "updates-automatic": "printf 'APT::Periodic::Update-Package-Lists \"1\";\\nAPT::Periodic::Unattended-Upgrade \"1\";\\n'"
+    "updates-automatic": 'printf \'APT::Periodic::Update-Package-Lists "1";\\nAPT::Periodic::Unattended-Upgrade "1";\\n\''
     " >/etc/apt/apt.conf.d/zzz-local; apt-get -qq -y install unattended-upgrades >/dev/null 2>&1;"
     " systemctl unmask --quiet apt-daily.timer apt-daily-upgrade.timer;"
     " systemctl enable --quiet --now apt-daily.timer apt-daily-upgrade.timer",
@@ -89,7 +90,7 @@ LOOKS: Mapping[str, str] = {
     "logging-persistent": f"{_JOURNAL.format('Storage', 'persistent')} && test -d /var/log/journal",
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
-    "repositories-allowed": "! apt-get indextargets --format '$(SITE)' | grep -q example.com",
+    "repositories-allowed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d/*.list | grep -q example.com",
     "repositories-signed": "! grep -rqs 'trusted=yes' /etc/apt/sources.list /etc/apt/sources.list.d",
     "repositories-configured": "apt-get indextargets --format '$(SITE)' | grep -q .",
     "repositories-rights": "! find /etc/apt/sources.list /etc/apt/sources.list.d -perm /0022 | grep -q .",
@@ -117,7 +118,7 @@ LOOKS: Mapping[str, str] = {
     "sudo-timeout": _SUDO.format("timestamp_timeout=[^ ]*", "timestamp_timeout=5"),
     "sudo-rights": "! find /etc/sudoers /etc/sudoers.d -type f -perm /0337 | grep -q .",
     "updates-automatic": "! apt-config dump | grep -q '^APT::Periodic::Unattended-Upgrade \"1\"'",
-    "updates-held": "test -z \"$(apt-mark showhold)\"",
+    "updates-held": 'test -z "$(apt-mark showhold)"',
 }
 # Both about the firewall: the one ends what the other changes.
 ONLY = {"firewall-active": 0, "firewall-open": 1}

@@ -163,7 +163,9 @@ def test_new_machines_go_from_contract_row_to_compliant_and_audited_in_one_run(w
     assert ran.status == 0, ran.output[-6000:]
     for host in FLEET:
         found = wharf.states(host)
-        assert {one.control for one in found.values() if one.status not in ("compliant", "fixed", "not applicable")} == set()
+        assert {
+            one.control for one in found.values() if one.status not in ("compliant", "fixed", "not applicable")
+        } == set()
         assert wharf.device(host)["custom_fields"][names.FACTS_HASH]
         assert wharf.device(host)["custom_fields"][names.STANDARD_STATE]["value"] == "compliant"
 
@@ -193,7 +195,9 @@ def spoiled(wharf: Wharf) -> dict[str, set[str]]:
 def looked_at(wharf: Wharf, host: str) -> dict[str, bool]:
     """Whether each control holds, without any of our code."""
     names_of = list(LOOKS)
-    scripts = "".join(f"if ( {LOOKS[name]} ) >/dev/null 2>&1; then echo {name} yes; else echo {name} no; fi\n" for name in names_of)
+    scripts = "".join(
+        f"if ( {LOOKS[name]} ) >/dev/null 2>&1; then echo {name} yes; else echo {name} no; fi\n" for name in names_of
+    )
     lines = wharf.on(host, "sh", "-c", scripts).splitlines()
     return {name: said == "yes" for name, said in (line.split() for line in lines)}
 
@@ -207,7 +211,9 @@ def test_check_mode_finds_every_change_and_nothing_else_and_says_what_it_takes(
     for host in FLEET:
         # On record is what was: a check keeps nothing.
         assert {one.status for one in wharf.states(host).values()} <= {"compliant", "fixed", "not applicable"}
-        assert {name for name, holds in looked_at(wharf, host).items() if not holds} == spoiled[host]
+        # Where there is no firewall, nothing can be said of what it lets in.
+        unanswered = {"firewall-open"} if "firewall-active" in spoiled[host] else set()
+        assert {name for name, holds in looked_at(wharf, host).items() if not holds} - unanswered == spoiled[host]
     for control in set().union(*spoiled.values()):
         assert re.search(rf"^[-+ ]*{control}: ", ran.output, re.MULTILINE), control
     number = sum(len(controls) for controls in spoiled.values())
@@ -228,9 +234,7 @@ def test_apply_puts_every_change_right_and_somebody_else_agrees(wharf: Wharf, sp
         assert measured <= set(LOOKS)
 
 
-def test_after_it_a_check_is_clean_and_a_second_run_changes_nothing(
-    wharf: Wharf, spoiled: dict[str, set[str]]
-) -> None:
+def test_after_it_a_check_is_clean_and_a_second_run_changes_nothing(wharf: Wharf, spoiled: dict[str, set[str]]) -> None:
     checked = wharf.standardise("--check")
     ran = wharf.standardise()
 
