@@ -271,8 +271,8 @@ class _Rounds:
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
                 continue
-            # One batch a run: the batch after it is the next run's. A gate only asks, so it may come before the batch or
-            # after it, while a round is left in which the hosts can answer. The last round only says what comes.
+            # One batch a run: the batch after it is the next run's. A gate only asks, so it may come before the batch
+            # or after it, while a round is left in which the hosts can answer. The last round only says what comes.
             acts = isinstance(decision, deciding.Start | deciding.RollBack | deciding.Look)
             later = self.setting.last or (acts and one.rollout.id in self.acted)
             if isinstance(decision, deciding.Wait) or later or self._give(one, assigned, decision):
