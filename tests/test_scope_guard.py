@@ -260,3 +260,27 @@ def test_a_name_from_netbox_is_never_run_as_a_template(run: Run, tmp_path: Path)
 
     assert outcome.status == 0, outcome.text
     assert not proof.exists()
+
+
+OWN_FACTS = """
+- name: Learn something of each host
+  hosts: msp_targets
+  gather_facts: false
+  serial: 1
+  tasks:
+    - name: Know nothing of it yet
+      ansible.builtin.assert:
+        that: ansible_facts.learnt is undefined
+    - name: Learn it
+      ansible.builtin.set_fact:
+        learnt: "{{ inventory_hostname }}"
+        cacheable: true
+"""
+
+
+def test_after_the_guard_each_host_has_facts_of_its_own(run: Run) -> None:
+    guard = GUARD.format(read_only="false", must_have="true", directory="DIRECTORY")
+
+    outcome = run(playbook=guard + OWN_FACTS)
+
+    assert outcome.status == 0, outcome.text

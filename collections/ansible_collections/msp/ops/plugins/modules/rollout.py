@@ -16,8 +16,9 @@ description:
     back), records it, and says which hosts are to be asked or to do what.
   - It touches no host. M(msp.ops.patch_install) does that, with the arguments that RV(tasks) holds for each host.
     C(playbooks/patch.yml) puts the two together.
-  - One run of the playbook is one tick, of at most three rounds of this module. It takes one batch, and ends. A
-    schedule repeats it. Soak is a time in the store; nothing waits for it.
+  - One run of the playbook is one tick, of at most three rounds of this module. It takes at most one batch of a
+    rollout, asks the gate that is due before it or after it (of a ring that need not soak, in the same run), and ends.
+    A schedule repeats it. Soak is a time in the store; nothing waits for it.
   - A run that was killed anywhere is gone on with by the next, which asks the hosts what became of the work before it
     does anything else.
   - Of two runs at once for one customer the second is refused (MSP-EVD-015), until the first has ended or its lease has

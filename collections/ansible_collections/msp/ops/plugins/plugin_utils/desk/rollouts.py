@@ -271,9 +271,11 @@ class _Rounds:
                 if self._write(one, decision.event):
                     one.steps.append(decision.why)
                 continue
-            # One batch a run: what follows it is the next run's. The last round only says what comes.
-            idle = isinstance(decision, deciding.Wait) or self.setting.last or one.rollout.id in self.acted
-            if idle or self._give(one, assigned, decision):
+            # One batch a run: the batch after it is the next run's. A gate only asks, so it may come before the batch
+            # or after it, while a round is left in which the hosts can answer. The last round only says what comes.
+            acts = isinstance(decision, deciding.Start | deciding.RollBack | deciding.Look)
+            later = self.setting.last or (acts and one.rollout.id in self.acted)
+            if isinstance(decision, deciding.Wait) or later or self._give(one, assigned, decision):
                 return self._said(one, assigned, decision, stuck)
         raise RuntimeError(f"rollout {one.rollout.id} does not come to an end of its steps")
 
@@ -317,10 +319,10 @@ class _Rounds:
             self._look(one, assigned, [name for name in decision.hosts if name not in taken])
             return True
         if isinstance(decision, deciding.Judge):
-            if not taken.isdisjoint(decision.check):
-                return True
-            self.work += [asked.check() for asked in self._questions(one, assigned, decision.check)]
-        elif isinstance(decision, deciding.RollBack):
+            if taken.isdisjoint(decision.check):
+                self.work += [asked.check() for asked in self._questions(one, assigned, decision.check)]
+            return True
+        if isinstance(decision, deciding.RollBack):
             for asked in self._questions(one, assigned, decision.event.hosts):
                 self.work.append(asked.back(begin_by=last, closes=decision.closes))
         elif isinstance(decision, deciding.Start):

@@ -85,7 +85,7 @@ class Tick:
     """What one round hands on to the next of the same run, as plain values (as_dict).
 
     fence: number of the lease under which the run began. at: when the work was given, by the store's clock. acted:
-    rollouts whose hosts this run gave something to do; it gives them no more. running: hosts by rollout that said that
+    rollouts whose hosts this run gave a batch to do; it gives them no other. running: hosts by rollout that said that
     they are at work.
     """
 

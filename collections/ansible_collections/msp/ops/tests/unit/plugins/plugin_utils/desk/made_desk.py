@@ -93,6 +93,12 @@ class Desk:
                 found = self.round(Tick.of(found.tick.as_dict()), answers, last=last)
         return found
 
+    def to_the_gate(self) -> Round:
+        """The canary's batch, which goes well, and the question of its gate, which nobody has answered yet."""
+        begun = self.round()
+        answers = {work.host: well(work.host, work.operation) for work in begun.tick.work}
+        return self.round(Tick.of(begun.tick.as_dict()), answers)
+
     def to_the_end(self) -> int:
         """Ticks in which all goes well, until the newest rollout is complete; how many it took."""
         for number in range(1, 12):

@@ -38,7 +38,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.desk.made_desk 
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
 
 
-def test_a_tick_begins_one_batch_and_the_next_ones_go_on_to_the_end(desk: Desk) -> None:
+def test_a_tick_takes_one_batch_and_its_gate_and_the_next_ones_go_on_to_the_end(desk: Desk) -> None:
     desk.waits()
 
     first = desk.round()
@@ -49,12 +49,73 @@ def test_a_tick_begins_one_batch_and_the_next_ones_go_on_to_the_end(desk: Desk) 
     assert dt.datetime.fromisoformat(arguments["deadline"]) > NOW
     assert desk.leased()
     second = desk.round(first.tick, {ONE: well(ONE, "start")})
-    assert second.tick.work == ()
-    assert not desk.leased()
+    # The ring need not soak, so its gate asks in the same run.
+    assert [(work.host, work.operation) for work in second.tick.work] == [(ONE, "check")]
     assert desk.rollout().hosts[ONE].state == "patched"
-    assert desk.to_the_end() == 3
+    assert desk.leased()
+    third = desk.round(second.tick, {ONE: well(ONE, "check")}, last=True)
+    assert third.tick.work == ()
+    assert not desk.leased()
+    assert desk.rollout().rings[0].state == "complete"
+    assert desk.to_the_end() == 1
     assert {host.state for host in desk.rollout().hosts.values()} == {"patched"}
     assert [host.begins for host in desk.rollout().hosts.values()] == [1, 1, 1]
+
+
+def operations(desk: Desk) -> list[tuple[str, str]]:
+    """What a whole run asks of whom, when all goes well."""
+    found: list[tuple[str, str]] = []
+
+    def answer(host: str, operation: str) -> Mapping[str, Any] | None:
+        found.append((host, operation))
+        return well(host, operation)
+
+    desk.tick(answer)
+    return found
+
+
+def test_a_ring_that_soaks_is_not_judged_by_the_run_that_took_its_batch(desk: Desk) -> None:
+    desk.content = {**CONTENT, "rings": [{**CONTENT["rings"][0], "soak": "1h"}, CONTENT["rings"][1]]}
+    desk.waits()
+
+    assert operations(desk) == [(ONE, "start")]
+    assert operations(desk) == []
+    assert desk.rollout().rings[0].state == "soaking"
+
+
+def test_a_run_takes_one_batch_of_a_rollout_however_many_gates_it_passes(desk: Desk) -> None:
+    desk.content = {**CONTENT, "rates": {"at_once": 1, "most_failures": 0, "most_lost": 0}}
+    desk.waits()
+    desk.to_the_gate()
+    desk.dies()
+
+    assert operations(desk) == [(ONE, "check"), (TWO, "start")]
+    assert operations(desk) == [(THREE, "start"), (TWO, "check"), (THREE, "check")]
+    assert desk.rollout().over
+
+
+def test_a_run_that_took_a_batch_leaves_the_next_one_to_the_next_run(desk: Desk) -> None:
+    desk.content = {**CONTENT, "rates": {"at_once": 1, "most_failures": 0, "most_lost": 0}}
+    desk.waits()
+
+    assert operations(desk) == [(ONE, "start"), (ONE, "check")]
+    assert operations(desk) == [(TWO, "start")]
+    assert operations(desk) == [(THREE, "start"), (TWO, "check"), (THREE, "check")]
+
+
+def test_a_batch_that_fails_is_followed_by_no_gate_in_its_run(desk: Desk) -> None:
+    desk.waits()
+    failed = HostResult(ONE, "device:1", "failed", NOW, reason="its service is down")
+    asked_for: list[str] = []
+
+    def answer(_host: str, operation: str) -> Mapping[str, Any]:
+        asked_for.append(operation)
+        return {"state": "finished", "result": installing.plain(failed)}
+
+    desk.tick(answer)
+
+    assert asked_for == ["start"]
+    assert desk.rollout().side == "halted"
 
 
 def test_no_question_lets_a_host_begin_anything_after_the_lease_of_who_asks(desk: Desk) -> None:
@@ -192,7 +253,6 @@ def test_what_fails_on_the_first_host_halts_the_rollout_and_no_other_host_is_beg
 
 def test_a_gate_that_hears_nothing_from_its_host_is_not_passed(desk: Desk) -> None:
     desk.waits()
-    desk.tick(well)
 
     desk.tick(lambda host, operation: None if operation == "check" else well(host, operation))
 
@@ -222,15 +282,15 @@ def test_netbox_down_at_any_round_keeps_the_lease_from_nobody_and_what_hosts_ans
         return well(host, operation)
 
     desk.tick(answer)
-    assert asked_for == ["check" if tick else "start"]  # nobody is looked at whose answer came
+    # Nobody is looked at whose answer came.
+    assert asked_for == (["check", "start", "start"] if tick else ["start", "check"])
     desk.to_the_end()
     assert [host.begins for host in desk.rollout().hosts.values()] == [1, 1, 1]
 
 
 def test_netbox_down_at_a_gate_makes_no_verdict_and_the_next_tick_asks_again(desk: Desk) -> None:
     desk.waits()
-    desk.tick(well)
-    first = desk.round()
+    first = desk.to_the_gate()
     assert [work.operation for work in first.tick.work] == ["check"]
     desk.down = True
 
@@ -265,10 +325,8 @@ def test_a_run_that_lost_its_lease_tells_nothing_of_what_it_heard_and_the_next_o
 def test_a_gate_that_was_asked_before_another_run_went_on_judges_no_later_ring(desk: Desk) -> None:
     """The canary's answers came when the next ring stood at its gate: its own hosts were never asked."""
     desk.waits()
-    desk.tick(well)
-    held_up = desk.round()
+    held_up = desk.to_the_gate()
     desk.dies()
-    desk.tick(well)
     desk.tick(well)
     assert desk.rollout().ring == desk.rollout().rings[1]
     before = desk.rollout().number
@@ -283,8 +341,7 @@ def test_a_gate_that_was_asked_before_another_run_went_on_judges_no_later_ring(d
 def test_a_verdict_is_of_the_moment_at_which_the_hosts_were_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is turned back between the question and the answer: the soak was over when it was asked."""
     desk.waits()
-    desk.tick(well)
-    asked_at = desk.round()
+    asked_at = desk.to_the_gate()
     clock = desk.store.now
     monkeypatch.setattr(desk.store, "now", lambda: clock() - dt.timedelta(minutes=1))
 
@@ -317,7 +374,8 @@ def test_a_host_is_asked_one_thing_a_round_so_that_no_answer_is_taken_for_anothe
 def test_a_host_of_which_a_gate_asks_whether_it_is_well_is_not_begun_by_another_rollout_meanwhile(desk: Desk) -> None:
     two_classes(desk)
     desk.waits(patch_class="emergency")
-    desk.tick(well)
+    desk.to_the_gate()
+    desk.dies()
     two_classes(desk)
 
     found = desk.round()

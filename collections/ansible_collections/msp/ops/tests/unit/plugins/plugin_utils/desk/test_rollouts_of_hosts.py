@@ -102,7 +102,6 @@ def test_a_host_that_left_the_plan_is_not_touched_whatever_the_inventory_says(de
     desk.tick(well)
     desk.members = MEMBERS[:2]
 
-    desk.tick(well)
     found = desk.round()
 
     assert starts(found) == {TWO: ["openssl 2"]}
@@ -474,8 +473,7 @@ def test_what_a_person_paused_is_not_begun_anew_when_its_time_is_over(
 
 def test_a_gate_whose_rings_are_renamed_while_it_asks_halts_with_the_reason(desk: Desk) -> None:
     desk.waits()
-    desk.tick(well)
-    first = desk.round()
+    first = desk.to_the_gate()
     assert [work.operation for work in first.tick.work] == ["check"]
     desk.content = {**CONTENT, "rings": [{**CONTENT["rings"][0], "name": "canary"}, CONTENT["rings"][1]]}
 
