@@ -8,6 +8,7 @@ Every control that the asset is held to is in the record, also when the host did
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -54,9 +55,9 @@ def read(host: str, result: Mapping[str, Any]) -> Answer:
     try:
         found = unpack(result["packed"])
         answers, platform, seconds = found["answers"], found["platform"], float(found["seconds"])
-        if not isinstance(answers, dict) or not isinstance(platform, str):
-            raise ValueError("answers that are no mapping, or a platform that is no text")
-    except (KeyError, TypeError, ValueError) as error:
+        if not isinstance(answers, dict) or not isinstance(platform, str) or not math.isfinite(seconds):
+            raise ValueError("answers that are no mapping, a platform that is no text, or seconds without an end")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return Answer(FAILED, error=malformed(host, str(error)))
     return Answer(OK, answers, platform, seconds)
 
@@ -72,7 +73,7 @@ def check(
     drifted: Iterable[ControlRecord] = (),
     run: str | None = None,
 ) -> tuple[StandardCheck, tuple[ControlRecord, ...]]:
-    """The record of one attempt, and its controls. drifted are the records of the measurement before, where there was one.
+    """The record of one attempt, and its controls. drifted are the records of the measurement before, if there was one.
 
     today is the day where the customer is: waivers end there.
     """
@@ -118,7 +119,6 @@ def told(
     found: Iterable[ControlRecord],
     before: Mapping[str, str] | None,
     *,
-    phase: str,
     diff: bool,
 ) -> dict[str, Any]:
     """The result of msp.ops.standard_scan. before is what each control was when this controller last measured."""
@@ -171,8 +171,8 @@ def failed(host: str, said: str) -> MspError:
         "the measurement",
         host,
         said,
-        "run it again for this host alone (--limit 'NAME,localhost') with -vvv; when the right to become root is lacking, "
-        "give it",
+        "run it again for this host alone (--limit 'NAME,localhost') with -vvv; when the right to become root is"
+        " lacking, give it",
     )
 
 

@@ -1,0 +1,194 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From a host's answer to the record of its check: every assigned control is in it, whatever the host sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, scanning
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.scanning import Answer
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards import made_standard
+
+AT = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+ASSET = Subject("srv01", "harbour-dental", "device:1")
+ASSIGNED = made_standard.assigned()
+GONE = MspError("MSP-AUD-003", "an answer", "no route to host", "look at the cable")
+
+
+def answer(root: str = "no", tries: str | None = "3") -> Answer:
+    """As a host gives it, by the ids of the probes: what its ssh server is set to, None for what it could not tell."""
+    values = {
+        "permitrootlogin": {"value": root},
+        "maxauthtries": {"value": tries},
+        "openssh-server": {"installed": True},
+    }
+    found = {one["id"]: {"state": "ok", "value": values[one["name"]]} for one in probing.probes(ASSIGNED)[0]}
+    silent = {one["id"] for one in probing.probes(ASSIGNED)[0] if tries is None and one["name"] == "maxauthtries"}
+    return Answer("ok", found | dict.fromkeys(silent, {"state": "error", "reason": "no answer"}), "debian-12", 0.25)
+
+
+def checked(found: Answer, **more: Any) -> tuple[Any, tuple[model.ControlRecord, ...]]:
+    return scanning.check(ASSET, ASSIGNED, found, AT, AT.date(), **{"phase": "before", **more})
+
+
+def told(found: Answer, before: dict[str, str] | None = None, *, diff: bool = False, **more: Any) -> dict[str, Any]:
+    return scanning.told(ASSIGNED, found, checked(found, **more)[1], before, diff=diff)
+
+
+def test_what_the_module_packed_is_read() -> None:
+    packed = pack({"answers": {"p1": {"state": "ok", "value": 1}}, "platform": "debian-12", "seconds": 0.5})
+
+    found = scanning.read("srv01", {"packed": packed})
+
+    assert found == Answer("ok", {"p1": {"state": "ok", "value": 1}}, "debian-12", 0.5)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "not packed",
+        pack({"answers": {}, "platform": "debian-12"}),
+        pack({"answers": [], "platform": "debian-12", "seconds": 1}),
+        pack({"answers": {}, "platform": 12, "seconds": 1}),
+        pack({"answers": {}, "platform": "debian-12", "seconds": "soon"}),
+        pack({"answers": {}, "platform": "debian-12", "seconds": 10**400}),
+        pack({"answers": {}, "platform": "debian-12", "seconds": float("nan")}),
+        pack([]),  # type: ignore[arg-type]
+    ],
+)
+def test_an_answer_of_another_shape_is_a_failed_attempt_and_says_so(sent: str) -> None:
+    found = scanning.read("srv01", {"packed": sent})
+
+    assert (found.outcome, found.answers) == ("failed", {})
+    assert found.error is not None
+    assert found.error.code == "MSP-STD-165"
+
+
+def test_a_module_that_failed_is_told_in_its_own_words_and_a_missing_python_as_that() -> None:
+    refused = scanning.read("srv01", {"failed": True, "msg": "a password is required"}).error
+    bare = scanning.read("srv01", {"failed": True, "module_stderr": "/bin/sh: 1: /usr/bin/python3: not found"}).error
+
+    assert refused is not None
+    assert bare is not None
+    assert (refused.code, "a password is required" in refused.found) == ("MSP-STD-163", True)
+    assert (bare.code == "MSP-STD-163", "python" in bare.found) == (False, True)
+
+
+def test_the_record_has_each_control_and_whose_host_it_is() -> None:
+    record, found = checked(answer(root="yes"), run="run-1")
+
+    assert (record.customer, record.asset, record.host) == ("harbour-dental", "device:1", "srv01")
+    assert (record.at, record.phase, record.outcome, record.run) == (AT, "before", "ok", "run-1")
+    assert (record.standard, record.version, record.error) == ("linux-server", "1.0", None)
+    assert record.records == tuple(one.as_dict() for one in found)
+    assert {one.control: one.status for one in found} == {"ssh-root-login": "drift", "ssh-tries": "compliant"}
+
+
+def test_a_host_that_gave_no_answer_has_every_control_unknown_and_why() -> None:
+    record, found = checked(Answer("unreachable", error=GONE))
+
+    assert record.outcome == "unreachable"
+    assert "MSP-AUD-003" in (record.error or "")
+    assert [(one.status, one.reason) for one in found] == [("unknown", "unreachable: no route to host")] * 2
+
+
+def test_what_was_drift_before_and_holds_now_is_fixed() -> None:
+    before = scanning.drift(told(answer(root="yes"))["drift"])
+
+    record, found = checked(answer(), phase="after", drifted=before)
+
+    assert {one.control: one.status for one in found} == {"ssh-root-login": "fixed", "ssh-tries": "compliant"}
+    assert record.phase == "after"
+
+
+@pytest.mark.parametrize("rows", [[{"control": "ssh-tries"}], ["ssh-tries"], [None], 7])
+def test_drift_that_is_none_is_refused(rows: Any) -> None:
+    with pytest.raises(MspError) as caught:
+        scanning.drift(rows)
+
+    assert caught.value.code == "MSP-STD-162"
+
+
+def test_only_what_drifts_or_could_not_be_judged_is_to_be_brought_about() -> None:
+    found = told(answer(root="yes", tries=None))
+
+    assert found["counts"] == {"drift": 1, "error": 1}
+    assert found["enforce"] == {"msp_baseline_linux": ["ssh-root-login", "ssh-tries"]}
+    assert found["seconds"] == 0.25
+
+
+def test_a_role_gets_the_parameters_of_all_its_controls_also_where_nothing_is_to_do() -> None:
+    found = told(answer())
+
+    assert (found["enforce"], found["drift"]) == ({}, [])
+    assert found["parameters"] == {
+        "msp_baseline_linux": {"ssh-root-login": {"allowed": "no"}, "ssh-tries": {"most": 4}}
+    }
+
+
+def test_a_waived_control_is_counted_and_left_alone() -> None:
+    assigned = made_standard.assigned(waivers={"ssh-root-login": made_standard.WAIVER})
+    found = answer(root="yes")
+    records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
+
+    said = scanning.told(assigned, found, records, None, diff=False)
+
+    assert (said["counts"], said["enforce"]) == ({"waived": 1, "compliant": 1}, {})
+    assert "ssh-root-login" in said["parameters"]["msp_baseline_linux"]
+
+
+def test_new_is_what_drifts_and_did_not_the_last_time() -> None:
+    found = answer(root="yes")
+
+    assert told(found)["new"] is None
+    assert told(found, {"ssh-root-login": "compliant"})["new"] == ["ssh-root-login"]
+    assert told(found, {})["new"] == ["ssh-root-login"]
+    assert told(found, {"ssh-root-login": "drift"})["new"] == []
+
+
+def test_of_an_attempt_that_failed_nothing_is_told_but_its_error() -> None:
+    found = told(Answer("failed", error=GONE))
+
+    assert set(found) == {"outcome", "standard", "version", "counts", "msg", "error"}
+    assert (found["counts"], found["error"]["code"]) == ({"unknown": 2}, "MSP-AUD-003")
+
+
+def test_a_diff_shows_what_is_and_what_should_be_and_of_what_was_put_right_what_it_was() -> None:
+    found = told(answer(root="yes"), diff=True)
+    assert found["diff"]["before"] == "ssh-root-login: permitrootlogin: yes\n"
+    assert found["diff"]["after"] == "ssh-root-login: permitrootlogin: no\n"
+
+    after = told(answer(), diff=True, drifted=scanning.drift(found["drift"]))
+    assert after["fixed"] == ["ssh-root-login"]
+    assert after["diff"]["before"] == "ssh-root-login: was permitrootlogin: yes\n"
+    assert after["diff"]["after"] == "ssh-root-login: permitrootlogin: no\n"
+
+    assert "diff" not in told(answer(), diff=True)
+    assert "diff" not in told(answer(root="yes"))
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(["no", "yes", "prohibit-password"]), st.sampled_from(["0", "3", "9", "", None]))
+def test_the_records_out_of_a_result_count_as_the_check_itself(root: str, tries: str | None) -> None:
+    found = checked(answer(root, tries))[1]
+
+    read = scanning.records(told(answer(root, tries)))
+
+    assert read is not None
+    assert Counter(one.status for one in read) == Counter(one.status for one in found)
+    assert [one for one in read if one.control] == [one for one in found if one.status in ("drift", "error")]
+
+
+@pytest.mark.parametrize("result", [None, {}, {"outcome": "failed"}, {"skipped": True}, {"outcome": "no standard"}])
+def test_a_host_that_was_not_measured_has_no_records(result: dict[str, Any] | None) -> None:
+    assert scanning.records(result) is None
