@@ -33,8 +33,8 @@ DRIFTS: Mapping[str, str] = {
     "logging-size": "sed -i 's/^SystemMaxUse=.*/SystemMaxUse=9G/' /etc/systemd/journald.conf.d/zz-msp-logging-size.conf",
     "logging-rights": "echo x >/var/log/auth.log; chmod 0666 /var/log/auth.log",
     "repositories-allowed": "echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-    " http://packages.example.com/debian stable main' >/etc/apt/sources.list.d/vendor.list",
-    "repositories-signed": "echo 'deb [trusted=yes] http://tools.example.com/debian ./' >/etc/apt/sources.list.d/tools.list",
+    " http://127.0.0.1:9/debian stable main' >/etc/apt/sources.list.d/vendor.list",
+    "repositories-signed": "echo 'deb [trusted=yes] http://127.0.0.1:9/tools ./' >/etc/apt/sources.list.d/tools.list",
     "repositories-rights": "chmod 0666 /etc/apt/sources.list",
     "services-legacy": UNIT.format("telnet.socket", "ListenStream=23\\nAccept=yes", "Socket").replace(
         "systemctl enable",
@@ -90,7 +90,7 @@ LOOKS: Mapping[str, str] = {
     "logging-persistent": f"{_JOURNAL.format('Storage', 'persistent')} && test -d /var/log/journal",
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
-    "repositories-allowed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d/*.list | grep -q example.com",
+    "repositories-allowed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d/*.list | grep -q 127.0.0.1:9",
     "repositories-signed": "! grep -rqs 'trusted=yes' /etc/apt/sources.list /etc/apt/sources.list.d",
     "repositories-configured": "apt-get indextargets --format '$(SITE)' | grep -q .",
     "repositories-rights": "! find /etc/apt/sources.list /etc/apt/sources.list.d -perm /0022 | grep -q .",

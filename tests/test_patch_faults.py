@@ -484,13 +484,14 @@ def test_a_store_that_goes_away_in_a_tick_is_named_and_what_hosts_did_meanwhile_
             Scan("office", asset, host, store.now(), "ok", "debian-12", "apt", (found,), dt.datetime.now(dt.UTC))
             for asset, host in office.hosts.items()
         )
-    tick, answers = None, {}
+    tick: Tick | None = None
+    answers: dict[str, Any] = {}
     if at != "the first round":
         tick = office.round().tick
     if at == "the last round":  # the one before died when it had written that the host is begun
         office.lease_runs_out()
         tick = office.round().tick
-    if at in ("the gate", "the last round"):
+    if tick is not None and at in ("the gate", "the last round"):
         tick = office.round(tick, {work.host: office.yard.answer(work) for work in tick.work}).tick
         assert {work.operation for work in tick.work} == {"check" if at == "the gate" else "start"}
     if tick is not None:

@@ -29,7 +29,7 @@ OWN = {
         "version": "1",
         "title": {"en": "A kernel of its own", "nl": "Een eigen kernel"},
         "class": "linux-server",
-        "controls": dict.fromkeys(CONTROLS, {}),
+        "controls": {name: {} for name in CONTROLS},
     }
 }
 # Without our code: what the kernel says.
@@ -40,14 +40,16 @@ LOOKS = {
     "kernel-modules": "modprobe -n -v cramfs 2>&1 | grep -q 'install /bin/false\\|install /bin/true'",
     "network-redirects": "test $(sysctl -n net.ipv4.conf.all.accept_redirects) = 0"
     " && test $(sysctl -n net.ipv4.conf.default.send_redirects) = 0",
-    "network-filtering": "test $(sysctl -n net.ipv4.conf.all.rp_filter) = 1 && test $(sysctl -n net.ipv4.tcp_syncookies) = 1",
+    "network-filtering": "test $(sysctl -n net.ipv4.conf.all.rp_filter) = 1"
+    " && test $(sysctl -n net.ipv4.tcp_syncookies) = 1",
     "network-forwarding": "test $(sysctl -n net.ipv4.ip_forward) = 0",
     "mounts-shm": "findmnt --noheadings --output OPTIONS /dev/shm | grep -q noexec",
 }
 # What somebody did by hand.
 CHANGES = (
     "sysctl -qw kernel.dmesg_restrict=0 fs.protected_fifos=0 net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0"
-    " net.ipv4.conf.all.accept_redirects=1; rm -f /etc/modprobe.d/zz-msp-kernel-modules.conf; mount -o remount,exec /dev/shm"
+    " net.ipv4.conf.all.accept_redirects=1; rm -f /etc/modprobe.d/zz-msp-kernel-modules.conf;"
+    " mount -o remount,exec /dev/shm"
 )
 PLAY: list[dict[str, Any]] = [
     {

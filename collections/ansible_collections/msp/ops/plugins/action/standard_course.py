@@ -54,8 +54,8 @@ class ActionModule(ActionBase):
         if not arguments["last"] or self._task.check_mode:
             return result
         if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why)))):
-            error = course.stopped(said)
-            result.update(failed=True, msg=str(error), error=error.as_dict())
+            ended = course.stopped(said)
+            result.update(failed=True, msg=str(ended), error=ended.as_dict())
         return result
 
 

@@ -87,8 +87,8 @@ options:
     type: str
   lost_after:
     description:
-      - Seconds that V(proven) and V(reverted) ask a host that no login works on. The rest of O(seconds) and the host's own work must
-        fit in it, for a failed proof is told only when it is known what became of the host.
+      - Seconds that V(proven) and V(reverted) ask a host that no login works on. The rest of O(seconds) and the
+        host's own work must fit in it, for a failed proof is told only when it is known what became of the host.
     type: int
     default: 420
 extends_documentation_fragment:

@@ -11,12 +11,14 @@ short_description: In which order machines are brought to their standard, and wh
 version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
-  - Orders the hosts of one customer in the rings of their patch plans, and cuts the rings in batches of as many hosts as
-    the plan allows at once. Hosts without a patch plan go one alone first, then the rest, ten in a hundred at once.
-  - Asked between two batches, with what became of the hosts so far, it says why no other host may be begun. That is when
-    more failed or gave no answer than the plan allows, or when a ring proved too little for the next one to begin.
-  - Asked the first time it refuses what is wrong in any standard, parameter or waiver of these hosts, all of it at once and
-    before the first host is touched.
+  - Orders the hosts of one customer in the rings of their patch plans, and cuts the rings in batches of as many hosts
+    as the plan allows at once. Hosts without a patch plan go one alone first, then the rest, ten in a hundred at
+    once.
+  - Asked between two batches, with what became of the hosts so far, it says why no other host may be begun. That is
+    when more failed or gave no answer than the plan allows, or when a ring proved too little for the next one to
+    begin.
+  - Asked the first time it refuses what is wrong in any standard, parameter or waiver of these hosts, all of it at
+    once and before the first host is touched.
   - A host that was not reached, or that does not hold what was to be brought about, is never taken for a success.
   - It reads and writes nothing, and runs on the controller.
 options:

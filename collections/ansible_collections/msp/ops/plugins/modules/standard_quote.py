@@ -11,10 +11,10 @@ short_description: What it would take to bring machines to their standard
 version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
-  - Reckons from what M(msp.ops.standard_scan) just found how many changes on how many machines are needed, and about how
-    many hours of people that takes.
-  - The hours are what each control says of work by hand. Once enough jobs have effort on record, they are as much of that
-    as those jobs took, with an interval.
+  - Reckons from what M(msp.ops.standard_scan) just found how many changes on how many machines are needed, and about
+    how many hours of people that takes.
+  - The hours are what each control says of work by hand. Once enough jobs have effort on record, they are as much of
+    that as those jobs took, with an interval.
   - A machine that was not measured is named, and is no part of the sum.
   - It reads the evidence store and writes nothing.
 options:

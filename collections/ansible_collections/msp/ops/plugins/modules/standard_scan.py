@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Documentation of the action plugin of the same name, which runs on the controller and asks M(msp.ops.control_facts)."""
+"""Documentation of the action plugin of the same name, which runs on the controller and asks control_facts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ short_description: Hold a host against its standard
 version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
-  - Reads in the host's variable C(msp) which standard the asset is held to, with which parameters and waivers. Has every
-    control measured in one round trip by M(msp.ops.control_facts), judges what was found, and keeps a record for each
-    control.
+  - Reads in the host's variable C(msp) which standard the asset is held to, with which parameters and waivers. Has
+    every control measured in one round trip by M(msp.ops.control_facts), judges what was found, and keeps a record
+    for each control.
   - A control that was not measured is V(unknown), also on a host that did not answer. A waiver that expired is drift.
-  - What a task said that it did counts for nothing. A control is V(fixed) when it was drift in the measurement before and
-    a new measurement finds it compliant.
+  - What a task said that it did counts for nothing. A control is V(fixed) when it was drift in the measurement before
+    and a new measurement finds it compliant.
   - Changes nothing. What is to be brought about is in RV(enforce), by role, for C(playbooks/standardise.yml).
   - The check is kept in the spool of the evidence store on the controller. M(msp.ops.standard_register) delivers it.
   - Run it with C(become). Without it much cannot be measured, and is V(error).

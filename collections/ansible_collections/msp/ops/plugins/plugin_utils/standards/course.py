@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """In which order machines are brought to their standard, how many at once, and when to stop by itself. Pure: no I/O.
 
-The rings and rates are those of the patch plan: what may be patched first may be changed first. An asset without a plan is
-in one of two rings of its customer: one machine alone, then the rest. A ring here is what its plan calls a ring, and the
-rings of several plans go side by side: all first ones, then all second ones.
+The rings and rates are those of the patch plan: what may be patched first may be changed first. An asset without a
+plan is in one of two rings of its customer: one machine alone, then the rest. A ring here is what its plan calls a
+ring, and the rings of several plans go side by side: all first ones, then all second ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALONE, REST = "one alone", "the rest"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A host to be brought to its standard. groups are the inventory's; plan is its patch plan's content, None for none.
+    """A host to be brought to its standard. groups are the inventory's; plan is its patch plan's content, or None.
 
     standard is what it is held to and own the MSP's own standards, as they stand in its config context.
     """
@@ -70,7 +70,9 @@ def sound(candidates: Iterable[Candidate], today: dt.date) -> None:
             assigning.assign(alike[0].standard, alike[0].own, today=today)
         except MspErrors as found:
             where = rings.some(one.host for one in alike)
-            errors += [MspError(one.code, one.expected, f"{one.found} (on {where})", one.action) for one in found.errors]
+            errors += [
+                MspError(one.code, one.expected, f"{one.found} (on {where})", one.action) for one in found.errors
+            ]
     if errors:
         raise MspErrors(errors)
 
@@ -164,17 +166,19 @@ def outcome(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
     """
     if before is None:
         return None
-    if before.get("outcome") in ("unreachable", "not attempted") or before.get("unreachable"):
-        return LOST
     if before.get("outcome") != "ok":
-        return FAILED
+        return LOST if _unheard(before) else FAILED
     if not _owed(before):
         return WELL
     if after is None or after.get("skipped"):
         return FAILED
-    if after.get("outcome") == "unreachable" or after.get("unreachable"):
-        return LOST
-    return WELL if after.get("outcome") == "ok" and not _owed(after) else FAILED
+    if after.get("outcome") == "ok" and not _owed(after):
+        return WELL
+    return LOST if _unheard(after) else FAILED
+
+
+def _unheard(measured: Mapping[str, Any]) -> bool:
+    return measured.get("outcome") in ("unreachable", "not attempted") or bool(measured.get("unreachable"))
 
 
 def _owed(measured: Mapping[str, Any]) -> bool:

@@ -100,10 +100,10 @@ def check(
 def drift(rows: Iterable[Mapping[str, Any]]) -> tuple[ControlRecord, ...]:
     """The records that a result of msp.ops.standard_scan has as drift. Raises MSP-STD-162 for anything else."""
     try:
-        return tuple(
-            ControlRecord(*(str(row[name]) for name in ("control", "severity", "status", "desired", "found", "reason")))
-            for row in rows
-        )
+        said = [
+            [str(row[name]) for name in ("control", "severity", "status", "desired", "found", "reason")] for row in rows
+        ]
+        return tuple(ControlRecord(*one) for one in said)
     except (KeyError, TypeError) as error:
         raise MspError(
             "MSP-STD-162",

@@ -106,7 +106,9 @@ def test_fewer_well_than_the_plan_wants_begin_no_next_ring() -> None:
 
 
 @given(st.integers(1, 5), st.integers(0, 9), st.data())
-def test_every_host_is_in_one_batch_once_and_a_stop_never_goes_away(pilots: int, others: int, draw: st.DataObject) -> None:
+def test_every_host_is_in_one_batch_once_and_a_stop_never_goes_away(
+    pilots: int, others: int, draw: st.DataObject
+) -> None:
     found = office(pilots, others)
     hosts = course.queue(found)
     assert sorted(hosts) == sorted({*hosts}) and len(hosts) == pilots + others

@@ -34,7 +34,7 @@ def answer(root: str = "no", tries: str | None = "3") -> Answer:
     }
     found = {one["id"]: {"state": "ok", "value": values[one["name"]]} for one in probing.probes(ASSIGNED)[0]}
     silent = {one["id"] for one in probing.probes(ASSIGNED)[0] if tries is None and one["name"] == "maxauthtries"}
-    return Answer("ok", found | dict.fromkeys(silent, {"state": "error", "reason": "no answer"}), "debian-12", 0.25)
+    return Answer("ok", found | {one: {"state": "error", "reason": "no answer"} for one in silent}, "debian-12", 0.25)
 
 
 def checked(found: Answer, **more: Any) -> tuple[Any, tuple[model.ControlRecord, ...]]:
