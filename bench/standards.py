@@ -104,10 +104,10 @@ def outcome(ours: Sequence[Turn], theirs: Sequence[Turn], controls: int) -> harn
         result.targets.append(harness.Target(f"{step}, ours to the plain play", own / other, RATIO))
     result.notes += [
         f"hosts: {len(NAMES)} Debian containers, 12 and 13, at once; {controls} controls apply on them together, and"
-        " hold after either way by the same measurement; what a container leaves to its host (kernel, mounts, audit, clock)"
-        " is set by neither",
+        " hold after either way by the same measurement; what a container leaves to its host (kernel, network, mounts,"
+        " audit, clock) is set by neither",
         "ours reads the hosts and what they are held to from NetBox, measures before and after, audits what was"
-        " changed, guards against lockout, keeps evidence and tells NetBox; the plain play has a static inventory, and none of"
-        " that; each ran as a process of its own, with its start",
+        " changed, guards against lockout, keeps evidence and tells NetBox; the plain play has a static inventory, and"
+        " none of that; each ran as a process of its own, with its start",
     ]
     return result
