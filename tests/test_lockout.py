@@ -88,6 +88,20 @@ systemctl --quiet enable --now lab-network.service
 Task = dict[str, Any]
 
 
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a playbook and all that it started, at once: its workers are in sessions of their own, and would go on."""
+    if process.poll() is not None:
+        return
+    found = [process.pid]
+    for number in found:
+        os.kill(number, signal.SIGSTOP)
+        said = subprocess.run(["pgrep", "--parent", str(number)], capture_output=True, text=True, check=False).stdout
+        found += [int(child) for child in said.split()]
+    for number in found:
+        os.kill(number, signal.SIGKILL)
+    process.wait()
+
+
 @dataclass
 class Bed(patch_bed.Bed):
     """The hosts, what is played on them, and whether anybody can log in."""
@@ -143,10 +157,7 @@ class Bed(patch_bed.Bed):
     def end(self) -> None:
         """No playbook of a test that failed goes on."""
         while self.begun:
-            process = self.begun.pop()
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            kill(self.begun.pop())
 
     def run(self, tasks: Mapping[str, Sequence[Task]]) -> dict[str, dict[str, Any]]:
         return self.begin(tasks).results()
@@ -276,8 +287,7 @@ def test_a_host_brings_back_its_network_and_its_firewall_when_the_controller_is_
     cut = change(NETWORK.format(bed.rows[THIRTEEN]["gateway"], NETWORK_UNIT))
     played = bed.begin({TWELVE: [firewall, change(FIREWALL), waits], THIRTEEN: [network, cut, waits]})
     bed.shut(played, {TWELVE: "nft list table inet lab", THIRTEEN: "ip route show type blackhole | grep -q ."})
-    os.killpg(played.process.pid, signal.SIGKILL)
-    played.process.wait()
+    kill(played.process)
 
     for host in NAMES:
         until(functools.partial(bed.logs_in, host), f"a login on {host}", 60)
