@@ -100,10 +100,17 @@ def check(
 def drift(rows: Iterable[Mapping[str, Any]]) -> tuple[ControlRecord, ...]:
     """The records that a result of msp.ops.standard_scan has as drift. Raises MSP-STD-162 for anything else."""
     try:
-        said = [
-            [str(row[name]) for name in ("control", "severity", "status", "desired", "found", "reason")] for row in rows
-        ]
-        return tuple(ControlRecord(*one) for one in said)
+        return tuple(
+            ControlRecord(
+                control=str(row["control"]),
+                severity=str(row["severity"]),
+                status=str(row["status"]),
+                desired=str(row["desired"]),
+                found=str(row["found"]),
+                reason=str(row["reason"]),
+            )
+            for row in rows
+        )
     except (KeyError, TypeError) as error:
         raise MspError(
             "MSP-STD-162",
