@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from bench.standards import CHECK, FIRST, SECOND, Turn
 RECAP = "{name:<26} : ok={ok}   changed={changed}    unreachable=0    failed={failed}    skipped=3    rescued=0\n"
 
 
-def took(seconds: float, ok: int = 10, changed: int = 0, failed: int = 0) -> Process:
-    lines = [RECAP.format(name=name, ok=ok, changed=changed, failed=failed) for name in standards.NAMES]
-    return Process(seconds, seconds / 2, 100.0, "PLAY RECAP ****\nlocalhost : nothing\n" + "".join(lines))
+def took(
+    seconds: float, ok: int = 10, changed: int = 0, failed: int = 0, hosts: Sequence[str] = standards.NAMES
+) -> Process:
+    lines = [RECAP.format(name=name, ok=ok, changed=changed, failed=failed) for name in hosts]
+    return Process(seconds, seconds / 2, 100.0, "PLAY RECAP ****\n" + "".join(lines))
 
 
 def turn(first: float, second: float, check: float, ok: int = 10) -> Turn:
@@ -34,21 +37,25 @@ def test_the_ratios_are_those_of_the_medians_of_second_apply_and_check() -> None
     assert {second.limit, check.limit} == {0.5}
 
 
-def test_seconds_and_tasks_are_of_one_host_and_controls_per_second_of_all() -> None:
+def test_seconds_are_of_one_host_and_tasks_and_controls_per_second_of_all() -> None:
     found = standards.outcome([turn(60, 8, 5, ok=7)], [turn(40, 20, 10, ok=42)], 70)
 
     figures = {one.name: one.value for one in found.figures}
     assert (figures["standardise, first apply: time"], figures["standardise, second apply: time"]) == (30, 4)
-    assert (figures["standardise, second apply: tasks"], figures["plain play, check: tasks"]) == (7, 42)
+    assert (figures["standardise, second apply: tasks"], figures["plain play, check: tasks"]) == (14, 84)
     assert (figures["standardise, check: controls"], figures["plain play, second apply: controls"]) == (14, 3.5)
 
 
 def test_a_host_that_is_not_in_the_recap_or_failed_ends_the_bench() -> None:
     assert standards.recap(took(1, ok=5, changed=2)) == dict.fromkeys(standards.NAMES, (5, 2))
+    long = [f"{name}.bench-wharf" for name in standards.NAMES]
+    assert standards.recap(took(1, hosts=[*long, "localhost"])) == dict.fromkeys(
+        [*standards.NAMES, "localhost"], (10, 0)
+    )
     with pytest.raises(RuntimeError, match=standards.NAMES[0]):
         standards.recap(took(1, failed=1))
     with pytest.raises(RuntimeError, match=standards.NAMES[1]):
-        standards.recap(Process(1, 1, 1, RECAP.format(name=standards.NAMES[0], ok=1, changed=0, failed=0)))
+        standards.recap(took(1, hosts=standards.NAMES[:1]))
 
 
 def test_controls_that_do_not_hold_are_no_comparison() -> None:
