@@ -26,7 +26,7 @@ DRIFTS: Mapping[str, str] = {
     "accounts-homes": "useradd --create-home carla; chmod 0777 /home/carla",
     "accounts-umask": "sed -i 's/^UMASK.*/UMASK 000/' /etc/login.defs",
     "banner-login": "echo 'Debian \\n on \\l' >/etc/issue",
-    "cron-rights": "mkdir -p /etc/cron.d; chmod 0777 /etc/cron.d",
+    "cron-rights": "echo '# by hand' >/etc/crontab; chmod 0666 /etc/crontab",
     "firewall-active": "systemctl disable --quiet --now msp-firewall.service; nft flush ruleset",
     "firewall-open": "nft add rule inet msp input tcp dport 8080 accept",
     "logging-persistent": "printf '[Journal]\\nStorage=volatile\\n' >/etc/systemd/journald.conf.d/zzz-local.conf",
