@@ -241,3 +241,53 @@ def test_after_it_a_check_is_clean_and_a_second_run_changes_nothing(wharf: Wharf
     assert checked.status == ran.status == 0
     assert "Nothing has to change." in checked.output
     assert set(re.findall(r"changed=(\d+)", checked.output + ran.output)) == {"0"}, ran.output[-4000:]
+
+
+REFUSED: Mapping[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
+    "a parameter outside its limits": (
+        {"parameters": {"ssh-auth-tries": {"most": 99}}},
+        {},
+        ("MSP-STD-018", "ssh-auth-tries", "99"),
+    ),
+    "an unknown control": ({"parameters": {"ssh-rot-login": {"allowed": "no"}}}, {}, ("MSP-STD-016", "ssh-rot-login")),
+    "a waiver without an owner": (
+        {
+            "waivers": {
+                "ssh-banner": {
+                    "reason": "The till shows it",
+                    "expires": "2099-01-01",
+                    "agreed": {"by": "M. Jansen", "on": "2026-11-03", "reference": "mail"},
+                }
+            }
+        },
+        {},
+        ("MSP-STD-019", "ssh-banner", "owner"),
+    ),
+    "a cycle of standards": (
+        {"name": "one"},
+        {
+            name: {"version": "1", "title": {"en": name, "nl": name}, "class": "linux-server", "extends": other}
+            for name, other in (("one", "two"), ("two", "one"))
+        },
+        ("MSP-STD-015", "one", "two"),
+    ),
+}
+
+
+def test_what_is_wrong_in_a_standard_is_refused_and_named_before_any_host_is_touched(wharf: Wharf) -> None:
+    (tenant,) = wharf.netbox.all(f"tenancy/tenants/?slug={WHARF}")
+    before = {host: wharf.states(host) for host in FLEET}
+    # Beside the other one and stronger; without a profile, for NetBox would refuse some of it itself.
+    body = {"name": "wrong", "weight": 9000, "tenants": [tenant["id"]], "data": {}}
+    context = wharf.netbox.create("extras/config-contexts/", body)
+    for title, (standard, own, words) in REFUSED.items():
+        data = {names.CONTEXT_STANDARD: standard, names.CONTEXT_STANDARDS: own}
+        wharf.netbox.change(f"extras/config-contexts/{context['id']}/", {"data": data})
+
+        ran = wharf.standardise()
+
+        assert ran.status != 0, title
+        for word in words:
+            assert word in ran.output, (title, word, ran.output[-3000:])
+        assert f"{TWELVE}.{WHARF}" not in ran.output.partition("PLAY RECAP")[2], title
+    assert {host: wharf.states(host) for host in FLEET} == before
