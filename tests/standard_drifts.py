@@ -91,7 +91,7 @@ LOOKS: Mapping[str, str] = {
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
     "repositories-allowed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d/*.list | grep -q 127.0.0.1:9",
-    "repositories-signed": "! grep -rqs 'trusted=yes' /etc/apt/sources.list /etc/apt/sources.list.d",
+    "repositories-signed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d | grep -q 'trusted=yes'",
     "repositories-configured": "apt-get indextargets --format '$(SITE)' | grep -q .",
     "repositories-rights": "! find /etc/apt/sources.list /etc/apt/sources.list.d -perm /0022 | grep -q .",
     "services-legacy": _OFF.format("telnet.socket"),
