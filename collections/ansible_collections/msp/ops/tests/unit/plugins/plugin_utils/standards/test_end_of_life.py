@@ -59,7 +59,10 @@ PRODUCTS = [
 FILE = {"schema_version": "1.2.1", "generated_at": "2026-11-20T16:11:40+00:00", "total": 6, "result": PRODUCTS}
 
 
-def parse(value: object = FILE, given: dt.datetime | None = None) -> EndOfLife:
+WHOLE = json.dumps(FILE)
+
+
+def parse(value: object = WHOLE, given: dt.datetime | None = None) -> EndOfLife:
     return end_of_life.parse([value if isinstance(value, str) else json.dumps(value)], NOW, given)
 
 
