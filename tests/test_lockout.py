@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import lockout
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout, lockout_plan, lockout_units
 from lab import hosts, podman
 from lab.image import USER
 from lab.machines import NEWCOMERS
@@ -33,8 +33,8 @@ LAB = "-".join(filter(None, ("lockout-test", os.environ.get("PYTEST_XDIST_WORKER
 # Debian 12 and 13: the second has a program of its own for each login by ssh.
 NAMES = TWELVE, THIRTEEN = ("harbour-app01", "harbour-app02")
 
-# As few as one change needs on a busy machine, and a role's many tasks. After an hour: not while a test is there.
-SECONDS, SECONDS_OF_A_ROLE, AN_HOUR = 12, 20, 3600
+# As few as there may be. After an hour: not while a test is there, but when the test says that the time is up.
+SECONDS, AN_HOUR = lockout_plan.SECONDS_LEAST, lockout_plan.SECONDS_MOST
 CURRENT = f"{lockout.TOP}/current"
 PREPARE = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get -qqy install nftables >/dev/null"
 # What is guarded, and what the guard needs beside it, as one text: it must be the same afterwards.
@@ -177,6 +177,25 @@ class Bed(patch_bed.Bed):
             said = pool.map(lambda host: set(self.sh(host, LOOK).splitlines()), NAMES)
             return dict(zip(NAMES, said, strict=True))
 
+    def time_is_up(self, *names: str) -> None:
+        """The end of a guard's hour: systemd starts what its timer starts, and has come to its end with it."""
+        for host in names:
+            self.on(host, "systemctl", "start", lockout_units.SERVICE)
+
+    def proves_in_vain(self, *names: str) -> None:
+        """Wait until a login of the proof was refused: a connection of its own that came, and went."""
+
+        def connects(host: str) -> bool:
+            own = f"ControlPath=none .*{self.rows[host]['address']}"
+            return subprocess.run(["pgrep", "--full", "--", own], capture_output=True, check=False).returncode == 0
+
+        def gave_up(host: str) -> bool:
+            return not connects(host)
+
+        for host in names:
+            until(functools.partial(connects, host), f"a new login on {host}", 60)
+            until(functools.partial(gave_up, host), f"its refusal on {host}", 60)
+
     def shut(self, played: Played, changed: Mapping[str, str]) -> None:
         """Wait for the change of each host, by what shows it on the host, until nobody gets in."""
 
@@ -200,10 +219,14 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def before(bed: Bed) -> dict[str, set[str]]:
+    return bed.look()
+
+
 @pytest.fixture(autouse=True)
-def as_it_was(bed: Bed) -> Iterator[None]:
-    """Whatever was changed: all is exactly as before, no guard is left, and people log in."""
-    before = bed.look()
+def as_it_was(bed: Bed, before: dict[str, set[str]]) -> Iterator[None]:
+    """Whatever was changed: all is exactly as before any test, no guard is left, and people log in."""
     yield
     bed.end()
     after = bed.look()
@@ -211,7 +234,7 @@ def as_it_was(bed: Bed) -> Iterator[None]:
     assert [host for host in NAMES if not bed.logs_in(host)] == []
 
 
-def arm(name: str, seconds: int = SECONDS, **guarded: Any) -> Task:
+def arm(name: str, seconds: int = AN_HOUR, **guarded: Any) -> Task:
     return {"msp.ops.lockout_guard": {"state": "armed", "name": name, "seconds": seconds, **guarded}}
 
 
@@ -228,7 +251,7 @@ def role(*controls: str, **parameters: Any) -> Task:
     arguments = {
         "msp_baseline_linux_enforce": list(controls),
         "msp_baseline_linux_parameters": {name: parameters.get(name.replace("-", "_"), {}) for name in controls},
-        "msp_baseline_linux_guard_seconds": SECONDS_OF_A_ROLE,
+        "msp_baseline_linux_guard_seconds": AN_HOUR,
     }
     return {"ansible.builtin.include_role": {"name": "msp_baseline_linux"}, "vars": arguments}
 
@@ -252,6 +275,8 @@ def test_an_ssh_server_that_lets_nobody_in_and_a_shell_that_is_none_are_brought_
     played = bed.begin({THIRTEEN: server, TWELVE: account})
     shown = {THIRTEEN: "sshd -T | grep -qx 'allowusers nobody'", TWELVE: f"grep -q '^{USER}:.*nologin$' /etc/passwd"}
     bed.shut(played, shown)
+    bed.proves_in_vain(*shown)
+    bed.time_is_up(*shown)
 
     found = played.results()
     said = words(found[THIRTEEN], "MSP-STD-082")
@@ -259,6 +284,19 @@ def test_an_ssh_server_that_lets_nobody_in_and_a_shell_that_is_none_are_brought_
     # Over the master that is still open it would have been proven.
     assert "the last login that was tried before said: " in said and "Permission denied" in said
     assert "file /etc/passwd" in words(found[TWELVE], "MSP-STD-082")
+
+
+def test_what_a_slow_run_changes_when_its_time_is_up_is_brought_back_by_the_hosts_next_round(bed: Bed) -> None:
+    """The host's own timer goes off twice here, with nobody's help. The first time it finds nothing to bring back."""
+    late = {"ansible.builtin.wait_for": {"path": f"{CURRENT}/reverted", "timeout": 60}}
+    server = [arm("ssh", SECONDS, **GUARDED_SSH), late, change(SSH), prove("ssh")]
+    guarded = {"files": ["/etc/lab.nft"], "tables": ["inet lab"]}
+    firewall = [arm("firewall", SECONDS, **guarded), late, change(FIREWALL), prove("firewall")]
+
+    found = bed.run({THIRTEEN: server, TWELVE: firewall})
+
+    assert "directory /etc/ssh/sshd_config.d" in words(found[THIRTEEN], "MSP-STD-082")
+    assert "file /etc/lab.nft removed" in words(found[TWELVE], "MSP-STD-082")
 
 
 def test_what_a_role_does_to_a_firewall_and_to_sudo_is_brought_back_by_the_host_itself(bed: Bed) -> None:
@@ -271,6 +309,8 @@ def test_what_a_role_does_to_a_firewall_and_to_sudo_is_brought_back_by_the_host_
         TWELVE: "nft list table inet msp | grep -q 192.0.2.0/24",
     }
     bed.shut(played, shown)
+    bed.proves_in_vain(*shown)
+    bed.time_is_up(*shown)
 
     found = played.results()
     said = words(found[TWELVE], "MSP-STD-089")
@@ -288,10 +328,9 @@ def test_a_host_brings_back_its_network_and_its_firewall_when_the_controller_is_
     played = bed.begin({TWELVE: [firewall, change(FIREWALL), waits], THIRTEEN: [network, cut, waits]})
     bed.shut(played, {TWELVE: "nft list table inet lab", THIRTEEN: "ip route show type blackhole | grep -q ."})
     kill(played.process)
+    bed.time_is_up(*NAMES)
 
-    for host in NAMES:
-        until(functools.partial(bed.logs_in, host), f"a login on {host}", 60)
-        until(functools.partial(bed.there, host, f"{CURRENT}/reverted"), f"the end of it on {host}", 60)
+    assert [host for host in NAMES if not bed.logs_in(host)] == []
     # Nobody was there to be told. So the next who comes is, once, and changes nothing before.
     told = bed.run({TWELVE: [firewall, change(FIREWALL)], THIRTEEN: [network, cut]})
     assert "tables inet lab" in words(told[TWELVE], "MSP-STD-082")
@@ -301,7 +340,7 @@ def test_a_host_brings_back_its_network_and_its_firewall_when_the_controller_is_
 
 def test_a_host_that_was_cut_off_from_its_power_brings_it_back_at_its_boot(bed: Bed) -> None:
     """Its timer is gone then, and would have waited for an hour."""
-    tasks = [arm("ssh", AN_HOUR, **GUARDED_SSH), change(SSH)]
+    tasks = [arm("ssh", **GUARDED_SSH), change(SSH)]
     assert bed.run({THIRTEEN: tasks}) == {THIRTEEN: {}}
     assert not bed.logs_in(THIRTEEN)
     podman.run("kill", bed.container(THIRTEEN))
@@ -309,13 +348,15 @@ def test_a_host_that_was_cut_off_from_its_power_brings_it_back_at_its_boot(bed: 
 
     until(functools.partial(bed.logs_in, THIRTEEN), "a login", 60)
     until(functools.partial(bed.there, THIRTEEN, f"{CURRENT}/reverted"), "the end of it", 60)
+    # Whatever a run that goes on after the boot changes is brought back too.
+    assert bed.holds(THIRTEEN, f"systemctl is-active {lockout_units.TIMER}")
     assert "directory /etc/ssh/sshd_config.d" in words(bed.run({THIRTEEN: tasks})[THIRTEEN], "MSP-STD-082")
 
 
 def test_a_second_guard_is_refused_by_the_name_of_the_first_which_stays_armed(bed: Bed) -> None:
     tasks = [
-        arm("ssh", AN_HOUR, **GUARDED_SSH),
-        {**arm("firewall", AN_HOUR, tables=["inet lab"]), "register": "second", "ignore_errors": True},
+        arm("ssh", **GUARDED_SSH),
+        {**arm("firewall", tables=["inet lab"]), "register": "second", "ignore_errors": True},
         {**prove("firewall"), "register": "other", "ignore_errors": True},
         {**prove("ssh"), "register": "proof"},
         {"ansible.builtin.set_fact": {"told": {name: f"{{{{ {name} }}}}" for name in ("second", "other", "proof")}}},

@@ -7,14 +7,16 @@ What a host keeps, below /var/lib/msp-ops/guard, for root only:
     lock                 held by the call that is at work
     current/plan.json    what is guarded, until when, and the login that armed it
     current/copy-N       what was saved
-    current/back.sh      what brings it back (lockout_script.py)
+    current/back.sh      what brings it back, in rounds (lockout_script.py)
     current/armed        there until a login is proven or the script begins: one of two renames it, never both
     current/reverting    there while the script is at work, or was cut off
-    current/reverted     there when it is done, until a call has told it
+    current/reverted     there between its rounds, until a call has told what was brought back
+    current/ended        there when there are no more rounds, until a call has told it
     last.json            the last time that something was brought back, once it was told
     unfinished/          what was saved, where not all of it could be brought back
 
 Once `armed` is there, nothing that the controller does or fails to do keeps the host from bringing everything back.
+Nothing that a run changes after that stays either: until it is told, each round brings back what differs.
 """
 
 from __future__ import annotations
@@ -28,11 +30,10 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import write_whole
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.programs import Programs, privileged
-from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_login, lockout_script
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_login, lockout_script, lockout_units
 from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import (
     ARMED,
     OF_THE_CONTROLLER,
@@ -45,16 +46,26 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan imp
     parse,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_saving import Saving
-from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script import AGAIN, DONE, REVERTING, TOKEN
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script import (
+    DISARMED,
+    DONE,
+    ENDED,
+    REVERTING,
+    TOKEN,
+)
+from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_units import (
+    BOOT_UNIT,
+    NOW_UNIT,
+    SERVICE,
+    TIMER,
+)
 
 __all__ = ["ARMED", "OF_THE_CONTROLLER", "PROVEN", "REVERTED", "SPEC", "STATUS", "TOP", "Guard", "parse"]
 
-UNIT = "msp-lockout-guard"
-# A script that is started now, not by the timer; and the unit of the boot.
-NOW_UNIT, BOOT_UNIT = UNIT + "-now", UNIT + "-boot.service"
 UNITS_DIRECTORY = "/etc/systemd/system"
 PLAN, LAST, UNFINISHED = "plan.json", "last.json", "unfinished"
-NONE, DISARMED = "none", "disarmed"
+NONE = "none"
+_STATES = (TOKEN, REVERTING, DONE, ENDED)
 SECONDS_TO_BRING_BACK = 600
 
 
@@ -96,14 +107,14 @@ class Guard:
     def now(self) -> dict[str, Any]:
         """Where the guard stands. Nothing is done, and nothing counts as told."""
         state = self._state()
-        found: dict[str, Any] = {"changed": False, "state": state}
+        found: dict[str, Any] = {"changed": False, "state": DONE if state == ENDED else state}
         if state == NONE:
             return found
         plan = self._plan()
         found["guarded"] = plan["name"]
         if state == TOKEN:
             found["until"] = plan["until"]
-        if state == DONE:
+        if state in (DONE, ENDED):
             found.update(self._report())
         return found
 
@@ -118,8 +129,8 @@ class Guard:
                 "wait until the other run is over or the host has brought it back, then run again",
             )
         if state != NONE:
-            # Armed before a boot or by a call that was killed; or brought back, and nobody was told.
-            self._bring_back_and_tell()
+            # Armed by a call that was killed; or brought back, and nobody was told.
+            raise self._told(self._bring_back())
         # What a call left behind that was killed before it had armed, or after it had disarmed.
         self._forget()
         os.mkdir(self.place, 0o700)
@@ -134,19 +145,25 @@ class Guard:
         until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wanted.seconds)
         text = until.isoformat(timespec="seconds")
         plan = {"name": wanted.name, "until": text, "login": lockout_login.login()}
-        script = lockout_script.script(self.place, saved, drop=(self.boot_link, self.boot_unit))
         write_whole(self._file(PLAN), json.dumps(plan, sort_keys=True))
-        write_whole(self._file(lockout_script.SCRIPT), script)
-        boot = lockout_script.boot_unit(self._file(lockout_script.SCRIPT), wanted.units)
+        write_whole(self._script, lockout_script.script(self.place, saved, self._rounds(wanted)))
+        boot = lockout_units.boot_unit(self._script, wanted.units)
         write_whole(self.boot_unit, boot)
         os.chmod(self.boot_unit, 0o644)
         os.makedirs(os.path.dirname(self.boot_link), exist_ok=True)
         os.symlink(self.boot_unit, self.boot_link)
         write_whole(self._file(TOKEN), "")
-        answer = self.programs.run(*timer(self._file(lockout_script.SCRIPT), wanted.name, wanted.seconds))
+        answer = self.programs.run(*lockout_units.timer(self._script, wanted.name, wanted.seconds))
         if answer.status != 0:
-            raise _impossible("systemd to take on the timer %s.timer" % UNIT, "systemd-run " + answer.reason(), _LOOK)
+            raise _impossible("systemd to take on the timer %s" % TIMER, "systemd-run " + answer.reason(), _LOOK)
         return {"changed": False, "state": ARMED, "guarded": wanted.name, "until": text}
+
+    def _rounds(self, wanted: Wanted) -> lockout_script.Rounds:
+        # What a boot finds is brought back at once, so its timer begins with the time between two rounds.
+        at_boot = lockout_units.timer(self._script, wanted.name, lockout_units.between(wanted.seconds))
+        return lockout_script.Rounds(
+            lockout_units.rounds(wanted.seconds), tuple(at_boot), (self.boot_link, self.boot_unit)
+        )
 
     def prove(self, wanted: Wanted) -> dict[str, Any]:
         """The call itself came by a new login: that is the proof. Only its being new is looked at here."""
@@ -169,7 +186,7 @@ class Guard:
                 return {"changed": False, "state": DISARMED, "guarded": wanted.name, "login": login is not None}
         if self._working():
             return {"changed": False, "state": REVERTING, "guarded": wanted.name}
-        return self._bring_back_and_tell()
+        raise self._told(self._bring_back())
 
     def _compare(self, before: str | None, login: str | None) -> None:
         if before is not None and (login is None or login == before):
@@ -187,10 +204,10 @@ class Guard:
         found: dict[str, Any] = {"changed": False, "state": NONE}
         mine = state != NONE and self._plan()["name"] == wanted.name
         if mine:
-            self._bring_back()
-            found = {"changed": True, "state": REVERTED, "guarded": wanted.name, **self._tell()}
-            if found["not_brought_back"]:
-                raise self._told(wanted.name, found)
+            report = self._bring_back()
+            if report["not_brought_back"]:
+                raise self._told(report)
+            found = {"changed": True, "state": REVERTED, "guarded": wanted.name, **report}
         if wanted.because:
             back = "; ".join(found.get("brought_back") or ["nothing had changed"])
             told = "the host is as it was before: %s" % back if mine else "nothing had to be brought back now"
@@ -205,15 +222,9 @@ class Guard:
             "correct what it says, then run again; %s" % told,
         )
 
-    def _bring_back_and_tell(self) -> dict[str, Any]:
-        """Always an error: that the host is as it was before, or what of it is not."""
-        if self._state() != DONE:
-            self._bring_back()
-        name = self._plan()["name"]
-        raise self._told(name, self._tell())
-
-    def _told(self, name: str, report: dict[str, Any]) -> MspError:
-        back, not_back = report["brought_back"], report["not_brought_back"]
+    def _told(self, report: dict[str, Any]) -> MspError:
+        """That the host is as it was before, or what of it is not."""
+        name, back, not_back = report["guarded"], report["brought_back"], report["not_brought_back"]
         if not_back:
             return MspError(
                 "MSP-STD-087",
@@ -221,58 +232,79 @@ class Guard:
                 "what did not work: %s; what did: %s" % ("; ".join(not_back), "; ".join(back) or "nothing"),
                 "log in by the console and put it right; what was saved is in %s" % os.path.join(self.top, UNFINISHED),
             )
+        later = "; what was changed after that is still there, for the guard has ended by itself"
         return MspError(
             "MSP-STD-082",
             "a login to be proven in time, after the change of %s" % name,
-            "the host brought back at %s what was there before: %s" % (report["at"], "; ".join(back) or "all the same"),
+            "the host brought back what was there before, last at %s: %s%s"
+            % (report["at"], "; ".join(back) or "all the same", later if report["ended"] else ""),
             "see why nobody could log in (or why the run did not come so far), correct it and run again",
         )
 
-    def _bring_back(self) -> None:
-        """Run the script where it does not run and is not done; when this returns, it is done."""
-        if self._state() != DONE:
-            self._stop_timer()
-            answer = self.programs.run(*bring_back(self._file(lockout_script.SCRIPT)), seconds=SECONDS_TO_BRING_BACK)
-            if self._state() != DONE:
+    def _bring_back(self) -> dict[str, Any]:
+        """Run the script, also where it ran before: what was changed since goes too. Then tell what was brought back.
+
+        A guard that has ended by itself is only told: what is there now may be somebody's repair.
+        """
+        reason = ""
+        if self._state() != ENDED:
+            answer = self.programs.run(*lockout_units.bring_back(self._script), seconds=SECONDS_TO_BRING_BACK)
+            reason = answer.reason()
+        with self._between_rounds():
+            if self._state() not in (DONE, ENDED):
                 raise MspError(
                     "MSP-STD-087",
                     "the host to bring back what was saved of %s" % self._plan()["name"],
-                    "the script did not come to its end: systemd-run %s" % answer.reason(),
+                    "the script did not come to its end: systemd-run %s" % reason,
                     "look at journalctl -u %s on the host; what was saved is in %s" % (NOW_UNIT, self.place),
                 )
+            return self._tell()
 
     def _report(self) -> dict[str, Any]:
         return {
+            "guarded": self._plan()["name"],
             "at": self._lines(lockout_script.AT)[0],
             "brought_back": self._lines(lockout_script.SAID),
             "not_brought_back": self._lines(lockout_script.FAILED),
+            "ended": self._state() == ENDED,
         }
 
     def _tell(self) -> dict[str, Any]:
         """What was brought back, which counts as told now. What was saved stays only where not all of it is back."""
         report = self._report()
-        record = {"name": self._plan()["name"], **report}
-        write_whole(os.path.join(self.top, LAST), json.dumps(record, sort_keys=True))
+        write_whole(os.path.join(self.top, LAST), json.dumps(report, sort_keys=True))
+        self._end()
         if report["not_brought_back"]:
             kept = os.path.join(self.top, UNFINISHED)
             shutil.rmtree(kept, ignore_errors=True)
             os.rename(self.place, kept)
-        self._forget()
+        shutil.rmtree(self.place, ignore_errors=True)
         return report
 
     def _forget(self) -> None:
         """The guard is over, or never was: no timer, no unit, no copies."""
-        for name in (TOKEN, REVERTING, DONE):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._file(name))
-        self._stop_timer()
-        for path in (self.boot_link, self.boot_unit):
+        with self._between_rounds() if os.path.isdir(self.place) else contextlib.nullcontext():
+            self._end()
+            shutil.rmtree(self.place, ignore_errors=True)
+
+    def _end(self) -> None:
+        """No timer, no unit of the boot, and nothing that a script could find to do which waits for its turn."""
+        # A service that is there now only waits. What is not there any more cannot be stopped, and need not be.
+        self.programs.run("systemctl", "stop", TIMER, SERVICE)
+        for path in (self.boot_link, self.boot_unit, *map(self._file, _STATES)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-        shutil.rmtree(self.place, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _between_rounds(self) -> Iterator[None]:
+        """While the script is not at work, and cannot begin to be."""
+        with open(self._file(lockout_script.WORKING), "w", encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
 
     def _state(self) -> str:
-        for name in (TOKEN, REVERTING, DONE):
+        # Twice, for a round goes back and forth: what was looked for first may only be there now.
+        for name in _STATES * 2:
             if os.path.exists(self._file(name)):
                 return name
         return NONE
@@ -286,25 +318,25 @@ class Guard:
         with open(self._file(name), encoding="utf-8", errors="replace") as stream:
             return stream.read().splitlines()
 
+    @property
+    def _script(self) -> str:
+        return self._file(lockout_script.SCRIPT)
+
     def _file(self, name: str) -> str:
         return os.path.join(self.place, name)
 
     def _timer_waits(self) -> bool:
-        return self._active(UNIT + ".timer") or self._working()
+        return self._active(TIMER) or self._working()
 
     def _working(self) -> bool:
         """Whether the script runs now, whoever started it."""
-        return any(self._active(name) for name in (UNIT + ".service", NOW_UNIT + ".service", BOOT_UNIT))
+        return any(self._active(name) for name in (SERVICE, NOW_UNIT + ".service", BOOT_UNIT))
 
     def _active(self, unit: str) -> bool:
         answer = self.programs.run("systemctl", "show", "--property=ActiveState", "--value", unit)
         if answer.status != 0:
             raise _impossible("systemd to say what its units do", "systemctl show " + answer.reason(), _LOOK)
         return answer.out.strip() in ("active", "activating", "deactivating", "reloading")
-
-    def _stop_timer(self) -> Output:
-        # A unit that is not there any more cannot be stopped, and need not be.
-        return self.programs.run("systemctl", "stop", UNIT + ".timer")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -324,42 +356,6 @@ class Guard:
 
 
 _LOOK = "look at what systemd says on the host (systemctl status, journalctl); this call changed nothing"
-
-
-def timer(script: str, name: str, seconds: int) -> list[str]:
-    """systemd-run's arguments for the host's own timer. Its name is fixed, so a second one is refused."""
-    return [
-        "systemd-run",
-        "--quiet",
-        "--collect",
-        "--no-ask-password",
-        "--unit=" + UNIT,
-        "--description=Bring back %s, for nobody has proven a login" % name,
-        "--on-active=%ds" % seconds,
-        "--timer-property=AccuracySec=1s",
-        "--property=Type=oneshot",
-        "--",
-        "/bin/sh",
-        script,
-    ]
-
-
-def bring_back(script: str) -> list[str]:
-    """systemd-run's arguments for the script now. It is systemd's child: it ends whatever becomes of this login."""
-    return [
-        "systemd-run",
-        "--quiet",
-        "--collect",
-        "--no-ask-password",
-        "--wait",
-        "--unit=" + NOW_UNIT,
-        "--description=Bring back what was guarded",
-        "--property=Type=oneshot",
-        "--",
-        "/bin/sh",
-        script,
-        AGAIN,
-    ]
 
 
 def _impossible(expected: str, found: str, action: str) -> MspError:

@@ -18,12 +18,14 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script i
     DIRECTORY,
     FILE,
     LINK,
+    LISTING,
     RULES,
     Saved,
     SavedPath,
     SavedSysctl,
     SavedUnit,
     rules,
+    table_words,
 )
 
 # A guard is for configuration. What is larger would take longer to copy than anybody wants to be locked out.
@@ -72,7 +74,10 @@ class Saving:
                 _onto_the_disk(copy)
         if wanted.tables:
             path = os.path.join(self.place, RULES)
-            write_whole(path, rules(self._listings(wanted.tables), everything=ALL_TABLES))
+            write_whole(path, rules(self._listings(wanted.tables)))
+            # Without counters, which are others each time.
+            plain = self._listings(wanted.tables, "--stateless").values()
+            write_whole(os.path.join(self.place, LISTING), "".join(filter(None, plain)))
             answer = self.programs.run("nft", "-c", "-f", path)
             if answer.status != 0:
                 raise _unsaved("nft to read its own listing of %s" % ", ".join(wanted.tables), "nft " + answer.reason())
@@ -107,7 +112,7 @@ class Saving:
         except (OSError, UnicodeDecodeError) as error:
             raise _unsaved("the kernel parameter %s" % name, str(error)) from error
 
-    def _listings(self, tables: tuple[str, ...]) -> dict[str, str | None]:
+    def _listings(self, tables: tuple[str, ...], *options: str) -> dict[str, str | None]:
         """nft's listing of each; None for a table that is not there."""
         names = self.programs.run("nft", "list", "tables")
         if names.status != 0:
@@ -115,11 +120,11 @@ class Saving:
         there = {line.partition("table ")[2].strip() for line in names.out.splitlines()}
         found: dict[str, str | None] = {}
         for table in tables:
-            words = ("ruleset",) if table == ALL_TABLES else ("table", *table.split())
+            words = table_words(table)
             if table != ALL_TABLES and table not in there:
                 found[table] = None
                 continue
-            answer = self.programs.run("nft", "list", *words)
+            answer = self.programs.run("nft", *options, "list", *words)
             if answer.status != 0:
                 raise _unsaved("nftables' %s" % " ".join(words), "nft " + answer.reason())
             found[table] = answer.out

@@ -19,13 +19,16 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import lockout, 
 from ansible_collections.msp.ops.plugins.module_utils.standards.lockout import Guard
 from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import Wanted
 
-TIMER = "msp-lockout-guard.timer"
+TIMER, SERVICE = "msp-lockout-guard.timer", "msp-lockout-guard.service"
 
 
 class Systemd(Programs):
     """systemd as far as the guard uses it: one timer, units that run now. All other programs are the real ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, working: Path) -> None:
+        """working: the file that a script holds which is at work."""
+        self.working = working
+        self.locked_when_stopped: list[bool] = []
         self.timer: list[str] | None = None
         self.active: set[str] = set()
         self.refuses = False
@@ -40,12 +43,22 @@ class Systemd(Programs):
             there = argv[-1] in self.active or (argv[-1] == TIMER and self.timer is not None)
             return Output(0, "active\n" if there else "inactive\n")
         if argv[0] == "systemctl":
-            assert argv[1:] == ("stop", TIMER)
+            assert argv[1:] == ("stop", TIMER, SERVICE)
             self.timer = None
+            if self.working.exists():
+                self.locked_when_stopped.append(self._is_locked())
             return Output(0)
         if argv[0] == "validate":
             return Output(1, "", "line 3: no such option")
         return super().run(*argv, seconds=seconds)
+
+    def _is_locked(self) -> bool:
+        with open(self.working, encoding="utf-8") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     def _start(self, argv: list[str]) -> Output:
         command = argv[argv.index("--") + 1 :]
@@ -59,16 +72,15 @@ class Systemd(Programs):
         return Output(0)
 
     def elapse(self) -> None:
-        """The timer's time is over."""
+        """The timer's time is over. It goes on for another round."""
         assert self.timer is not None
-        command, self.timer = self.timer, None
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(self.timer, check=True, capture_output=True)
 
 
 class Host:
     def __init__(self, place: Path) -> None:
-        self.systemd = Systemd()
         self.top, self.units, self.sysctls = place / "guard", place / "systemd", place / "sys"
+        self.systemd = Systemd(self.top / "current" / "working")
         self.units.mkdir()
         (self.sysctls / "net").mkdir(parents=True)
         (self.sysctls / "net" / "rp_filter").write_text("2\n")
@@ -126,7 +138,53 @@ def test_where_no_login_came_the_host_itself_brings_it_back(host: Host) -> None:
     host.systemd.elapse()
 
     assert host.config.read_text() == "before\n"
-    assert not (host.units / "msp-lockout-guard-boot.service").exists()
+
+
+@pytest.mark.parametrize("state", ["armed", "proven", "reverted"])
+def test_what_was_changed_after_it_was_brought_back_goes_too_before_that_is_told(host: Host, state: str) -> None:
+    host.call("armed")
+    host.systemd.elapse()
+    host.config.write_text("late\n")
+
+    told = host.error(state, because="the run failed")
+
+    assert f"file {host.config}" in str(told)
+    assert host.config.read_text() == "before\n"
+    assert (host.systemd.timer, host.traces()) == (None, [])
+
+
+def test_until_it_is_told_the_host_goes_on_and_so_does_its_boot(host: Host) -> None:
+    host.call("armed")
+    host.systemd.elapse()
+    host.config.write_text("late\n")
+    host.systemd.elapse()
+
+    assert host.config.read_text() == "before\n"
+    assert (host.units / "multi-user.target.wants" / "msp-lockout-guard-boot.service").exists()
+
+
+def test_a_guard_that_ended_by_itself_is_told_and_leaves_alone_what_was_repaired_since(host: Host) -> None:
+    host.call("armed")
+    host.config.write_text("after\n")
+    host.systemd.elapse()
+    (host.top / "current" / "reverted").rename(host.top / "current" / "ended")
+    host.config.write_text("an engineer's\n")
+    status = host.call("status")
+
+    told = host.error("armed")
+
+    assert (status["state"], status["ended"], status["brought_back"]) == ("reverted", True, [f"file {host.config}"])
+    assert told.code == "MSP-STD-082"
+    assert "the guard has ended by itself" in told.found
+    assert host.config.read_text() == "an engineer's\n"
+    assert host.traces() == []
+
+
+def test_the_guard_is_put_away_only_while_no_script_can_be_at_work(host: Host) -> None:
+    host.call("armed")
+    host.systemd.elapse()
+    host.error("proven")
+    assert host.systemd.locked_when_stopped == [True]
 
 
 @pytest.mark.parametrize("state", ["armed", "proven"])
@@ -212,7 +270,7 @@ def test_the_boot_brings_back_what_was_not_proven(host: Host) -> None:
 
     assert link.resolve() == boot
     assert "After=ssh.service" in boot.read_text()
-    assert f"ExecStart=/bin/sh {host.top}/current/back.sh again" in boot.read_text()
+    assert f"ExecStart=/bin/sh {host.top}/current/back.sh boot" in boot.read_text()
 
 
 def test_while_the_host_brings_back_the_proof_is_to_be_asked_again(host: Host) -> None:
@@ -243,9 +301,13 @@ def test_a_script_that_does_not_come_to_its_end_is_told_and_nothing_is_thrown_aw
 
 
 def test_what_could_not_be_brought_back_is_named_and_kept(host: Host) -> None:
+    directory = host.config.parent / "d"
+    directory.mkdir()
+    host.config = host.config.rename(directory / "sshd_config")
     host.call("armed")
     host.config.unlink()
-    host.config.parent.joinpath("sshd_config.msp-guard").mkdir()
+    directory.rmdir()
+    directory.write_text("a file where its directory was\n")
     host.systemd.elapse()
 
     told = host.error("armed")
@@ -253,6 +315,8 @@ def test_what_could_not_be_brought_back_is_named_and_kept(host: Host) -> None:
     assert told.code == "MSP-STD-087"
     assert f"file {host.config}" in told.found
     assert (host.top / "unfinished" / "copy-0").read_text() == "before\n"
+    # Not even a script that waited in this directory for its turn finds something to do.
+    assert not [name for name in ("armed", "reverting", "reverted") if (host.top / "unfinished" / name).exists()]
     assert host.systemd.timer is None
 
 
@@ -367,11 +431,3 @@ def test_without_root_nothing_is_done(host: Host, monkeypatch: pytest.MonkeyPatc
 
     assert host.error("armed").code == "MSP-STD-084"
     assert not host.top.exists()
-
-
-def test_the_timer_has_a_name_of_its_own_so_that_systemd_refuses_a_second_one() -> None:
-    words = lockout.timer("/x/back.sh", "ssh", 60)
-
-    assert "--unit=msp-lockout-guard" in words
-    assert "--on-active=60s" in words
-    assert words[-2:] == ["/bin/sh", "/x/back.sh"]

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_script
 from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script import (
@@ -18,6 +21,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script i
     DIRECTORY,
     FILE,
     LINK,
+    Rounds,
     Saved,
     SavedPath,
     SavedSysctl,
@@ -28,14 +32,38 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_script i
 SYSTEMCTL = """\
 #!/bin/sh
 case $1 in
+--quiet) if test "$2" = is-active; then test ! -e "{place}/no-timer"; exit; fi ;;
+esac
+case $1 in
 show) cat "{place}/${{2#--property=}}.$5" ;;
 *)
     echo "systemctl $*" >>"{place}/calls"
     if test -e "{place}/broken"; then echo "Job for it failed." >&2; exit 1; fi ;;
 esac
 """
-NFT = '#!/bin/sh\necho "nft $*: $(cat "$2" | tr "\\n" " ")" >>"{place}/calls"\n'
+# Loads by writing down what it read, and lists what the file `tables` holds.
+NFT = """\
+#!/bin/sh
+case $1 in
+--stateless) cat "{place}/tables" ;;
+*) echo "nft $*: $(cat "$2" | tr "\\n" " ")" >>"{place}/calls" ;;
+esac
+"""
+SYSTEMD_RUN = '#!/bin/sh\necho "systemd-run $*" >>"{place}/calls"\n'
+# A program that ends the whole script before its work, when so many were started before it.
+CUT = """\
+#!/bin/sh
+read -r left 2>/dev/null <"{place}/left" || exec {program} "$@"
+if test "$left" = 0; then echo >"{place}/left"; kill -9 0; fi
+echo $((left - 1)) >"{place}/left"
+exec {program} "$@"
+"""
+CUT_AT = ("cat", "cmp", "cp", "date", "find", "flock", "grep", "mkdir", "mv", "rm", "stat", "tail", "tee")
+TIMER = ("systemd-run", "--on-active=120s")
+MOST = 30
+STATES = {"armed", "reverting", "reverted", "ended", "disarmed"}
 SSHD = '#!/bin/sh\nif test -e "{place}/invalid"; then echo "line 1: bad option" >&2; exit 255; fi\n'
+PROGRAMS = (("systemctl", SYSTEMCTL), ("nft", NFT), ("sshd", SSHD), ("systemd-run", SYSTEMD_RUN))
 
 
 class World:
@@ -45,11 +73,19 @@ class World:
         self.place, self.etc, self.guard = place, place / "etc", place / "guard"
         for directory in (self.etc, self.guard, place / "bin"):
             directory.mkdir()
-        for name, text in (("systemctl", SYSTEMCTL), ("nft", NFT), ("sshd", SSHD)):
-            program = place / "bin" / name
-            program.write_text(text.format(place=place))
-            program.chmod(0o755)
+        for name, text in PROGRAMS:
+            self._program(name, text)
         (self.guard / "armed").write_text("")
+
+    def _program(self, name: str, text: str, **names: str) -> None:
+        program = self.place / "bin" / name
+        program.write_text(text.format(place=self.place, **names))
+        program.chmod(0o755)
+
+    def may_be_cut_off(self) -> None:
+        """From now on `left` says how many programs the script still gets to start."""
+        for name in CUT_AT:
+            self._program(name, CUT, program=shutil.which(name, path="/usr/bin:/bin") or name)
 
     def unit(self, name: str, active: str, enabled: str) -> None:
         (self.place / f"ActiveState.{name}").write_text(active + "\n")
@@ -59,12 +95,20 @@ class World:
         subprocess.run(["cp", "-a", "-T", str(path), str(self.guard / copy)], check=True)
         return SavedPath(str(path), kind, copy)
 
-    def run(self, saved: Saved, *arguments: str, drop: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, saved: Saved, *arguments: str, most: int = MOST, drop: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
         search = f"{self.place}/bin:/usr/bin:/bin"
-        text = lockout_script.script(str(self.guard), saved, drop=drop, search=search)
-        return subprocess.run(
-            ["/bin/sh", "-c", text, "back.sh", *arguments], capture_output=True, text=True, check=False
-        )
+        text = lockout_script.script(str(self.guard), saved, Rounds(most, TIMER, drop), search=search)
+        command = ["/bin/sh", "-c", text, "back.sh", *arguments]
+        # In a session of its own, so that it can be cut off as a whole.
+        return subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
+
+    def states(self) -> set[str]:
+        return STATES & {path.name for path in self.guard.iterdir()}
+
+    def forget_calls(self) -> None:
+        (self.place / "calls").unlink(missing_ok=True)
 
     def said(self) -> list[str]:
         return (self.guard / "said").read_text().splitlines()
@@ -175,36 +219,238 @@ def test_only_one_of_the_proof_and_the_script_comes_about(world: World) -> None:
     path.write_text("after\n")
     (world.guard / "armed").rename(world.guard / "disarmed")
 
-    for arguments in ((), ("again",)):
+    for arguments in ((), ("boot",)):
         assert world.run(saved, *arguments).returncode == 0
 
     assert path.read_text() == "after\n"
 
 
-def test_what_was_cut_off_is_gone_on_with_by_who_asks_for_it_and_by_no_other(world: World) -> None:
+def test_what_was_cut_off_is_done_in_whole_by_the_next_round(world: World) -> None:
     path = world.etc / "a.conf"
     path.write_text("before\n")
-    saved = Saved((world.save("copy-0", path),))
-    path.write_text("after\n")
+    saved = Saved((world.save("copy-0", path),), (SavedUnit("ssh.service", True, "enabled"),))
+    world.unit("ssh.service", "active", "enabled")
     (world.guard / "armed").rename(world.guard / "reverting")
 
     world.run(saved)
-    assert path.read_text() == "after\n"
-    world.run(saved, "again")
-    assert path.read_text() == "before\n"
-    assert (world.guard / "reverted").exists()
+
+    assert "systemctl reload-or-restart -- ssh.service" in world.calls()
+    assert world.states() == {"reverted"}
 
 
-def test_once_it_is_done_it_is_never_done_again(world: World) -> None:
+def test_what_is_changed_after_a_round_is_brought_back_by_the_next(world: World) -> None:
+    path, directory = world.etc / "a.conf", world.etc / "d"
+    path.write_text("before\n")
+    directory.mkdir()
+    saved = Saved((world.save("copy-0", path), world.save("copy-1", directory, DIRECTORY)))
+    path.write_text("after\n")
+    world.run(saved)
+    (directory / "late").write_text("late\n")
+
+    told = world.run(saved)
+
+    assert (path.read_text(), list(directory.iterdir())) == ("before\n", [])
+    assert world.said() == [f"file {path}", f"directory {directory}"]
+    # The journal has this round alone, and how to end it.
+    assert told.stdout.splitlines() == [
+        f"directory {directory}",
+        f"round 2 of at most 30, until a run of msp.ops is told; to end it before: sh {world.guard}/back.sh end",
+    ]
+
+
+def test_the_same_thing_brought_back_again_is_told_once_and_when_it_was_last(world: World) -> None:
     path = world.etc / "a.conf"
     path.write_text("before\n")
     saved = Saved((world.save("copy-0", path),))
+    for text in ("after\n", "again\n"):
+        path.write_text(text)
+        world.run(saved)
+        (world.guard / "at").write_text("some time\n")
+    assert world.said() == [f"file {path}"]
+
     world.run(saved)
-    path.write_text("a later change\n")
+    assert (world.guard / "at").read_text() == "some time\n"
+    path.write_text("once more\n")
+    world.run(saved)
+    assert (world.guard / "at").read_text() != "some time\n"
 
-    world.run(saved, "again")
 
-    assert path.read_text() == "a later change\n"
+def guarded(world: World) -> tuple[Saved, Path, Path]:
+    """Something of each kind, brought back once. With its file and its directory."""
+    path, directory = world.etc / "a.conf", world.etc / "d"
+    path.write_text("before\n")
+    (directory / "sub").mkdir(parents=True)
+    (directory / "sub" / "b.conf").write_text("b\n")
+    (directory / "link").symlink_to("sub")
+    world.unit("ssh.service", "active", "enabled")
+    world.unit("ufw.service", "inactive", "disabled")
+    for name in (lockout_script.RULES, lockout_script.LISTING):
+        (world.guard / name).write_text("table inet msp {\n}\n")
+    (world.place / "tables").write_text("table inet msp {\n}\n")
+    (world.etc / "value").write_text("1\n")
+    saved = Saved(
+        (
+            world.save("copy-0", path),
+            world.save("copy-1", directory, DIRECTORY),
+            SavedPath("/etc/systemd/system/never-there.service", ABSENT),
+        ),
+        (SavedUnit("ssh.service", True, "enabled"), SavedUnit("ufw.service", False, "disabled")),
+        (SavedSysctl("a", str(world.etc / "value"), "1"),),
+        ("inet msp",),
+        (("sshd", "-t"),),
+    )
+    world.run(saved)
+    assert {"systemctl daemon-reload", "systemctl reload-or-restart -- ssh.service"} <= set(world.calls())
+    assert world.failed() == []
+    world.forget_calls()
+    return saved, path, directory
+
+
+def test_a_round_that_finds_all_as_it_was_touches_nothing_and_says_nothing(world: World) -> None:
+    saved, _path, directory = guarded(world)
+    before = directory.stat().st_ino
+
+    told = world.run(saved)
+
+    assert (world.calls(), told.stdout, told.stderr, directory.stat().st_ino) == ([], "", "", before)
+    assert world.states() == {"reverted"}
+
+
+@pytest.mark.parametrize("what", ["file", "sysctl", "stopped", "disabled", "started"])
+def test_a_round_that_finds_something_different_has_the_units_read_it_again(world: World, what: str) -> None:
+    saved, path, _directory = guarded(world)
+    if what == "file":
+        path.write_text("late\n")
+    elif what == "sysctl":
+        (world.etc / "value").write_text("0\n")
+    elif what == "stopped":
+        world.unit("ssh.service", "failed", "enabled")
+    elif what == "disabled":
+        world.unit("ssh.service", "active", "disabled")
+    else:
+        world.unit("ufw.service", "active", "disabled")
+
+    world.run(saved)
+
+    wanted = "stop -- ufw.service" if what == "started" else "reload-or-restart -- ssh.service"
+    assert f"systemctl {wanted}" in world.calls()
+
+
+def test_tables_that_are_listed_otherwise_are_loaded_again_and_no_unit_is(world: World) -> None:
+    saved, _path, _directory = guarded(world)
+    (world.place / "tables").write_text("table inet msp {\n    drop\n}\n")
+
+    world.run(saved)
+
+    assert [call.split(":")[0] for call in world.calls()] == ["nft -f tables.nft"]
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "kind", "link", "more", "less", "top", "linked", "empty"])
+def test_a_directory_that_differs_in_anything_is_brought_back(world: World, change: str) -> None:
+    saved, _path, directory = guarded(world)
+    file = directory / "sub" / "b.conf"
+    if change == "content":
+        file.write_text("c\n")
+    elif change == "mode":
+        file.chmod(0o600)
+    elif change == "kind":
+        file.unlink()
+        file.symlink_to("/dev/null")
+    elif change == "link":
+        (directory / "link").unlink()
+        (directory / "link").symlink_to("other")
+    elif change == "more":
+        (directory / "new").write_text("")
+    elif change == "less":
+        file.unlink()
+    elif change == "top":
+        directory.chmod(0o700)
+    elif change == "linked":
+        directory.rename(world.etc / "elsewhere")
+        directory.symlink_to("elsewhere")
+    else:
+        (directory / "sub" / "new").mkdir()
+
+    world.run(saved)
+
+    assert world.said()[-1] == f"directory {directory}"
+    assert not directory.is_symlink() and directory.stat().st_mode & 0o777 == 0o755
+    assert file.read_text() == "b\n" and not file.is_symlink() and file.stat().st_mode & 0o777 == 0o644
+    assert os.readlink(directory / "link") == "sub"
+    assert {path.name for path in directory.rglob("*")} == {"sub", "b.conf", "link"}
+
+
+def test_what_did_not_work_is_tried_again_by_the_next_round_and_told_no_more_once_it_did(world: World) -> None:
+    world.unit("ssh.service", "active", "enabled")
+    saved = Saved((), (SavedUnit("ssh.service", True, "enabled"),))
+    (world.place / "broken").write_text("")
+    world.run(saved)
+    assert world.failed() == ["unit ssh.service reloaded: Job for it failed."]
+    (world.place / "broken").unlink()
+
+    world.run(saved)
+
+    assert (world.said(), world.failed()) == (["unit ssh.service reloaded"], [])
+
+
+def test_the_rounds_end_by_themselves_with_their_timer_and_the_unit_of_the_boot(world: World) -> None:
+    path, boot = world.etc / "a.conf", world.etc / "boot.service"
+    path.write_text("before\n")
+    boot.write_text("")
+    saved = Saved((world.save("copy-0", path),))
+    for number in (1, 2, 3):
+        assert (boot.exists(), world.calls()) == (True, []), number
+        world.run(saved, most=3, drop=(str(boot),))
+
+    assert (boot.exists(), world.calls()) == (False, ["systemctl stop msp-lockout-guard.timer"])
+    assert world.states() == {"ended"}
+    path.write_text("what an engineer repaired\n")
+    for argument in ((), ("boot",)):
+        world.run(saved, *argument, most=3, drop=(str(boot),))
+    assert path.read_text() == "what an engineer repaired\n"
+
+
+def test_a_person_ends_the_rounds_and_cannot_end_what_was_not_brought_back(world: World) -> None:
+    assert world.run(Saved(), "end").returncode == 1
+    assert world.states() == {"armed"}
+    world.run(Saved())
+
+    assert world.run(Saved(), "end").returncode == 0
+
+    assert (world.states(), world.calls()) == ({"ended"}, ["systemctl stop msp-lockout-guard.timer"])
+
+
+@pytest.mark.parametrize("state", ["disarmed", "ended"])
+def test_what_was_cut_off_in_the_middle_of_its_end_is_ended_by_the_timer_that_is_left(
+    world: World, state: str
+) -> None:
+    boot = world.etc / "boot.service"
+    boot.write_text("")
+    (world.guard / "armed").rename(world.guard / state)
+
+    world.run(Saved(), drop=(str(boot),))
+
+    assert (boot.exists(), world.calls()) == (False, ["systemctl stop msp-lockout-guard.timer"])
+
+
+def test_a_boot_starts_the_timer_that_is_gone_anew(world: World) -> None:
+    (world.place / "no-timer").write_text("")
+    world.run(Saved())
+    assert world.calls() == []
+
+    world.run(Saved(), "boot")
+
+    assert world.calls() == ["systemd-run --on-active=120s"]
+
+
+def test_a_directory_left_behind_by_a_round_that_was_cut_off_goes(world: World) -> None:
+    saved, path, directory = guarded(world)
+    for half in (f"{path}.msp-guard", f"{directory}.msp-gone"):
+        Path(half).mkdir()
+
+    world.run(saved)
+
+    assert sorted(one.name for one in world.etc.iterdir()) == ["a.conf", "d", "value"]
 
 
 def test_units_are_as_they_were_after_the_files(world: World) -> None:
@@ -294,17 +540,10 @@ def test_a_sysctl_is_written_only_where_it_is_another(world: World) -> None:
     assert world.said() == ["sysctl net.b"]
 
 
-def test_the_unit_of_the_boot_goes_when_all_is_back(world: World) -> None:
-    boot = world.etc / "msp-lockout-guard-boot.service"
-    boot.write_text("")
-
-    world.run(Saved(), drop=(str(boot),))
-
-    assert not boot.exists()
-
-
 def test_a_guard_whose_directory_is_gone_does_nothing(world: World, tmp_path: Path) -> None:
-    text = lockout_script.script(str(tmp_path / "gone"), Saved((SavedPath(str(world.etc), ABSENT),)))
+    text = lockout_script.script(
+        str(tmp_path / "gone"), Saved((SavedPath(str(world.etc), ABSENT),)), Rounds(MOST, TIMER)
+    )
 
     assert subprocess.run(["/bin/sh", "-c", text], check=False, capture_output=True).returncode == 0
     assert world.etc.exists()
@@ -313,7 +552,7 @@ def test_a_guard_whose_directory_is_gone_does_nothing(world: World, tmp_path: Pa
 def test_tables_are_replaced_and_only_they() -> None:
     listing = "table inet msp {\n}\n"
 
-    assert lockout_script.rules({"inet msp": listing, "ip new": None}, everything="all").split("\n")[:6] == [
+    assert lockout_script.rules({"inet msp": listing, "ip new": None}).split("\n")[:6] == [
         "add table inet msp",
         "delete table inet msp",
         "table inet msp {",
@@ -321,14 +560,7 @@ def test_tables_are_replaced_and_only_they() -> None:
         "",
         "add table ip new",
     ]
-    assert lockout_script.rules({"all": listing}, everything="all").startswith("flush ruleset\ntable inet msp {")
-
-
-def test_the_unit_of_the_boot_comes_after_what_it_reloads_and_goes_on_with_what_was_cut_off() -> None:
-    lines = lockout_script.boot_unit("/var/lib/msp-ops/guard/current/back.sh", ["ssh.service"]).splitlines()
-
-    assert "After=ssh.service" in lines
-    assert "ExecStart=/bin/sh /var/lib/msp-ops/guard/current/back.sh again" in lines
+    assert lockout_script.rules({"all": listing}).startswith("flush ruleset\ntable inet msp {")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -358,3 +590,82 @@ def test_whatever_was_done_to_a_file_it_is_brought_back(
     world.run(saved)
 
     assert (path.is_symlink(), path.read_text(), path.stat().st_mode & 0o777) == (False, "before\n", 0o640)
+
+
+
+class Guarded(RuleBasedStateMachine):
+    """Whatever happens in whatever order, each round that comes to its end has brought everything back, unless a login
+    was proven before the first began. A round may be cut off before any program that it starts.
+    """
+
+    @initialize()
+    def arm(self) -> None:
+        self.place = tempfile.TemporaryDirectory()
+        self.world = World(Path(self.place.name))
+        self.file, self.directory = self.world.etc / "a.conf", self.world.etc / "d"
+        self.file.write_text("before\n")
+        self.directory.mkdir()
+        (self.directory / "b.conf").write_text("b\n")
+        self.saved = Saved(
+            (self.world.save("copy-0", self.file), self.world.save("copy-1", self.directory, DIRECTORY)),
+            (SavedUnit("ssh.service", True, "enabled"),),
+        )
+        self.world.unit("ssh.service", "active", "enabled")
+        self.world.may_be_cut_off()
+        # Whether somebody changed something that the server may have read.
+        self.changed = False
+        self.proven = False
+
+    def teardown(self) -> None:
+        if hasattr(self, "place"):
+            self.place.cleanup()
+
+    def as_it_was(self) -> bool:
+        found = (self.file.read_text(), sorted(path.name for path in self.world.etc.iterdir()))
+        there = [(path.name, path.read_text()) for path in self.directory.iterdir()]
+        return found == ("before\n", ["a.conf", "d"]) and there == [("b.conf", "b\n")]
+
+    @rule(what=st.sampled_from(["file", "directory", "both"]))
+    def change(self, what: str) -> None:
+        if what != "directory":
+            self.file.write_text("after\n")
+        if what != "file":
+            self.directory.mkdir(exist_ok=True)
+            (self.directory / "new").write_text("new\n")
+        self.changed = True
+
+    @precondition(lambda self: not self.proven)
+    @rule()
+    def prove(self) -> None:
+        if self.world.states() == {"armed"}:
+            (self.world.guard / "armed").rename(self.world.guard / "disarmed")
+            self.proven = True
+
+    @rule(after=st.integers(0, 40), argument=st.sampled_from([(), ("boot",)]))
+    def begin_a_round_that_is_cut_off(self, after: int, argument: tuple[str, ...]) -> None:
+        left = self.world.place / "left"
+        left.write_text(f"{after}\n")
+        self.go_through_a_round(argument)
+
+    @rule(argument=st.sampled_from([(), ("boot",)]))
+    def go_through_a_round(self, argument: tuple[str, ...]) -> None:
+        self.world.forget_calls()
+        before = self.file.read_text() if self.file.exists() else ""
+        done = self.world.run(self.saved, *argument)
+        (self.world.place / "left").unlink(missing_ok=True)
+        if self.proven:
+            assert (self.file.read_text(), self.world.states()) == (before, {"disarmed"})
+        elif done.returncode >= 0:
+            assert self.as_it_was()
+            assert (self.world.states(), self.world.failed()) == ({"reverted"}, [])
+            assert not self.changed or "systemctl reload-or-restart -- ssh.service" in self.world.calls()
+            self.changed = False
+
+    @invariant()
+    def the_guard_stands_in_one_place(self) -> None:
+        if hasattr(self, "world"):
+            assert len(self.world.states()) == 1
+
+
+TestGuarded = Guarded.TestCase
+TestGuarded.settings = settings(max_examples=12, stateful_step_count=8, deadline=None)
