@@ -193,8 +193,8 @@ class Bed(patch_bed.Bed):
             return not connects(host)
 
         for host in names:
-            until(functools.partial(connects, host), f"a new login on {host}", 60)
-            until(functools.partial(gave_up, host), f"its refusal on {host}", 60)
+            until(functools.partial(connects, host), f"a new login on {host}")
+            until(functools.partial(gave_up, host), f"its refusal on {host}")
 
     def shut(self, played: Played, changed: Mapping[str, str]) -> None:
         """Wait for the change of each host, by what shows it on the host, until nobody gets in."""
@@ -204,7 +204,7 @@ class Bed(patch_bed.Bed):
             return self.holds(host, changed[host]) and not self.logs_in(host)
 
         for host in changed:
-            until(functools.partial(is_shut, host), f"the change on {host} that locks out", 60)
+            until(functools.partial(is_shut, host), f"the change on {host} that locks out")
         assert played.process.poll() is None
 
 
@@ -346,8 +346,8 @@ def test_a_host_that_was_cut_off_from_its_power_brings_it_back_at_its_boot(bed: 
     podman.run("kill", bed.container(THIRTEEN))
     bed.boot_again(THIRTEEN)
 
-    until(functools.partial(bed.logs_in, THIRTEEN), "a login", 60)
-    until(functools.partial(bed.there, THIRTEEN, f"{CURRENT}/reverted"), "the end of it", 60)
+    until(functools.partial(bed.logs_in, THIRTEEN), "a login")
+    until(functools.partial(bed.there, THIRTEEN, f"{CURRENT}/reverted"), "the end of it")
     # Whatever a run that goes on after the boot changes is brought back too.
     assert bed.holds(THIRTEEN, f"systemctl is-active {lockout_units.TIMER}")
     assert "directory /etc/ssh/sshd_config.d" in words(bed.run({THIRTEEN: tasks})[THIRTEEN], "MSP-STD-082")

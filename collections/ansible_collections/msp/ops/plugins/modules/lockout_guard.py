@@ -15,22 +15,30 @@ description:
   - V(armed) saves files, units, sysctls and nftables' tables as they are, and starts a timer on the host that brings
     them back after O(seconds). Then the change is made. V(proven) logs in anew and disarms the guard; where no login
     works, the host itself brings back what was saved, whatever became of the connection and of the controller.
+  - The host does so in rounds. What a slow run changes after the first one is brought back by the next, which comes
+    after O(seconds), at most two minutes. The first round has the units read again what is back; a later one touches
+    only what differs, and units only where something does.
+  - The rounds go on until a call with O(state=armed), O(state=proven) or O(state=reverted) told what was brought back,
+    and end by themselves after about an hour, so that nobody's repair of the next day is undone. The journal
+    (C(journalctl -u msp-lockout-guard)) says what each did. To end them before, run
+    C(sh /var/lib/msp-ops/guard/current/back.sh end) as root.
   - The timer is the transient unit C(msp-lockout-guard.timer), so systemd itself refuses a second one. Until the guard
-    is disarmed a unit of the boot brings everything back too, so a host that is cut off from its power meanwhile does
-    not stay locked.
+    is over a unit of the boot brings everything back too and starts the timer anew, so a host that is cut off from its
+    power meanwhile does not stay locked.
   - The proof is made over a connection of its own, never over one that a master of ssh kept open, with the task's own
     user and C(become). The host compares the two logins, and refuses a proof that came over the one that armed it.
-  - A guard that brought something back is an error of the next call that would arm or prove, once, which says what was
-    brought back and what of it did not work.
-  - What was saved is below C(/var/lib/msp-ops/guard), for root only, and goes when the guard is disarmed.
+  - A guard that brought something back is an error of the next call that would arm or prove, once. It brings back what
+    was changed since, and says what was brought back in all and what of it did not work in the end.
+  - What was saved is below C(/var/lib/msp-ops/guard), for root only, and goes when the guard is disarmed or was told.
 options:
   state:
     description:
       - V(armed) saves, and starts the timer. Nothing may have been changed before.
       - V(proven) proves a new login, and disarms. It fails when the host has brought back what was saved, and then says
-        so only after it has.
-      - V(reverted) brings back at once what was saved, as for a change that did not pass its own validation. Where no
-        guard is armed nothing is done. Where the task cannot become root any more, it waits for what the host does.
+        so only after what was changed since is brought back too.
+      - V(reverted) brings back at once what was saved, as for a change that did not pass its own validation, also where
+        the host has done so before. Where no guard is armed nothing is done. Where the task cannot become root any
+        more, it waits for what the host does.
       - V(status) only tells.
     type: str
     choices: [armed, proven, reverted, status]
@@ -41,8 +49,9 @@ options:
     required: true
   files:
     description:
-      - Files and directories to bring back, as absolute paths. What is not there now goes again. A directory is brought
-        back whole, so what came into it meanwhile goes too. Of a link, the link and what it leads to.
+      - Files and directories to bring back, as absolute paths. What is not there now goes again. A directory in which
+        anything differs is brought back whole, so what came into it meanwhile goes too. Of a link, the link and what it
+        leads to.
       - With O(state=armed) at least one of O(files), O(units), O(sysctls) and O(tables) is needed.
     type: list
     elements: str
@@ -199,14 +208,24 @@ tries:
   returned: with O(state=proven), and with O(state=reverted) when the task's connection could not do it
   type: int
   sample: 1
+at:
+  description: When something was last brought back.
+  returned: with O(state=reverted) and O(state=status), when something was brought back
+  type: str
+  sample: "2026-11-26T01:14:00+00:00"
+ended:
+  description: Whether the host's rounds ended by themselves. What was changed after that is still there.
+  returned: with O(state=reverted) and O(state=status), when something was brought back
+  type: bool
+  sample: false
 brought_back:
-  description: What the host brought back.
+  description: What the host brought back, in all rounds.
   returned: with O(state=reverted) and O(state=status), when something was brought back
   type: list
   elements: str
   sample: ["file /etc/ssh/sshd_config.d/00-msp.conf removed", "unit ssh.service reloaded"]
 not_brought_back:
-  description: What of it did not work, each with the program's last words.
+  description: What of it did not work in the last round, each with the program's last words.
   returned: with O(state=reverted) and O(state=status), when something was brought back
   type: list
   elements: str

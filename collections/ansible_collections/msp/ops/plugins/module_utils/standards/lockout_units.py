@@ -69,7 +69,7 @@ def boot_unit(script: str, after: Iterable[str]) -> str:
     """The unit of the boot that runs the script, after the units that it reloads."""
     return "\n".join(
         [
-            "# Written by msp.ops.lockout_guard; gone when a login was proven, or a run was told what was brought back.",
+            "# Written by msp.ops.lockout_guard; gone when a login was proven, or a run was told.",
             "[Unit]",
             "Description=Bring back what was changed before a login was proven",
             "ConditionPathExists=%s" % script,

@@ -421,9 +421,7 @@ def test_a_person_ends_the_rounds_and_cannot_end_what_was_not_brought_back(world
 
 
 @pytest.mark.parametrize("state", ["disarmed", "ended"])
-def test_what_was_cut_off_in_the_middle_of_its_end_is_ended_by_the_timer_that_is_left(
-    world: World, state: str
-) -> None:
+def test_what_was_cut_off_in_the_middle_of_its_end_is_ended_by_the_timer_that_is_left(world: World, state: str) -> None:
     boot = world.etc / "boot.service"
     boot.write_text("")
     (world.guard / "armed").rename(world.guard / state)
@@ -590,7 +588,6 @@ def test_whatever_was_done_to_a_file_it_is_brought_back(
     world.run(saved)
 
     assert (path.is_symlink(), path.read_text(), path.stat().st_mode & 0o777) == (False, "before\n", 0o640)
-
 
 
 class Guarded(RuleBasedStateMachine):
