@@ -177,24 +177,19 @@ class Bed(patch_bed.Bed):
             said = pool.map(lambda host: set(self.sh(host, LOOK).splitlines()), NAMES)
             return dict(zip(NAMES, said, strict=True))
 
-    def time_is_up(self, *names: str) -> None:
+    def time_is_up(self, host: str) -> None:
         """The end of a guard's hour: systemd starts what its timer starts, and has come to its end with it."""
-        for host in names:
-            self.on(host, "systemctl", "start", lockout_units.SERVICE)
+        self.on(host, "systemctl", "start", lockout_units.SERVICE)
 
-    def proves_in_vain(self, *names: str) -> None:
+    def proves_in_vain(self, host: str) -> None:
         """Wait until a login of the proof was refused: a connection of its own that came, and went."""
 
-        def connects(host: str) -> bool:
+        def connects() -> bool:
             own = f"ControlPath=none .*{self.rows[host]['address']}"
             return subprocess.run(["pgrep", "--full", "--", own], capture_output=True, check=False).returncode == 0
 
-        def gave_up(host: str) -> bool:
-            return not connects(host)
-
-        for host in names:
-            until(functools.partial(connects, host), f"a new login on {host}")
-            until(functools.partial(gave_up, host), f"its refusal on {host}")
+        until(connects, f"a new login on {host}")
+        until(lambda: not connects(), f"its refusal on {host}")
 
     def shut(self, played: Played, changed: Mapping[str, str]) -> None:
         """Wait for the change of each host, by what shows it on the host, until nobody gets in."""
@@ -206,6 +201,13 @@ class Bed(patch_bed.Bed):
         for host in changed:
             until(functools.partial(is_shut, host), f"the change on {host} that locks out")
         assert played.process.poll() is None
+
+    def lock_out(self, played: Played, changed: Mapping[str, str]) -> None:
+        """Wait until nobody gets in, the proof neither. Then its time is up on that host."""
+        for host, shown in changed.items():
+            self.shut(played, {host: shown})
+            self.proves_in_vain(host)
+            self.time_is_up(host)
 
 
 @pytest.fixture(scope="module")
@@ -274,9 +276,7 @@ def test_an_ssh_server_that_lets_nobody_in_and_a_shell_that_is_none_are_brought_
     account = [arm("accounts", files=["/etc/passwd", "/etc/shadow"]), change(ACCOUNT), prove("accounts")]
     played = bed.begin({THIRTEEN: server, TWELVE: account})
     shown = {THIRTEEN: "sshd -T | grep -qx 'allowusers nobody'", TWELVE: f"grep -q '^{USER}:.*nologin$' /etc/passwd"}
-    bed.shut(played, shown)
-    bed.proves_in_vain(*shown)
-    bed.time_is_up(*shown)
+    bed.lock_out(played, shown)
 
     found = played.results()
     said = words(found[THIRTEEN], "MSP-STD-082")
@@ -308,9 +308,7 @@ def test_what_a_role_does_to_a_firewall_and_to_sudo_is_brought_back_by_the_host_
         THIRTEEN: f"! grep -q '^{USER} ' /etc/sudoers.d/{USER}",
         TWELVE: "nft list table inet msp | grep -q 192.0.2.0/24",
     }
-    bed.shut(played, shown)
-    bed.proves_in_vain(*shown)
-    bed.time_is_up(*shown)
+    bed.lock_out(played, shown)
 
     found = played.results()
     said = words(found[TWELVE], "MSP-STD-089")
@@ -328,8 +326,9 @@ def test_a_host_brings_back_its_network_and_its_firewall_when_the_controller_is_
     played = bed.begin({TWELVE: [firewall, change(FIREWALL), waits], THIRTEEN: [network, cut, waits]})
     bed.shut(played, {TWELVE: "nft list table inet lab", THIRTEEN: "ip route show type blackhole | grep -q ."})
     kill(played.process)
-    bed.time_is_up(*NAMES)
 
+    for host in NAMES:
+        bed.time_is_up(host)
     assert [host for host in NAMES if not bed.logs_in(host)] == []
     # Nobody was there to be told. So the next who comes is, once, and changes nothing before.
     told = bed.run({TWELVE: [firewall, change(FIREWALL)], THIRTEEN: [network, cut]})
@@ -338,7 +337,7 @@ def test_a_host_brings_back_its_network_and_its_firewall_when_the_controller_is_
     assert "unit lab-network.service stopped" in said and f"file {NETWORK_UNIT} removed" in said
 
 
-def test_a_host_that_was_cut_off_from_its_power_brings_it_back_at_its_boot(bed: Bed) -> None:
+def test_a_host_that_was_cut_off_from_its_power_goes_on_from_its_boot_until_a_person_ends_that(bed: Bed) -> None:
     """Its timer is gone then, and would have waited for an hour."""
     tasks = [arm("ssh", **GUARDED_SSH), change(SSH)]
     assert bed.run({THIRTEEN: tasks}) == {THIRTEEN: {}}
@@ -348,8 +347,11 @@ def test_a_host_that_was_cut_off_from_its_power_brings_it_back_at_its_boot(bed: 
 
     until(functools.partial(bed.logs_in, THIRTEEN), "a login")
     until(functools.partial(bed.there, THIRTEEN, f"{CURRENT}/reverted"), "the end of it")
-    # Whatever a run that goes on after the boot changes is brought back too.
-    assert bed.holds(THIRTEEN, f"systemctl is-active {lockout_units.TIMER}")
+    timer, boot = f"systemctl is-active {lockout_units.TIMER}", f"{lockout.UNITS_DIRECTORY}/{lockout_units.BOOT_UNIT}"
+    assert bed.holds(THIRTEEN, timer) and bed.there(THIRTEEN, boot)
+    bed.sh(THIRTEEN, f"sh {CURRENT}/back.sh end")
+    assert not bed.holds(THIRTEEN, timer) and not bed.there(THIRTEEN, boot)
+    # What ended that way still waits to be told.
     assert "directory /etc/ssh/sshd_config.d" in words(bed.run({THIRTEEN: tasks})[THIRTEEN], "MSP-STD-082")
 
 
