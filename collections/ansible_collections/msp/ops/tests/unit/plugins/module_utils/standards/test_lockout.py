@@ -21,6 +21,12 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan imp
 
 TIMER, SERVICE = "msp-lockout-guard.timer", "msp-lockout-guard.service"
 
+NFT_SAYS = {
+    ("nft", "list", "tables"): "table inet msp\n",
+    ("nft", "list", "table", "inet", "msp"): "table inet msp {\n\tcounter packets 7 bytes 420\n}\n",
+    ("nft", "--stateless", "list", "table", "inet", "msp"): "table inet msp {\n\tcounter\n}\n",
+}
+
 
 class Systemd(Programs):
     """systemd as far as the guard uses it: one timer, units that run now. All other programs are the real ones."""
@@ -37,20 +43,26 @@ class Systemd(Programs):
     def run(self, *argv: str, seconds: float = 120) -> Output:
         if argv[0] == "systemd-run":
             return self._start(list(argv))
-        if argv[:2] == ("systemctl", "show"):
-            if argv[-2] == "--":
-                return Output(0, f"Id={argv[-1]}\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n")
-            there = argv[-1] in self.active or (argv[-1] == TIMER and self.timer is not None)
-            return Output(0, "active\n" if there else "inactive\n")
         if argv[0] == "systemctl":
-            assert argv[1:] == ("stop", TIMER, SERVICE)
-            self.timer = None
-            if self.working.exists():
-                self.locked_when_stopped.append(self._is_locked())
-            return Output(0)
+            return self._show(argv[-1], argv[-2] == "--") if argv[1] == "show" else self._stop(argv)
+        if argv[0] == "nft":
+            return Output(0, NFT_SAYS.get(argv, ""))
         if argv[0] == "validate":
             return Output(1, "", "line 3: no such option")
         return super().run(*argv, seconds=seconds)
+
+    def _show(self, name: str, in_full: bool) -> Output:
+        if in_full:
+            return Output(0, f"Id={name}\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n")
+        there = name in self.active or (name == TIMER and self.timer is not None)
+        return Output(0, "active\n" if there else "inactive\n")
+
+    def _stop(self, argv: tuple[str, ...]) -> Output:
+        assert argv[1:] == ("stop", TIMER, SERVICE)
+        self.timer = None
+        if self.working.exists():
+            self.locked_when_stopped.append(self._is_locked())
+        return Output(0)
 
     def _is_locked(self) -> bool:
         with open(self.working, encoding="utf-8") as stream:
@@ -405,6 +417,15 @@ def test_a_sysctl_is_brought_back(host: Host) -> None:
     host.systemd.elapse()
 
     assert (host.sysctls / "net" / "rp_filter").read_text() == "2\n"
+
+
+def test_tables_are_saved_with_their_counters_and_compared_without(host: Host) -> None:
+    host.call("armed", tables=("ip new", "inet msp"))
+
+    saved = host.top / "current"
+    assert (saved / "tables.list").read_text() == "table inet msp {\n\tcounter\n}\n"
+    assert "counter packets 7 bytes 420" in (saved / "tables.nft").read_text()
+    assert "nft --stateless list table inet msp" in (saved / "back.sh").read_text()
 
 
 def test_the_guards_directory_is_for_root_only(host: Host) -> None:
