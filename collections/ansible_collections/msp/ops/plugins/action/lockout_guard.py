@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.standards.lockout_plan import (
+    ARMED,
     OF_THE_CONTROLLER,
     PROVEN,
     REVERTED,
@@ -32,14 +33,23 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         state, host = arguments["state"], str(variables["inventory_hostname"])
-        if state not in (PROVEN, REVERTED) or self._task.check_mode:
+        if state not in (ARMED, PROVEN, REVERTED) or self._task.check_mode:
             return {**result, **self._ask(arguments, variables)}
         try:
+            if state == ARMED:
+                return {**result, **self._arm(arguments, variables, host)}
             if state == REVERTED:
                 return {**result, **self._revert(arguments, variables, host)}
             return {**result, **self._prove(arguments, variables, host)}
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
+
+    def _arm(self, arguments: dict[str, Any], variables: dict[str, Any], host: str) -> dict[str, Any]:
+        """A host that cannot be reached has failed, whatever the play makes of those: the change may not go on."""
+        try:
+            return self._ask(arguments, variables)
+        except AnsibleConnectionFailure as error:
+            raise proving.unarmed(host, proving.in_a_line(str(error))) from error
 
     def _revert(self, arguments: dict[str, Any], variables: dict[str, Any], host: str) -> dict[str, Any]:
         """By the connection that is there, for it may be the last. Where that has lost its rights, the host does it."""
@@ -78,8 +88,13 @@ class ActionModule(ActionBase):
 
     def _ask(self, arguments: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         sent = {name: value for name, value in arguments.items() if name not in OF_THE_CONTROLLER and value is not None}
+        sent["run"] = self._run_of_ansible()
         said = self._execute_module(module_name="msp.ops.lockout_guard", module_args=sent, task_vars=variables)
         return dict(said)
+
+    def _run_of_ansible(self) -> str:
+        """The same for all tasks of one run, and for no other run's: a task's id begins with it."""
+        return str(self._task._uuid).rpartition("-")[0]
 
     def _leave_the_old_connection(self) -> None:
         """Its master takes no more sessions, so what comes after the proof uses the new login too."""

@@ -44,7 +44,8 @@ options:
     choices: [armed, proven, reverted, status]
     required: true
   name:
-    description: What is guarded, in a word (V(ssh), V(firewall)). A proof is for the guard of the same name.
+    description:
+      - What is guarded, in a word (V(ssh), V(firewall)). A proof is for the guard of the same name that this run armed.
     type: str
     required: true
   files:
@@ -92,7 +93,14 @@ options:
     type: int
     default: 120
   because:
-    description: Why it is brought back. With O(state=reverted) the task then fails with these words.
+    description:
+      - Why it is brought back. With O(state=reverted) the task then fails with these words, and brings back only what
+        this run has armed, as is right after a change of its own that failed. Without it, whoever armed it.
+    type: str
+  run:
+    description:
+      - What tells this run's guard from another's, so that no run disarms a guard under which another one is at work.
+        The action plugin fills it in, and nobody else needs to.
     type: str
   lost_after:
     description:

@@ -144,7 +144,7 @@ class Guard:
         saved = self.saving.save(wanted)
         until = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wanted.seconds)
         text = until.isoformat(timespec="seconds")
-        plan = {"name": wanted.name, "until": text, "login": lockout_login.login()}
+        plan = {"name": wanted.name, "until": text, "login": lockout_login.login(), "run": wanted.run}
         write_whole(self._file(PLAN), json.dumps(plan, sort_keys=True))
         write_whole(self._script, lockout_script.script(self.place, saved, self._rounds(wanted)))
         boot = lockout_units.boot_unit(self._script, wanted.units)
@@ -168,11 +168,11 @@ class Guard:
     def prove(self, wanted: Wanted) -> dict[str, Any]:
         """The call itself came by a new login: that is the proof. Only its being new is looked at here."""
         state = self._state()
-        if state == NONE or (state == TOKEN and self._plan()["name"] != wanted.name):
-            found = "none is armed" if state == NONE else "the one of %s is" % self._plan()["name"]
+        if state == NONE or (state == TOKEN and not self._is_of(wanted)):
+            found = "none is armed" if state == NONE else "another run's guard of %s is" % self._plan()["name"]
             raise MspError(
                 "MSP-STD-083",
-                "the guard of %s to be armed on the host" % wanted.name,
+                "the guard of %s that this run armed to be armed on the host" % wanted.name,
                 found,
                 "see docs/errors.md for how that can be; what was changed since may not be guarded: look at the host",
             )
@@ -188,6 +188,11 @@ class Guard:
             return {"changed": False, "state": REVERTING, "guarded": wanted.name}
         raise self._told(self._bring_back())
 
+    def _is_of(self, wanted: Wanted) -> bool:
+        """Whether the guard is the one that this run armed by this name."""
+        plan = self._plan()
+        return (plan["name"], plan.get("run", "")) == (wanted.name, wanted.run)
+
     def _compare(self, before: str | None, login: str | None) -> None:
         if before is not None and (login is None or login == before):
             raise MspError(
@@ -199,10 +204,13 @@ class Guard:
             )
 
     def revert(self, wanted: Wanted) -> dict[str, Any]:
-        """Bring back at once; fail with the reason, where there is one."""
+        """Bring back at once; fail with the reason, where there is one.
+
+        Who gives a reason brings back his own change, never what another run is at work on.
+        """
         state = self._state()
         found: dict[str, Any] = {"changed": False, "state": NONE}
-        mine = state != NONE and self._plan()["name"] == wanted.name
+        mine = state != NONE and (self._is_of(wanted) if wanted.because else self._plan()["name"] == wanted.name)
         if mine:
             report = self._bring_back()
             if report["not_brought_back"]:

@@ -22,6 +22,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "validate": {"type": "list", "elements": "list", "default": []},
     "seconds": {"type": "int", "default": 120},
     "because": {"type": "str"},
+    "run": {"type": "str"},
     "lost_after": {"type": "int", "default": 420},
 }
 # What concerns the controller alone, and is not sent on.
@@ -46,6 +47,7 @@ class Wanted(NamedTuple):
     validate: tuple[tuple[str, ...], ...] = ()
     seconds: int = 120
     because: str = ""
+    run: str = ""
 
 
 def parse(given: dict[str, Any]) -> Wanted:
@@ -60,6 +62,7 @@ def parse(given: dict[str, Any]) -> Wanted:
         validate=tuple(tuple(str(word) for word in words) for words in given["validate"]),
         seconds=int(given["seconds"]),
         because=str(given["because"] or ""),
+        run=str(given["run"] or ""),
     )
     errors = list(_wrong(wanted))
     if errors:

@@ -61,6 +61,16 @@ def lost(host: str, seconds: float, why: str) -> MspError:
     )
 
 
+def unarmed(host: str, why: str) -> MspError:
+    """The guard may be armed or not, as the answer never came; then the host brings back what nobody changed."""
+    return MspError(
+        "MSP-STD-092",
+        f"{host} to answer when its guard is armed",
+        why,
+        "run again when it can be reached; nothing was changed, and a guard that may be armed there ends by itself",
+    )
+
+
 def in_a_line(text: str) -> str:
     """A program's last words, short enough for a message."""
     return " ".join(text.split())[-300:]

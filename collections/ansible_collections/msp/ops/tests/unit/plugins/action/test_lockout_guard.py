@@ -41,14 +41,22 @@ class Ssh:
         self.options[name] = value
 
 
+class Task:
+    check_mode = False
+
+    def __init__(self, uuid: str) -> None:
+        self._uuid = uuid
+
+
 class Bare(lockout_guard.ActionModule):
-    """Without a task. answers: what the host says, one after the other; an exception is raised."""
+    """With a task that knows little. answers: what the host says, one after the other; an exception is raised."""
 
     def __init__(self, *answers: dict[str, Any] | Exception) -> None:
         self.answers = list(answers)
         self.sent: list[dict[str, Any]] = []
         self.ssh = Ssh()
         self._connection = self.ssh
+        self._task = Task("b827eb4a-1001-5d3f-a001-00000000002a")
 
     def _execute_module(self, **words: Any) -> dict[str, Any]:
         self.sent.append({**words["module_args"], "ssh_args": self.ssh.options["ssh_args"]})
@@ -116,7 +124,7 @@ def test_the_controllers_patience_does_not_travel_to_the_host(clock: list[float]
     action = Bare({"state": "disarmed"})
     prove(action)
 
-    assert action.sent[0].keys() == {"state", "name", "seconds", "ssh_args"}
+    assert action.sent[0].keys() == {"state", "name", "seconds", "run", "ssh_args"}
 
 
 def test_a_connection_of_another_kind_is_reset_and_no_more(clock: list[float]) -> None:
@@ -157,3 +165,30 @@ def test_a_host_that_cannot_be_asked_to_bring_back_is_lost_in_the_end(clock: lis
         revert(Bare(AnsibleError("Missing sudo password")))
 
     assert caught.value.code == "MSP-STD-090"
+
+
+def test_a_host_that_does_not_answer_when_its_guard_is_armed_has_failed_and_is_not_unreachable() -> None:
+    """A play may ignore what is unreachable, and would go on to the change."""
+    action = Bare(AnsibleConnectionFailure("Connection\n timed out"))
+
+    with pytest.raises(MspError) as caught:
+        action._arm({**ARGUMENTS, "state": "armed"}, {}, "srv01.harbour-dental")
+
+    assert (caught.value.code, caught.value.found) == ("MSP-STD-092", "Connection timed out")
+    assert "srv01.harbour-dental" in caught.value.expected
+
+
+def test_all_tasks_of_a_run_say_that_they_are_of_it_and_those_of_another_do_not() -> None:
+    words = []
+    for uuid in (
+        "b827eb4a-1001-5d3f-a001-00000000002a",
+        "b827eb4a-1001-5d3f-a001-00000000a7c1",
+        "b827eb4a-1001-77b2-0e9c-00000000002a",
+    ):
+        action = Bare({"state": "armed"})
+        action._task = Task(uuid)
+        action._arm({**ARGUMENTS, "state": "armed"}, {}, "srv01.harbour-dental")
+        words.append(action.sent[0]["run"])
+
+    assert words[0] == words[1] != words[2]
+    assert words[0]

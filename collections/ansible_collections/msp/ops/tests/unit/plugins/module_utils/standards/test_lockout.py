@@ -452,3 +452,36 @@ def test_without_root_nothing_is_done(host: Host, monkeypatch: pytest.MonkeyPatc
 
     assert host.error("armed").code == "MSP-STD-084"
     assert not host.top.exists()
+
+
+def test_a_run_that_was_refused_leaves_the_guard_alone_under_which_another_run_is_at_work(host: Host) -> None:
+    host.call("armed", run="first")
+    host.config.write_text("after\n")
+
+    refused = host.error("armed", run="second")
+    failed = host.error("reverted", run="second", because="the guard was refused")
+
+    assert (refused.code, failed.code) == ("MSP-STD-081", "MSP-STD-089")
+    assert "nothing had to be brought back now" in failed.action
+    assert host.config.read_text() == "after\n"
+    assert host.call("status")["state"] == "armed"
+    host.error("reverted", run="first", because="not valid")
+    assert host.config.read_text() == "before\n"
+
+
+def test_a_login_proves_only_what_its_own_run_has_changed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.call("armed", run="first")
+    came_by(monkeypatch, "200:2")
+
+    error = host.error("proven", run="second")
+
+    assert (error.code, error.found) == ("MSP-STD-083", "another run's guard of ssh is")
+    assert host.call("proven", run="first")["state"] == "disarmed"
+
+
+def test_a_person_brings_back_at_once_whoever_armed_it(host: Host) -> None:
+    host.call("armed", run="first")
+    host.config.write_text("after\n")
+
+    assert host.call("reverted", run="a person's")["changed"] is True
+    assert host.config.read_text() == "before\n"

@@ -24,6 +24,7 @@ ARMED = {
     "validate": [["sshd", "-t"]],
     "seconds": 120,
     "because": None,
+    "run": None,
     "lost_after": 420,
 }
 
