@@ -77,11 +77,15 @@ def test_sshd_is_told_what_is_checked(control: Control) -> None:
 
 @pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
 def test_sshd_is_told_each_thing_in_a_line_of_its_own(control: Control) -> None:
-    (task,) = (one for one in tasks("ssh") if "00-msp-" in str(one.get("ansible.builtin.copy")))
-    known = {**VARIABLES, "msp_baseline_linux_parameters": DEFAULTS, "item": control.id}
-    text = Templar(DataLoader(), variables=known).template(trust_as_template(task["ansible.builtin.copy"]["content"]))
+    (task,) = (one for one in tasks("ssh") if "contents" in one.get("msp.ops.files", {}))
+    enforce = {"msp_baseline_linux_enforce": [control.id, "ssh-rights"], "msp_baseline_linux_parameters": DEFAULTS}
+    known = {**VARIABLES, **enforce, **trusted(task["vars"])}
+    contents = Templar(DataLoader(), variables=known).template(trust_as_template(task["msp.ops.files"]["contents"]))
 
+    ((path, text),) = contents.items()
+    assert path == f"/etc/ssh/sshd_config.d/00-msp-{control.id.removeprefix('ssh-')}.conf"
     assert text.splitlines()[1:] == variable("ssh")[control.id]
+    assert text.endswith("\n")
 
 
 def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:
@@ -284,7 +288,7 @@ def test_what_a_login_screen_shows_passes_its_own_check() -> None:
     text = variable("warning")
     (files,) = (check.probe["paths"] for check in control.checks if check.value == 2)
 
-    assert tuple(files) == tuple(next(one for one in tasks("banner") if "loop" in one)["loop"])
+    assert tuple(files) == tuple(tasks("banner")[0]["msp.ops.files"]["contents"])
     for check in control.checks:
         pattern = check.probe["pattern"]
         found = re.search(text if isinstance(pattern, Chosen) else pattern, text) is not None
