@@ -12,10 +12,11 @@ version_added: 0.3.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - Does for many files what M(ansible.builtin.copy) with C(content) and M(ansible.builtin.file) do for one. Each of those
-    takes the host as long as all of these together.
+  - Does for many files what M(ansible.builtin.copy) with C(content) and M(ansible.builtin.file) do for one. Each of
+    those takes the host as long as all of these together.
   - First come the directories, then the files that are written, then the rights of what is there.
-  - The rights of what a link leads to are left as they are. A link in the place of a file that is to be written is replaced.
+  - The rights of what a link leads to are left as they are. A link in the place of a file that is to be written is
+    replaced.
 options:
   directories:
     description: Directories, made where they are not there. Their parents have to be.
@@ -43,7 +44,9 @@ options:
       - Required with O(contents).
     type: raw
   directory_mode:
-    description: The rights of every directory, be it in O(directories) or in O(paths). Where it is left out, they stay as they are.
+    description:
+      - The rights of every directory, be it in O(directories) or in O(paths).
+      - Where it is left out, they stay as they are.
     type: raw
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Many files in one go: what is written, what only gets rights, and what a check says of it. With Ansible's own module."""
+"""Many files in one go: what is written, what only gets rights, what a check says of it. With Ansible's own module."""
 
 from __future__ import annotations
 
