@@ -39,7 +39,8 @@ LOOKS = {
     " && test $(sysctl -n fs.protected_fifos) -ge 1",
     "kernel-modules": "modprobe -n -v cramfs 2>&1 | grep -q 'install /bin/false\\|install /bin/true'",
     "network-redirects": "test $(sysctl -n net.ipv4.conf.all.accept_redirects) = 0"
-    " && test $(sysctl -n net.ipv4.conf.default.send_redirects) = 0",
+    " && test $(sysctl -n net.ipv4.conf.default.send_redirects) = 0"
+    " && test $(cat /proc/sys/net/ipv4/conf/*/accept_redirects | sort -u) = 0",
     "network-filtering": "test $(sysctl -n net.ipv4.conf.all.rp_filter) = 1"
     " && test $(sysctl -n net.ipv4.tcp_syncookies) = 1",
     "network-forwarding": "test $(sysctl -n net.ipv4.ip_forward) = 0",
@@ -48,7 +49,7 @@ LOOKS = {
 # What somebody did by hand.
 CHANGES = (
     "sysctl -qw kernel.dmesg_restrict=0 fs.protected_fifos=0 net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0"
-    " net.ipv4.conf.all.accept_redirects=1; rm -f /etc/modprobe.d/zz-msp-kernel-modules.conf;"
+    " net.ipv4.conf.lo.accept_redirects=1; rm -f /etc/modprobe.d/zz-msp-kernel-modules.conf;"
     " mount -o remount,exec /dev/shm"
 )
 PLAY: list[dict[str, Any]] = [
@@ -146,3 +147,9 @@ def test_what_a_container_has_no_say_in_is_found_put_right_and_proved_on_a_kerne
     assert wrong(virtual_machine) == []
     second = play(virtual_machine, tmp_path)
     assert second["before"]["enforce"] == {}
+    # One interface alone, of a machine whose files are right.
+    virtual_machine.sh("sysctl -qw net.ipv4.conf.lo.accept_redirects=1")
+    third = play(virtual_machine, tmp_path)
+    assert third["before"]["enforce"] == {"msp_baseline_linux": ["network-redirects"]}
+    assert third["after"]["fixed"] == ["network-redirects"]
+    assert wrong(virtual_machine) == []

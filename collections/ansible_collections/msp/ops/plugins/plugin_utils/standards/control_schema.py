@@ -150,6 +150,7 @@ RULES: Mapping[str, str] = {
     "contains_all": MANY,  # it has each of them
     "only": MANY,  # it has nothing else
     "none_of": MANY,  # it has none of them
+    "each": ONE,  # of a table that was found: it is the value of every key
     "empty": NOTHING,
     "not_empty": NOTHING,
     "is_true": NOTHING,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, scanning
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, said, scanning
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.scanning import Answer
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards import made_standard
 
@@ -99,7 +99,8 @@ def test_a_host_that_gave_no_answer_has_every_control_unknown_and_why() -> None:
 
     assert record.outcome == "unreachable"
     assert "MSP-AUD-003" in (record.error or "")
-    assert [(one.status, one.reason) for one in found] == [("unknown", "unreachable: no route to host")] * 2
+    told = [(one.status, said.english(one.reason)) for one in found]
+    assert told == [("unknown", "unreachable: no route to host")] * 2
 
 
 def test_what_was_drift_before_and_holds_now_is_fixed() -> None:
@@ -186,7 +187,9 @@ def test_the_records_out_of_a_result_count_as_the_check_itself(root: str, tries:
 
     assert read is not None
     assert Counter(one.status for one in read) == Counter(one.status for one in found)
-    assert [one for one in read if one.control] == [one for one in found if one.status in ("drift", "error")]
+    assert [one.told() for one in read if one.control] == [
+        one.told() for one in found if one.status in ("drift", "error")
+    ]
 
 
 @pytest.mark.parametrize("result", [None, {}, {"outcome": "failed"}, {"skipped": True}, {"outcome": "no standard"}])
