@@ -78,8 +78,7 @@ def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
 
 @pytest.mark.parametrize("control", [one for one in OURS.values() if of_kind(one, "sysctl")], ids=lambda one: one.id)
 def test_the_settings_that_are_written_are_those_that_are_checked(control: Control) -> None:
-    of_interfaces = VARIABLES["__msp_baseline_linux_of_interfaces"].get(control.id, {})
-    settings = {**VARIABLES["__msp_baseline_linux_settings"][control.id], **of_interfaces}
+    settings = VARIABLES["__msp_baseline_linux_settings"][control.id]
     checks = {check.probe["name"]: check for check in of_kind(control, "sysctl")}
     assert set(settings) == set(checks)
     for name, check in checks.items():
@@ -94,9 +93,11 @@ def test_no_setting_is_written_that_no_control_checks() -> None:
 
 
 def test_of_an_interface_the_same_is_set_as_for_all_of_them() -> None:
-    for control, settings in VARIABLES["__msp_baseline_linux_of_interfaces"].items():
-        for name, value in settings.items():
-            assert VARIABLES["__msp_baseline_linux_settings"][control][name.replace("*", "all")] == value
+    tables = list(VARIABLES["__msp_baseline_linux_settings"].values())
+    of_interfaces = [(table, name) for table in tables for name in table if "*" in name]
+    assert of_interfaces
+    for table, name in of_interfaces:
+        assert table[name] == table[name.replace("*", "all")], name
 
 
 def test_all_that_a_setting_changes_of_an_interface_is_saved_before() -> None:
