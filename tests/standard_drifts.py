@@ -84,9 +84,11 @@ LOOKS: Mapping[str, str] = {
     "banner-login": "cmp -s /etc/issue /etc/issue.net && ! grep -q '\\\\' /etc/issue && grep -q . /etc/issue",
     "cron-rights": "! find /etc/crontab /etc/cron.d /etc/cron.daily -maxdepth 0 -perm /0077 2>/dev/null | grep -q .",
     "firewall-active": "nft list chain inet msp input | grep -q 'policy drop'"
+    " && nft list chain inet msp forward | grep -q 'policy drop'"
     " && systemctl is-active --quiet msp-firewall && systemctl is-enabled --quiet msp-firewall",
-    "firewall-open": "test \"$(nft list chain inet msp input | grep -oE '(tcp|udp) dport [0-9]+ accept' | sort | paste -sd,)\""
-    " = 'tcp dport 22 accept,udp dport 546 accept'",
+    "firewall-open": "test \"$(nft list chain inet msp input | grep -oE '(ip6? saddr [^ ]+ )?(tcp|udp) dport [0-9]+ accept'"
+    " | sort | paste -sd,)\" = 'ip saddr 192.0.2.0/24 tcp dport 443 accept,ip6 saddr fe80::/10 udp dport 546 accept,"
+    "tcp dport 22 accept'",
     "logging-persistent": f"{_JOURNAL.format('Storage', 'persistent')} && test -d /var/log/journal",
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
