@@ -47,11 +47,13 @@ STANDARD: dict[str, Any] = {
     "name": "linux-server",
     "parameters": {
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
+        "sudo-people": {"remove": True},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
         "repositories-allowed": {"allowed": SOURCES},
         "repositories-signed": {"distribution": SOURCES},
         "software-required": {"packages": ["less"]},
         "software-forbidden": {"packages": ["telnetd", "lab-game"]},
+        "software-allowed": {"remove": True},
         "firewall-open": {"ports": ["tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24"]},
     },
 }
