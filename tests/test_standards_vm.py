@@ -1,6 +1,6 @@
 """Controls that no container can be held to, on a machine with a kernel of its own: kernel, network, mounts.
 
-Found, put right and proved as on other hosts; the same role once more changes nothing. It needs no NetBox.
+Found, put right and proved as on other hosts; what holds is not touched again. It needs no NetBox.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ LOOKS = {
     " && test $(sysctl -n fs.protected_fifos) -ge 1",
     "kernel-modules": "modprobe -n -v cramfs 2>&1 | grep -q 'install /bin/false\\|install /bin/true'",
     "network-redirects": "test $(sysctl -n net.ipv4.conf.all.accept_redirects) = 0"
-    " && test $(sysctl -n net.ipv4.conf.default.send_redirects) = 0",
+    " && test $(sysctl -n net.ipv4.conf.default.send_redirects) = 0"
+    " && test $(cat /proc/sys/net/ipv4/conf/*/accept_redirects | sort -u) = 0",
     "network-filtering": "test $(sysctl -n net.ipv4.conf.all.rp_filter) = 1"
     " && test $(sysctl -n net.ipv4.tcp_syncookies) = 1",
     "network-forwarding": "test $(sysctl -n net.ipv4.ip_forward) = 0",
@@ -48,7 +49,7 @@ LOOKS = {
 # What somebody did by hand.
 CHANGES = (
     "sysctl -qw kernel.dmesg_restrict=0 fs.protected_fifos=0 net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0"
-    " net.ipv4.conf.all.accept_redirects=1; rm -f /etc/modprobe.d/zz-msp-kernel-modules.conf;"
+    " net.ipv4.conf.lo.accept_redirects=1; rm -f /etc/modprobe.d/zz-msp-kernel-modules.conf;"
     " mount -o remount,exec /dev/shm"
 )
 PLAY: list[dict[str, Any]] = [
@@ -144,5 +145,12 @@ def test_what_a_container_has_no_say_in_is_found_put_right_and_proved_on_a_kerne
     assert set(first["after"]["fixed"]) == {row["control"] for row in first["before"]["drift"]}
     assert first["after"]["counts"].keys() <= {"compliant", "fixed"}
     assert wrong(virtual_machine) == []
+    # The scan was the first to ask the machine for its Python, and no task asked again.
+    assert first["before"]["ansible_facts"]["discovered_interpreter_python"]
+    # One interface alone, of a machine whose files are right: of all else the second run changes nothing.
+    virtual_machine.sh("sysctl -qw net.ipv4.conf.lo.accept_redirects=1")
     second = play(virtual_machine, tmp_path)
-    assert second["before"]["enforce"] == {}
+    assert second["before"]["enforce"] == {"msp_baseline_linux": ["network-redirects"]}
+    assert second["after"]["fixed"] == ["network-redirects"]
+    assert second["after"]["counts"].keys() == {"compliant", "fixed"}
+    assert wrong(virtual_machine) == []

@@ -15,7 +15,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import units
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, units
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Chosen, Control
@@ -82,7 +82,9 @@ def test_the_settings_that_are_written_are_those_that_are_checked(control: Contr
     checks = {check.probe["name"]: check for check in of_kind(control, "sysctl")}
     assert set(settings) == set(checks)
     for name, check in checks.items():
-        assert rules.holds(check.rule, rendered(settings[name]), wanted(control, check)), name
+        value = rendered(settings[name])
+        found = {"eth0": value} if check.rule == "each" else value
+        assert rules.holds(check.rule, found, wanted(control, check)), name
 
 
 def test_no_setting_is_written_that_no_control_checks() -> None:
@@ -91,9 +93,45 @@ def test_no_setting_is_written_that_no_control_checks() -> None:
 
 
 def test_of_an_interface_the_same_is_set_as_for_all_of_them() -> None:
-    for control, settings in VARIABLES["__msp_baseline_linux_of_interfaces"].items():
-        for name, value in settings.items():
-            assert VARIABLES["__msp_baseline_linux_settings"][control][name.replace("*", "all")] == value
+    tables = list(VARIABLES["__msp_baseline_linux_settings"].values())
+    of_interfaces = [(table, name) for table in tables for name in table if "*" in name]
+    assert of_interfaces
+    for table, name in of_interfaces:
+        assert table[name] == table[name.replace("*", "all")], name
+
+
+def test_all_that_a_setting_changes_of_an_interface_is_saved_before() -> None:
+    changed = VARIABLES["__msp_baseline_linux_changed_with"]
+    settings = VARIABLES["__msp_baseline_linux_settings"]
+    assert set(changed) == {one for one in settings if one.startswith("network-")}
+    for control in changed:
+        places = [name.rpartition(".default.") for name in settings[control] if ".default." in name]
+        for place, _of_new_ones, name in places:
+            assert changed[control]["below"] == f"/proc/sys/{place.replace('.', '/')}"
+            assert name in changed[control]["names"]
+    # With forwarding all of IPv4 is set anew.
+    of_ipv4 = {name for one in changed.values() if "ipv4" in one["below"] for name in one["names"]}
+    assert set(changed["network-forwarding"]["names"]) == of_ipv4
+
+
+def test_the_guard_brings_back_what_is_for_all_interfaces_before_each_of_them() -> None:
+    find, guarded = yaml.safe_load(tasks("network.yml"))
+    enforced = {"msp_baseline_linux_enforce": ["network-redirects", "network-forwarding"]}
+    known = {**enforced, **{name: trust_as_template(text) for name, text in find["vars"].items()}}
+    places = [f"{one}/accept_redirects" for one in ("all", "default", "eth0.100", "lo")]
+    files = [{"path": f"/proc/sys/net/ipv4/conf/{one}"} for one in places]
+    arming = guarded["block"][0]["msp.ops.lockout_guard"]["sysctls"]
+
+    saved = rendered(arming, __msp_baseline_linux_conf={"files": files}, **known)
+
+    assert rendered(find["ansible.builtin.find"]["paths"], **known) == ["/proc/sys/net/ipv4/conf"]
+    assert saved[:2] == ["net.ipv4.ip_forward", "net.ipv4.conf.all.accept_redirects"]
+    assert saved[-3:] == [
+        "net/ipv4/conf/default/accept_redirects",
+        "net/ipv4/conf/eth0.100/accept_redirects",
+        "net/ipv4/conf/lo/accept_redirects",
+    ]
+    assert all(lockout_plan._SYSCTL.fullmatch(name) for name in saved)
 
 
 def test_the_modules_that_are_blocked_are_those_that_are_checked() -> None:
@@ -148,15 +186,11 @@ def test_the_rules_of_the_audit_that_are_loaded_are_those_that_are_checked() -> 
 
 def test_the_journal_is_told_what_is_checked() -> None:
     for id_ in ("logging-persistent", "logging-size"):
-        text = tasks("logging.yml")
+        text = VARIABLES["__msp_baseline_linux_journal"][id_]
         for check in of_kind(OURS[id_], "systemd_config"):
-            assert re.search(rf"\b{check.probe['name']}: ", text), check.probe["name"]
-    values = {"SystemMaxUse": "1G", "MaxRetentionSec": "3month"}
-    assert template("journald.conf.j2", __msp_baseline_linux_journal=values)[1:] == [
-        "[Journal]",
-        "MaxRetentionSec=3month",
-        "SystemMaxUse=1G",
-    ]
+            assert re.search(rf"^{check.probe['name']}=", text, re.MULTILINE), check.probe["name"]
+    told = rendered(VARIABLES["__msp_baseline_linux_journal"]["logging-size"])
+    assert told.splitlines()[1:] == ["[Journal]", "MaxRetentionSec=3month", "SystemMaxUse=1G"]
 
 
 def clock(answer: str, family: str = "Debian") -> str:
@@ -219,8 +253,8 @@ def test_the_firewall_replaces_its_own_table_and_touches_no_other() -> None:
 def port_is_let_in(port: str, *ports: str) -> bool:
     (task,) = (task for task in yaml.safe_load(tasks("firewall.yml")) if "MSP-STD-194" in str(task))
     parameters = {"firewall-open": {"ports": list(ports)}}
-    facts = {"env": {"SSH_CONNECTION": f"192.0.2.7 50000 192.0.2.8 {port}"} if port else {}}
-    variables = {"ansible_facts": facts, "msp_baseline_linux_parameters": parameters}
+    connection = {"stdout": f"192.0.2.7 50000 192.0.2.8 {port}" if port else ""}
+    variables = {"__msp_baseline_linux_connection": connection, "msp_baseline_linux_parameters": parameters}
     known = {name: trust_as_template(text) for name, text in task["vars"].items()}
     condition = task["ansible.builtin.assert"]["that"]
     return bool(rendered("{{ " + condition + " }}", **variables, **known))

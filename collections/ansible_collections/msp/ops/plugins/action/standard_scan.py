@@ -68,6 +68,9 @@ class ActionModule(ActionBase):
         would = self._task.check_mode and arguments["phase"] == "before" and bool(said.get("enforce"))
         result.update(said, changed=would)
         result["unreachable"] = answer.outcome == scanning.UNREACHABLE
+        if self._discovered_interpreter_key:
+            # Else every task after this one would ask the host again where its Python is.
+            result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
         return result
 
     def _measure(

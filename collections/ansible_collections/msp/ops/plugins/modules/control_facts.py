@@ -25,7 +25,8 @@ options:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
       - C(sshd) with C(name), and C(user) for what holds for one user. What C(sshd -T) says. Where a C(Match) block
         makes it another, C(value) says so too, and C(values) has all of them.
-      - C(sysctl) with C(name). What the kernel does now.
+      - C(sysctl) with C(name). What the kernel does now. With a star for the interface
+        (V(net.ipv4.conf.*.rp_filter)) C(value) is a mapping, by interface.
       - C(unit) with C(name), with its ending. How systemd has it.
       - C(package) with C(name); C(packages). What is installed, and whether it is kept at its version.
       - C(file) with C(path). The entry itself, not what a link points at. C(sha256) of a file of at most 8 MiB.
@@ -39,7 +40,8 @@ options:
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
       - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with
-        groups looked into (C(who_people), C(all_people)).
+        groups looked into (C(who_people), C(all_people)). C(by_group) has who may do everything because of a group alone,
+        C(members) in which group; C(own) is true where it is the account's own one.
       - C(login_defs) with C(name). A setting of login.defs.
       - C(repositories). Those that are on.
       - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.

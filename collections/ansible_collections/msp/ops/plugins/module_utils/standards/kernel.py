@@ -16,6 +16,8 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.reader import (
     layered,
 )
 
+# Beside the interfaces in net.ipv4.conf and its like.
+_NO_INTERFACES = ("all", "default")
 _MODPROBE = tuple(place + "/modprobe.d" for place in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 
 
@@ -28,10 +30,26 @@ def setting_path(name: str) -> str:
 
 
 def setting(reader: Reader, name: str) -> dict:
+    """value; of a name with a star by interface, without those two that stand for all of them and for new ones."""
     place = setting_path(name)
+    if "*" in place:
+        return {"value": _of_interfaces(reader, name, *place.split("*", 1))}
     if not reader.host.exists(place):
         raise Absent("this kernel has no setting %s" % name)
-    return {"value": " ".join(reader.host.text(place).split())}
+    return {"value": _value(reader, place)}
+
+
+def _of_interfaces(reader: Reader, name: str, before: str, behind: str) -> dict[str, str]:
+    host = reader.host
+    places = {one: before + one + behind for one in host.names(before) if one not in _NO_INTERFACES}
+    found = {one: _value(reader, place) for one, place in places.items() if host.exists(place)}
+    if not found:
+        raise Absent("this kernel has no setting %s" % name)
+    return found
+
+
+def _value(reader: Reader, place: str) -> str:
+    return " ".join(reader.host.text(place).split())
 
 
 def module(reader: Reader, name: str) -> dict:

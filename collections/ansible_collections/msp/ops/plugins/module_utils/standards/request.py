@@ -53,7 +53,13 @@ KINDS: dict[str, dict[str, Form]] = {
         "name": Form(r"[A-Za-z0-9]{1,64}", "a keyword of sshd_config"),
         "user": Form(_ACCOUNT, "the name of a user", needed=False),
     },
-    "sysctl": {"name": Form(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./@:-]*", "a kernel setting as kernel.dmesg_restrict")},
+    "sysctl": {
+        "name": Form(
+            # A star is a part of its own: it stands for one interface.
+            r"(?!.*\.\.)(?!.*[^./]\*)(?!.*\*[^./])(?!.*\*.*\*)[A-Za-z0-9_][A-Za-z0-9_./@:*-]*",
+            "a kernel setting as kernel.dmesg_restrict or net.ipv4.conf.*.rp_filter",
+        )
+    },
     "unit": {
         "name": Form(
             r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|timer|target|mount|automount|path|swap|slice)",

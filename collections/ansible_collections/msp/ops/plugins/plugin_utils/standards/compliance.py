@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     ControlChange,
     ControlState,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     COMPLIANT,
     DRIFT,
@@ -31,6 +32,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     UNKNOWN,
     WAIVED,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text
 
 # A check that is older says nothing of today: checks go with the cycle, which is a month, and may come some days late.
 FRESH = dt.timedelta(days=35)
@@ -164,8 +166,8 @@ class NewDrift:
     standard: str
     severity: str
     at: dt.datetime
-    desired: str
-    found: str
+    desired: Text
+    found: Text
     before: str | None
     now: str
     now_at: dt.datetime
@@ -204,8 +206,8 @@ def _drifted(change: ControlChange, before: str | None) -> NewDrift:
         change.standard,
         change.severity,
         change.at,
-        change.desired,
-        change.found,
+        said.read(change.desired),
+        said.read(change.found),
         before,
         change.status,
         change.at,

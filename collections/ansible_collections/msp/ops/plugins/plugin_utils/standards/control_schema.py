@@ -150,6 +150,7 @@ RULES: Mapping[str, str] = {
     "contains_all": MANY,  # it has each of them
     "only": MANY,  # it has nothing else
     "none_of": MANY,  # it has none of them
+    "each": ONE,  # of a table that was found: it is the value of every key
     "empty": NOTHING,
     "not_empty": NOTHING,
     "is_true": NOTHING,
@@ -195,6 +196,7 @@ CONTROL = table(
     checks=_list(_check(*RULES), 1),
     not_applicable_when=_list(_check(*RULES, ABSENT, because=WORDS), 1),
     lockout={"enum": list(model.LOCKOUTS)},
+    enforced_if=NAME,
     minutes={"type": "integer", "minimum": 1, "maximum": 480},
 )
 CONTROLS = {"type": "array", "items": CONTROL, "minItems": 1}

@@ -4,7 +4,7 @@
 
 Pure. No evidence is never a pass: what was not measured is unknown, what could not be measured is an error, and a
 control says nothing of a host only where it declares that itself. Every sentence is made of what was measured, never of
-what a task said that it did.
+what a task said that it did, and is kept as data: who reads it has a language (said.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules, said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.control_schema import ABSENT
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Assigned,
@@ -23,6 +23,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     ControlRecord,
     Waiver,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, phrase
 
 # By distribution, as a host's platform begins, the family that controls speak of.
 FAMILIES: Mapping[str, str] = {
@@ -30,7 +31,7 @@ FAMILIES: Mapping[str, str] = {
     "ubuntu": model.UBUNTU,
     **dict.fromkeys(("redhat", "rhel", "centos", "rocky", "almalinux", "ol", "fedora"), model.REDHAT),
 }
-NOT_MEASURED = "not measured"
+NOT_MEASURED = phrase("not_measured")
 _OK, _ABSENT, _ERROR = ("ok", "absent", "error")
 
 
@@ -40,7 +41,7 @@ def judge(
     platform: str,
     *,
     today: dt.date,
-    unmeasured: str = "",
+    unmeasured: Text = "",
 ) -> tuple[ControlRecord, ...]:
     """A record for every control, in their order. answers is by the ids of probing.probes() what the host answered.
 
@@ -48,8 +49,8 @@ def judge(
     unmeasured: why nobody measured.
     """
     if answers is None or not platform:
-        reason = unmeasured or (NOT_MEASURED if answers is None else "the host did not say what system it runs")
-        found = [_Found(model.UNKNOWN, "", reason) for _held in assigned.controls]
+        reason = unmeasured or (NOT_MEASURED if answers is None else phrase("no_platform"))
+        found = [_Found(model.UNKNOWN, reason=reason) for _held in assigned.controls]
     else:
         ids = probing.probes(assigned)[1]
         found = [_found(held, ids, answers, platform) for held in assigned.controls]
@@ -60,7 +61,7 @@ def after(before: Iterable[ControlRecord], later: Iterable[ControlRecord]) -> tu
     """The later records, in which what was drift before and is compliant now is fixed."""
     drifted = {record.control: record for record in before if record.status == model.DRIFT}
     return tuple(
-        replace(record, status=model.FIXED, reason=rules.short(f"was {drifted[record.control].found}"))
+        replace(record, status=model.FIXED, reason=phrase("was", found=drifted[record.control].found))
         if record.status == model.COMPLIANT and record.control in drifted
         else record
         for record in later
@@ -76,8 +77,8 @@ def family(platform: str) -> str:
 @dataclass(frozen=True, slots=True)
 class _Found:
     status: str
-    found: str
-    reason: str = ""
+    found: Text = ""
+    reason: Text = ""
 
 
 def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlRecord:
@@ -89,20 +90,20 @@ def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlReco
         severity=held.control.severity,
         status=status,
         desired=_desired(held),
-        found=rules.short(found.found),
-        reason=rules.short(reason),
+        found=found.found,
+        reason=reason,
         waiver=None if held.waiver is None else held.waiver.as_dict(),
     )
 
 
-def _waived(waiver: Waiver, today: dt.date) -> tuple[str, str]:
-    day = waiver.expires.isoformat()
+def _waived(waiver: Waiver, today: dt.date) -> tuple[str, Text]:
+    told = {"day": waiver.expires.isoformat(), "owner": waiver.owner, "why": waiver.reason}
     if waiver.holds(today):
-        return model.WAIVED, f"waived until {day} by {waiver.owner}: {waiver.reason}"
-    return model.DRIFT, f"the waiver of {waiver.owner} expired on {day}: {waiver.reason}"
+        return model.WAIVED, phrase("waived", **told)
+    return model.DRIFT, phrase("waiver_expired", **told)
 
 
-def _desired(held: AssignedControl) -> str:
+def _desired(held: AssignedControl) -> Text:
     wanted = [
         _line(check, held, rules.wanted(check.rule, probing.value_of(check.value, held.parameters)))
         for check in held.control.checks
@@ -110,28 +111,37 @@ def _desired(held: AssignedControl) -> str:
     return _joined(wanted)
 
 
-def _joined(lines: Iterable[str]) -> str:
+def _joined(lines: Iterable[Text]) -> Text:
     """What two checks say alike is said once."""
-    return rules.short("; ".join(dict.fromkeys(lines)))
+    return said.several(said.LINES, dict.fromkeys(lines))
 
 
-def _line(check: Check, held: AssignedControl, text: str) -> str:
+def _line(check: Check, held: AssignedControl, text: Text) -> Text:
     """What a check is about, and a text: "permitrootlogin: no"."""
-    about = _about(probing.resolved(check.probe, held.parameters))
+    probe = probing.resolved(check.probe, held.parameters)
+    return phrase("line", about=_about(probe, check.field), text=text)
+
+
+def _about(probe: Mapping[str, Any], field: str) -> Text:
+    """What a probe looks at, and what of it: in words of the catalogue, where it has them."""
+    kind, thing = str(probe["kind"]), _thing(probe)
     # "value" is all that many probes give: it names nothing.
-    about += f" {check.field.replace('_', ' ')}" if check.field not in ("", "value") else ""
-    return f"{rules.short(about)}: {text}"
+    key = f"about.{kind}.{field}" if field not in ("", "value") else f"about.{kind}"
+    if said.known(key):
+        return phrase(key, thing=thing) if thing else phrase(key)
+    what = thing or kind.replace("_", " ")
+    return what if field in ("", "value") else f"{what} {field.replace('_', ' ')}"
 
 
-def _about(probe: Mapping[str, Any]) -> str:
-    """The one thing that a probe looks at; of several files the first, and how many more."""
+def _thing(probe: Mapping[str, Any]) -> str:
+    """The one thing that a probe is asked of; of several files the first, and how many more."""
     for name in ("name", "path"):
         if name in probe:
-            return str(probe[name])
+            return said.short(str(probe[name]))
     paths = probe.get("paths")
     if isinstance(paths, list) and paths:
-        return f"{paths[0]} + {len(paths) - 1}" if len(paths) > 1 else str(paths[0])
-    return str(probe["kind"]).replace("_", " ")
+        return said.short(f"{paths[0]} + {len(paths) - 1}" if len(paths) > 1 else str(paths[0]))
+    return ""
 
 
 # -- one control --------------------------------------------------------------------------------------------------
@@ -142,24 +152,24 @@ class _Answer:
     """What one check came to. holds is None where it could not be told, and text then says why."""
 
     holds: bool | None
-    text: str
+    text: Text
     absent: bool = False
 
 
 def _found(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any], platform: str) -> _Found:
     control = held.control
     if family(platform) not in control.platforms:
-        reason = f"only for {', '.join(control.platforms)}; the host runs {platform}"
-        return _Found(model.NOT_APPLICABLE, "", reason)
-    unsure: list[str] = []
+        reason = phrase("platforms", platforms=", ".join(control.platforms), platform=said.short(platform))
+        return _Found(model.NOT_APPLICABLE, reason=reason)
+    unsure: list[Text] = []
     for condition in control.not_applicable_when:
         answer = _answer(condition.check, held, ids, answers)
         if answer.absent if condition.check.rule == ABSENT else answer.holds and not answer.absent:
-            return _Found(model.NOT_APPLICABLE, "", condition.because.en)
+            return _Found(model.NOT_APPLICABLE, reason=said.both(condition.because.by_language))
         if answer.holds is None:
             unsure.append(_line(condition.check, held, answer.text))
     if unsure:
-        return _Found(model.ERROR, "", f"whether it applies can't be told: {_joined(unsure)}")
+        return _Found(model.ERROR, reason=phrase("unsure", why=_joined(unsure)))
     return _checked([(check, _answer(check, held, ids, answers)) for check in control.checks], held)
 
 
@@ -169,9 +179,9 @@ def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Fo
     wrong = [line for holds, line in lines if holds is False]
     untold = [line for holds, line in lines if holds is None]
     if wrong:
-        return _Found(model.DRIFT, _joined(wrong), _joined(untold))
+        return _Found(model.DRIFT, _joined(wrong), _joined(untold) if untold else "")
     if untold:
-        return _Found(model.ERROR, "", _joined(untold))
+        return _Found(model.ERROR, reason=_joined(untold))
     return _Found(model.COMPLIANT, _joined(line for _holds, line in lines))
 
 
@@ -179,16 +189,18 @@ def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers
     answer = answers.get(ids[probing.key(probing.resolved(check.probe, held.parameters))])
     state = answer.get("state") if isinstance(answer, Mapping) else None
     if not isinstance(answer, Mapping) or state not in (_OK, _ABSENT, _ERROR):
-        return _Answer(None, "the host gave no answer")
+        return _Answer(None, phrase("no_answer"))
     if state != _OK:
-        reason = rules.shown(answer.get("reason"))
-        return _Answer(False, reason, absent=True) if state == _ABSENT else _Answer(None, reason)
+        why = rules.shown(answer.get("reason"))
+        if state == _ABSENT:
+            return _Answer(False, phrase("absent", why=why), absent=True)
+        return _Answer(None, phrase("unmeasurable", why=why))
     if check.rule == ABSENT:
-        return _Answer(False, "there")
+        return _Answer(False, phrase("there"))
     value = probing.value_of(check.value, held.parameters)
     try:
         found = rules.at(answer.get("value"), check.field)
         holds = rules.holds(check.rule, found, value)
         return _Answer(holds, rules.seen(check.rule, found, value, held=holds))
     except rules.Unfit as unfit:
-        return _Answer(None, str(unfit))
+        return _Answer(None, unfit.said)

@@ -10,9 +10,12 @@ decides nothing (assigning.py and judging.py do).
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import said
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text
 
 # What became of a control on a host.
 STATUSES = COMPLIANT, DRIFT, FIXED, WAIVED, NOT_APPLICABLE, ERROR, UNKNOWN = (
@@ -42,6 +45,10 @@ class Words:
 
     def of(self, language: str) -> str:
         return self.nl if language == "nl" else self.en
+
+    @property
+    def by_language(self) -> dict[str, str]:
+        return {"en": self.en, "nl": self.nl}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,8 @@ class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
-    needs to do it by hand, for a quote until effort was measured.
+    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that says
+    whether it is brought about; "" where it always is.
     """
 
     id: str
@@ -126,6 +134,7 @@ class Control:
     not_applicable_when: tuple[Condition, ...]
     lockout: str
     minutes: int
+    enforced_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,11 @@ class AssignedControl:
     parameters: Mapping[str, Any]
     waiver: Waiver | None = None
 
+    @property
+    def enforced(self) -> bool:
+        """Whether it is brought about where it is drift; else that is left to a person."""
+        return not self.control.enforced_if or bool(self.parameters[self.control.enforced_if])
+
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
@@ -202,7 +216,7 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class ControlRecord:
-    """What was found of one control on one asset. desired and found are short, plain text for people.
+    """What was found of one control on one asset. desired and found are short texts for people, in any language.
 
     status is one of STATUSES. reason says why it is not simply compliant or drift, else it is "". waiver is
     Waiver.as_dict() where there is one, also where it expired or is not needed.
@@ -211,19 +225,26 @@ class ControlRecord:
     control: str
     severity: str
     status: str
-    desired: str
-    found: str
-    reason: str = ""
+    desired: Text
+    found: Text
+    reason: Text = ""
     waiver: Mapping[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as it is kept and reported."""
+        """The record as it is kept: its texts as said.read() takes them."""
+        return self._with(said.kept)
+
+    def told(self) -> dict[str, Any]:
+        """The record as engineers are told it: its texts in English."""
+        return self._with(said.english)
+
+    def _with(self, text: Callable[[Text], str]) -> dict[str, Any]:
         return {
             "control": self.control,
             "severity": self.severity,
             "status": self.status,
-            "desired": self.desired,
-            "found": self.found,
-            "reason": self.reason,
+            "desired": text(self.desired),
+            "found": text(self.found),
+            "reason": text(self.reason),
             "waiver": None if self.waiver is None else dict(self.waiver),
         }

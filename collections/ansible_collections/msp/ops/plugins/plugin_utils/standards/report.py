@@ -29,6 +29,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Words,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Quote
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import english
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import (
     KINDS,
     Everywhere,
@@ -293,11 +294,12 @@ def _of_asset(asset: OfAsset) -> dict[str, Any]:
                 "control": one.control,
                 "severity": one.severity,
                 "status": one.status,
-                "desired": one.desired,
-                "found": one.found,
-                "reason": one.reason,
+                "desired": english(one.desired),
+                "found": english(one.found),
+                "reason": english(one.reason),
                 "since": _iso(one.since),
                 "waiver": one.waiver.as_dict() if one.waiver else None,
+                "left_to_a_person": one.left,
             }
             for one in asset.deviations
         ],
@@ -332,8 +334,8 @@ def _new(one: NewDrift, names: Mapping[str, str]) -> dict[str, Any]:
         "standard": one.standard,
         "severity": one.severity,
         "at": _iso(one.at),
-        "desired": one.desired,
-        "found": one.found,
+        "desired": english(one.desired),
+        "found": english(one.found),
         "before": one.before,
         "now": one.now,
         "now_at": _iso(one.now_at),

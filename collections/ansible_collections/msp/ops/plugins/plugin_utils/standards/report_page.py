@@ -51,6 +51,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import (
     System,
     Wrong,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, worded
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import Everywhere
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import (
     ENDING,
@@ -276,6 +277,10 @@ class _Say:
         known = self.found.controls.get(control)
         return known.reason.of(self.t.language) if known else ""
 
+    def text(self, text: Text) -> str:
+        """What is said of a control, in the customer's language."""
+        return shown(worded(text, self.t))
+
     def name(self, asset: str) -> str:
         return self.found.names.get(asset, asset)
 
@@ -329,7 +334,7 @@ def _sections(found: Report, say: _Say) -> Iterator[Section]:
 
 
 def _wrong(one: Wrong, say: _Say) -> Row:
-    cells = ((say.t("srep.wrong"), shown(one.why)), (), ())
+    cells = ((say.t("srep.wrong"), say.t("srep.message", text=shown(one.why))), (), ())
     return Row(some(one.assets, say.t), "", cells, "bad", _state(UNKNOWN, say.t))
 
 
@@ -340,7 +345,7 @@ def _asset(asset: OfAsset, say: _Say) -> Row:
     chip = (TONE[asset.state], _state(asset.state, t))
     if asset.unknown:
         lines = [t(f"srep.unknown.{asset.unknown}")]
-        lines += [shown(asset.error)] if asset.error else []
+        lines += [t("srep.message", text=shown(asset.error))] if asset.error else []
         before = sum(one.status == DRIFT for one in asset.deviations)
         lines += [t.count("srep.found_before", before)] if asset.checked is not None else []
         return Row(shown(asset.name), standard, (tuple(lines), (), looked), *chip)
@@ -368,7 +373,7 @@ def _counted_controls(counts: Mapping[str, int], t: Words) -> Iterator[str]:
 
 def _deviation(one: Deviation, say: _Say) -> Item:
     t, f = say.t, say.f
-    pairs = [(t("srep.desired"), shown(one.desired)), (t("srep.found"), shown(one.found))]
+    pairs = [(t("srep.desired"), say.text(one.desired)), (t("srep.found"), say.text(one.found))]
     pairs += [(t("srep.since"), f.day(one.since))] if one.since is not None else []
     if one.status == UNKNOWN and not one.reason:
         pairs.append((t("prep.why"), t("srep.never_measured")))
@@ -376,7 +381,8 @@ def _deviation(one: Deviation, say: _Say) -> Item:
         ends = t("srep.waived.until" if one.status == WAIVED else "srep.waived.expired", at=f.date(one.waiver.expires))
         pairs.append((t("srep.waiver"), f"{ends}: {shown(one.waiver.reason)} ({shown(one.waiver.owner)})"))
     elif one.reason:
-        pairs.append((t("prep.why"), shown(one.reason)))
+        pairs.append((t("prep.why"), say.text(one.reason)))
+    pairs += [(t("srep.left"), t("srep.left.why"))] if one.left else []
     known = tuple((label, value) for label, value in pairs if value)
     if one.status == DRIFT:
         return Item(say.title(one.control), known, SEVERITY_TONE[one.severity], say.severity(one.severity))
@@ -388,7 +394,7 @@ def _deviation(one: Deviation, say: _Say) -> Item:
 
 def _new(one: NewDrift, say: _Say) -> Row:
     t, f = say.t, say.f
-    what = [t("srep.change.desired", desired=shown(one.desired)), t("srep.change.found", found=shown(one.found))]
+    what = [t("srep.change.desired", desired=say.text(one.desired)), t("srep.change.found", found=say.text(one.found))]
     what += [t("srep.first_look")] if one.before is None else []
     since = [f.day(one.at)]
     since += [t("srep.now", state=_state(one.now, t), at=f.day(one.now_at))] if one.now != DRIFT else []
@@ -495,6 +501,8 @@ def _about(one: Everywhere, say: _Say) -> str:
     """What a package should be, or where it is from; of one at its end until when its maker looked after it."""
     if one.since is not None:
         return say.t("srep.software.ended", at=say.f.date(one.since))
+    if one.kind == software.END_OF_LIFE:
+        return say.t("srep.software.over", what=shown(one.wanted))
     if one.kind == software.FORBIDDEN:
         return say.t("srep.software.not", what=shown(one.wanted.removeprefix("not ")))
     if one.kind == software.UNKNOWN and one.wanted:

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether what was found is what a rule wants, and both in short plain words for people. Pure.
+"""Whether what was found is what a rule wants, and what is said of both. Pure.
 
 What was found is data of a host: any JSON may come. null is what is not set, and a probe that could not tell says so in
 its state. What a rule can't be held against is Unfit, neither yes nor no: a control is then an error, never compliant.
@@ -12,12 +12,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-LONGEST = 300  # characters of a text for people
-NOTHING = "nothing"
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import said
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, phrase
+
+NOTHING = phrase("nothing")
 
 
 class Unfit(Exception):
-    """What was found is not of the kind that the rule can be held against; says so in words."""
+    """What was found is not of the kind that the rule can be held against; said has why."""
+
+    def __init__(self, why: Text) -> None:
+        super().__init__(said.english(why))
+        self.said = why
 
 
 def at(value: Any, path: str) -> Any:
@@ -27,7 +33,7 @@ def at(value: Any, path: str) -> Any:
 
 def _at(value: Any, parts: Sequence[str], path: str) -> Any:
     if not isinstance(value, Mapping) or parts[0] not in value:
-        raise Unfit(f"there is no {path} in what was measured")
+        raise Unfit(phrase("no_field", path=path))
     inner, rest = value[parts[0]], parts[1:]
     if not rest:
         return inner
@@ -69,14 +75,14 @@ def _at_most(found: Any, value: Any) -> bool:
 def _number(found: Any) -> int | None:
     """A whole number; None for a word such as "unlimited", and where nothing is set."""
     if isinstance(found, bool | list | Mapping):
-        raise Unfit(f"{shown(found)} is no number")
+        raise Unfit(phrase("no_number", found=shown(found)))
     text = str(found).strip()
     return int(text) if re.fullmatch(r"[+-]?[0-9]{1,30}", text, re.ASCII) else None
 
 
 def _matches(found: Any, value: Any) -> bool:
     if isinstance(found, bool | list | Mapping):
-        raise Unfit(f"{shown(found)} is no text")
+        raise Unfit(phrase("no_text", found=shown(found)))
     return found is not None and re.fullmatch(value, str(found)) is not None
 
 
@@ -100,12 +106,16 @@ def _none_of(found: Any, value: Any) -> bool:
 
 def _empty(found: Any, _value: Any) -> bool:
     if found is not None and not isinstance(found, str | list | Mapping):
-        raise Unfit(f"{shown(found)} is neither text nor a list")
+        raise Unfit(phrase("no_text_or_list", found=shown(found)))
     return not found
 
 
 def _not_empty(found: Any, value: Any) -> bool:
     return not _empty(found, value)
+
+
+def _each(found: Any, value: Any) -> bool:
+    return not unlike(found, value)
 
 
 def _is_true(found: Any, _value: Any) -> bool:
@@ -119,7 +129,7 @@ def _is_false(found: Any, _value: Any) -> bool:
 def _yes_or_no(found: Any) -> bool | None:
     """None: the host could not say, which is neither."""
     if not _switch(found):
-        raise Unfit(f"{shown(found)} is neither true nor false")
+        raise Unfit(phrase("no_yes_or_no", found=shown(found)))
     return found if isinstance(found, bool) else None
 
 
@@ -133,6 +143,7 @@ _RULES: Mapping[str, Callable[[Any, Any], bool]] = {
     "contains_all": _contains_all,
     "only": _only,
     "none_of": _none_of,
+    "each": _each,
     "empty": _empty,
     "not_empty": _not_empty,
     "is_true": _is_true,
@@ -156,10 +167,17 @@ def among(found: Any, value: Any) -> list[Any]:
     return [item for item in _items(found) if any(same(item, one) for one in value)]
 
 
+def unlike(found: Any, value: Any) -> dict[str, Any]:
+    """What of a table is another. An empty table says nothing of anything."""
+    if not isinstance(found, Mapping) or not found:
+        raise Unfit(phrase("no_table", found=shown(found)))
+    return {name: one for name, one in found.items() if not same(one, value)}
+
+
 def _items(found: Any) -> list[Any]:
     """A list; one thing is a list of itself, and nothing is an empty one."""
     if isinstance(found, bool | Mapping):
-        raise Unfit(f"{shown(found)} is no list")
+        raise Unfit(phrase("no_list", found=shown(found)))
     if found is None:
         return []
     return found if isinstance(found, list) else [found]
@@ -168,63 +186,71 @@ def _items(found: Any) -> list[Any]:
 # -- words --------------------------------------------------------------------------------------------------------
 
 
-# What is said in front of a rule's value; and of the rules that take none, all that is said.
-_BEFORE: Mapping[str, str] = {
-    "equals": "",
-    "one_of": "",
-    "at_least": "at least ",
-    "at_most": "at most ",
-    "matches": "text like ",
-    "contains": "with ",
-    "contains_all": "with ",
-    "only": "only ",
-    "none_of": "without ",
+# Of rules that say more than their value, the key of what they say with it; and of those without one, all that is said.
+_WITH: Mapping[str, str] = {
+    "at_least": "at_least",
+    "at_most": "at_most",
+    "matches": "like",
+    "contains": "with",
+    "contains_all": "with",
+    "only": "only",
+    "none_of": "without",
 }
-_WHOLE: Mapping[str, str] = {"empty": NOTHING, "not_empty": "something", "is_true": "yes", "is_false": "no"}
+_WHOLE: Mapping[str, Text] = {
+    "empty": NOTHING,
+    "not_empty": phrase("something"),
+    "is_true": phrase("yes"),
+    "is_false": phrase("no"),
+}
 # What is left of a rule that is given an empty list.
-_OF_NONE: Mapping[str, str] = {"only": NOTHING, "contains_all": "anything", "none_of": "anything"}
+_OF_NONE: Mapping[str, Text] = {
+    "only": NOTHING,
+    "contains_all": phrase("anything"),
+    "none_of": phrase("anything"),
+    "one_of": NOTHING,
+}
 
 
-def wanted(rule: str, value: Any) -> str:
+def wanted(rule: str, value: Any) -> Text:
     """What a rule wants."""
     if rule in _WHOLE:
         return _WHOLE[rule]
     if rule in _OF_NONE and not value:
         return _OF_NONE[rule]
     if rule == "one_of":
-        return short(" or ".join(shown(one) for one in value)) or NOTHING
-    return short(_BEFORE[rule] + shown(value))
+        return said.several(said.ANY, (shown(one) for one in value))
+    return phrase(_WITH[rule], value=shown(value)) if rule in _WITH else shown(value)
 
 
-def seen(rule: str, found: Any, value: Any, *, held: bool) -> str:
-    """What was found; of a list of which some are wrong, those that are wrong."""
+def seen(rule: str, found: Any, value: Any, *, held: bool) -> Text:
+    """What was found; of a list or a table of which some are wrong, those that are wrong."""
     if not held and rule == "only":
-        return ("also " if value else "") + listed(besides(found, value))
+        more = listed(besides(found, value))
+        return phrase("also", what=more) if value else more
     if not held and rule == "none_of":
         return listed(among(found, value))
     if not held and rule == "contains_all":
-        return f"without {listed(missing(found, value))}"
+        return phrase("without", value=listed(missing(found, value)))
+    if not held and rule == "each":
+        return shown(unlike(found, value))
     return shown(found)
 
 
-def shown(value: Any) -> str:
+def shown(value: Any) -> Text:
     """A value on one line, with nothing in it that could move a cursor."""
     if value is None or value in ("", [], {}):
         return NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return phrase("yes" if value else "no")
     if isinstance(value, list):
         return listed(value)
     if isinstance(value, Mapping):
-        return short(" ".join(f"{key}={shown(one)}" for key, one in sorted(value.items())))
-    return short(str(value)) or NOTHING
+        pairs = (phrase("pair", name=said.short(str(name)), value=shown(one)) for name, one in sorted(value.items()))
+        return said.several(said.PAIRS, pairs)
+    return said.short(str(value)) or NOTHING
 
 
-def listed(values: Iterable[Any]) -> str:
-    return short(", ".join(shown(value) for value in values)) or NOTHING
-
-
-def short(text: str) -> str:
-    """At most LONGEST characters, printable ones, on one line."""
-    line = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+def listed(values: Iterable[Any]) -> Text:
+    """Several values; none at all are nothing."""
+    found = [shown(value) for value in values]
+    return said.several(said.ALL, found) if found else NOTHING

@@ -27,10 +27,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Assigned,
     ControlRecord,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, english, phrase, short
 
 OK, FAILED, UNREACHABLE, NOT_ATTEMPTED = "ok", "failed", "unreachable", "not attempted"
-# What a standard asks for and nobody agreed to do without: to be brought about. An error is tried, for what can't be
-# measured (a configuration that its own program refuses) may be what the role puts right.
+# What a standard asks for and nobody agreed to do without: to be brought about, or left to a person where the standard
+# has it so. An error is tried, for what can't be measured (a configuration that its own program refuses) may be what the
+# role puts right.
 _TO_DO = (DRIFT, ERROR)
 
 
@@ -77,7 +79,7 @@ def check(
 
     today is the day where the customer is: waivers end there.
     """
-    unmeasured = "" if answer.error is None else f"{answer.outcome}: {answer.error.found}"
+    unmeasured = "" if answer.error is None else _unmeasured(answer.outcome, answer.error)
     answers = answer.answers if answer.outcome == OK else None
     found = judging.judge(assigned, answers, answer.platform, today=today, unmeasured=unmeasured)
     found = judging.after(drifted, found)
@@ -95,6 +97,11 @@ def check(
         run,
     )
     return record, found
+
+
+def _unmeasured(outcome: str, error: MspError) -> Text:
+    """Why nobody knows any of the controls."""
+    return phrase(f"attempt.{outcome.replace(' ', '_')}", why=short(error.found))
 
 
 def drift(rows: Iterable[Mapping[str, Any]]) -> tuple[ControlRecord, ...]:
@@ -142,16 +149,19 @@ def told(
     to_do = [record for record in records if record.status in _TO_DO]
     roles: dict[str, list[str]] = {}
     parameters: dict[str, dict[str, Any]] = {}
-    role_of = {held.control.id: held.control.role for held in assigned.controls}
+    left: list[str] = []
+    by_id = {held.control.id: held for held in assigned.controls}
     for record in to_do:
-        roles.setdefault(role_of[record.control], []).append(record.control)
+        held = by_id[record.control]
+        (roles.setdefault(held.control.role, []) if held.enforced else left).append(record.control)
     for held in assigned.controls:
         parameters.setdefault(held.control.role, {})[held.control.id] = dict(held.parameters)
     result.update(
-        drift=[record.as_dict() for record in to_do],
+        drift=[record.told() for record in to_do],
         fixed=[record.control for record in records if record.status == FIXED],
         new=None if before is None else [one.control for one in to_do if before.get(one.control) not in _TO_DO],
         enforce=roles,
+        left=left,
         parameters=parameters,
         seconds=answer.seconds,
     )
@@ -167,8 +177,8 @@ def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> d
     if not rows:
         return {}
     return {
-        "before": "".join(f"{control}: {found}\n" for control, found, _desired in rows),
-        "after": "".join(f"{control}: {desired}\n" for control, _found, desired in rows),
+        "before": "".join(f"{control}: {english(found)}\n" for control, found, _desired in rows),
+        "after": "".join(f"{control}: {english(desired)}\n" for control, _found, desired in rows),
     }
 
 

@@ -128,7 +128,8 @@ def manager_of(platform: str) -> str:
 class Finding:
     """One thing about one package on one asset. version is what is installed, "" for what is missing.
 
-    wanted is in words what it should be; since is the day on which its maker stopped looking after it.
+    wanted is what it should be; of one at its end of life what it is to its maker, and since the day on which that one
+    stopped looking after it.
     """
 
     asset: str
@@ -203,8 +204,8 @@ def _ended(one: OnAsset, ends: EndOfLife, today: dt.date) -> Iterator[Finding]:
             continue
         verdict = ends.of_package(package.name, package.version, today)
         if verdict is not None and verdict.over:
-            wanted = f"{verdict.product} {verdict.release} is no longer looked after"
-            yield Finding(one.asset, END_OF_LIFE, package.name, package.version, wanted, verdict.ends)
+            what = f"{verdict.product} {verdict.release}"
+            yield Finding(one.asset, END_OF_LIFE, package.name, package.version, what, verdict.ends)
 
 
 def _origin(one: OnAsset, package: Package) -> str | None:

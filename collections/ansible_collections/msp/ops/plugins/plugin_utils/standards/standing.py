@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import FRESH, NOTICE_DAYS
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     COMPLIANT,
@@ -30,6 +31,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     AssignedControl,
     Waiver,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text
 
 # What an asset is, from good to bad: the worst of its controls. What is known to differ is worse than what is unknown.
 STATES = (COMPLIANT, WAIVED, UNKNOWN, DRIFT)
@@ -43,17 +45,19 @@ EXPIRED, ENDING, RUNNING = ("expired", "ending", "running")
 class Deviation:
     """A control of an asset that is not as it should be, or that nobody knows. status: drift, waived, error or unknown.
 
-    since is when it was first found so, None where nobody recorded it. waiver is there also where it has expired.
+    since is when it was first found so, None where nobody recorded it. waiver is there also where it has expired. left:
+    where it is drift a person has to decide, for it is not brought about by itself.
     """
 
     control: str
     severity: str
     status: str
-    desired: str
-    found: str
-    reason: str
+    desired: Text
+    found: Text
+    reason: Text
     since: dt.datetime | None
     waiver: Waiver | None = None
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +219,9 @@ def _held(
     if status not in _ORDER:
         return status, None
     at = since.get((asset, control.id)) if status in (DRIFT, WAIVED) else None
-    desired, found, reason = (str(record[name] or "") for name in ("desired", "found", "reason"))
-    return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver)
+    desired, found, reason = (said.read(str(record[name] or "")) for name in ("desired", "found", "reason"))
+    left = status == DRIFT and not one.enforced
+    return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver, left)
 
 
 def _ends(waiver: Waiver, today: dt.date) -> str:

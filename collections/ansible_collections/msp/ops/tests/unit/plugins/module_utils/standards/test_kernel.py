@@ -51,6 +51,18 @@ def test_a_setting_is_what_the_kernel_has_with_single_spaces(tmp_path: Path) -> 
         kernel.setting(reader, "kernel.yama.ptrace_scope")
 
 
+def test_a_star_stands_for_each_interface_that_is_there(tmp_path: Path) -> None:
+    places = ("all", "default", "eth0", "eth0.100", "lo")
+    files = {f"/proc/sys/net/ipv4/conf/{one}/rp_filter": f"{number}\n" for number, one in enumerate(places)}
+    reader = made_reader(tmp_path, {**files, "/proc/sys/net/ipv4/conf/tun0/forwarding": "1\n"})
+
+    assert kernel.setting(reader, "net.ipv4.conf.*.rp_filter") == {"value": {"eth0": "2", "eth0.100": "3", "lo": "4"}}
+    with pytest.raises(Absent, match=r"net\.ipv6\.conf\.\*\.accept_redirects"):
+        kernel.setting(reader, "net.ipv6.conf.*.accept_redirects")
+    with pytest.raises(Absent):
+        kernel.setting(reader, "net.ipv4.conf.*.no_such")
+
+
 def test_a_module_is_blocked_by_an_install_line_and_not_by_a_blacklist(tmp_path: Path) -> None:
     reader = made_reader(
         tmp_path,

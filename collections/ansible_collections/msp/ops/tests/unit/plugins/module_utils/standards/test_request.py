@@ -58,12 +58,20 @@ def test_every_kind_takes_what_it_needs(kind: str) -> None:
     assert (found.id, found.kind, {name for name, _value in found.arguments}) == ("p1", kind, set(GOOD.get(kind, {})))
 
 
+def test_a_star_stands_for_an_interface_in_a_kernel_setting() -> None:
+    assert len(request.read([probe("sysctl", name="net.ipv4.conf.*.rp_filter")])) == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
     [
         ("sshd", "name", "permitrootlogin yes"),
         ("sysctl", "name", "../../etc/shadow"),
         ("sysctl", "name", "/etc/shadow"),
+        ("sysctl", "name", "net.ipv4.conf.e*.rp_filter"),
+        ("sysctl", "name", "net.ipv4.conf.*0.rp_filter"),
+        ("sysctl", "name", "net.*.conf.*.rp_filter"),
+        ("sysctl", "name", "*"),
         ("unit", "name", "--root=/tmp"),
         ("unit", "name", "getty@.service"),
         ("unit", "name", "ssh"),

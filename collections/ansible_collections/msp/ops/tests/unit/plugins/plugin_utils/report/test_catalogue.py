@@ -55,7 +55,8 @@ def test_every_key_of_the_catalogue_is_said_as_it_is_or_by_its_beginning() -> No
         beginning = key.rpartition(".")[0]
         return any(f'"{words}' in text for words in (f'{key}"', f'{beginning}"', f"{beginning}."))
 
-    assert [key for key in WORDS if not is_said(key)] == []
+    # What is said of controls has a test of its own: standards/test_said.py.
+    assert [key for key in WORDS if not key.startswith("said.") and not is_said(key)] == []
 
 
 def test_a_value_with_braces_stays_as_it_is() -> None:

@@ -30,6 +30,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     model,
     quoting,
     report,
+    said,
     software,
     standing,
 )
@@ -45,6 +46,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Job
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import OfSoftware, Report, Wrong
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, phrase
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import SoftwareSet
 
 DAY = dt.timedelta(days=1)
@@ -158,13 +160,21 @@ WAIVERS: Mapping[tuple[str, str], Waiver] = {
     ("till-front", "ssh-root-login"): ENDING,
     ("till-back", "software-forbidden"): EXPIRED,
 }
-WANTED = {
-    "ssh-root-login": ("permitrootlogin: no", "permitrootlogin: yes"),
-    "firewall-active": ("nftables input_policy: drop", "nftables input_policy: accept"),
-    "sudo-nopasswd": ("sudo nopasswd: nothing", "sudo nopasswd: deploy: ALL"),
-    "time-synchronised": ("time synchronised: true", "time synchronised: false"),
-    "software-forbidden": ("packages installed: none of telnetd", "packages installed: telnetd 0.17-44"),
-    "audit-rules": ("audit_rules loaded: identity", ""),
+
+
+def _said(about: Text, desired: Text, found: Text = "") -> tuple[Text, Text]:
+    """What judging.py says of one check."""
+    line = phrase("line", about=about, text=desired)
+    return line, phrase("line", about=about, text=found) if found else ""
+
+
+WANTED: Mapping[str, tuple[Text, Text]] = {
+    "ssh-root-login": _said("permitrootlogin", "no", "yes"),
+    "firewall-active": _said(phrase("about.nftables.input_policy"), "drop", "accept"),
+    "sudo-nopasswd": _said(phrase("about.sudo.nopasswd"), phrase("nothing"), "deploy: ALL"),
+    "time-synchronised": _said(phrase("about.time.synchronised"), phrase("yes"), phrase("no")),
+    "software-forbidden": _said(phrase("about.software_forbidden.found"), phrase("nothing"), "telnetd 0.17-44"),
+    "audit-rules": _said(phrase("about.audit_rules.loaded"), phrase("with", value="identity")),
 }
 # By name and control, from how many days ago to how many days ago it was something else than compliant, and what.
 COURSE: Mapping[tuple[str, str], tuple[tuple[int, int, str], ...]] = {
@@ -226,9 +236,9 @@ def _record(name: str, control: str, day: int) -> dict[str, Any]:
         "control": control,
         "severity": CONTROLS[control].severity,
         "status": status,
-        "desired": desired,
-        "found": other if deviates else "",
-        "reason": "auditctl can't be run" if status == model.ERROR else "",
+        "desired": said.kept(desired),
+        "found": said.kept(other) if deviates else "",
+        "reason": said.kept(phrase("unmeasurable", why="auditctl: exit 1")) if status == model.ERROR else "",
         "waiver": None,
     }
 
@@ -267,22 +277,22 @@ def changes(name: str) -> Iterator[ControlChange]:
     previous: dict[str, str] = {}
     for turn in told.follow({}, given)[0]:
         at = dt.datetime.fromtimestamp(turn.at / 1e6, dt.UTC)
-        said = turn.said
+        turned = turn.said
         yield ControlChange(
             SLUG,
             KEYS[name],
             turn.control,
             at,
             turn.phase,
-            said.status,
+            turned.status,
             previous.get(turn.control),
-            said.standard,
-            said.severity,
-            said.desired,
-            said.found,
-            said.reason,
+            turned.standard,
+            turned.severity,
+            turned.desired,
+            turned.found,
+            turned.reason,
         )
-        previous[turn.control] = said.status
+        previous[turn.control] = turned.status
 
 
 def jobs(number: int) -> tuple[Job, ...]:

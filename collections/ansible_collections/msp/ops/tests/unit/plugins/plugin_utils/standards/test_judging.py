@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import judging, model, probing, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import judging, model, probing, said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned, ControlRecord
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_standard import (
     TODAY,
@@ -44,10 +44,15 @@ def answers(held: Assigned, *more: tuple[Mapping[str, Any], Any]) -> dict[str, A
     return {ids[key]: answer for key, answer in said.items() if key in ids}
 
 
+def told(records: Iterable[ControlRecord]) -> tuple[ControlRecord, ...]:
+    """With their texts in English."""
+    return tuple(ControlRecord(**one.told()) for one in records)
+
+
 def judge(
     held: Assigned, *more: tuple[Mapping[str, Any], Any], platform: str = "debian-12", today: dt.date = TODAY
 ) -> tuple[ControlRecord, ...]:
-    return judging.judge(held, answers(held, *more), platform, today=today)
+    return told(judging.judge(held, answers(held, *more), platform, today=today))
 
 
 def root(*more: tuple[Mapping[str, Any], Any], **changes: Any) -> ControlRecord:
@@ -94,7 +99,10 @@ def test_all_checks_must_hold_and_only_those_that_do_not_are_shown() -> None:
 def test_a_check_names_its_kind_and_its_field_where_that_says_more() -> None:
     made = control(checks=[check("only", ["root"], {"kind": "accounts"}, "uid0")])
     (record,) = judge(assigned(made), ({"kind": "accounts"}, ok({"uid0": ["root", "toor"]})))
-    assert (record.desired, record.found) == ("accounts uid0: only root", "accounts uid0: also toor")
+    assert (record.desired, record.found) == (
+        "accounts with root's number: only root",
+        "accounts with root's number: also toor",
+    )
 
 
 def test_what_two_checks_say_alike_is_said_once_and_files_are_named() -> None:
@@ -104,7 +112,9 @@ def test_what_two_checks_say_alike_is_said_once_and_files_are_named() -> None:
     ]
     made = control(checks=[check("empty", None, probe, "wrong") for probe in probes])
     (record,) = judge(assigned(made), *((probe, ok({"wrong": []})) for probe in probes))
-    assert record.desired == record.found == "/etc/crontab wrong: nothing; /etc/cron.d + 1 wrong: nothing"
+    assert record.desired == record.found == (
+        "wrong rights in /etc/crontab: nothing; wrong rights in /etc/cron.d + 1: nothing"
+    )
 
 
 # -- no evidence is never a pass ----------------------------------------------------------------------------------
@@ -264,7 +274,7 @@ def record(status: str, control: str = "ssh-tries", found: str = "x") -> Control
 @pytest.mark.parametrize("before", model.STATUSES)
 @pytest.mark.parametrize("later", model.STATUSES)
 def test_only_what_was_drift_and_is_compliant_is_fixed(before: str, later: str) -> None:
-    (found,) = judging.after([record(before, found="9")], [record(later)])
+    (found,) = told(judging.after([record(before, found="9")], [record(later)]))
     fixed = (before, later) == ("drift", "compliant")
     assert found.status == ("fixed" if fixed else later)
     assert found.reason == ("was 9" if fixed else "")
@@ -287,6 +297,14 @@ JSON = st.recursive(
 ANSWER = JSON | st.fixed_dictionaries(
     {"state": st.sampled_from(["ok", "absent", "error", "odd"])}, optional={"value": JSON, "reason": JSON}
 )
+
+
+def read(one: ControlRecord) -> dict[str, Any]:
+    """A record as a page gets it out of the store."""
+    kept = one.as_dict()
+    return {**kept, **{name: said.read(kept[name]) for name in ("desired", "found", "reason")}}
+
+
 HELD = assigned(
     control(checks=[check("equals", "no", ROOT, "value"), check("only", ["root"], {"kind": "accounts"}, "uid0")]),
     tries(),
@@ -297,20 +315,23 @@ HELD = assigned(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    said=st.none() | st.dictionaries(st.sampled_from(["p1", "p2", "p3", "p4", "p5"]), ANSWER),
+    answered=st.none() | st.dictionaries(st.sampled_from(["p1", "p2", "p3", "p4", "p5"]), ANSWER),
     platform=st.sampled_from(["debian-12", "arch", ""]),
     today=st.dates(dt.date(2026, 1, 1), dt.date(2028, 1, 1)),
 )
 def test_every_control_has_one_record_and_passes_only_by_what_was_measured(
-    said: dict[str, Any] | None, platform: str, today: dt.date
+    answered: dict[str, Any] | None, platform: str, today: dt.date
 ) -> None:
-    records = judging.judge(HELD, said, platform, today=today)
+    judged = judging.judge(HELD, answered, platform, today=today)
+    records = told(judged)
     assert [one.control for one in records] == [one.control.id for one in HELD.controls]
-    measured = said is not None and platform == "debian-12"
+    measured = answered is not None and platform == "debian-12"
+    assert [ControlRecord(**read(one)) for one in judged] == list(judged)
     for one in records:
         assert one.status in model.STATUSES
-        assert all(text.isprintable() and len(text) <= rules.LONGEST for text in (one.desired, one.found, one.reason))
+        assert all(text.isprintable() and len(text) <= said.LONGEST for text in (one.desired, one.found, one.reason))
         assert one.status in ("compliant", "drift") or one.reason
         assert measured or one.status in ("unknown", "not applicable")
     if records[1].status == "compliant":
-        assert said is not None and said["p4"]["state"] == "ok" and int(said["p4"]["value"]["value"]) <= 4
+        assert answered is not None and answered["p4"]["state"] == "ok"
+        assert int(answered["p4"]["value"]["value"]) <= 4

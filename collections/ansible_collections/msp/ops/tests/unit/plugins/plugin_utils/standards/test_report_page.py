@@ -92,6 +92,22 @@ def test_a_machine_says_what_should_be_what_is_and_since_when_the_most_serious_f
     assert row.cells == (("2 deviations",), ("6 of 8 hold",), ("20 Jun 2026 11:00",))
 
 
+def test_what_is_said_of_a_control_is_in_the_customers_language() -> None:
+    """All but what a host, a standard or a person wrote themselves."""
+    found = rows("assets", language="nl")
+    sudo = found["jansen-srv01 wijkt af"].items[1]
+    assert pairs(sudo)["Moet zijn"] == "sudo zonder wachtwoord: niets"
+    assert pairs(sudo)["Is"] == "sudo zonder wachtwoord: deploy: ALL"
+    audit = found["jansen-nas01 onbekend"].items[0]
+    assert pairs(audit) == {
+        "Moet zijn": "geladen auditregels: met identity",
+        "Waarom": "niet te meten (auditctl: exit 1)",
+    }
+    (clock,) = (row for row in section("new", language="nl").rows if row.name == "De klok loopt gelijk")
+    assert clock.cells[1] == ("moet zijn: klok gelijkgezet: ja", "is: klok gelijkgezet: nee")
+    assert found["oven-panel onbekend"].cells[0][1] == "melding: no route to host"
+
+
 def test_an_exception_that_was_agreed_says_until_when_and_one_that_ended_is_a_deviation_that_says_so() -> None:
     found = rows("assets")
     agreed = found["till-front agreed exception"].items
@@ -110,7 +126,7 @@ def test_of_what_nobody_knows_nothing_is_promised() -> None:
     silent = found["oven-panel unknown"]
     assert silent.cells[0] == (
         "could not be measured the last time",
-        "no route to host",
+        "message: no route to host",
         "at the last good measurement 1 control differed",
     )
     assert (silent.cells[1], silent.items) == ((), ())
@@ -118,7 +134,7 @@ def test_of_what_nobody_knows_nothing_is_promised() -> None:
     assert [(item.name, item.chip) for item in unmeasured.items] == [
         ("Changes of accounts are written down", "could not be measured")
     ]
-    assert pairs(unmeasured.items[0])["Why"] == "auditctl can't be run"
+    assert pairs(unmeasured.items[0])["Why"] == "auditctl: exit 1"
     assert unmeasured.cells[1] == ("6 of 7 hold", "1 not applicable")
 
 

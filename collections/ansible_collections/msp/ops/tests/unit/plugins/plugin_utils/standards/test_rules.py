@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import control_schema, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import control_schema, rules, said
 
 HELD: list[tuple[str, Any, Any]] = [
     ("equals", "no", "no"),
@@ -35,6 +35,7 @@ HELD: list[tuple[str, Any, Any]] = [
     ("none_of", ["a"], ["b"]),
     ("none_of", "inactive", ["active", "activating"]),
     ("none_of", None, ["active"]),
+    ("each", {"eth0": "0", "lo": 0}, "0"),
     ("empty", [], None),
     ("empty", "", None),
     ("empty", None, None),
@@ -71,6 +72,8 @@ BROKEN: list[tuple[str, Any, Any]] = [
     ("only", ["a"], []),
     ("none_of", ["a", "b"], ["b"]),
     ("none_of", "active", ["active"]),
+    ("each", {"eth0": "1", "lo": "0"}, "0"),
+    ("each", {"eth0": None}, "0"),
     ("empty", ["a"], None),
     ("not_empty", [], None),
     ("not_empty", None, None),
@@ -87,6 +90,9 @@ UNFIT: list[tuple[str, Any, Any]] = [
     ("contains", {"a": 1}, "a"),
     ("only", {"a": 1}, ["a"]),
     ("none_of", False, ["a"]),
+    ("each", {}, "0"),
+    ("each", ["0"], "0"),
+    ("each", "0", "0"),
     ("empty", 0, None),
     ("empty", False, None),
     ("is_true", "true", None),
@@ -158,6 +164,7 @@ def test_a_path_that_is_not_in_the_answer_is_never_read_as_nothing(value: Any, p
         ("contains", "ro", "with ro"),
         ("contains_all", ["a", "b"], "with a, b"),
         ("only", ["a", "b"], "only a, b"),
+        ("each", "0", "0"),
         ("only", [], "nothing"),
         ("contains_all", [], "anything"),
         ("none_of", [], "anything"),
@@ -169,15 +176,20 @@ def test_a_path_that_is_not_in_the_answer_is_never_read_as_nothing(value: Any, p
     ],
 )
 def test_what_a_rule_wants_is_said(rule: str, value: Any, words: str) -> None:
-    assert rules.wanted(rule, value) == words
+    assert said.english(rules.wanted(rule, value)) == words
 
 
 def test_of_a_list_only_what_is_wrong_is_shown() -> None:
-    assert rules.seen("only", ["root", "toor", "ops"], ["root"], held=False) == "also toor, ops"
-    assert rules.seen("none_of", ["nginx", "telnet"], ["telnet"], held=False) == "telnet"
-    assert rules.seen("contains_all", ["nodev"], ["nodev", "nosuid"], held=False) == "without nosuid"
-    assert rules.seen("only", ["root"], ["root", "ops"], held=True) == "root"
-    assert rules.seen("only", ["toor"], [], held=False) == "toor"
+    assert seen("only", ["root", "toor", "ops"], ["root"]) == "also toor, ops"
+    assert seen("none_of", ["nginx", "telnet"], ["telnet"]) == "telnet"
+    assert seen("contains_all", ["nodev"], ["nodev", "nosuid"]) == "without nosuid"
+    assert seen("only", ["root"], ["root", "ops"], held=True) == "root"
+    assert seen("only", ["toor"], []) == "toor"
+    assert seen("each", {"eth0": "1", "lo": "0", "wg0": "1"}, "0") == "eth0=1 wg0=1"
+
+
+def seen(rule: str, found: Any, value: Any, *, held: bool = False) -> str:
+    return said.english(rules.seen(rule, found, value, held=held))
 
 
 JSON = st.recursive(
@@ -195,11 +207,10 @@ def test_whatever_a_host_answers_is_held_against_a_rule_or_unfit_and_can_be_show
     try:
         held = rules.holds(rule, found, value)
     except rules.Unfit as unfit:
-        text = rules.short(str(unfit))
+        text = said.english(unfit.said)
     else:
-        text = rules.seen(rule, found, value, held=held)
-    text = rules.short(text)
-    assert text.isprintable() and 0 < len(text) <= rules.LONGEST
+        text = seen(rule, found, value, held=held)
+    assert text.isprintable() and 0 < len(text) <= said.LONGEST
 
 
 @settings(max_examples=50, deadline=None)

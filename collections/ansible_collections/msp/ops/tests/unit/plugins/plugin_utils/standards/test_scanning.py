@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, scanning
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, said, scanning
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.scanning import Answer
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards import made_standard
 
@@ -99,7 +99,8 @@ def test_a_host_that_gave_no_answer_has_every_control_unknown_and_why() -> None:
 
     assert record.outcome == "unreachable"
     assert "MSP-AUD-003" in (record.error or "")
-    assert [(one.status, one.reason) for one in found] == [("unknown", "unreachable: no route to host")] * 2
+    told = [(one.status, said.english(one.reason)) for one in found]
+    assert told == [("unknown", "unreachable: no route to host")] * 2
 
 
 def test_what_was_drift_before_and_holds_now_is_fixed() -> None:
@@ -147,6 +148,24 @@ def test_a_waived_control_is_counted_and_left_alone() -> None:
     assert "ssh-root-login" in said["parameters"]["msp_baseline_linux"]
 
 
+@pytest.mark.parametrize("remove", [False, True])
+def test_what_a_standard_does_not_have_put_right_by_itself_is_drift_and_left_to_a_person(remove: bool) -> None:
+    root = made_standard.control()
+    gated = {**root["parameters"], "remove": {"type": "boolean", "default": False}}
+    made = made_standard.control(parameters=gated, enforced_if="remove")
+    assigned = made_standard.assigned(
+        made, made_standard.tries(), parameters={"ssh-root-login": {"remove": remove}} if remove else {}
+    )
+    found = answer(root="yes")
+    records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
+
+    said = scanning.told(assigned, found, records, None, diff=False)
+
+    assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
+    assert said["left"] == ([] if remove else ["ssh-root-login"])
+    assert said["enforce"] == ({"msp_baseline_linux": ["ssh-root-login"]} if remove else {})
+
+
 def test_new_is_what_drifts_and_did_not_the_last_time() -> None:
     found = answer(root="yes")
 
@@ -186,7 +205,9 @@ def test_the_records_out_of_a_result_count_as_the_check_itself(root: str, tries:
 
     assert read is not None
     assert Counter(one.status for one in read) == Counter(one.status for one in found)
-    assert [one for one in read if one.control] == [one for one in found if one.status in ("drift", "error")]
+    assert [one.told() for one in read if one.control] == [
+        one.told() for one in found if one.status in ("drift", "error")
+    ]
 
 
 @pytest.mark.parametrize("result", [None, {}, {"outcome": "failed"}, {"skipped": True}, {"outcome": "no standard"}])

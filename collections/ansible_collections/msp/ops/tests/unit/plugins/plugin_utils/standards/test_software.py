@@ -57,7 +57,7 @@ HERE = facts(
 def test_everything_that_is_not_as_the_set_has_it_is_said_with_the_worst_first() -> None:
     assert judged(HERE).found == (
         Finding("device:1", "forbidden", "telnet", "0.17-1", "not telnet"),
-        Finding("device:1", "end of life", "nginx", "1.26.1-1~bookworm", "nginx 1.26 is no longer looked after", ENDED),
+        Finding("device:1", "end of life", "nginx", "1.26.1-1~bookworm", "nginx 1.26", ENDED),
         Finding("device:1", "missing", "chrony", "", "chrony"),
         Finding("device:1", "outdated", "openssl", "3.0.17-1~deb12u1", "3.0.17-1~deb12u3"),
         Finding("device:1", "outdated", "restic", "0.14.0-1", "restic >=0.17"),

@@ -1,0 +1,92 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Writes small text files and sets rights, many in one go, as the modules copy and file do one at a time.
+
+Ansible's own module object does the last step of each: it moves a file into place, and knows modes and owners. A path
+is taken as it is: no variable in it is looked up, for it may be a name that somebody chose on the host.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+
+class NotValid(Exception):
+    """A new text that its own program does not take."""
+
+
+class FileWriting:
+    """All files of one run. module is Ansible's, with its check mode; what changed, or would, is kept to be shown.
+
+    validate is a command with %s for a new file, which only takes its place when that ends well.
+    """
+
+    def __init__(self, module: Any, validate: str | None = None) -> None:
+        self.module = module
+        self.validate = validate
+        self.changed: list[str] = []
+        self.differences: list[dict[str, Any]] = []
+
+    def make(self, path: str, rights: Mapping[str, Any]) -> None:
+        """A directory; one that is there, or that a link leads to, only gets the rights."""
+        if os.path.isdir(path):
+            self.shield(path, rights)
+            return
+        self._note(path, before={"state": "absent"}, after={"state": "directory"})
+        if not self.module.check_mode:
+            os.mkdir(path, 0o700)
+            self._set(path, rights, {})
+
+    def write(self, path: str, text: str, rights: Mapping[str, Any]) -> None:
+        """A file with this text. A link in its place makes room for it."""
+        before = _text(path)
+        if before == text:
+            self.shield(path, rights)
+            return
+        self._note(path, before=before or "", after=text)
+        if not self.module.check_mode:
+            partial = _beside(path, text)
+            self._validate(path, partial)
+            self.module.atomic_move(partial, path)
+            self._set(path, rights, {})
+
+    def shield(self, path: str, rights: Mapping[str, Any]) -> None:
+        """The rights of what is there; of a link nothing, for it may lead to somebody else's file."""
+        shown: dict[str, Any] = {}
+        if not os.path.islink(path) and self._set(path, rights, shown):
+            self._note(path, **shown)
+
+    def _validate(self, path: str, partial: str) -> None:
+        if self.validate is None:
+            return
+        status, out, err = self.module.run_command(self.validate % partial)
+        if status != 0:
+            os.unlink(partial)
+            raise NotValid("%s is left as it is, for its new text is not valid: %s" % (path, (err or out).strip()))
+
+    def _note(self, path: str, before: Any, after: Any) -> None:
+        self.changed.append(path)
+        self.differences.append({"before_header": path, "after_header": path, "before": before, "after": after})
+
+    def _set(self, path: str, rights: Mapping[str, Any], shown: dict[str, Any]) -> bool:
+        arguments = {**self.module.load_file_common_arguments(rights, path=path), "path": path}
+        return bool(self.module.set_fs_attributes_if_different(arguments, False, diff=shown, expand=False))
+
+
+def _text(path: str) -> str | None:
+    """What is in a file; None where there is none, or a link."""
+    if os.path.islink(path) or not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+        return handle.read()
+
+
+def _beside(path: str, text: str) -> str:
+    """A new file in the same directory, so that it takes the place of the other in one step; only root's at first."""
+    number, partial = tempfile.mkstemp(prefix=".msp-", dir=os.path.dirname(path))
+    with os.fdopen(number, "w", encoding="utf-8") as handle:
+        handle.write(text)
+    return partial

@@ -1,0 +1,175 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Many files in one go: what is written, what only gets rights, what a check says of it. With Ansible's own module."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting, NotValid
+
+ONLY_ROOT = {"mode": "0600"}
+NOT_OTHERS = {"mode": "o-rwx"}
+
+
+@pytest.fixture(params=[False, True], ids=["apply", "check"])
+def check(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def writing(check: bool) -> Callable[[], FileWriting]:
+    """One run: a module of Ansible's, in check mode or not."""
+
+    def begin() -> FileWriting:
+        with patch_module_args({"_ansible_check_mode": check}):
+            return FileWriting(basic.AnsibleModule({}, supports_check_mode=True))
+
+    return begin
+
+
+def rights(path: Path) -> str:
+    return f"{path.stat().st_mode & 0o7777:04o}"
+
+
+def test_a_file_is_written_with_its_rights_and_nothing_is_left_beside_it(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.conf"
+    run = writing()
+
+    run.write(str(path), "a line\n", ONLY_ROOT)
+
+    assert run.changed == [str(path)]
+    assert run.differences[0]["before"] == "" and run.differences[0]["after"] == "a line\n"
+    assert os.listdir(tmp_path) == ([] if check else ["new.conf"])
+    if not check:
+        assert (path.read_text(), rights(path)) == ("a line\n", "0600")
+
+
+def test_another_text_is_replaced_and_a_check_leaves_it(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.conf"
+    path.write_text("old\n")
+    run = writing()
+
+    run.write(str(path), "new\n", ONLY_ROOT)
+
+    assert run.changed == [str(path)]
+    assert path.read_text() == ("old\n" if check else "new\n")
+
+
+def test_what_is_as_it_should_be_is_no_change(writing: Callable[[], FileWriting], tmp_path: Path) -> None:
+    path = tmp_path / "right.conf"
+    path.write_text("right\n")
+    path.chmod(0o600)
+    before = path.stat()
+    run = writing()
+
+    run.write(str(path), "right\n", ONLY_ROOT)
+    run.shield(str(path), NOT_OTHERS)
+    run.make(str(tmp_path), {})
+
+    assert (run.changed, run.differences) == ([], [])
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_the_right_text_with_the_wrong_rights_only_gets_the_rights(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "open.conf"
+    path.write_text("right\n")
+    path.chmod(0o666)
+    run = writing()
+
+    run.write(str(path), "right\n", ONLY_ROOT)
+
+    assert run.differences[0]["before"] == {"mode": "0666"} and run.differences[0]["after"] == {"mode": "0600"}
+    assert rights(path) == ("0666" if check else "0600")
+
+
+def test_a_directory_is_made_where_it_is_not_there(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "made.d"
+    run = writing()
+
+    run.make(str(path), {"mode": "0750"})
+
+    assert run.changed == [str(path)]
+    assert path.is_dir() is not check
+    if not check:
+        assert rights(path) == "0750"
+
+
+def test_what_a_link_leads_to_is_somebody_elses(writing: Callable[[], FileWriting], tmp_path: Path) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.write_text("theirs\n")
+    theirs.chmod(0o666)
+    link.symlink_to(theirs)
+    run = writing()
+
+    run.shield(str(link), NOT_OTHERS)
+
+    assert (run.changed, rights(theirs)) == ([], "0666")
+
+
+def test_a_link_makes_room_for_a_file_that_is_written(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    theirs, link = tmp_path / "theirs", tmp_path / "link"
+    theirs.write_text("ours\n")
+    theirs.chmod(0o666)
+    link.symlink_to(theirs)
+    run = writing()
+
+    run.write(str(link), "ours\n", ONLY_ROOT)
+
+    assert (theirs.read_text(), rights(theirs)) == ("ours\n", "0666")
+    assert link.is_symlink() is check
+    assert run.changed == [str(link)]
+
+
+def test_a_name_with_a_variable_in_it_is_that_name(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE", str(tmp_path / "elsewhere"))
+    path = tmp_path / "$PLACE"
+    path.write_text("a line\n")
+    path.chmod(0o666)
+    run = writing()
+
+    run.shield(str(path), NOT_OTHERS)
+
+    assert (run.changed, rights(path)) == ([str(path)], "0666" if check else "0660")
+
+
+def test_what_is_not_there_gets_no_rights_but_an_error(tmp_path: Path) -> None:
+    with patch_module_args({}):
+        run = FileWriting(basic.AnsibleModule({}, supports_check_mode=True))
+    gone: Any = str(tmp_path / "gone")
+    with pytest.raises(OSError, match="gone"):
+        run.shield(gone, ONLY_ROOT)
+
+
+@pytest.mark.parametrize(("command", "written"), [("grep -q good %s", True), ("grep -q bad %s", False)])
+def test_a_file_takes_its_place_only_when_its_validation_ends_well(command: str, written: bool, tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("old\n")
+    with patch_module_args({}):
+        run = FileWriting(basic.AnsibleModule({}), validate=command)
+
+    with contextlib.nullcontext() if written else pytest.raises(NotValid, match="rules"):
+        run.write(str(path), "good\n", ONLY_ROOT)
+
+    assert path.read_text() == ("good\n" if written else "old\n")
+    assert os.listdir(tmp_path) == ["rules"]
