@@ -66,7 +66,7 @@ def test_what_thousands_share_is_read_and_compared_once(monkeypatch: pytest.Monk
 
 def test_what_says_the_same_is_the_same_and_what_says_another_thing_is_not() -> None:
     """Contexts that NetBox rendered one by one, and those that local data changes."""
-    most = random.Random(7)
+    most = random.Random(7)  # noqa: S311 - no secret
     local = [machine(number, local=tries(most.randint(2, 6))) for number in range(3, 600)]
     machines = [machine(1), machine(2), *local]
     made = snapshot(*machines, shared=tries(6), device_1=tries(4), device_2=tries(4))
