@@ -53,8 +53,12 @@ def chosen(found: standard_assets.Holdings) -> dict[str, int]:
 
 def test_what_thousands_share_is_read_and_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[Any] = []
-    told = SimpleNamespace(dumps=lambda data, **more: written.append(data) or json.dumps(data, **more))
-    monkeypatch.setattr(standard_assets, "json", told)
+
+    def dumps(data: Any, **more: Any) -> str:
+        written.append(data)
+        return json.dumps(data, **more)
+
+    monkeypatch.setattr(standard_assets, "json", SimpleNamespace(dumps=dumps))
     machines = [machine(number, local={"rack": number}) for number in range(1, 2001)]
 
     found = standard_assets.holdings(snapshot(*machines, shared=tries(3)), CUSTOMER, TODAY)
