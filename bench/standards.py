@@ -46,7 +46,7 @@ def _measured(place: Wharf) -> harness.Outcome:
     for number in range(1, ROUNDS + 1):
         print(f"turn {number} of {ROUNDS}", flush=True)
         place.next_turn()
-        theirs.append(_turn(place, "-i", str(place.static_inventory()), str(PLAIN)))
+        theirs.append(_turn(place, "-i", str(place.for_a_plain_play()), str(PLAIN)))
         controls = _held(place)
         place.next_turn()
         ours.append(_turn(place, "playbooks/standardise.yml", "-e", f"customer={CUSTOMER}"))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.report_page import page, told
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.report_page import told
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import Stuck
+from ansible_collections.msp.ops.plugins.plugin_utils.report.standing_page import page
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_standing import (
     customer,
     made,

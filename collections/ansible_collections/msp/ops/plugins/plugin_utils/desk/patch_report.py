@@ -29,6 +29,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import (
     standing,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
+from ansible_collections.msp.ops.plugins.plugin_utils.report import standing_page
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
 LONGEST_DAYS = 730
@@ -90,8 +91,8 @@ def report(store: Store, register: Register, customer: Customer, wishes: Wishes,
         **as_dict_of(found),
     }
     bodies = {
-        paths[".html"]: report_page.page(said),
-        paths[".txt"]: report_page.text(said),
+        paths[".html"]: standing_page.page(said),
+        paths[".txt"]: standing_page.text(said),
         paths[".json"]: json.dumps(data, indent=1, ensure_ascii=False) + "\n",
     }
     changed = tuple(path for path, body in bodies.items() if not files.holds(path, body.encode()))

@@ -73,13 +73,25 @@ def _title(standard: str, own: Any) -> Words:
 
 
 class _Assignments:
-    """Assignments, or what is wrong in them; what many assets share is read once."""
+    """Assignments, or what is wrong in them; what many assets share is read once.
+
+    A snapshot has one rendering for all assets that share it, so mostly the very same objects come again. Others may
+    say the same: they are written out to see that.
+    """
 
     def __init__(self, today: dt.date) -> None:
         self.today = today
+        # With what was asked, for only while that is there nothing else can have its id.
+        self.asked: dict[tuple[int, int], tuple[Any, Any, Assigned | MspErrors]] = {}
         self.known: dict[str, Assigned | MspErrors] = {}
 
     def of(self, said: Any, own: Any) -> Assigned | MspErrors:
+        place = (id(said), id(own))
+        if place not in self.asked:
+            self.asked[place] = (said, own, self._read(said, own))
+        return self.asked[place][2]
+
+    def _read(self, said: Any, own: Any) -> Assigned | MspErrors:
         key = json.dumps([said, own], sort_keys=True)
         if key not in self.known:
             try:
@@ -96,8 +108,10 @@ def contracted(snapshot: Snapshot, customer: Customer, today: dt.date) -> list[A
 
 def _machines(snapshot: Snapshot, customer: Customer, today: dt.date) -> Iterator[tuple[Machine, Asset]]:
     for machine in snapshot.machines.values():
+        if machine.tenant != customer.id:
+            continue
         status = effective_status(machine.fields.get(names.CONTRACT_STATUS), customer.contract, today)
-        if machine.tenant == customer.id and status == names.CONTRACTED:
+        if status == names.CONTRACTED:
             yield machine, _asset(machine, customer.slug)
 
 

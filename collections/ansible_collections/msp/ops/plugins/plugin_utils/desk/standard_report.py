@@ -27,6 +27,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import S
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection, read
+from ansible_collections.msp.ops.plugins.plugin_utils.report import standing_page
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     catalogue,
     compliance,
@@ -174,8 +175,8 @@ def _made(world: _World, customer: Customer, wishes: Wishes, *, dry_run: bool) -
         **report.as_dict_of(found),
     }
     bodies = {
-        paths[".html"]: report_page.page(said),
-        paths[".txt"]: report_page.text(said),
+        paths[".html"]: standing_page.page(said),
+        paths[".txt"]: standing_page.text(said),
         paths[".json"]: json.dumps(data, indent=1, ensure_ascii=False) + "\n",
     }
     changed = tuple(path for path, body in bodies.items() if not files.holds(path, body.encode()))

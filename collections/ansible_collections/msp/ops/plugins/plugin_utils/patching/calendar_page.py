@@ -17,11 +17,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan as pl
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.calendar import Calendar, ClockChange, Taken, Visit
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import ClassRule, Exclusion, Freeze, Ring
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.presets import bound_of
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, shown, wrapped
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language
 
 WINDOW, BATCH, FREEZE, CLOCK = KINDS = ("window", "batch", "freeze", "clock")

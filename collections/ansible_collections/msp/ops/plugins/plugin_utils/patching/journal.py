@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.events import Event
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.words import moment, plain
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
 
 # All marks have this, so that NetBox can be asked for entries with it.
 OURS = "msp.ops patch rollout"

@@ -15,8 +15,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import progress
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import Progress, RingNow
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.watching import Watched
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
 
 try:
     from rich.console import Group

@@ -18,6 +18,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import forms
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.forms import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, dotted
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan as plans
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan_schema, recurrence
@@ -26,14 +28,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.presets import PR
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import CLASSES
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
-try:
-    import jsonschema
-except ImportError as missing:
-    LIBRARY_ERROR: ImportError | None = missing
-else:
-    LIBRARY_ERROR = None
-
 HERE: Path = (names.CONTEXT_PATCH_PLAN,)
+CODES = forms.Codes(library="MSP-PAT-001", unknown="MSP-PAT-003", missing="MSP-PAT-004", form="MSP-PAT-005")
 _UNITS = {
     "s": dt.timedelta(seconds=1),
     "m": dt.timedelta(minutes=1),
@@ -43,14 +39,6 @@ _UNITS = {
 # windows.AROUND covers it; a window that is longer is a whole week, and no window.
 LONGEST_WINDOW = dt.timedelta(days=7)
 TIMEOUT = "30s"  # of a check that says none
-SHOWN = 80  # characters of a value in a message
-_WORDS = {
-    "object": "a table of keys",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "boolean": "true or false",
-}
 
 
 def read_context(context: Any) -> Plan:
@@ -72,7 +60,7 @@ def read_context(context: Any) -> Plan:
 def read(data: Any) -> Plan:
     """The plan in data of any form (what stands under msp_patch_plan). Raises MspErrors with all that is wrong."""
     try:
-        form = list(_violations(data))
+        form = list(forms.violations(data, plan_schema.PLAN, HERE, CODES))
         errors = [*form, *_contradictions(data)]
     except RecursionError:
         errors = [_error("MSP-PAT-005", (), "a few levels deep", "hundreds of levels", "write it plainly")]
@@ -86,83 +74,9 @@ def duration(text: str) -> dt.timedelta:
     return int(text[:-1]) * _UNITS[text[-1]]
 
 
-# -- the form -----------------------------------------------------------------------------------------------------
-
-
 def _error(code: str, path: Path, *words: str) -> MspError:
     expected, found, action = words
     return MspError(code, f"{dotted((*HERE, *path))} to be {expected}", found, action)
-
-
-def _violations(data: Any) -> Iterator[MspError]:
-    if LIBRARY_ERROR is not None:
-        raise MspErrors(
-            [
-                MspError(
-                    "MSP-PAT-001",
-                    "the Python library jsonschema on the controller",
-                    str(LIBRARY_ERROR),
-                    "run through ./msp, or install what requirements.lock names",
-                )
-            ]
-        )
-    validator = jsonschema.Draft202012Validator(plan_schema.PLAN)
-    found = [(tuple(error.absolute_path), error) for error in validator.iter_errors(data)]
-    for path, error in sorted(found, key=lambda one: dotted(one[0])):
-        yield from _explain(error, path)
-
-
-def _explain(error: Any, path: Path) -> Iterator[MspError]:
-    here = dotted((*HERE, *path))
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema["properties"])
-        for key in sorted(set(error.instance) - set(known)):
-            near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.5)
-            advice = f"did you mean {near[0]}? Rename the key" if near else "remove the key"
-            yield MspError("MSP-PAT-003", f"in {here} only the keys {', '.join(known)}", shown(key), advice)
-    elif error.validator == "required":
-        # jsonschema reports each missing key by itself; its message begins with the key.
-        (key,) = (key for key in error.validator_value if error.message.startswith(f"'{key}'"))
-        yield MspError("MSP-PAT-004", f"the key {here}.{key}", "none", f"add {key} to {here}")
-    elif "propertyNames" in error.absolute_schema_path:
-        wanted = f"names of {error.schema['description']} in {here}"
-        yield MspError("MSP-PAT-005", wanted, shown(error.instance), "choose such a name")
-    else:
-        yield _error("MSP-PAT-005", path, _wanted(error), shown(error.instance), "write it in that form")
-
-
-def _wanted(error: Any) -> str:
-    value = error.validator_value
-    # pattern, anyOf and const are told by the description of their form; a test sees to it that there is one.
-    text = error.schema.get("description")
-    match error.validator:
-        case "type" if text is None:
-            text = " or ".join(_WORDS[name] for name in ([value] if isinstance(value, str) else value))
-        case "enum":
-            text = "one of " + ", ".join(shown(one) for one in value)
-        case "minimum" | "maximum":
-            text = f"{'at least' if error.validator == 'minimum' else 'at most'} {value}"
-        case "maxLength" | "maxItems":
-            text = f"at most {value} {'characters' if error.validator == 'maxLength' else 'items'}"
-        case "minItems":
-            text = f"a list of {value} at least"
-        case "minProperties":
-            text = "a table with one key at least"
-        case "uniqueItems":
-            text = "a list that names nothing twice"
-    return str(text)
-
-
-def shown(value: Any) -> str:
-    """A value of a config context in a message: short, on one line."""
-    if isinstance(value, Mapping):
-        return "a table of keys"
-    if isinstance(value, list | tuple):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return {None: "nothing", True: "true", False: "false"}[value]
-    text = " ".join(str(value).split()) or "nothing in it"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 # -- what values mean together: each looks at data of any form, and says nothing of what has not its form ---------
@@ -183,7 +97,7 @@ def _entries(data: Any, key: str) -> list[tuple[Path, Any]]:
 
 
 def _formed(value: Any, form: Mapping[str, Any]) -> bool:
-    return bool(jsonschema.Draft202012Validator(form).is_valid(value))
+    return forms.has(value, form)
 
 
 def _contradictions(data: Any) -> Iterator[MspError]:

@@ -2,18 +2,15 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a customer stands with patching, in words: as a page and as plain text for a mail, made of the same lines. Pure.
 
-Layout of the page is in report/templates/patch_report.html.j2; this file decides what is said.
+This file decides what is said; report/standing_page.py has the page and its parts.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from markupsafe import Markup
-
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import progress, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.calendar_page import spoken
@@ -30,12 +27,20 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import Progress
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import Attempt, OfPlan, Standing, Stuck, Wait
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
-from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Part, stacked_bar
-from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
+from ansible_collections.msp.ops.plugins.plugin_utils.report import standing_page
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
+from ansible_collections.msp.ops.plugins.plugin_utils.report.standing_page import (
+    MOST_ROWS,
+    Row,
+    Section,
+    Tile,
+    Told,
+    counted,
+    left_out,
+    some,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language, zone
 
 # A colour of style.css for each state; the words say the same.
@@ -49,114 +54,29 @@ OUTCOME_TONE = {
     states.ROLLED_BACK: "info",
 }
 ASSETS, WAITS, ROLLOUTS, SPEED, HISTORY = SECTIONS = ("assets", "waits", "rollouts", "speed", "history")
-MOST_ROWS = 250  # of a table; how many more there are is said, and the data file has them
 MOST_ITEMS = 4  # of what waits on one machine, or was done in one go
-MOST_NAMES = 6
-LABEL = 21  # columns of a label in the text
 # After every deadline.
 NEVER_DUE = dt.datetime.max.replace(tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a table: what it is about, what stands small below, a chip, and lines for each of the cells."""
-
-    name: str
-    sub: str
-    cells: tuple[tuple[str, ...], ...]
-    tone: str = ""
-    chip: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table under its heading. more says how many rows are left out; empty what to say when there are none."""
-
-    key: str
-    heading: str
-    intro: str
-    labels: tuple[str, ...]
-    rows: tuple[Row, ...]
-    more: str
-    empty: str
-
-    @property
-    def wide(self) -> bool:
-        """On a phone its first cells need the whole width."""
-        return self.key in (ASSETS, HISTORY)
-
-    def labelled(self, row: Row) -> list[tuple[str, tuple[str, ...]]]:
-        """The cells of a row, each with its label."""
-        return list(zip(self.labels[1:], row.cells, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    value: int
-    label: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Everything that is said, in the customer's language and time zone."""
-
-    f: Formats
-    t: Words
-    name: str
-    contract: Contract | None
-    made_by: str
-    period: str
-    lead: str
-    points: tuple[tuple[str, str, str], ...]
-    tiles: tuple[Tile, ...]
-    chart: Markup
-    sections: tuple[Section, ...]
-    foot: str
 
 
 def told(found: Standing, customer: Customer, made_by: str, data: str) -> Told:
     """The customer's standing in words. data is the name of the file that has all of it."""
     f = Formats(language(customer), zone(customer))
     t = Words(f.language)
-    tiles = tuple(Tile(number, _state(state, t), TONE[state]) for state, number in found.counts.items())
-    return Told(
-        f=f,
-        t=t,
-        name=shown(customer.name),
-        contract=customer.contract,
-        made_by=shown(made_by),
-        period=t("cal.freeze.span", start=f.day(found.since), end=f.day(found.now)),
+    return standing_page.told(
+        customer,
+        f,
+        t,
+        title=t("prep.title", customer=shown(customer.name)),
+        kind=t("prep.kind"),
+        span=(found.since, found.now),
         lead=_lead(found, t),
-        points=tuple(_points(found, t)),
-        tiles=tiles,
-        chart=stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in tiles], t("prep.bar")),
-        sections=tuple(_sections(found, t, f)),
-        foot=t("prep.foot", made_by=shown(made_by), date=f.day(found.now), data=data, zone=f.zone.key),
+        points=_points(found, t),
+        tiles=(Tile(number, _state(state, t), TONE[state]) for state, number in found.counts.items()),
+        sections=_sections(found, t, f),
+        made_by=made_by,
+        data=data,
     )
-
-
-def page(said: Told) -> str:
-    """The whole page."""
-    return render("patch_report.html.j2", said.f, d=said)
-
-
-def text(said: Told) -> str:
-    """The same as plain text that fits a mail."""
-    title = said.t("prep.title", customer=said.name)
-    lines = [*wrapped(title), "=" * min(WIDTH, columns(title)), said.period, "", *wrapped(said.lead)]
-    lines += [line for _tone, words, who in said.points for line in wrapped(f"{words} {who}".strip(), "- ", "  ")]
-    for section in said.sections:
-        lines += ["", "", *wrapped(section.heading), "-" * min(WIDTH, columns(section.heading))]
-        lines += wrapped(section.intro if section.rows else section.empty)
-        for row in section.rows:
-            name = f"{row.name} [{row.chip}]" if row.chip else row.name
-            lines += ["", *wrapped(name, "* ", "  "), *(wrapped(row.sub, "  ") if row.sub else [])]
-            for label, cell in section.labelled(row):
-                lines += wrapped("; ".join(cell), f"  {label:<{LABEL}} ") if cell else []
-        lines += ["", *wrapped(section.more)] if section.more else []
-    lines += ["", "", *wrapped(said.foot)]
-    return "\n".join(lines) + "\n"
 
 
 # In short
@@ -172,9 +92,9 @@ def _points(found: Standing, t: Words) -> Iterator[tuple[str, str, str]]:
     for state in (LATE, UNKNOWN, OWED, WAIVED):
         who = [asset.name for asset in found.assets if asset.state == state]
         if who:
-            yield TONE[state], t.count(f"prep.point.{state}", len(who)), _some(who, t)
+            yield TONE[state], t.count(f"prep.point.{state}", len(who)), some(who, t)
     if found.without:
-        yield "warn", t.count("prep.point.without", len(found.without)), _some(found.without, t)
+        yield "warn", t.count("prep.point.without", len(found.without)), some(found.without, t)
 
 
 def _sections(found: Standing, t: Words, f: Formats) -> Iterator[Section]:
@@ -214,10 +134,18 @@ def _sections(found: Standing, t: Words, f: Formats) -> Iterator[Section]:
 
 
 def _section(key: str, t: Words, labels: tuple[str, ...], rows: Sequence[Row]) -> Section:
-    more = t("prep.more_in_data", n=MOST_ROWS, total=len(rows)) if len(rows) > MOST_ROWS else ""
     # Where no asset has a plan the lead says so, and there is no speed of anything.
     empty = t("prep.lead.none") if key in (ASSETS, SPEED) else t(f"prep.empty.{key}")
-    return Section(key, t(f"prep.heading.{key}"), t(f"prep.intro.{key}"), labels, tuple(rows[:MOST_ROWS]), more, empty)
+    return Section(
+        key,
+        t(f"prep.heading.{key}"),
+        t(f"prep.intro.{key}"),
+        labels,
+        tuple(rows[:MOST_ROWS]),
+        left_out(rows, t),
+        empty,
+        wide=key in (ASSETS, HISTORY),
+    )
 
 
 # Its rows
@@ -256,7 +184,7 @@ def _waiting(asset: OfAsset, t: Words, f: Formats) -> Iterator[str]:
 
 
 def _owed(words: Sequence[str], t: Words) -> str:
-    return t("prep.owed", what=_some(words, t))
+    return t("prep.owed", what=some(words, t))
 
 
 def _item(item: Item, t: Words, f: Formats) -> str:
@@ -278,7 +206,7 @@ def _wait(wait: Wait, under_way: dict[str, Progress], t: Words, f: Formats) -> R
         more.append(t("prep.until", at=f.moment(wait.until)))
     more += [shown(words) for words in wait.what[:MOST_ITEMS]]
     latest = (f.moment(wait.deadline),) if wait.deadline is not None else ()
-    return Row(name, "; ".join(more), ((_counted(wait.updates, t),), (_counted(wait.assets, t),), latest))
+    return Row(name, "; ".join(more), ((counted(wait.updates, t),), (counted(wait.assets, t),), latest))
 
 
 def _rollout(one: Progress, t: Words, f: Formats) -> Row:
@@ -328,7 +256,7 @@ def _attempt(one: Attempt, t: Words, f: Formats) -> Row:
     what += [t("prep.more", n=len(one.changes) - MOST_ITEMS)] if len(one.changes) > MOST_ITEMS else []
     what += [t("prep.rebooted")] if one.rebooted else []
     what += [_owed(one.owed, t)] if one.owed else []
-    what += [t("prep.held", what=_some(one.held, t))] if one.held else []
+    what += [t("prep.held", what=some(one.held, t))] if one.held else []
     why = (shown(one.reason),) if one.reason else ()
     return Row(
         shown(one.name),
@@ -351,14 +279,3 @@ def _change(change: tuple[str, str, str], t: Words) -> str:
 
 def _state(state: str, t: Words) -> str:
     return t(f"prep.state.{state.replace(' ', '_')}")
-
-
-def _counted(names: Sequence[str], t: Words) -> str:
-    return t("prep.counted", n=len(names), names=_some(names, t))
-
-
-def _some(names: Iterable[str], t: Words) -> str:
-    """Names in a sentence; of many the first ones, and how many more."""
-    found = [shown(name) for name in names]
-    more = [t("prep.more", n=len(found) - MOST_NAMES)] if len(found) > MOST_NAMES else []
-    return ", ".join(found[:MOST_NAMES] + more)

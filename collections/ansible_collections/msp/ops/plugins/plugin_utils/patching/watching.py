@@ -14,8 +14,8 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.progress import ENGLISH, ORDER, HostNow, Progress, of
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import OUTCOMES
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
 
 
 @dataclass(frozen=True, slots=True)

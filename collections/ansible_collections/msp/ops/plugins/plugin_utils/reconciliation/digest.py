@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.spent import Spent
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
 
 # In the order of the page: what a person has to look at comes first.
 GROUPS = NEW, CONFLICT, GONE, BACK, MOVED, CHANGED, SETTLED = (
@@ -43,7 +44,6 @@ SOLVED = "solved"  # no longer in conflict
 
 DECIDED = "decided: "
 CONFIRMED = "confirmed by "  # a person said which asset it is
-LONGEST = 200  # characters of any one value that are shown
 YEARS = range(1971, 9998)  # a moment outside of these is a broken clock, and can't be shown in every zone
 
 
@@ -277,15 +277,6 @@ def _todo(group: str, changes: Sequence[Change], how: str, differences: Iterable
     if group == CHANGED and any(d.what == "serial" for d in differences):
         return REPLACED
     return {NEW: AGREE, CONFLICT: COMPARE, BACK: WELCOME}.get(group, EXPECTED)
-
-
-def shown(value: object) -> str:
-    """A value as one line of text: what a screen would obey (control and direction characters) becomes a "?"."""
-    if value is None or isinstance(value, Mapping | list | tuple | set):
-        return ""
-    words = " ".join(str(value).split())
-    words = "".join(c if c.isprintable() else "?" for c in words)
-    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
 
 
 def moment(value: object) -> dt.datetime | None:

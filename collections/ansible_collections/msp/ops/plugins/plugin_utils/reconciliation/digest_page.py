@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Change, Effort
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import digest
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import Item, News, Place, Side, shown
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import Item, News, Place, Side
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, shown, wrapped
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language, zone
 
 # A colour of style.css for each group; the heading says the same in words.

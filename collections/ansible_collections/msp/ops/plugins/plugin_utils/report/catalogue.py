@@ -1300,7 +1300,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.line": ("{about}: {text}", "{about}: {text}"),
     "said.about.accounts.empty_password": ("accounts zonder wachtwoord", "accounts with an empty password"),
     "said.about.accounts.homes_wrong": ("thuismappen die niet goed staan", "homes that are not right"),
-    "said.about.accounts.system_with_shell": ("accounts van diensten met een shell", "accounts of services with a shell"),
+    "said.about.accounts.system_with_shell": (
+        "accounts van diensten met een shell",
+        "accounts of services with a shell",
+    ),
     "said.about.accounts.uid0": ("accounts met het nummer van root", "accounts with root's number"),
     "said.about.accounts.weak_hash": ("zwak bewaarde wachtwoorden", "weakly kept passwords"),
     "said.about.audit_rules.configured": ("ingestelde auditregels", "configured audit rules"),

@@ -1,12 +1,23 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Lines of plain text that fit a mail: no line is wider than asked, whatever words are in it. Pure."""
+"""Plain text, whatever words are in it: a value on one line, and lines that are no wider than a mail may be. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 
 WIDTH = 78
+LONGEST = 200  # characters of any one value that are shown
+
+
+def shown(value: object) -> str:
+    """A value as one line of text: what a screen would obey (control and direction characters) becomes a "?"."""
+    if value is None or isinstance(value, Mapping | list | tuple | set):
+        return ""
+    words = " ".join(str(value).split())
+    words = "".join(c if c.isprintable() else "?" for c in words)
+    return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
 
 
 def columns(words: str) -> int:

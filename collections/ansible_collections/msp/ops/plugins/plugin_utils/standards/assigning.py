@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.forms import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, dotted
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import catalogue as files
@@ -105,7 +106,7 @@ def _of_standard(
         if id in parameters:
             yield MspError(
                 "MSP-STD-020",
-                f"in {dotted((*HERE, 'parameters'))} no control that {standard.name} leaves out ({forms.shown(why)})",
+                f"in {dotted((*HERE, 'parameters'))} no control that {standard.name} leaves out ({shown(why)})",
                 id,
                 "remove the parameters, or take the control up again in the standard",
             )

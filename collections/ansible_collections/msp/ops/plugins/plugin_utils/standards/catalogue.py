@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import yamlfile
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.forms import located, shown
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, Source, dotted
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     control_schema,
@@ -130,7 +131,7 @@ _Problem = tuple[Path, MspError]
 
 def _contradictions(source: Source) -> list[MspError]:
     return [
-        forms.located(error, source, path)
+        located(error, source, path)
         for place, data in enumerate(source.data)
         for path, error in _of_control(source.name, data, (place,))
     ]
@@ -159,11 +160,11 @@ def _of_parameter(form: Mapping[str, Any], here: Path, *, inner: bool = False) -
     """A parameter's own form by its type, then whether its default is within its limits."""
     kind = form.get("type")
     if not isinstance(kind, str) or kind not in PARAMETERS:
-        yield _problem((*here, "type"), f"one of {', '.join(PARAMETERS)}", forms.shown(kind))
+        yield _problem((*here, "type"), f"one of {', '.join(PARAMETERS)}", shown(kind))
         return
     wrong = [(here, error) for error in forms.violations(form, PARAMETERS[kind], here, MEANING)]
     wrong += [
-        _problem((*here, key), "a regular expression", forms.shown(form[key]))
+        _problem((*here, key), "a regular expression", shown(form[key]))
         for key in ("pattern", "keys")
         if isinstance(form.get(key), str) and not _compiles(form[key])
     ]
@@ -171,9 +172,7 @@ def _of_parameter(form: Mapping[str, Any], here: Path, *, inner: bool = False) -
         if isinstance(form.get(key), Mapping):
             wrong += _of_parameter(form[key], (*here, key), inner=True)
     if inner and "default" in form:
-        wrong.append(
-            _problem((*here, "default"), "left out: the parameter around it has one", forms.shown(form["default"]))
-        )
+        wrong.append(_problem((*here, "default"), "left out: the parameter around it has one", shown(form["default"])))
     if not inner and "default" not in form:
         wrong.append(_problem((*here, "default"), "there", "nothing"))
     yield from wrong
@@ -195,12 +194,12 @@ def _of_check(check: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
     rule = check["rule"]
     wants = RULES.get(rule, NOTHING)
     if rule == ABSENT and "field" in check:
-        yield _problem((*here, "field"), f"left out: {rule} is about the whole probe", forms.shown(check["field"]))
+        yield _problem((*here, "field"), f"left out: {rule} is about the whole probe", shown(check["field"]))
     path = (*here, "value")
     if (wants == NOTHING) is ("value" in check):
         wanted = f"{'left out: the rule' if wants == NOTHING else 'there: the rule'} {rule} takes "
         wanted += "none" if wants == NOTHING else "one"
-        yield _problem(path, wanted, forms.shown(check.get("value")))
+        yield _problem(path, wanted, shown(check.get("value")))
         return
     value = check.get("value")
     if isinstance(value, Mapping):
@@ -208,7 +207,7 @@ def _of_check(check: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
     elif wants != NOTHING:
         yield from ((path, error) for error in forms.violations(value, VALUES[wants], path, MEANING))
     if wants == PATTERN and isinstance(value, str) and not _compiles(value):
-        yield _problem(path, "a regular expression", forms.shown(value))
+        yield _problem(path, "a regular expression", shown(value))
 
 
 def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
@@ -220,7 +219,7 @@ def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
     for name in sorted(set(probe) - {"kind", *kind.needs, *kind.may}):
         arguments = ", ".join((*kind.needs, *kind.may)) or "nothing"
         wanted = f"left out: a probe {asked} is asked with {arguments}"
-        yield _problem((*here, name), wanted, forms.shown(probe[name]))
+        yield _problem((*here, name), wanted, shown(probe[name]))
     for name, value in probe.items():
         if isinstance(value, Mapping):
             yield from _of_chosen(value, known, _ARGUMENTS, (*here, name))
@@ -238,7 +237,7 @@ def _of_chosen(
     elif name not in known:
         yield _problem(path, f"a parameter of the control ({', '.join(known) or 'it has none'})", name)
     elif known[name].get("type") not in kinds:
-        found = f"{name}, which is {forms.shown(known[name].get('type'))}"
+        found = f"{name}, which is {shown(known[name].get('type'))}"
         yield _problem(path, f"a parameter that is {' or '.join(kinds)}", found)
 
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.forms import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.forms import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Parameter
 
 LONGEST = 20_000  # characters of a text: a banner fits, and a public key with many signatures

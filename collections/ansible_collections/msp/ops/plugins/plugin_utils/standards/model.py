@@ -117,8 +117,8 @@ class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
-    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that says
-    whether it is brought about; "" where it always is.
+    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that
+    says whether it is brought about; "" where it always is.
     """
 
     id: str

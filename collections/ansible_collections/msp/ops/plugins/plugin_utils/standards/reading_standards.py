@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.forms import advice, shown
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path, dotted
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import limits
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.forms import advice, shown
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Control, Standard, Words
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a customer stands with its standards, in words: a page and plain text for a mail, of the same lines. Pure.
 
-Layout of the page is in report/templates/standards_report.html.j2; this file decides what is said.
+This file decides what is said; report/standing_page.py has the page and its parts.
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Contract, Customer
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
 from ansible_collections.msp.ops.plugins.plugin_utils.effort import surcharge
 from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Side, Uplift
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
-from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Part, Point, course, stacked_bar
-from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
+from ansible_collections.msp.ops.plugins.plugin_utils.report import standing_page
+from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Point, course
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
+from ansible_collections.msp.ops.plugins.plugin_utils.report.standing_page import (
+    MOST_ROWS,
+    Item,
+    Row,
+    Section,
+    Tile,
+    Told,
+    counted,
+    left_out,
+    some,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     compliance,
     end_of_life,
@@ -87,147 +97,27 @@ SECTIONS = ASSETS, NEW, TOP, QUOTE, WAIVERS, SOFTWARE, SURCHARGES = (
     "software",
     "surcharges",
 )
-MOST_ROWS = 250  # of a table; how many more there are is said, and the data file has them
 MOST_ITEMS = 8  # of what deviates on one machine
-MOST_NAMES = 6
-LABEL = 21  # columns of a label in the text
-NO_CHART = Markup("")
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One of several things in a cell: what it is, a chip, and pairs of a label and a value."""
-
-    name: str
-    pairs: tuple[tuple[str, str], ...]
-    tone: str = ""
-    chip: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a table: what it is about, what stands small below, a chip, and lines for each of the cells.
-
-    items stand in the first cell after its lines, chart in the section's drawn one before them.
-    """
-
-    name: str
-    sub: str
-    cells: tuple[tuple[str, ...], ...]
-    tone: str = ""
-    chip: str = ""
-    items: tuple[Item, ...] = ()
-    chart: Markup = NO_CHART
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table under its heading. more says what is not in it; empty what to say when there are no rows.
-
-    chart is one of the whole section, caption what it shows; drawn is the label of the cells that have one each.
-    """
-
-    key: str
-    heading: str
-    intro: str
-    labels: tuple[str, ...]
-    rows: tuple[Row, ...]
-    more: str
-    empty: str
-    chart: Markup = NO_CHART
-    caption: str = ""
-    drawn: str = ""
-
-    @property
-    def wide(self) -> bool:
-        """On a phone its first cells need the whole width."""
-        return self.key in (ASSETS, SURCHARGES)
-
-    def labelled(self, row: Row) -> list[tuple[str, tuple[str, ...]]]:
-        """The cells of a row, each with its label."""
-        return list(zip(self.labels[1:], row.cells, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    value: int
-    label: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Everything that is said, in the customer's language and time zone."""
-
-    f: Formats
-    t: Words
-    name: str
-    contract: Contract | None
-    made_by: str
-    period: str
-    lead: str
-    points: tuple[tuple[str, str, str], ...]
-    tiles: tuple[Tile, ...]
-    chart: Markup
-    sections: tuple[Section, ...]
-    foot: str
 
 
 def told(found: Report, customer: Customer, made_by: str, data: str) -> Told:
     """The customer's standing in words. data is the name of the file that has all of it."""
     f = Formats(language(customer), zone(customer))
     t = Words(f.language)
-    tiles = tuple(Tile(number, _state(state, t), TONE[state]) for state, number in found.counts.items())
-    return Told(
-        f=f,
-        t=t,
-        name=shown(customer.name),
-        contract=customer.contract,
-        made_by=shown(made_by),
-        period=t("cal.freeze.span", start=f.day(found.since), end=f.day(found.now)),
+    return standing_page.told(
+        customer,
+        f,
+        t,
+        title=t("srep.title", customer=shown(customer.name)),
+        kind=t("srep.kind"),
+        span=(found.since, found.now),
         lead=_lead(found, t),
-        points=tuple(_points(found, t)),
-        tiles=tiles,
-        chart=stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in tiles], t("prep.bar")),
-        sections=tuple(_sections(found, _Say(found, t, f, customer.contract.currency if customer.contract else ""))),
-        foot=t("prep.foot", made_by=shown(made_by), date=f.day(found.now), data=data, zone=f.zone.key),
+        points=_points(found, t),
+        tiles=(Tile(number, _state(state, t), TONE[state]) for state, number in found.counts.items()),
+        sections=_sections(found, _Say(found, t, f, customer.contract.currency if customer.contract else "")),
+        made_by=made_by,
+        data=data,
     )
-
-
-def page(said: Told) -> str:
-    """The whole page."""
-    return render("standards_report.html.j2", said.f, d=said)
-
-
-def text(said: Told) -> str:
-    """The same as plain text that fits a mail."""
-    title = said.t("srep.title", customer=said.name)
-    lines = [*wrapped(title), "=" * min(WIDTH, columns(title)), said.period, "", *wrapped(said.lead)]
-    lines += [line for _tone, words, who in said.points for line in wrapped(f"{words} {who}".strip(), "- ", "  ")]
-    for section in said.sections:
-        lines += ["", "", *wrapped(section.heading), "-" * min(WIDTH, columns(section.heading))]
-        lines += wrapped(section.intro) if section.rows or section.chart else []
-        lines += wrapped(section.caption) if section.chart else []
-        lines += [] if section.rows else wrapped(section.empty)
-        for row in section.rows:
-            lines += _row_lines(section, row)
-        lines += ["", *wrapped(section.more)] if section.more else []
-    lines += ["", "", *wrapped(said.foot)]
-    return "\n".join(lines) + "\n"
-
-
-def _row_lines(section: Section, row: Row) -> Iterator[str]:
-    yield ""
-    yield from wrapped(f"{row.name} [{row.chip}]" if row.chip else row.name, "* ", "  ")
-    if row.sub:
-        yield from wrapped(row.sub, "  ")
-    for place, (label, cell) in enumerate(section.labelled(row)):
-        if cell:
-            yield from wrapped("; ".join(cell), f"  {label:<{LABEL}} ")
-        for item in row.items if place == 0 else ():
-            yield from wrapped(f"{item.name} [{item.chip}]" if item.chip else item.name, "  - ", "    ")
-            for name, value in item.pairs:
-                yield from wrapped(value, f"    {name:<{LABEL - 2}} ")
 
 
 # In short
@@ -288,15 +178,15 @@ class _Say:
         return self.t(f"srep.severity.{severity}")
 
     def section(self, key: str, labels: tuple[str, ...], rows: Sequence[Row], intro: str | None = None) -> Section:
-        more = self.t("prep.more_in_data", n=MOST_ROWS, total=len(rows)) if len(rows) > MOST_ROWS else ""
         return Section(
             key,
             self.t(f"srep.heading.{key}"),
             self.t(f"srep.intro.{key}") if intro is None else intro,
             labels,
             tuple(rows[:MOST_ROWS]),
-            more,
+            left_out(rows, self.t),
             self.t(f"srep.empty.{key}"),
+            wide=key in (ASSETS, SURCHARGES),
         )
 
 
@@ -406,7 +296,7 @@ def _new(one: NewDrift, say: _Say) -> Row:
 
 
 def _top(one: compliance.Deviation, say: _Say) -> Row:
-    cells = ((_counted([say.name(asset) for asset in one.assets], say.t),), (say.f.day(one.since),))
+    cells = ((counted([say.name(asset) for asset in one.assets], say.t),), (say.f.day(one.since),))
     chip = (SEVERITY_TONE[one.severity], say.severity(one.severity))
     return Row(say.title(one.control), say.reason(one.control), cells, *chip)
 
@@ -421,7 +311,7 @@ def _quote(found: Report, say: _Say) -> Section:
         Row(
             say.title(line.control),
             "",
-            ((_counted([say.name(asset) for asset in line.assets], t),), (f.duration(line.by_hand),)),
+            ((counted([say.name(asset) for asset in line.assets], t),), (f.duration(line.by_hand),)),
         )
         for line in sorted(quote.lines, key=lambda line: (-line.by_hand, line.control))
     ]
@@ -435,7 +325,7 @@ def _quote(found: Report, say: _Say) -> Section:
 
 def _waiver(one: OfWaiver, say: _Say) -> Row:
     t, f, waiver = say.t, say.f, one.waiver
-    machines = [_counted(one.assets, t)]
+    machines = [counted(one.assets, t)]
     idle = [name for name in one.assets if name not in one.needed]
     machines += [t("srep.not_needed", who=some(idle, t))] if idle else []
     agreed = t("srep.agreed.by", who=shown(waiver.agreed.by), at=f.date(waiver.agreed.on))
@@ -484,14 +374,14 @@ def _ends(dated: dt.date | None, now: dt.datetime, say: _Say) -> Iterator[str]:
 
 def _system(one: System, say: _Say) -> Row:
     t = say.t
-    cells = ((_counted(one.assets, t),), (), (t("srep.software.ended", at=say.f.date(one.end)),))
+    cells = ((counted(one.assets, t),), (), (t("srep.software.ended", at=say.f.date(one.end)),))
     tone, chip = SOFTWARE_TONE[software.END_OF_LIFE], t(f"srep.software.{_key(software.END_OF_LIFE)}")
     return Row(shown(one.name), t("srep.software.system"), cells, tone, chip)
 
 
 def _package(one: Everywhere, say: _Say) -> Row:
     t = say.t
-    machines = _counted([say.name(asset) for asset in one.assets], t)
+    machines = counted([say.name(asset) for asset in one.assets], t)
     what = _about(one, say)
     cells = ((machines,), (shown(one.version),) if one.version else (), (what,) if what else ())
     return Row(shown(one.package), "", cells, SOFTWARE_TONE[one.kind], t(f"srep.software.{_key(one.kind)}"))
@@ -687,14 +577,3 @@ def _standard_title(name: str, say: _Say) -> str:
 
 def _state(state: str, t: Words) -> str:
     return t(f"srep.state.{_key(state)}")
-
-
-def _counted(names: Sequence[str], t: Words) -> str:
-    return t("prep.counted", n=len(names), names=some(names, t))
-
-
-def some(names: Iterable[str], t: Words) -> str:
-    """Names in a sentence; of many the first ones, and how many more."""
-    found = [shown(name) for name in names]
-    more = [t("prep.more", n=len(found) - MOST_NAMES)] if len(found) > MOST_NAMES else []
-    return ", ".join(found[:MOST_NAMES] + more)

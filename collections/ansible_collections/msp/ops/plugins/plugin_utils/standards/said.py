@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is said of a control, as data: a key of the catalogue of words and its values, so that every page words it. Pure.
+"""What is said of a control, as data: a key of the catalogue of words, and values; a page puts it into words. Pure.
 
 A text is either what somebody wrote (a host, a standard, a person), which is the same in every language, or a Phrase of
 ours. Records keep texts as text: a phrase as JSON. What is read from there may be anything, and then stands for itself.

@@ -31,8 +31,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text
 
 OK, FAILED, UNREACHABLE, NOT_ATTEMPTED = "ok", "failed", "unreachable", "not attempted"
 # What a standard asks for and nobody agreed to do without: to be brought about, or left to a person where the standard
-# has it so. An error is tried, for what can't be measured (a configuration that its own program refuses) may be what the
-# role puts right.
+# has it so. An error is tried, for what can't be measured (a configuration that its own program refuses) may be what
+# the role puts right.
 _TO_DO = (DRIFT, ERROR)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
-from ansible_collections.msp.ops.plugins.plugin_utils.contract import yamlfile
+from ansible_collections.msp.ops.plugins.plugin_utils.contract import forms, yamlfile
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan as plans
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import presets, reading_plan, recurrence
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import examine
@@ -263,7 +263,7 @@ def test_what_is_shown_of_a_value_is_short_and_on_one_line() -> None:
 
 
 def test_without_the_libraries_the_error_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_plan, "LIBRARY_ERROR", ImportError("No module named 'jsonschema'"))
+    monkeypatch.setattr(forms, "LIBRARY_ERROR", ImportError("No module named 'jsonschema'"))
     with pytest.raises(MspErrors, match=r"MSP-PAT-001: expected the Python library jsonschema"):
         reading_plan.read(data())
     monkeypatch.undo()

@@ -13,19 +13,16 @@ import pytest
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import compliance
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import OUTCOMES
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.report_page import (
-    MOST_ROWS,
     OUTCOME_TONE,
     SECTIONS,
     TONE,
-    Told,
     about,
-    page,
-    text,
     told,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import Standing, Stuck
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns
+from ansible_collections.msp.ops.plugins.plugin_utils.report.standing_page import MOST_ROWS, Told, page, text
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_standing import (
     customer,
     made,

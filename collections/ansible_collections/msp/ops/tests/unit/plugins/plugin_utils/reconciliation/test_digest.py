@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import CHANGES, Change
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import digest
-from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import GROUPS, Place, moment, news, shown
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest import GROUPS, Place, moment, news
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.spent import Spent
 from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import WORDS
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import shown
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.reconciliation.made_news import (
     DAY,
     HOUR,

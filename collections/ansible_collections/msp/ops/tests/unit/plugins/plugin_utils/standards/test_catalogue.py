@@ -121,7 +121,7 @@ def test_a_control_without_a_key_that_it_needs_is_refused(key: str) -> None:
         ({"id": "SSH root"}, "lower-case letters"),
         ({"platforms": ["debian", "windows"]}, "one of debian, ubuntu, redhat"),
         ({"platforms": ["debian", "debian"]}, "names nothing twice"),
-        ({"references": []}, "at least 1 items"),
+        ({"references": []}, "a list of 1 at least"),
         ({"lockout": "door"}, "one of ssh, login, firewall, network"),
         ({"role": "msp_other"}, "one of msp_baseline_linux, msp_software_set"),
         ({"checks": [check("sounds_like", "no")]}, "one of equals"),

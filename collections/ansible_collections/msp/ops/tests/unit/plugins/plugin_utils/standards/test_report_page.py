@@ -16,19 +16,16 @@ from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import NOT_ASSIGNED
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns
+from ansible_collections.msp.ops.plugins.plugin_utils.report.standing_page import MOST_ROWS, Told, page, text
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, report, software, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import Report, Wrong
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report_page import (
     MOST_ITEMS,
-    MOST_ROWS,
     SECTIONS,
     SEVERITY_TONE,
     SOFTWARE_TONE,
     TONE,
     WAIVER_TONE,
-    Told,
-    page,
-    text,
     told,
 )
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_report import (

@@ -30,7 +30,7 @@ def test_a_phrase_is_worded_in_each_language_and_what_a_host_wrote_stays() -> No
 
 
 def test_several_texts_are_joined_as_the_language_does() -> None:
-    values = ["1", phrase("no")]
+    values: list[Text] = ["1", phrase("no")]
     assert said.worded(said.several(said.ANY, values), NL) == "1 of nee"
     assert said.worded(said.several(said.ALL, values), EN) == "1, no"
     assert said.worded(said.several(said.LINES, values), EN) == "1; no"
