@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import itertools
 
 import pytest
 
+_NUMBERS = itertools.count()
+
 
 @pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container's disk counts as durable only where it is declared; the tests' directory is."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
+def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's disk counts as durable only where it is declared; the tests' directories are.
+
+    The state directory is named, and made by whoever uses it: few tests do, and there are thousands.
+    """
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_STATE_HOME", str(base / "states" / str(next(_NUMBERS))))
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(base))
     monkeypatch.delenv("MSP_STORE_URL", raising=False)
