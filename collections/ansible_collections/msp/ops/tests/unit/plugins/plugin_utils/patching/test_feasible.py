@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import Estimate, course
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine, faults
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.findings import Finding
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import openings
@@ -177,6 +177,21 @@ def test_errors_come_first() -> None:
     found = judged(plan(apart=apart, **{"rings.0.soak": "12d"}))
     assert [finding.level for finding in found] == ["error", "warning"]
     assert errors(found) == found[:1]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rings.0.soak": "12d"},
+        {"windows.night.cutoff": "5h"},
+        {"freezes": [{"from": "2026-03-02", "until": "2026-06-01", "reason": "Fair", "emergency": "refused"}]},
+        {},
+    ],
+)
+def test_the_faults_of_a_plan_are_the_errors_of_its_examination(changed: dict[str, Any]) -> None:
+    found = plan(**changed)
+    told = [str(finding.why) for finding in faults(found, MEMBERS, NOW, HALF_HOUR)]
+    assert told == [str(finding.why) for finding in errors(judged(found))]
 
 
 # -- the course of a rollout --------------------------------------------------------------------------------------
