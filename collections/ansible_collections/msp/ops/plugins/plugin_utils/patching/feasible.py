@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rings, windows
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME, Estimate, course
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME, Estimate, course, first_begin
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.findings import Finding, error, warning
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan, respects
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.reading_plan import in_words
@@ -147,9 +147,13 @@ def _late(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> Iterat
     """Updates of a class that become available within a year and miss their deadline."""
     upto = now + YEAR + min(FURTHEST, plan.classes[name].deadline)
     found = windows.openings(plan, name, now, upto + BEYOND)
+    ends: dict[dt.datetime, dt.datetime | None] = {}
     for available in _moments(plan, name, now, found):
-        begin = windows.installable_from(plan, name, available)
-        end = course(plan, name, begin, found, estimate).end if begin is not None else None
+        ready = windows.installable_from(plan, name, available)
+        begin = first_begin(found, ready) if ready is not None else None
+        if begin is not None and begin not in ends:  # all that waits for one opening has one course
+            ends[begin] = course(plan, name, begin, found, estimate).end
+        end = ends[begin] if begin is not None else None
         deadline = windows.deadline(plan, name, available)
         if deadline <= upto and (end is None or end > deadline):
             yield _Late((available - now).days, available, deadline, end)
