@@ -169,8 +169,7 @@ def who_has(
     connection: Connection, name: str, meets: Callable[[str, str], bool] | None, customer: str | None
 ) -> Installed:
     """Who has a package of this name, in a version that meets on its platform."""
-    known = tables()
-    packages, lists = known.packages.c, known.package_lists.c
+    packages = tables().packages.c
     kinds = connection.execute(sa.select(packages.id, packages.version, packages.platform).where(packages.name == name))
     wanted = [kind.id for kind in kinds if meets is None or meets(kind.version, kind.platform)]
     found = [
@@ -179,8 +178,16 @@ def who_has(
         for row in connection.execute(_of(_listed().where(packages.id.in_(part)), customer))
     ]
     found.sort(key=lambda one: (one.customer, one.asset, one.version, one.architecture))
-    having = sa.select(sa.func.count(lists.id.distinct())).select_from(_joined()).where(packages.name == name)
-    return Installed(tuple(found), int(connection.execute(_of(having, customer)).scalar_one()))
+    return Installed(tuple(found), _having(connection, name, customer))
+
+
+def _having(connection: Connection, name: str, customer: str | None) -> int:
+    """How many assets have a package of this name."""
+    known = tables()
+    query = sa.select(sa.func.count(known.software.c.list_id.distinct())).join_from(known.software, known.packages)
+    if customer is not None:  # else nothing is asked of the lists, of which there may be thousands
+        query = _of(query.join(known.package_lists), customer)
+    return int(connection.execute(query.where(known.packages.c.name == name)).scalar_one())
 
 
 def known_assets(connection: Connection, customer: str | None) -> int:
