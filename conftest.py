@@ -7,6 +7,7 @@ are not.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,16 @@ GROUPS = {"session_name": "lab", "virtual_machine": "virtual machine"}
 LONGEST = ("lab", "virtual machine", "test_sanity")
 # What it installs on the lab's hosts stays there: after the others of its group.
 PATCHES = "test_patch"
+
+
+def pytest_sessionstart() -> None:
+    """What is collected lives to the end, and is so much that the garbage collector should not go through it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -139,10 +139,9 @@ WHO = ("--by", "A. de Vries", "--reason", "the till hangs")
 
 
 @pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Store]:
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_url: str, sqlite_store: Store) -> Store:
     """The evidence store, at night: there is no NetBox, and nothing in the environment that says where one is."""
-    url = f"sqlite:///{tmp_path / 'evidence.db'}"
-    monkeypatch.setenv("MSP_STORE_URL", url)
+    monkeypatch.setenv("MSP_STORE_URL", sqlite_url)
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
     for name in ("NETBOX_API", "NETBOX_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -151,8 +150,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Store]:
         raise AssertionError("NetBox was asked for")
 
     monkeypatch.setattr(Register, "connect", nowhere)
-    with Store.open(url, upgrade=True) as store:
-        yield store
+    return sqlite_store
 
 
 def opened(store: Store, plan: str = "office", days: int = 0) -> str:

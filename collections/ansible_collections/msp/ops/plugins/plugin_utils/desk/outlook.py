@@ -19,7 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching import events, pl
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.aftermath import Aftermath, Down, Seen
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.assigned import Assigned
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import FRESH
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import faults
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import EMERGENCY, ROUTINE, Manifest, Scan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rings import Member
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.rollout import HALTED, Rollout
@@ -168,7 +168,7 @@ class Outlook:
     def _usable(self, assigned: Assigned) -> bool:
         """Whether validation lets a rollout begin with this plan; where not, the run says so and ends in an error."""
         name = assigned.plan.name
-        if name not in self.refused and (wrong := errors(examine(assigned.plan, assigned.members, self.now))):
+        if name not in self.refused and (wrong := faults(assigned.plan, assigned.members, self.now)):
             found = MspError(
                 "MSP-PAT-186",
                 f"a patch plan {name} without an error, to begin a rollout with it",

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.standards import software_set
-from ansible_collections.msp.ops.plugins.module_utils.standards.software_set import Package, Specification
+from ansible_collections.msp.ops.plugins.module_utils.standards.software_set import Package
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Asset
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Software
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import software
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned
@@ -66,28 +65,25 @@ def who_runs(store: Store, name: str, conditions: Sequence[str] = (), customer: 
         )
     words = [one if one[:1] in "=<>" else f"={one}" for one in conditions]
     asked = software_set.parse(" ".join([name, *words]))
-    rows = store.software(asked.name, customer=customer)
-    there = [row for row in rows if _meets(asked, row)]
-    hosts = store.software_hosts(customer)
+
+    def meets(version: str, platform: str) -> bool:
+        return asked.holds(version, software.manager_of(platform))
+
+    installed = store.software(asked.name, meets, customer)
     runs = [
         Runs(
             row.customer,
             row.asset,
-            hosts.get((row.customer, row.asset), row.asset),
+            row.host,
             Package(row.name, row.version, row.architecture, row.origin or None),
             row.platform,
             row.at,
         )
-        for row in there
+        for row in installed.found
     ]
-    mine = {(row.customer, row.asset) for row in there}
-    others = {(row.customer, row.asset) for row in rows} - mine
+    having = {(row.customer, row.asset) for row in installed.found}
     ordered = sorted(runs, key=lambda one: (one.customer, one.host, one.package))
-    return Answer(str(asked), tuple(ordered), len(others), len(hosts))
-
-
-def _meets(asked: Specification, row: Software) -> bool:
-    return asked.holds(row.version, software.manager_of(row.platform))
+    return Answer(str(asked), tuple(ordered), installed.having - len(having), store.software_known(customer))
 
 
 @dataclass(frozen=True, slots=True)

@@ -392,13 +392,25 @@ class ControlState:
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """A package that is on an asset, by its last good audit, which was at this time. platform is as in Scan."""
+    """A package that is on an asset, by its last good audit, which was at this time. platform is as in Scan.
+
+    host is what the asset was called then; the asset again where that audit is gone.
+    """
 
     customer: str
     asset: str
+    host: str
     platform: str
     name: str
     version: str
     architecture: str
     origin: str
     at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Who has a package that was asked for. having is how many assets have it, in whatever version."""
+
+    found: tuple[Software, ...]
+    having: int

@@ -41,8 +41,13 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     StoredRollout,
     Ticket,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import owing
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import SCAN_OUTCOMES, Judged, Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import (
+    REBOOT,
+    RESTART,
+    SCAN_OUTCOMES,
+    Judged,
+    Scan,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import COMPLIANT, FIXED, STATUSES
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -485,8 +490,8 @@ def scan_row(scan: Scan) -> Row:
         "machine_id": clean(scan.machine_id),
         "blind": hashing.canonical_json(list(scan.blind)),
         "booted_at": _maybe_micros(scan.booted_at),
-        "reboot": _maybe_owed(scan.reboot, lambda _reason: scan.owed_since.get(owing.REBOOT)),
-        "services": _maybe_owed(scan.services, lambda unit: scan.owed_since.get(owing.RESTART + unit)),
+        "reboot": _maybe_owed(scan.reboot, lambda _reason: scan.owed_since.get(REBOOT)),
+        "services": _maybe_owed(scan.services, lambda unit: scan.owed_since.get(RESTART + unit)),
     }
 
 
@@ -507,9 +512,9 @@ def version_rows(scan: Scan) -> Iterator[Row]:
 def scan(row: Any, updates: tuple[Judged, ...] | None, feeds: Mapping[str, str]) -> Scan:
     """A scan from its row, and the updates and feeds that its facts hold."""
     reboot, services = _maybe_texts(row.reboot), _maybe_texts(row.services)
-    since = {owing.RESTART + unit: time_of(at) for unit, at in (services or {}).items() if at is not None}
+    since = {RESTART + unit: time_of(at) for unit, at in (services or {}).items() if at is not None}
     if (rebooting := next(iter((reboot or {}).values()), None)) is not None:  # one for all its reasons
-        since[owing.REBOOT] = time_of(rebooting)
+        since[REBOOT] = time_of(rebooting)
     return Scan(
         customer=row.customer,
         asset=row.asset,
@@ -710,6 +715,7 @@ def software(row: Any) -> Software:
     return Software(
         customer=row.customer,
         asset=row.asset,
+        host=row.host or row.asset,
         platform=row.platform,
         name=row.name,
         version=row.version,

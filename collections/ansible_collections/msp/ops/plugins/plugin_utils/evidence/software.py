@@ -15,7 +15,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import rows, writing
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Software
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Installed, Software
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
 
 with suppress(ImportError):  # engine.py says what is missing
@@ -149,37 +149,55 @@ def missing(connection: Connection) -> list[Audited]:
     return [Audited(row.customer, row.asset, row.at, row.hash) for row in found]
 
 
-def _listed() -> Any:
+def _joined() -> Any:
     """Every package with the list that it is on."""
     known = tables()
     packages, lists, on = known.packages, known.package_lists, known.software
-    columns = (lists.c.customer, lists.c.asset, lists.c.at, *(packages.c[name] for name in NAMES))
-    joined = packages.join(on, on.c.package_id == packages.c.id).join(lists, lists.c.id == on.c.list_id)
-    return sa.select(*columns).select_from(joined)
+    return packages.join(on, on.c.package_id == packages.c.id).join(lists, lists.c.id == on.c.list_id)
 
 
-def who_has(connection: Connection, name: str, version: str | None, customer: str | None) -> list[Software]:
-    """Who has a package of this name, and of this version when asked."""
+def _listed() -> Any:
+    """The same, with what the asset was called in the audit that the list is of."""
     known = tables()
-    packages, lists = known.packages.c, known.package_lists.c
-    query = _listed().where(packages.name == name)
-    if version is not None:
-        query = query.where(packages.version == version)
-    if customer is not None:
-        query = query.where(lists.customer == customer)
-    ordered = query.order_by(lists.customer, lists.asset, packages.version, packages.architecture)
-    return [rows.software(row) for row in connection.execute(ordered)]
+    packages, lists, audits = known.packages.c, known.package_lists.c, known.audits
+    columns = (lists.customer, lists.asset, audits.c.host, lists.at, *(packages[name] for name in NAMES))
+    told = [audits.c[name] == lists[name] for name in ("customer", "asset", "at")]
+    return sa.select(*columns).select_from(_joined().outerjoin(audits, sa.and_(*told, audits.c.outcome == "ok")))
 
 
-def hosts(connection: Connection, customer: str | None) -> dict[tuple[str, str], str]:
-    """By customer and asset what each asset with a list was called in the audit that the list is of."""
+def who_has(
+    connection: Connection, name: str, meets: Callable[[str, str], bool] | None, customer: str | None
+) -> Installed:
+    """Who has a package of this name, in a version that meets on its platform."""
+    packages = tables().packages.c
+    kinds = connection.execute(sa.select(packages.id, packages.version, packages.platform).where(packages.name == name))
+    wanted = [kind.id for kind in kinds if meets is None or meets(kind.version, kind.platform)]
+    found = [
+        rows.software(row)
+        for part in batched(wanted, writing.BATCH)
+        for row in connection.execute(_of(_listed().where(packages.id.in_(part)), customer))
+    ]
+    found.sort(key=lambda one: (one.customer, one.asset, one.version, one.architecture))
+    return Installed(tuple(found), _having(connection, name, customer))
+
+
+def _having(connection: Connection, name: str, customer: str | None) -> int:
+    """How many assets have a package of this name."""
     known = tables()
-    lists, audits = known.package_lists, known.audits
-    same = sa.and_(audits.c.customer == lists.c.customer, audits.c.asset == lists.c.asset, audits.c.at == lists.c.at)
-    query = sa.select(lists.c.customer, lists.c.asset, audits.c.host).join_from(lists, audits, same, isouter=True)
-    if customer is not None:
-        query = query.where(lists.c.customer == customer)
-    return {(row.customer, row.asset): row.host or row.asset for row in connection.execute(query)}
+    query = sa.select(sa.func.count(known.software.c.list_id.distinct())).join_from(known.software, known.packages)
+    if customer is not None:  # else nothing is asked of the lists, of which there may be thousands
+        query = _of(query.join(known.package_lists), customer)
+    return int(connection.execute(query.where(known.packages.c.name == name)).scalar_one())
+
+
+def known_assets(connection: Connection, customer: str | None) -> int:
+    """How many assets have a list."""
+    everybody = sa.select(sa.func.count()).select_from(tables().package_lists)
+    return int(connection.execute(_of(everybody, customer)).scalar_one())
+
+
+def _of(query: Any, customer: str | None) -> Any:
+    return query if customer is None else query.where(tables().package_lists.c.customer == customer)
 
 
 def of_customer(connection: Connection, customer: str, asset: str | None) -> list[Software]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from types import TracebackType
@@ -43,6 +43,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Digest,
     Effort,
     EffortSummary,
+    Installed,
     Known,
     Observation,
     Run,
@@ -58,7 +59,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
-from ansible_collections.msp.ops.plugins.plugin_utils.patching import carried
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
 
 if TYPE_CHECKING:
@@ -128,13 +128,16 @@ class Store:
     def _carried(self, records: list[codec.Record]) -> list[codec.Record]:
         """The records, each good scan with what it takes over from the last one of its asset (patching/carried.py)."""
         scans = [record for record in records if isinstance(record, Scan) and record.updates is not None]
+        if not scans:
+            return records
+        from ansible_collections.msp.ops.plugins.plugin_utils.patching import carried  # who only asks needs no rollouts
+
         before: dict[tuple[str, str], Scan] = {}
-        if scans:
-            with self.database.read() as connection:
-                for customer in {scan.customer for scan in scans}:
-                    assets = {scan.asset for scan in scans if scan.customer == customer}
-                    found = reading.good_scans(connection, customer, assets)
-                    before |= {(customer, asset): scan for asset, scan in found.items()}
+        with self.database.read() as connection:
+            for customer in {scan.customer for scan in scans}:
+                assets = {scan.asset for scan in scans if scan.customer == customer}
+                found = reading.good_scans(connection, customer, assets)
+                before |= {(customer, asset): scan for asset, scan in found.items()}
         made = {}
         for scan in sorted(scans, key=lambda scan: scan.at):
             made[id(scan)] = following = carried.over(scan, before.get((scan.customer, scan.asset)))
@@ -437,20 +440,25 @@ class Store:
 
     # Installed software
 
-    def software(self, name: str, version: str | None = None, customer: str | None = None) -> list[Software]:
-        """Who has a package of this name, by the last good audit of each; of one version or customer, when asked."""
+    def software(
+        self, name: str, meets: Callable[[str, str], bool] | None = None, customer: str | None = None
+    ) -> Installed:
+        """Who has a package of this name, by the last good audit of each; of one customer, when asked.
+
+        meets is asked of each version, on each platform ("debian-12"), whether it is wanted.
+        """
         with self.database.read() as connection:
-            return software.who_has(connection, name, version, customer)
+            return software.who_has(connection, name, meets, customer)
 
     def software_of(self, customer: str, asset: str | None = None) -> list[Software]:
         """What is installed on a customer's assets, or on one of them, by the last good audit of each."""
         with self.database.read() as connection:
             return software.of_customer(connection, customer, asset)
 
-    def software_hosts(self, customer: str | None = None) -> dict[tuple[str, str], str]:
-        """By customer and asset the host's name, of every asset of which it is known what is installed."""
+    def software_known(self, customer: str | None = None) -> int:
+        """Of how many assets it is known what is installed; of one customer, when asked."""
         with self.database.read() as connection:
-            return software.hosts(connection, customer)
+            return software.known_assets(connection, customer)
 
     def list_software(self) -> int:
         """Make the lists of packages that are missing, from the last good audits; returns how many were made."""

@@ -95,6 +95,11 @@ def _from(openings: Sequence[Opening], moment: dt.datetime) -> Iterator[Opening]
     return (openings[place] for place in range(first, len(openings)))
 
 
+def first_begin(openings: Sequence[Opening], moment: dt.datetime) -> dt.datetime | None:
+    """When a host may first be begun of what may be installed from a moment on; None where no opening comes."""
+    return next((max(moment, one.start) for one in _from(openings, moment)), None)
+
+
 def latest_begin(one: Opening, host_time: dt.timedelta) -> dt.datetime:
     """Until when a host is begun in an opening: so that it is done before that closes.
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rings, windows
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME, Estimate, course
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import HOST_TIME, Estimate, course, first_begin
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.findings import Finding, error, warning
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan, respects
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.reading_plan import in_words
@@ -58,8 +58,22 @@ def examine(
         *_strangers(plan, members),
     ]
     for name in plan.classes:
-        found += _class(plan, name, now, estimate)
+        found += _class(plan, name, now, estimate) or _frozen(plan, name, now, estimate)
     return sorted(found, key=lambda finding: finding.level != "error")
+
+
+def faults(
+    plan: Plan, members: Sequence[Member], now: dt.datetime, host_time: dt.timedelta = HOST_TIME
+) -> list[Finding]:
+    """The errors of examine() alone, which keep a plan from being used. What only freezes are in the way of is none,
+    and is not played through, which halves the time.
+    """
+    division = rings.divide(plan, members)
+    estimate = Estimate(host_time, division.sizes if members else None)
+    found = [*rings.findings(plan, division), *_fitting(plan, host_time)]
+    for name in plan.classes:
+        found += _class(plan, name, now, estimate)
+    return errors(found)
 
 
 def _fitting(plan: Plan, host_time: dt.timedelta) -> Iterator[Finding]:
@@ -114,33 +128,32 @@ def _strangers(plan: Plan, members: Sequence[Member]) -> Iterator[Finding]:
             yield warning("MSP-PAT-021", path, wanted, rings.some(strange), "correct the names")
 
 
-def _class(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> Iterator[Finding]:
-    """Whether updates of a class get through the rings in time."""
+def _class(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> list[Finding]:
+    """Whether updates of a class get through the rings in time, freezes aside."""
     rule = plan.classes[name]
     path = f"classes.{name}"
     if windows.installable_from(plan, name, now) is None:
         wanted, found = f"a batch {rule.batch} that comes again", "none that comes"
-        yield error("MSP-PAT-016", f"{path}.batch", wanted, found, "correct the rule of the batch, or name another")
-        return
+        return [error("MSP-PAT-016", f"{path}.batch", wanted, found, "correct the rule of the batch, or name another")]
     whole = replace(plan, freezes=())
     if not windows.openings(whole, name, now, now + YEAR):
         wanted, found = "a window that opens within a year", f"none of {', '.join(rule.windows)} does"
-        yield error("MSP-PAT-015", path, wanted, found, "give it a window that opens")
-        return
+        return [error("MSP-PAT-015", path, wanted, found, "give it a window that opens")]
     late = list(_late(whole, name, now, estimate))
-    if late:
-        yield _too_slow(plan, name, late)
-        return
-    yield from _frozen(plan, name, list(_late(plan, name, now, estimate)))
+    return [_too_slow(plan, name, late)] if late else []
 
 
 def _late(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> Iterator[_Late]:
     """Updates of a class that become available within a year and miss their deadline."""
     upto = now + YEAR + min(FURTHEST, plan.classes[name].deadline)
     found = windows.openings(plan, name, now, upto + BEYOND)
+    ends: dict[dt.datetime, dt.datetime | None] = {}
     for available in _moments(plan, name, now, found):
-        begin = windows.installable_from(plan, name, available)
-        end = course(plan, name, begin, found, estimate).end if begin is not None else None
+        ready = windows.installable_from(plan, name, available)
+        begin = first_begin(found, ready) if ready is not None else None
+        if begin is not None and begin not in ends:  # all that waits for one opening has one course
+            ends[begin] = course(plan, name, begin, found, estimate).end
+        end = ends[begin] if begin is not None else None
         deadline = windows.deadline(plan, name, available)
         if deadline <= upto and (end is None or end > deadline):
             yield _Late((available - now).days, available, deadline, end)
@@ -168,11 +181,11 @@ def _too_slow(plan: Plan, name: str, late: Sequence[_Late]) -> Finding:
     )
 
 
-def _frozen(plan: Plan, name: str, late: Sequence[_Late]) -> Iterator[Finding]:
+def _frozen(plan: Plan, name: str, now: dt.datetime, estimate: Estimate) -> Iterator[Finding]:
     """Deadlines that are missed only because of a freeze, told at the freeze that lies on them."""
-    for number, freeze in enumerate(plan.freezes):
-        if not respects(freeze, name):
-            continue
+    freezes = [(number, freeze) for number, freeze in enumerate(plan.freezes) if respects(freeze, name)]
+    late = list(_late(plan, name, now, estimate)) if freezes else []
+    for number, freeze in freezes:
         hit = [one for one in late if freeze.start < (one.end or one.deadline) and freeze.end > one.available]
         if hit:
             worst = max(hit, key=lambda one: one.by)

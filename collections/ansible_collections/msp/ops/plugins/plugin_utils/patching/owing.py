@@ -15,9 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import rollout as states
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import HostResult, Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import REBOOT, RESTART, HostResult, Scan
 
-REBOOT, RESTART = "reboot", "restart "
 # A package's name in a sentence.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~-]*[A-Za-z0-9+]")
 

@@ -89,6 +89,8 @@ class Judged:
     kept: str = ""
 
 
+# The words that begin what a host owes (owing.py); after RESTART comes the unit.
+REBOOT, RESTART = "reboot", "restart "
 # How an attempt to learn what waits on an asset ended.
 SCAN_OUTCOMES = ("ok", "no metadata", "failed", "unreachable", "no_python")
 

@@ -61,7 +61,7 @@ def openings(plan: Plan, patch_class: str, start: dt.datetime, end: dt.datetime)
     An opening that reaches beyond start or end is whole; one of a class that may go at any time ends there.
     """
     rule = plan.classes[patch_class]
-    freezes = [freeze for freeze in plan.freezes if respects(freeze, patch_class)]
+    freezes = sorted((one for one in plan.freezes if respects(one, patch_class)), key=lambda freeze: freeze.start)
     if rule.any_time:
         each = [Opening(start, end, end)] if start < end else []
     else:
@@ -141,17 +141,19 @@ def _occurrence(window: Window, start: dt.datetime) -> Opening:
 
 
 def _cut(one: Opening, freezes: Sequence[Freeze]) -> Iterator[Opening]:
-    """What freezes leave of an opening; what ends at a freeze closes as long before it as before the window's end."""
+    """What freezes, by their start, leave of an opening; what ends at a freeze closes as long before it as before the
+    window's end.
+    """
     cutoff = one.end - one.closes
     start = one.start
-    for freeze in sorted(freezes, key=lambda freeze: freeze.start):
+    for freeze in freezes:
         if freeze.end <= start or freeze.start >= one.end:
             continue
         if freeze.start > start:
             yield replace(one, start=start, end=freeze.start, closes=freeze.start - cutoff)
         start = freeze.end
     if start < one.end:
-        yield replace(one, start=start)
+        yield one if start == one.start else replace(one, start=start)
 
 
 def _local(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:

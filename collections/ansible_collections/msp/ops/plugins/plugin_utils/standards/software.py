@@ -13,12 +13,14 @@ import fnmatch
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import software_set
 from ansible_collections.msp.ops.plugins.module_utils.standards.software_set import DPKG, RPM, Package, Specification
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned
+
+if TYPE_CHECKING:
+    from ansible_collections.msp.ops.plugins.plugin_utils.standards.end_of_life import EndOfLife
 
 KINDS = FORBIDDEN, END_OF_LIFE, MISSING, OUTDATED, UNKNOWN = (
     "forbidden",

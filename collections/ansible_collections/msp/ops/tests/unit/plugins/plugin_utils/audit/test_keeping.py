@@ -29,8 +29,8 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> outcome.Outcome:
 
 
 @pytest.fixture
-def store(tmp_path: Path, found: outcome.Outcome) -> Store:
-    return Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True)
+def store(sqlite_store: Store, found: outcome.Outcome) -> Store:
+    return sqlite_store
 
 
 def test_what_was_measured_reaches_the_store_whole(found: outcome.Outcome, store: Store) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,9 @@ class MadeNetBox:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
-    with Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True) as opened:
-        yield opened
+    return sqlite_store
 
 
 def audited(subject: Subject, at: dt.datetime, support_end: str = "2028-06-30", *neighbours: Any) -> None:

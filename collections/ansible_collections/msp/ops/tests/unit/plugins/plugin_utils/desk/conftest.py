@@ -13,12 +13,11 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.evidence.confte
     kind,
     postgres,
     postgres_template,
-    sqlite_template,
     store,
     url,
 )
 
-__all__ = ["desk", "kind", "postgres", "postgres_template", "sqlite_template", "store", "url"]
+__all__ = ["desk", "kind", "postgres", "postgres_template", "store", "url"]
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,10 +68,8 @@ class Kinds:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
-    with Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True) as opened:
-        yield opened
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 def carried_out(

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,8 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification.ma
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True) as opened:
-        yield opened
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 def test_both_files_and_the_record_are_written_once(store: Store, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -28,11 +27,9 @@ PLAN = Plan.of("bakery", NOW, after="", based_on={}, newest={"device": 4}, steps
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
-    with Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True) as opened:
-        opened.record_plan(stored(PLAN))
-        yield opened
+def store(sqlite_store: Store) -> Store:
+    sqlite_store.record_plan(stored(PLAN))
+    return sqlite_store
 
 
 def options(**arguments: Any) -> reconcile.Options:

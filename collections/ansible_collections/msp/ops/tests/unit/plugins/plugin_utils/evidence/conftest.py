@@ -39,16 +39,6 @@ def _create(postgres: str, name: str, template: str = "template1") -> str:
     return postgres.replace("@/postgres", f"@/{name}")
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The same for SQLite: the bytes of a store without rows."""
-    with pytest.MonkeyPatch.context() as patch:
-        directory = tmp_path_factory.mktemp("template")
-        patch.setenv("MSP_DURABLE_PATHS", str(directory))
-        Store.open(f"sqlite:///{directory}/evidence.db", upgrade=True).close()
-    return (directory / "evidence.db").read_bytes()
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def kind(request: pytest.FixtureRequest) -> str:
     """The tests run once for each database."""
@@ -64,12 +54,10 @@ def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(kind: str, request: pytest.FixtureRequest) -> str:
     """A store that is set up and has no rows."""
     if kind == "sqlite":
-        path = tmp_path / "evidence.db"
-        path.write_bytes(request.getfixturevalue("sqlite_template"))
-        return f"sqlite:///{path}"
+        return str(request.getfixturevalue("sqlite_url"))
     postgres = request.getfixturevalue("postgres")
     return _create(postgres, f"evidence_{uuid.uuid4().hex[:12]}", request.getfixturevalue("postgres_template"))
 

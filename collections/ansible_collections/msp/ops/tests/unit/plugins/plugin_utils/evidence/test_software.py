@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing, retention, schema, statistics
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Software
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit, Installed, Software
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
 NOW = dt.datetime.now(dt.UTC)
@@ -54,12 +54,39 @@ def test_who_runs_a_version_is_told_over_all_customers_or_of_one(store: Store) -
     audited(store, facts(openssl="3.0.17"), asset="device:2")
     audited(store, facts(openssl="3.0.14"), customer="dentist")
 
-    old = Software("bakery", "device:1", "debian-12", "openssl", "3.0.14", "amd64", "Debian:12/stable", AT)
-    assert store.software("openssl", "3.0.14", "bakery") == [old]
-    assert [one.customer for one in store.software("openssl", "3.0.14")] == ["bakery", "dentist"]
-    assert [one.asset for one in store.software("openssl", customer="bakery")] == ["device:1", "device:2"]
-    assert store.software("nginx") == []
+    def is_old(version: str, platform: str) -> bool:
+        return (version, platform) == ("3.0.14", "debian-12")
+
+    old = Software(
+        "bakery", "device:1", "device:1.bakery", "debian-12", "openssl", "3.0.14", "amd64", "Debian:12/stable", AT
+    )
+    assert store.software("openssl", is_old, "bakery") == Installed((old,), having=2)
+    assert [one.customer for one in store.software("openssl", is_old).found] == ["bakery", "dentist"]
+    assert [one.asset for one in store.software("openssl", customer="bakery").found] == ["device:1", "device:2"]
+    assert store.software("nginx") == Installed((), having=0)
     assert [one.name for one in store.software_of("bakery", "device:1")] == ["bash", "openssl"]
+
+
+def test_a_host_is_called_as_in_the_audit_that_told_of_it_and_is_there_once(store: Store) -> None:
+    audited(store, facts(openssl="1"))
+    store.record([Audit("bakery", "device:1", "an attempt that failed", AT, "failed")])
+    store.record([Audit("bakery", "device:1", "renamed", AT + DAY, "unreachable")])
+    audited(store, facts(openssl="1"), asset="device:2")
+
+    assert [one.host for one in store.software("openssl").found] == ["device:1.bakery", "device:2.bakery"]
+    assert (store.software_known(), store.software_known("bakery"), store.software_known("dentist")) == (2, 2, 0)
+
+
+def test_an_asset_that_has_a_package_twice_counts_once_and_each_platform_is_asked_about(store: Store) -> None:
+    body = facts(openssl="1")
+    body["packages"] += [{**package, "architecture": "i386"} for package in body["packages"]]
+    audited(store, body)
+    audited(store, facts({"id": "rhel", "version": "9.4"}, openssl="1"), asset="device:2")
+
+    found = store.software("openssl", lambda _version, platform: platform == "debian-12")
+
+    assert [(one.asset, one.architecture) for one in found.found] == [("device:1", "amd64"), ("device:1", "i386")]
+    assert found.having == 2
 
 
 def test_an_upgrade_replaces_what_was_there_and_an_older_audit_told_late_does_not(store: Store) -> None:
@@ -68,13 +95,13 @@ def test_an_upgrade_replaces_what_was_there_and_an_older_audit_told_late_does_no
     audited(store, facts(openssl="0"), AT)
 
     assert installed(store) == {"device:1": {"openssl": "2", "bash": "5", "nginx": "1"}}
-    assert store.software("openssl", "1") == []
+    assert [one.version for one in store.software("openssl").found] == ["2"]
 
 
 def test_the_same_facts_again_only_make_it_newer(store: Store) -> None:
     audited(store, facts(openssl="1"))
     audited(store, facts(openssl="1"), AT + 3 * DAY)
-    (found,) = store.software("openssl")
+    (found,) = store.software("openssl").found
     assert found.at == AT + 3 * DAY
 
 
@@ -108,7 +135,7 @@ def test_an_audit_that_could_not_tell_takes_nothing_off(store: Store, body: dict
 )
 def test_the_platform_is_named_as_scans_name_it(store: Store, system: dict[str, Any], platform: str) -> None:
     audited(store, facts(system, openssl="1"))
-    assert [one.platform for one in store.software("openssl")] == [platform]
+    assert [one.platform for one in store.software("openssl").found] == [platform]
 
 
 def test_a_package_is_one_row_on_however_many_assets_it_is(store: Store) -> None:

@@ -351,5 +351,8 @@ def test_the_backlog_says_how_much_waits_and_since_when(place: Path) -> None:
     assert abs((found.oldest - dt.datetime.now(dt.UTC)).total_seconds()) < 60
 
 
-def test_a_spool_without_a_place_given_is_in_the_state_directory(tmp_path: Path) -> None:
+def test_a_spool_without_a_place_given_is_in_the_state_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert spool.default_directory() == tmp_path / "state" / "msp.ops" / "spool"

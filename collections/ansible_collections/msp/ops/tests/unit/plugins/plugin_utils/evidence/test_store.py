@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 import stat
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,9 @@ def count(store: Store, table: str) -> int:
 
 def audit(at: dt.datetime = AT, outcome: str = "ok", facts: str | None = None, **more: Any) -> Audit:
     return Audit("bakery", "device:1", "srv01.bakery", at, outcome, facts if outcome == "ok" else None, **more)
+
+
+NUMBERS = itertools.count()
 
 
 def seen(at: dt.datetime = AT, customer: str = "bakery", source: str = "nmap", **identity: Any) -> Observation:
@@ -320,17 +323,18 @@ def test_only_what_was_seen_since_a_time_is_told_when_asked(store: Store) -> Non
     st.randoms(use_true_random=False),
 )
 def test_first_last_and_the_newest_state_do_not_depend_on_the_order(
-    new_sqlite_store: Callable[[], Store], told: list[tuple[int, str]], random: Any
+    sqlite_store: Store, told: list[tuple[int, str]], random: Any
 ) -> None:
     turned = list(told)
     random.shuffle(turned)
     pictures = []
     for sightings in (told, turned):
-        with new_sqlite_store() as store:
-            for day, address in sightings:
-                store.record_observations([seen(AT + day * DAY, serial="abc", addresses=[address])])
-            pictures.append([(s.first_seen, s.last_seen, s.identity) for s in store.sightings("bakery")])
-            assert [s.count for s in store.sightings("bakery")] <= [len({day for day, _address in told})]
+        customer = f"customer-{next(NUMBERS)}"  # nobody else's sightings are there
+        for day, address in sightings:
+            sqlite_store.record_observations([seen(AT + day * DAY, customer, serial="abc", addresses=[address])])
+        found = sqlite_store.sightings(customer)
+        pictures.append([(s.first_seen, s.last_seen, s.identity) for s in found])
+        assert [s.count for s in found] <= [len({day for day, _address in told})]
     assert pictures[0] == pictures[1]
     assert pictures[0][0][:2] == (AT + min(told)[0] * DAY, AT + max(told)[0] * DAY)
 

@@ -634,55 +634,53 @@ ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 maybe = st.sampled_from
 
 
-@st.composite
-def observed(draw: st.DrawFn) -> Profile:
-    identity: dict[str, Any] = {
-        "serial": draw(maybe((None, None, None, *SERIALS))),
-        "uuid": draw(maybe((None, None, None, UUID, UUID_TOO))),
-        "directory_id": draw(maybe((None, None, "d1", "d2"))),
-        "macs": draw(st.lists(maybe(CARDS), max_size=2)),
-        "names": draw(st.lists(maybe(NAMES), max_size=1)),
-        "addresses": draw(st.lists(maybe(ADDRESSES), max_size=1)),
+# Made once: hypothesis looks through every strategy that is new to it, which takes longer than to draw from it.
+def _observed(source: str, age: int, lasted: int, asset_key: str | None, identity: dict[str, Any]) -> Profile:
+    last = NOW - age * HOUR
+    return seen(source, at=last, since=last - lasted * DAY, of=asset_key, thing="x", **identity)
+
+
+IDENTITIES = st.fixed_dictionaries(
+    {
+        "serial": maybe((None, None, None, *SERIALS)),
+        "uuid": maybe((None, None, None, UUID, UUID_TOO)),
+        "directory_id": maybe((None, None, "d1", "d2")),
+        "macs": st.lists(maybe(CARDS), max_size=2),
+        "names": st.lists(maybe(NAMES), max_size=1),
+        "addresses": st.lists(maybe(ADDRESSES), max_size=1),
     }
-    last = NOW - draw(maybe((0, 1, 30, 400))) * HOUR
-    return seen(
-        draw(maybe(("mdm", "dhcp", "arp", "audit"))),
-        at=last,
-        since=last - draw(maybe((0, 3, 40))) * DAY,
-        of=draw(maybe((None, None, None, None, "device:1", "device:2"))),
-        thing="x",
-        **identity,
-    )
-
-
-@st.composite
-def sightings(draw: st.DrawFn) -> list[Profile]:
-    found = draw(st.lists(observed(), max_size=9))
-    return [dataclasses.replace(one, key=f"{one.key}{i}") for i, one in enumerate(found)]
-
-
-@st.composite
-def records(draw: st.DrawFn) -> list[Profile]:
-    return [
-        asset(
-            number,
-            draw(maybe(NAMES)),
-            kind=draw(maybe(("device", "device", "virtual-machine"))),
-            serial=draw(maybe(("", *SERIALS))),
-            macs=tuple(draw(st.lists(maybe(CARDS), max_size=2))),
-            address=draw(maybe((None, *ADDRESSES))),
-            asset_class=draw(maybe(("workstation", "server", "mobile"))),
-            remembered=[{"directory_id": draw(maybe((None, "d1", "d2")))}],
-        )
-        for number in range(1, draw(st.integers(0, 4)) + 1)
-    ]
+)
+OBSERVED = st.builds(
+    _observed,
+    maybe(("mdm", "dhcp", "arp", "audit")),
+    maybe((0, 1, 30, 400)),
+    maybe((0, 3, 40)),
+    maybe((None, None, None, None, "device:1", "device:2")),
+    IDENTITIES,
+)
+SIGHTINGS = st.lists(OBSERVED, max_size=9).map(
+    lambda found: [dataclasses.replace(one, key=f"{one.key}{i}") for i, one in enumerate(found)]
+)
+SAID = st.fixed_dictionaries(
+    {
+        "kind": maybe(("device", "device", "virtual-machine")),
+        "serial": maybe(("", *SERIALS)),
+        "macs": st.lists(maybe(CARDS), max_size=2).map(tuple),
+        "address": maybe((None, *ADDRESSES)),
+        "asset_class": maybe(("workstation", "server", "mobile")),
+        "remembered": maybe((None, "d1", "d2")).map(lambda one: [{"directory_id": one}]),
+    }
+)
+RECORDS = st.lists(st.tuples(maybe(NAMES), SAID), max_size=4).map(
+    lambda found: [asset(number, name, **said) for number, (name, said) in enumerate(found, 1)]
+)
 
 
 MANY = settings(deadline=None)
 
 
 @MANY
-@given(records(), sightings(), st.integers(0, 9))
+@given(RECORDS, SIGHTINGS, st.integers(0, 9))
 def test_the_order_of_the_input_decides_nothing(assets: list[Profile], found: list[Profile], seed: int) -> None:
     shuffled, other = list(found), list(assets)
     dice.Random(seed).shuffle(shuffled)  # noqa: S311  # any order will do
@@ -691,7 +689,7 @@ def test_the_order_of_the_input_decides_nothing(assets: list[Profile], found: li
 
 
 @MANY
-@given(records(), sightings())
+@given(RECORDS, SIGHTINGS)
 def test_every_sighting_is_in_exactly_one_entity_and_every_asset_in_at_most_one(
     assets: list[Profile], found: list[Profile]
 ) -> None:
@@ -704,7 +702,7 @@ def test_every_sighting_is_in_exactly_one_entity_and_every_asset_in_at_most_one(
 
 
 @MANY
-@given(records(), sightings())
+@given(RECORDS, SIGHTINGS)
 def test_two_serial_numbers_or_uuids_are_in_one_entity_only_as_a_conflict(
     assets: list[Profile], found: list[Profile]
 ) -> None:
@@ -718,7 +716,7 @@ def test_two_serial_numbers_or_uuids_are_in_one_entity_only_as_a_conflict(
 
 
 @MANY
-@given(records(), sightings())
+@given(RECORDS, SIGHTINGS)
 def test_a_matched_entity_has_support_and_a_conflict_has_candidates(
     assets: list[Profile], found: list[Profile]
 ) -> None:
@@ -732,7 +730,7 @@ def test_a_matched_entity_has_support_and_a_conflict_has_candidates(
 
 
 @MANY
-@given(records(), sightings())
+@given(RECORDS, SIGHTINGS)
 def test_an_unrelated_sighting_changes_no_other_verdict(assets: list[Profile], found: list[Profile]) -> None:
     stranger = seen("mdm", serial="ZZ99ZZ99", macs=["ac:de:48:00:11:22"], names=["elsewhere"], addresses=["10.9.9.9"])
     before, after = resolve(SLUG, assets, found), resolve(SLUG, assets, [*found, stranger])
@@ -755,13 +753,13 @@ def _with(record: Profile, taught: Profile) -> Profile:
 
 
 @MANY
-@given(records(), sightings())
+@given(RECORDS, SIGHTINGS)
 def test_the_same_again_says_the_same(assets: list[Profile], found: list[Profile]) -> None:
     assert resolve(SLUG, assets, found) == resolve(SLUG, assets, found)
 
 
 @MANY
-@given(records(), sightings())
+@given(RECORDS, SIGHTINGS)
 def test_what_was_matched_is_nobody_elses_when_its_ids_are_remembered(
     assets: list[Profile], found: list[Profile]
 ) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import Estimate, course
-from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.course import Estimate, course, first_begin
+from ansible_collections.msp.ops.plugins.plugin_utils.patching.feasible import errors, examine, faults
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.findings import Finding
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Plan
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.windows import openings
@@ -179,6 +179,21 @@ def test_errors_come_first() -> None:
     assert errors(found) == found[:1]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rings.0.soak": "12d"},
+        {"windows.night.cutoff": "5h"},
+        {"freezes": [{"from": "2026-03-02", "until": "2026-06-01", "reason": "Fair", "emergency": "refused"}]},
+        {},
+    ],
+)
+def test_the_faults_of_a_plan_are_the_errors_of_its_examination(changed: dict[str, Any]) -> None:
+    found = plan(**changed)
+    told = [str(finding.why) for finding in faults(found, MEMBERS, NOW, HALF_HOUR)]
+    assert told == [str(finding.why) for finding in errors(judged(found))]
+
+
 # -- the course of a rollout --------------------------------------------------------------------------------------
 
 
@@ -210,6 +225,29 @@ def test_a_ring_without_hosts_is_passed_over_without_a_soak() -> None:
 def test_a_host_that_would_not_be_done_before_the_window_ends_is_not_begun() -> None:
     made = plan(**{"windows.night.cutoff": "0m", "windows.night.duration": "80m", "rates.at_once": 1})
     assert legs(made, {"pilot": 3, "broad": 0}) == [("pilot", "06 22:00", "08 22:30")]
+
+
+@pytest.mark.parametrize(
+    ("ready", "begun"),
+    [
+        ("2026-01-06T12:00", "2026-01-06T22:00"),
+        ("2026-01-06T22:00", "2026-01-06T22:00"),
+        ("2026-01-06T23:10", "2026-01-06T23:10"),
+        ("2026-01-07T01:30", "2026-01-08T22:00"),
+        ("2026-02-20T12:00", None),
+    ],
+)
+def test_what_is_ready_before_an_opening_has_the_course_of_what_is_ready_when_it_opens(
+    ready: str, begun: str | None
+) -> None:
+    made = plan(**{"rates.at_once": 2})
+    opened = openings(made, "security", local("2026-01-06T00:00"), local("2026-02-06T00:00"))
+    found = first_begin(opened, local(ready))
+    assert found == (local(begun) if begun else None)
+    if found is not None:
+        estimate = Estimate(HALF_HOUR, {"pilot": 1, "broad": 12})
+        ways = [course(made, "security", moment, opened, estimate) for moment in (local(ready), found)]
+        assert ways[0] == ways[1]
 
 
 def test_a_course_that_begins_within_a_window_begins_at_once() -> None:

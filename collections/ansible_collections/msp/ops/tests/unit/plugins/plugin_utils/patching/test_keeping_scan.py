@@ -37,8 +37,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
 
 
-def test_a_scan_reaches_the_store_whole(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True)
+def test_a_scan_reaches_the_store_whole(sqlite_store: Store) -> None:
+    store = sqlite_store
 
     keeping_scan.keep(SUBJECT, SCAN, dry=False)
     deliver.deliver(store)

@@ -32,8 +32,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
 
 
-def test_a_check_reaches_the_store_whole(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path / 'evidence.db'}", upgrade=True)
+def test_a_check_reaches_the_store_whole(sqlite_store: Store) -> None:
+    store = sqlite_store
 
     keeping_check.keep(SUBJECT, CHECK, dry=False)
     deliver.deliver(store)
