@@ -41,6 +41,6 @@ class ActionModule(ActionBase):
                 done = patch_report.report(store, register, customer, wishes, dry_run=self._task.check_mode)
         except MspError as error:
             return result | {"failed": True, "msg": str(error), "error": error.as_dict()}
-        if self._task.diff and done.changed:
-            result["diff"] = done.diff()
+        if self._task.diff and done.files.changed:
+            result["diff"] = done.files.diff()
         return result | {"customer": arguments["customer"]} | done.as_dict()

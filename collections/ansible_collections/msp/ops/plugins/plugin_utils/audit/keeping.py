@@ -7,21 +7,18 @@ Runs in Ansible's forked workers, so it opens neither the store nor NetBox; audi
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from ansible_collections.msp.ops.plugins.plugin_utils.audit import digest, sightings
+from ansible_collections.msp.ops.plugins.plugin_utils.audit import digest, memory, sightings
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.outcome import OK, Outcome
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, durability, hashing, spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing, spool
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit
+
+KIND = "audit"  # of what is remembered
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,11 @@ def keep(subject: Subject, found: Outcome, at: dt.datetime, *, run: str | None =
             spool.put([Audit(subject.customer, subject.asset, subject.host, at, found.outcome, error=error, run=run)])
         return Kept(found.outcome, None, None, {}, 0)
     sections = digest.section_digests(found.facts)
-    changed = digest.changed_sections(_last_sections(subject), sections)
+    changed = digest.changed_sections(memory.last(KIND, subject), sections)
     kept = Kept(OK, hashing.facts_hash(found.facts), changed, digest.summary(found.facts), len(found.facts["unknown"]))
     if not dry:
         _spool(subject, found, kept, at, run)
-        _remember(subject, sections)
+        memory.remember(KIND, subject, sections)
     return kept
 
 
@@ -66,28 +63,3 @@ def _spool(subject: Subject, found: Outcome, kept: Kept, at: dt.datetime, run: s
         run=run,
     )
     spool.put([codec.Facts(found.facts), audit, sightings.itself(subject, found.facts, at)])
-
-
-def _place(subject: Subject) -> Path:
-    """One small file an asset, so that workers never wait for each other."""
-    directory = durability.state_directory() / "audit" / quote(subject.customer, safe="")
-    return directory / (quote(subject.asset, safe="") + ".json")
-
-
-def _last_sections(subject: Subject) -> dict[str, str] | None:
-    """Lost or torn, it is rebuilt by this audit; the facts themselves are in the store."""
-    try:
-        found = json.loads(_place(subject).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _remember(subject: Subject, sections: Mapping[str, str]) -> None:
-    """The evidence is safe by now, and the next audit rebuilds this file: not writing it makes no audit fail."""
-    place = _place(subject)
-    partial = place.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial.write_text(hashing.canonical_json(sections), encoding="ascii")
-        partial.replace(place)

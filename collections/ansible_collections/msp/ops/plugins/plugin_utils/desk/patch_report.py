@@ -8,7 +8,6 @@ It only reads both. A source that does not answer raises: a report is made of ev
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,14 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, outlook, patch_plans, patch_states, steering
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import (
+    outlook,
+    patch_plans,
+    patch_states,
+    report_files,
+    steering,
+)
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.report_files import ReportFiles
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import planning, progress, report_page
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.compliance import Past, compliance
@@ -29,7 +35,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.standing import (
     standing,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
-from ansible_collections.msp.ops.plugins.plugin_utils.report import standing_page
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import zone
 
 LONGEST_DAYS = 730
@@ -55,53 +60,26 @@ def wishes_of(arguments: Mapping[str, Any]) -> Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was (or with dry_run would be) written: the files by suffix, those that changed, the text before."""
+    """What a report says, and its files."""
 
     standing: Standing
-    bodies: Mapping[Path, str]
-    changed: tuple[Path, ...]
-    before: str
+    files: ReportFiles
 
     def as_dict(self) -> dict[str, Any]:
         """The result of msp.ops.patch_report."""
-        paths = {path.suffix: str(path) for path in self.bodies}
-        return {
-            "changed": bool(self.changed),
-            "page": paths[".html"],
-            "text_file": paths[".txt"],
-            "data_file": paths[".json"],
-            "standing": as_dict_of(self.standing),
-        }
-
-    def diff(self) -> dict[str, str]:
-        """The plain text, before and after."""
-        (path,) = (path for path in self.bodies if path.suffix == ".txt")
-        return {"before": self.before, "after": self.bodies[path], "after_header": str(path)}
+        return {**self.files.as_dict(), "standing": as_dict_of(self.standing)}
 
 
 def report(store: Store, register: Register, customer: Customer, wishes: Wishes, *, dry_run: bool = False) -> Report:
     """A customer's report, written where it says something new. With dry_run nothing is written."""
     found = stand(store, register, customer, wishes.days)
-    base = wishes.folder / customer.slug / NAME
-    paths = {suffix: base.with_suffix(suffix) for suffix in (".html", ".txt", ".json")}
-    said = report_page.told(found, customer, wishes.made_by, paths[".json"].name)
+    said = report_page.told(found, customer, wishes.made_by, f"{NAME}.json")
     data = {
         "customer": customer.slug,
         "date": found.now.astimezone(zone(customer)).date().isoformat(),
         **as_dict_of(found),
     }
-    bodies = {
-        paths[".html"]: standing_page.page(said),
-        paths[".txt"]: standing_page.text(said),
-        paths[".json"]: json.dumps(data, indent=1, ensure_ascii=False) + "\n",
-    }
-    changed = tuple(path for path, body in bodies.items() if not files.holds(path, body.encode()))
-    text = paths[".txt"]
-    before = text.read_text(encoding="utf-8") if text.exists() else ""
-    if not dry_run:
-        for path in changed:
-            files.write(path, bodies[path].encode())
-    return Report(found, bodies, changed, before)
+    return Report(found, report_files.write(wishes.folder / customer.slug / NAME, said, data, dry_run=dry_run))
 
 
 def stand(store: Store, register: Register, customer: Customer, days: int) -> Standing:

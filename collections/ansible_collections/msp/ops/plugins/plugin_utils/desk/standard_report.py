@@ -9,7 +9,6 @@ non-standard assets cost more is measured over all customers, so that is read on
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import Customer
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import files, standard_states, surcharges
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import report_files, standard_states, surcharges
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import software as software_desk
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.report_files import ReportFiles
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_assets import Holdings, contracted, holdings
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.standard_pace import pace
 from ansible_collections.msp.ops.plugins.plugin_utils.effort.uplift import Lack, Place, Uplift
@@ -27,7 +27,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.inventory.records import S
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import customers
 from ansible_collections.msp.ops.plugins.plugin_utils.register.snapshot import Selection, read
-from ansible_collections.msp.ops.plugins.plugin_utils.report import standing_page
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
     catalogue,
     compliance,
@@ -89,29 +88,18 @@ def _day(text: str | None) -> dt.date | None:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One customer's report: what it says, the files by path, those that changed, the text before."""
+    """One customer's report: what it says, and its files."""
 
     customer: str
     report: Report
-    bodies: Mapping[Path, str]
-    changed: tuple[Path, ...]
-    before: str
+    files: ReportFiles
 
     def as_dict(self) -> dict[str, Any]:
-        paths = {path.suffix: str(path) for path in self.bodies}
         return {
-            "page": paths[".html"],
-            "text_file": paths[".txt"],
-            "data_file": paths[".json"],
-            "changed": bool(self.changed),
+            **self.files.as_dict(),
             "assets": self.report.counts,
             "without_standard": list(self.report.without),
         }
-
-    def diff(self) -> dict[str, str]:
-        """The plain text, before and after."""
-        (path,) = (path for path in self.bodies if path.suffix == ".txt")
-        return {"before": self.before, "after": self.bodies[path], "after_header": str(path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +111,12 @@ class Reports:
     def as_dict(self) -> dict[str, Any]:
         """The result of msp.ops.standard_report."""
         return {
-            "changed": any(one.changed for one in self.made),
+            "changed": any(one.files.changed for one in self.made),
             "customers": {one.customer: one.as_dict() for one in self.made},
         }
 
     def diff(self) -> list[dict[str, str]]:
-        return [one.diff() for one in self.made if one.changed]
+        return [one.files.diff() for one in self.made if one.files.changed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +154,14 @@ def reports(
 
 def _made(world: _World, customer: Customer, wishes: Wishes, *, dry_run: bool) -> Made:
     found = _report(world, customer, wishes)
-    base = wishes.folder / customer.slug / NAME
-    paths = {suffix: base.with_suffix(suffix) for suffix in (".html", ".txt", ".json")}
-    said = report_page.told(found, customer, wishes.made_by, paths[".json"].name)
+    said = report_page.told(found, customer, wishes.made_by, f"{NAME}.json")
     data = {
         "customer": customer.slug,
         "date": world.now.astimezone(zone(customer)).date().isoformat(),
         **report.as_dict_of(found),
     }
-    bodies = {
-        paths[".html"]: standing_page.page(said),
-        paths[".txt"]: standing_page.text(said),
-        paths[".json"]: json.dumps(data, indent=1, ensure_ascii=False) + "\n",
-    }
-    changed = tuple(path for path, body in bodies.items() if not files.holds(path, body.encode()))
-    text = paths[".txt"]
-    before = text.read_text(encoding="utf-8") if text.exists() else ""
-    if not dry_run:
-        for path in changed:
-            files.write(path, bodies[path].encode())
-    return Made(customer.slug, found, bodies, changed, before)
+    base = wishes.folder / customer.slug / NAME
+    return Made(customer.slug, found, report_files.write(base, said, data, dry_run=dry_run))
 
 
 def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:

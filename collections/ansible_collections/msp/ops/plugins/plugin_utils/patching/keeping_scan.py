@@ -7,49 +7,20 @@ Runs in Ansible's forked workers, so it opens neither the store nor NetBox.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import quote
-
+from ansible_collections.msp.ops.plugins.plugin_utils.audit import memory
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import durability, spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import scanning
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+
+KIND = "patching"  # of what is remembered
 
 
 def keep(subject: Subject, scan: Scan, *, dry: bool) -> dict[str, str] | None:
     """Spool the scan (not when dry); returns what was pending at the last one of this controller, None for none."""
-    before = _last(subject)
+    before = memory.last(KIND, subject)
     if not dry:
         spool.put([scan])
         if scan.updates is not None:
-            _remember(subject, scanning.lines(scan.updates))
+            memory.remember(KIND, subject, scanning.lines(scan.updates))
     return before
-
-
-def _place(subject: Subject) -> Path:
-    """One small file an asset, so that workers never wait for each other."""
-    directory = durability.state_directory() / "patching" / quote(subject.customer, safe="")
-    return directory / (quote(subject.asset, safe="") + ".json")
-
-
-def _last(subject: Subject) -> dict[str, str] | None:
-    """Lost or torn, it is made again by this scan; the evidence itself is in the store."""
-    try:
-        found = json.loads(_place(subject).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else None
-
-
-def _remember(subject: Subject, lines: Mapping[str, str]) -> None:
-    """The evidence is safe by now: not writing this makes no scan fail."""
-    place = _place(subject)
-    partial = place.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial.write_text(json.dumps(lines, sort_keys=True), encoding="utf-8")
-        partial.replace(place)

@@ -172,13 +172,13 @@ def test_what_somebody_stopped_long_ago_waits_for_a_person_still(made: Made) -> 
 def test_a_second_report_of_the_same_changes_nothing(made: Made) -> None:
     assert made.report().as_dict()["changed"]
     again = made.report()
-    assert (again.as_dict()["changed"], again.changed) == (False, ())
+    assert (again.as_dict()["changed"], again.files.changed) == (False, ())
 
 
 def test_a_preview_writes_nothing_and_shows_what_it_would_say(made: Made) -> None:
     found = made.report(dry_run=True)
     assert found.as_dict()["changed"] and not made.folder.exists()
-    assert found.diff()["before"] == "" and "Machine by machine" in found.diff()["after"]
+    assert found.files.diff()["before"] == "" and "Machine by machine" in found.files.diff()["after"]
 
 
 def test_a_rollout_whose_plan_is_gone_is_told_and_not_left_out(made: Made) -> None:
@@ -188,7 +188,7 @@ def test_a_rollout_whose_plan_is_gone_is_told_and_not_left_out(made: Made) -> No
     found = made.report()
     assert [one.rollout for one in found.standing.stuck] == [made.rollout]
     assert found.standing.without == ("srv01", "srv02", "srv03")
-    assert "NetBox has no patch plan office" in " ".join(found.diff()["after"].split())
+    assert "NetBox has no patch plan office" in " ".join(found.files.diff()["after"].split())
 
 
 def test_where_netbox_or_the_plan_cannot_be_read_there_is_no_report_at_all(made: Made) -> None:
