@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
             before = keeping_check.keep(asset, check, dry=self._task.check_mode)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
-        said = scanning.told(assigned, answer, found, before, diff=self._task.diff)
+        said = scanning.told(assigned, answer, found, before, today=today, diff=self._task.diff)
         # In check mode it stands for what would be brought about; else it only looked.
         would = self._task.check_mode and arguments["phase"] == "before" and bool(said.get("enforce"))
         result.update(said, changed=would)

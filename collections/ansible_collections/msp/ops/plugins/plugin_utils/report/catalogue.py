@@ -1099,6 +1099,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "Dat is geschat uit een tabel met tijden voor handwerk: er is nog te weinig gemeten.",
         "That is an estimate from a table of times for work by hand: too little was measured yet.",
     ),
+    "srep.quote.undecided.one": (
+        "Op {n} apparaat moet eerst iets worden besloten; dat is niet meegerekend: {who}.",
+        "On {n} machine something has to be decided first, which is left out: {who}.",
+    ),
+    "srep.quote.undecided.many": (
+        "Op {n} apparaten moet eerst iets worden besloten; dat is niet meegerekend: {who}.",
+        "On {n} machines something has to be decided first, which is left out: {who}.",
+    ),
     "srep.quote.unmeasured.one": (
         "Daar zit {n} apparaat niet bij waarvan wij niets weten: {who}.",
         "It leaves out {n} machine of which we know nothing: {who}.",
@@ -1295,7 +1303,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.line": ("{about}: {text}", "{about}: {text}"),
     "said.about.accounts.empty_password": ("accounts zonder wachtwoord", "accounts with an empty password"),
     "said.about.accounts.homes_wrong": ("thuismappen die niet goed staan", "homes that are not right"),
-    "said.about.accounts.system_with_shell": ("accounts van diensten met een shell", "accounts of services with a shell"),
+    "said.about.accounts.system_with_shell": (
+        "accounts van diensten met een shell",
+        "accounts of services with a shell",
+    ),
     "said.about.accounts.uid0": ("accounts met het nummer van root", "accounts with root's number"),
     "said.about.accounts.weak_hash": ("zwak bewaarde wachtwoorden", "weakly kept passwords"),
     "said.about.audit_rules.configured": ("ingestelde auditregels", "configured audit rules"),
@@ -1385,6 +1396,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.attempt.unreachable": ("onbereikbaar: {why}", "unreachable: {why}"),
     "said.attempt.not_attempted": ("niet geprobeerd: {why}", "not attempted: {why}"),
     "said.waived": ("uitzondering tot en met {day} van {owner}: {why}", "waived until {day} by {owner}: {why}"),
+    "said.undecided": ("eerst te besluiten: {why}", "needs a decision first: {why}"),
+    "said.decide": ("{because} ({what})", "{because} ({what})"),
     "said.waiver_expired": (
         "de uitzondering van {owner} is verlopen op {day}: {why}",
         "the waiver of {owner} expired on {day}: {why}",

@@ -19,7 +19,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, Ms
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.names import group_part
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, rings, wording
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Plan, Rates
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import assigning
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import assigning, scanning
 
 # What became of a host: it holds what could be brought about, it does not, nobody knows. Not begun has no outcome.
 WELL, FAILED, LOST = "well", "failed", "lost"
@@ -162,17 +162,19 @@ def _no_pass(ring: Ring, begun: Sequence[str]) -> str:
 def outcome(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
     """What became of a host, out of its results of msp.ops.standard_scan; None: it was not begun.
 
-    Well is who held everything that is enforced, or holds it now. What a measurement does not say is no success.
+    Well is who held everything that is enforced, or holds it now. What a measurement does not say is no success, and
+    neither is what somebody has to decide first. What could not be measured and is left as it is fails nobody, but for
+    what was just brought about: nobody knows what became of it.
     """
     if before is None:
         return None
     if before.get("outcome") != "ok":
         return LOST if _unheard(before) else FAILED
     if not _owed(before):
-        return WELL
+        return FAILED if before.get("undecided") else WELL
     if after is None or after.get("skipped"):
         return FAILED
-    if after.get("outcome") == "ok" and not _owed(after):
+    if after.get("outcome") == "ok" and not (_owed(after) or after.get("undecided") or _lost_sight(before, after)):
         return WELL
     return LOST if _unheard(after) else FAILED
 
@@ -185,6 +187,12 @@ def _owed(measured: Mapping[str, Any]) -> bool:
     """Whether something is to be brought about, by what a measurement says. One that says nothing owes."""
     enforce = measured.get("enforce")
     return not isinstance(enforce, Mapping) or any(enforce.values())
+
+
+def _lost_sight(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What was brought about and could not be measured afterwards."""
+    enforced = {control for controls in before["enforce"].values() for control in controls}
+    return [row["control"] for row in after.get("unmeasured", ()) if row["control"] in enforced]
 
 
 def told(found: Sequence[Ring], outcomes: Mapping[str, str]) -> dict[str, Any]:
@@ -207,9 +215,18 @@ def reason(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
         if measured and not measured.get("skipped"):
             if said := str(measured.get("msg") or ""):
                 return said
-            owed = [control for controls in (measured.get("enforce") or {}).values() for control in controls]
-            return f"does not hold {wording.named(owed)}" if owed else "its measurement says nothing"
+            return _shortfall(before or {}, measured)
     return ""
+
+
+def _shortfall(before: Mapping[str, Any], measured: Mapping[str, Any]) -> str:
+    owed = [control for controls in (measured.get("enforce") or {}).values() for control in controls]
+    said = [f"does not hold {wording.named(owed)}"] if owed else []
+    if measured is not before and before.get("enforce") and (unknown := _lost_sight(before, measured)):
+        said.append(f"could not be measured again: {wording.named(unknown)}")
+    if undecided := measured.get("undecided"):
+        said.append(str(scanning.to_decide(undecided)))
+    return "; ".join(said) or "its measurement says nothing"
 
 
 def failed(outcomes: Mapping[str, str], why: Mapping[str, str]) -> str:

@@ -113,11 +113,27 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """When a control is not brought about before somebody decided, and what there is to decide.
+
+    unless_chosen is a parameter of the control: where the standard or the asset chooses it, it was decided.
+    """
+
+    check: Check
+    because: Words
+    unless_chosen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
     needs to do it by hand, for a quote until effort was measured.
+
+    together are controls that the same change brings about: what is to be decided for one is for the other.
+    waived_with is a control that this one is a part of: who does without that one does without this one. Only with
+    enforce_unmeasured it is brought about where it could not be measured: nothing that is there can be lost by it.
     """
 
     id: str
@@ -133,6 +149,10 @@ class Control:
     not_applicable_when: tuple[Condition, ...]
     lockout: str
     minutes: int
+    decide_when: tuple[Decision, ...] = ()
+    together: tuple[str, ...] = ()
+    waived_with: str = ""
+    enforce_unmeasured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +205,15 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class AssignedControl:
-    """A control as one asset is held to it: every parameter has its value."""
+    """A control as one asset is held to it: every parameter has its value.
+
+    chosen are the parameters whose value is not just the control's default: a standard or the asset says it.
+    """
 
     control: Control
     parameters: Mapping[str, Any]
     waiver: Waiver | None = None
+    chosen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_p
 PILOT = frozenset({"tag_msp_ring_pilot"})
 PLANNED = data(**{"rates": {"at_once": 2, "most_failures": 1, "most_lost": 1}})
 DONE: dict[str, Any] = {"outcome": "ok", "enforce": {}}
+ASKED = {"control": "firewall-open", "reason": "needs a decision first: tcp/80"}
 OWED: dict[str, Any] = {"outcome": "ok", "enforce": {"msp_baseline_linux": ["ssh-root-login"]}}
 
 
@@ -142,6 +143,12 @@ def test_every_host_is_in_one_batch_once_and_a_stop_never_goes_away(
         (OWED, {"outcome": "failed"}, FAILED),
         (OWED, {"unreachable": True}, LOST),
         (OWED, DONE, WELL),
+        # What was left as it is for want of a measurement fails nobody; what was brought about has to be seen.
+        ({**DONE, "unmeasured": [{"control": "sudo-who"}]}, None, WELL),
+        (OWED, {**DONE, "unmeasured": [{"control": "sudo-who"}]}, WELL),
+        (OWED, {**DONE, "unmeasured": [{"control": "ssh-root-login"}]}, FAILED),
+        ({**DONE, "undecided": [ASKED]}, None, FAILED),
+        (OWED, {**DONE, "undecided": [ASKED]}, FAILED),
     ],
 )
 def test_only_a_measurement_makes_a_host_well(before: Any, after: Any, outcome: str | None) -> None:
@@ -174,7 +181,18 @@ def test_who_failed_is_named_at_the_end() -> None:
         (OWED, {"skipped": True}, "does not hold ssh-root-login"),
         (OWED, {"outcome": "unreachable", "msg": "no route"}, "no route"),
         ({"outcome": "ok"}, None, "its measurement says nothing"),
+        (
+            OWED,
+            {**DONE, "unmeasured": [{"control": "ssh-root-login"}]},
+            "could not be measured again: ssh-root-login",
+        ),
     ],
 )
 def test_why_a_host_is_not_well_is_what_its_measurement_says(before: Any, after: Any, why: str) -> None:
     assert course.reason(before, after) == why
+
+
+def test_what_has_to_be_decided_is_why_a_host_is_not_well() -> None:
+    for before, after in (({**DONE, "undecided": [ASKED]}, None), (OWED, {**DONE, "undecided": [ASKED]})):
+        why = course.reason(before, after)
+        assert "MSP-STD-198" in why and "firewall-open" in why and "tcp/80" in why
