@@ -46,6 +46,8 @@ SOURCES = [f"{address}/*" for address in ((MIRRORS.debian, MIRRORS.security) if 
 STANDARD: dict[str, Any] = {
     "name": "linux-server",
     "parameters": {
+        # The kernel of a container passes on what its host does.
+        "firewall-active": {"forward": "drop"},
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
         "repositories-allowed": {"allowed": SOURCES},

@@ -303,6 +303,7 @@ def _parameter(form: Mapping[str, Any]) -> Parameter:
         unique=form.get("unique", False),
         values=_parameter(form["values"]) if "values" in form else None,
         keys=form.get("keys"),
+        form=form.get("form", ""),
     )
 
 

@@ -68,7 +68,9 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
         ["type", "choices"], type=_ANY, default=_ANY, choices=_list({"type": "string", "minLength": 1}, 1)
     ),
     model.BOOLEAN: table(["type"], type=_ANY, default=_ANY),
-    model.STRING: table(["type", "pattern"], type=_ANY, default=_ANY, pattern=_PATTERN),
+    model.STRING: table(
+        ["type", "pattern"], type=_ANY, default=_ANY, pattern=_PATTERN, form={"enum": list(model.FORMS)}
+    ),
     model.LIST: table(["type", "items"], type=_ANY, default=_ANY, items=_INNER, unique={"type": "boolean"}),
     # keys: a regular expression that a key is in whole.
     model.MAP: table(["type", "values"], type=_ANY, default=_ANY, values=_INNER, keys=_PATTERN),

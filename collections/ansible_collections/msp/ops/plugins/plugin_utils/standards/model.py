@@ -59,6 +59,8 @@ class Source:
     section: str
 
 
+# What a text can have to be besides its pattern: limits.py knows each.
+FORMS = (OPEN_PORT,) = ("open_port",)
 # Types of parameters.
 TYPES = INTEGER, CHOICE, BOOLEAN, STRING, LIST, MAP = ("integer", "choice", "boolean", "string", "list", "map")
 
@@ -68,7 +70,7 @@ class Parameter:
     """What may be chosen in a control, and within which limits. kind is one of TYPES.
 
     items is the form of a list's items, values that of a map's values; their own default says nothing. pattern is a
-    regular expression for the whole of a text, keys one for a map's keys.
+    regular expression for the whole of a text, keys one for a map's keys. form names what a text has to be besides.
     """
 
     kind: str
@@ -81,6 +83,7 @@ class Parameter:
     unique: bool = False
     values: Parameter | None = None
     keys: str | None = None
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
