@@ -36,10 +36,11 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         known = (task_vars or {})["hostvars"]
+        now = dt.datetime.now(dt.UTC)
         try:
             candidates = tuple(_candidates(arguments, known))
             if arguments["before"] is None:
-                course.sound(candidates, dt.datetime.now(dt.UTC).date())
+                course.sound(candidates, now)
             found = course.course(candidates)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
@@ -68,4 +69,4 @@ def _candidates(arguments: Mapping[str, Any], known: Any) -> Iterator[course.Can
             groups = frozenset(group.name for group in host.get_groups())
             msp = host.vars["msp"]
             plan, standard, own = msp.get("plan"), msp["standard"], msp.get("standards_own")
-            yield course.Candidate(name, asset.asset, groups, plan, standard, own)
+            yield course.Candidate(name, asset.asset, groups, plan, standard, own, msp.get("timezone"))

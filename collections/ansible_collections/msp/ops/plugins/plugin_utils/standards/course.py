@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.plugin_utils.contract.scope import zone
 from ansible_collections.msp.ops.plugins.plugin_utils.inventory.names import group_part
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import reading_plan, rings, wording
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.plan import Limit, Plan, Rates
@@ -32,7 +33,8 @@ ALONE, REST = "one alone", "the rest"
 class Candidate:
     """A host to be brought to its standard. groups are the inventory's; plan is its patch plan's content, or None.
 
-    standard is what it is held to and own the MSP's own standards, as they stand in its config context.
+    standard is what it is held to and own the MSP's own standards, as they stand in its config context. timezone is
+    the customer's.
     """
 
     host: str
@@ -41,6 +43,7 @@ class Candidate:
     plan: Any = None
     standard: Any = None
     own: Any = None
+    timezone: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,16 @@ class Ring:
         return f"ring {self.name} of {self.plan}" if self.plan else self.name
 
 
-def sound(candidates: Iterable[Candidate], today: dt.date) -> None:
+def sound(candidates: Iterable[Candidate], now: dt.datetime) -> None:
     """Raise MspErrors with everything that is wrong in what any of them is held to: before the first is touched."""
     hosts: dict[str, list[Candidate]] = {}
     for one in candidates:
-        hosts.setdefault(json.dumps([one.standard, one.own], sort_keys=True, default=str), []).append(one)
+        held = json.dumps([one.standard, one.own, one.timezone], sort_keys=True, default=str)
+        hosts.setdefault(held, []).append(one)
     errors: list[MspError] = []
     for alike in hosts.values():
         try:
+            today = now.astimezone(zone(alike[0].timezone)).date()
             assigning.assign(alike[0].standard, alike[0].own, today=today)
         except MspErrors as found:
             where = rings.some(one.host for one in alike)
@@ -119,11 +124,17 @@ def queue(found: Iterable[Ring]) -> list[str]:
     return [host for ring in found for host in ring.hosts]
 
 
-def batches(found: Iterable[Ring]) -> list[int]:
-    """How many hosts each batch of the queue has. No batch reaches over the end of a ring."""
+def batches(found: Sequence[Ring]) -> list[int]:
+    """How many hosts each batch of the queue has. No batch reaches over the end of a ring.
+
+    Who may have to take the place of the one that goes first goes alone too.
+    """
     sizes: list[int] = []
-    for ring in found:
+    for number, ring in enumerate(found):
         most, left = ring.rates.at_once.at_least_one(len(ring.hosts)), len(ring.hosts)
+        if any(_stand_in(found, first) == ring.hosts[0] for first in range(number)):
+            sizes.append(1)
+            left -= 1
         while left > 0:
             sizes.append(min(most, left))
             left -= sizes[-1]
@@ -137,18 +148,36 @@ def stop(found: Sequence[Ring], outcomes: Mapping[str, str]) -> str:
         if why := _over_limit(ring, begun):
             return f"{ring.title}: {why}"
         follow = any(later.plan == ring.plan for later in found[number + 1 :])
-        if follow and len(begun) == len(ring.hosts) and (why := _no_pass(ring, begun)):
+        if not follow or len(begun) < len(ring.hosts):
+            continue
+        if begun == [LOST] and (instead := _stand_in(found, number)):
+            if outcomes.get(instead, WELL) != WELL:
+                return f"{ring.title}: {ring.hosts[0]} gave no answer, and {instead}, which went instead, is not well"
+        elif why := _no_pass(ring, begun):
             return f"{ring.title}: {why}"
     return ""
+
+
+def _stand_in(found: Sequence[Ring], number: int) -> str:
+    """Who goes first where the only host of a plan's first ring is off: the next of its plan. Empty: nobody."""
+    ring = found[number]
+    if len(ring.hosts) > 1 or any(earlier.plan == ring.plan for earlier in found[:number]):
+        return ""
+    return next((later.hosts[0] for later in found[number + 1 :] if later.plan == ring.plan), "")
 
 
 def _over_limit(ring: Ring, begun: Sequence[str]) -> str:
     total, failed, lost = len(ring.hosts), begun.count(FAILED), begun.count(LOST)
     if failed > (most := ring.rates.most_failures.of(total)):
         return f"{failed} of {total} failed, {most} may"
-    if lost > (most := ring.rates.most_lost.of(total)):
+    if lost > (most := _may_be_lost(ring.rates.most_lost, total)):
         return f"{lost} of {total} gave no answer, {most} may"
     return ""
+
+
+def _may_be_lost(most: Limit, total: int) -> int:
+    """A part of few machines is less than one, but somebody's machine is always switched off."""
+    return most.at_least_one(total) if most.percent and most.number else most.of(total)
 
 
 def _no_pass(ring: Ring, begun: Sequence[str]) -> str:

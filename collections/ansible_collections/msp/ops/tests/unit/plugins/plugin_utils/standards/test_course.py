@@ -76,7 +76,16 @@ def test_nobody_is_no_pattern_for_everybody() -> None:
         ({}, ""),
         ({"p0": WELL}, ""),
         ({"p0": FAILED}, "ring pilot of office: none of its 1 hosts is well"),
-        ({"p0": LOST}, "ring pilot of office: none of its 1 hosts is well"),
+        ({"p0": LOST}, ""),
+        ({"p0": LOST, "b0": WELL}, ""),
+        (
+            {"p0": LOST, "b0": FAILED},
+            "ring pilot of office: p0 gave no answer, and b0, which went instead, is not well",
+        ),
+        (
+            {"p0": LOST, "b0": LOST},
+            "ring pilot of office: p0 gave no answer, and b0, which went instead, is not well",
+        ),
         ({"p0": WELL, "b0": FAILED}, ""),
         ({"p0": WELL, "b0": FAILED, "b1": FAILED}, "ring broad of office: 2 of 4 failed, 1 may"),
         ({"p0": WELL, "b0": LOST, "b1": LOST}, "ring broad of office: 2 of 4 gave no answer, 1 may"),
@@ -87,6 +96,50 @@ def test_no_batch_begins_after_more_failed_or_were_lost_than_the_plan_allows(
     outcomes: dict[str, str], why: str
 ) -> None:
     assert course.stop(office(), outcomes) == why
+
+
+@given(st.integers(1, 60), st.data())
+def test_without_a_plan_one_machine_may_be_off_however_few_there_are(hosts: int, draw: st.DataObject) -> None:
+    found = course.course(Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts))
+    order = course.queue(found)
+    off = draw.draw(st.sampled_from(order))
+
+    for done in range(hosts + 1):
+        outcomes = {host: LOST if host == off else WELL for host in order[:done]}
+        assert course.stop(found, outcomes) == ""
+
+
+@given(st.integers(3, 60))
+def test_who_goes_instead_of_the_first_goes_alone(hosts: int) -> None:
+    found = course.course(Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts))
+    order = course.queue(found)
+
+    assert course.batches(found)[:2] == [1, 1]
+    assert sum(course.batches(found)) == hosts
+    assert course.stop(found, {order[0]: LOST, order[1]: WELL}) == ""
+    assert course.stop(found, {order[0]: LOST, order[1]: LOST})
+    assert course.stop(found, {order[0]: LOST, order[1]: FAILED})
+    assert course.stop(found, {order[0]: FAILED})
+
+
+@given(st.integers(2, 60), st.data())
+def test_no_more_than_a_tenth_or_one_of_the_rest_may_be_off(hosts: int, draw: st.DataObject) -> None:
+    found = course.course(Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts))
+    first, *rest = course.queue(found)
+    off = draw.draw(st.sets(st.sampled_from(rest)))
+
+    outcomes = {first: WELL, **{host: LOST if host in off else WELL for host in rest}}
+
+    assert bool(course.stop(found, outcomes)) == (len(off) > max(1, len(rest) // 10))
+
+
+def test_a_plan_that_lets_none_be_lost_is_obeyed_and_its_percents_let_one() -> None:
+    none = data(**{"rates": {"at_once": 2, "most_failures": 1, "most_lost": 0}})
+    assert "gave no answer, 0 may" in course.stop(office(plan=none), {"p0": WELL, "b0": LOST})
+    nought = data(**{"rates": {"at_once": 2, "most_failures": 1, "most_lost": "0%"}})
+    assert "gave no answer, 0 may" in course.stop(office(plan=nought), {"p0": WELL, "b0": LOST})
+    tenth = data(**{"rates": {"at_once": 2, "most_failures": 1, "most_lost": "10%"}})
+    assert course.stop(office(plan=tenth), {"p0": WELL, "b0": LOST}) == ""
 
 
 def test_of_a_ring_that_is_not_through_nothing_is_asked_yet() -> None:
@@ -161,11 +214,22 @@ def test_what_is_wrong_in_any_standard_is_all_said_before_the_first_host_is_touc
     hosts.append(Candidate("pc9", "device:9", frozenset(), None, {"nome": "linux-server"}))
 
     with pytest.raises(MspErrors) as refused:
-        course.sound(hosts, dt.date(2026, 11, 26))
+        course.sound(hosts, dt.datetime(2026, 11, 26, tzinfo=dt.UTC))
 
     said = [str(one) for one in refused.value.errors]
     assert any("(on pc0, pc1)" in line for line in said)
     assert any("(on pc9)" in line for line in said)
+
+
+def test_what_was_agreed_today_is_agreed_by_the_day_where_the_customer_is() -> None:
+    agreed = {"by": "A. Bakker", "on": "2026-11-27", "reference": "mail"}
+    waiver = {"reason": "The till", "owner": "Noor", "expires": "2027-01-31", "agreed": agreed}
+    held = {"name": "linux-server", "waivers": {"ssh-root-login": waiver}}
+    half_past_twelve = dt.datetime(2026, 11, 26, 23, 30, tzinfo=dt.UTC)
+
+    course.sound([Candidate("pc", "device:1", frozenset(), None, held, None, "Europe/Amsterdam")], half_past_twelve)
+    with pytest.raises(MspErrors, match="MSP-STD-022"):
+        course.sound([Candidate("pc", "device:1", frozenset(), None, held, None, "Europe/London")], half_past_twelve)
 
 
 def test_who_failed_is_named_at_the_end() -> None:
