@@ -41,11 +41,16 @@ class ActionModule(ActionBase):
             candidates = tuple(_candidates(arguments, known))
             if arguments["before"] is None:
                 course.sound(candidates, now)
-            found = course.course(candidates)
+            found = course.course(candidates, now)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
         outcomes, why = {}, {}
+        frozen = course.frozen(found)
+        if frozen and arguments["before"] is None:
+            result["warnings"] = [f"only measured: {host}: {reason}" for host, reason in frozen.items()]
         for host in course.queue(found):
+            if host in frozen:
+                continue
             before, after = (known[host].get(arguments[name] or "") for name in ("before", "after"))
             if (outcome := course.outcome(before, after)) is not None:
                 outcomes[host] = outcome

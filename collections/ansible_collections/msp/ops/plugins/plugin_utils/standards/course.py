@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
@@ -48,7 +48,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Hosts that go together, of one plan. successes: so many must be well before the next ring of the plan begins."""
+    """Hosts that go together, of one plan. successes: so many must be well before the next ring of the plan begins.
+
+    frozen is why the plan has nothing changed at this moment: its hosts are only measured. Else it is "".
+    """
 
     plan: str
     name: str
@@ -56,6 +59,7 @@ class Ring:
     hosts: tuple[str, ...]
     successes: int
     rates: Rates
+    frozen: str = ""
 
     @property
     def title(self) -> str:
@@ -82,8 +86,12 @@ def sound(candidates: Iterable[Candidate], now: dt.datetime) -> None:
         raise MspErrors(errors)
 
 
-def course(candidates: Iterable[Candidate]) -> tuple[Ring, ...]:
-    """All rings that have hosts, in their order. Raises MspErrors where a patch plan can't be read."""
+def course(candidates: Iterable[Candidate], now: dt.datetime) -> tuple[Ring, ...]:
+    """All rings that have hosts, in their order. Raises MspErrors where a patch plan can't be read.
+
+    Of the plan's times only its freezes count, whatever they let through for emergencies: a standard is none. Its
+    windows do not: who starts a run chooses the moment.
+    """
     by_plan: dict[str, tuple[Plan | None, list[Candidate]]] = {}
     read: dict[str, Plan | None] = {}
     for one in sorted(candidates, key=lambda one: rings.place(one.asset)):
@@ -92,8 +100,19 @@ def course(candidates: Iterable[Candidate]) -> tuple[Ring, ...]:
             read[key] = None if one.plan is None else reading_plan.read(one.plan)
         plan = read[key]
         by_plan.setdefault(plan.name if plan else "", (plan, []))[1].append(one)
-    found = [ring for plan, members in by_plan.values() for ring in _rings(plan, members)]
+    found = [
+        replace(ring, frozen=_frozen(plan, now)) for plan, members in by_plan.values() for ring in _rings(plan, members)
+    ]
     return tuple(sorted(found, key=lambda ring: (ring.position, ring.plan)))
+
+
+def _frozen(plan: Plan | None, now: dt.datetime) -> str:
+    """The freeze of a plan that holds now, in words."""
+    holding = [one for one in (plan.freezes if plan else ()) if one.start <= now < one.end]
+    if plan is None or not holding:
+        return ""
+    last = max(holding, key=lambda one: one.end)
+    return f"{plan.name} is frozen until {last.end.astimezone(plan.zone):%Y-%m-%d %H:%M} ({last.reason})"
 
 
 def _rings(plan: Plan | None, members: Sequence[Candidate]) -> Iterable[Ring]:
@@ -144,6 +163,8 @@ def batches(found: Sequence[Ring]) -> list[int]:
 def stop(found: Sequence[Ring], outcomes: Mapping[str, str]) -> str:
     """Why no other host may be begun; empty: the next batch may. outcomes are of the hosts that were begun, by host."""
     for number, ring in enumerate(found):
+        if ring.frozen:
+            continue
         begun = [outcomes[host] for host in ring.hosts if host in outcomes]
         if why := _over_limit(ring, begun):
             return f"{ring.title}: {why}"
@@ -156,6 +177,11 @@ def stop(found: Sequence[Ring], outcomes: Mapping[str, str]) -> str:
         elif why := _no_pass(ring, begun):
             return f"{ring.title}: {why}"
     return ""
+
+
+def frozen(found: Iterable[Ring]) -> dict[str, str]:
+    """The hosts that are only measured, and why."""
+    return {host: ring.frozen for ring in found if ring.frozen for host in ring.hosts}
 
 
 def _stand_in(found: Sequence[Ring], number: int) -> str:
@@ -233,6 +259,7 @@ def told(found: Sequence[Ring], outcomes: Mapping[str, str]) -> dict[str, Any]:
         "pattern": ":".join(hosts or ["!all"]),
         "batches": batches(found) or [1],
         "rings": [{"plan": ring.plan, "name": ring.name, "hosts": list(ring.hosts)} for ring in found],
+        "frozen": frozen(found),
         "outcomes": dict(outcomes),
         "stop": stop(found, outcomes),
     }

@@ -224,6 +224,15 @@ def failed(host: str, said: str) -> MspError:
     )
 
 
+def not_begun(host: str, why: str) -> MspError:
+    return MspError(
+        "MSP-STD-199",
+        f"{host} to be measured and brought to its standard",
+        why or "the run ended before it was its turn",
+        "see what ended the run, then run it again",
+    )
+
+
 def hung(host: str, seconds: float) -> MspError:
     return audit_outcome.not_ended_in_time(
         "MSP-STD-164",

@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import course
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.course import FAILED, LOST, WELL, Candidate
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_plan import data
 
+NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 PILOT = frozenset({"tag_msp_ring_pilot"})
 PLANNED = data(**{"rates": {"at_once": 2, "most_failures": 1, "most_lost": 1}})
 DONE: dict[str, Any] = {"outcome": "ok", "enforce": {}}
@@ -27,7 +28,7 @@ OWED: dict[str, Any] = {"outcome": "ok", "enforce": {"msp_baseline_linux": ["ssh
 def office(pilots: int = 1, others: int = 4, plan: Any = PLANNED) -> tuple[course.Ring, ...]:
     hosts = [Candidate(f"p{number}", f"device:{number}", PILOT, plan) for number in range(pilots)]
     hosts += [Candidate(f"b{number}", f"device:{100 + number}", frozenset(), plan) for number in range(others)]
-    return course.course(hosts)
+    return course.course(hosts, NOW)
 
 
 def test_the_rings_of_the_patch_plan_go_one_after_the_other_in_batches_that_end_with_them() -> None:
@@ -41,7 +42,7 @@ def test_the_rings_of_the_patch_plan_go_one_after_the_other_in_batches_that_end_
 def test_without_a_plan_the_machine_that_its_hash_puts_first_goes_alone() -> None:
     hosts = [Candidate(f"pc{number}", f"device:{number}", frozenset()) for number in range(20)]
 
-    found = course.course(hosts)
+    found = course.course(hosts, NOW)
 
     first = min(hosts, key=lambda one: place(one.asset))
     assert [(ring.title, len(ring.hosts)) for ring in found] == [(course.ALONE, 1), (course.REST, 19)]
@@ -55,8 +56,8 @@ def test_who_is_in_no_ring_of_its_plan_comes_last() -> None:
         Candidate("both", "device:2", PILOT | {"tag_msp_ring_broad"}, PLANNED),
     ]
 
-    assert course.queue(course.course(hosts)) == ["p", "both"]
-    assert course.course(hosts)[-1].name == course.REST
+    assert course.queue(course.course(hosts, NOW)) == ["p", "both"]
+    assert course.course(hosts, NOW)[-1].name == course.REST
 
 
 def test_a_plan_that_cannot_be_read_stops_everything() -> None:
@@ -100,7 +101,7 @@ def test_no_batch_begins_after_more_failed_or_were_lost_than_the_plan_allows(
 
 @given(st.integers(1, 60), st.data())
 def test_without_a_plan_one_machine_may_be_off_however_few_there_are(hosts: int, draw: st.DataObject) -> None:
-    found = course.course(Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts))
+    found = course.course((Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts)), NOW)
     order = course.queue(found)
     off = draw.draw(st.sampled_from(order))
 
@@ -111,7 +112,7 @@ def test_without_a_plan_one_machine_may_be_off_however_few_there_are(hosts: int,
 
 @given(st.integers(3, 60))
 def test_who_goes_instead_of_the_first_goes_alone(hosts: int) -> None:
-    found = course.course(Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts))
+    found = course.course((Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts)), NOW)
     order = course.queue(found)
 
     assert course.batches(found)[:2] == [1, 1]
@@ -124,7 +125,7 @@ def test_who_goes_instead_of_the_first_goes_alone(hosts: int) -> None:
 
 @given(st.integers(2, 60), st.data())
 def test_no_more_than_a_tenth_or_one_of_the_rest_may_be_off(hosts: int, draw: st.DataObject) -> None:
-    found = course.course(Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts))
+    found = course.course((Candidate(f"pc{n}", f"device:{n}", frozenset()) for n in range(hosts)), NOW)
     first, *rest = course.queue(found)
     off = draw.draw(st.sets(st.sampled_from(rest)))
 
@@ -260,3 +261,26 @@ def test_what_has_to_be_decided_is_why_a_host_is_not_well() -> None:
     for before, after in (({**DONE, "undecided": [ASKED]}, None), (OWED, {**DONE, "undecided": [ASKED]})):
         why = course.reason(before, after)
         assert "MSP-STD-198" in why and "firewall-open" in why and "tcp/80" in why
+
+
+# -- freezes ------------------------------------------------------------------------------------------------------
+
+FREEZE = {"from": "2026-11-26", "until": "2026-11-27", "reason": "stock-taking", "emergency": "allowed"}
+
+
+@pytest.mark.parametrize(("hours", "holds"), [(-14, False), (-12, True), (0, True), (34, True), (36, False)])
+def test_while_a_patch_plan_is_frozen_its_hosts_are_only_measured(hours: int, holds: bool) -> None:
+    plan = data(**{"timezone": "UTC", "freezes": [FREEZE]})
+    hosts = [Candidate("p", "device:1", PILOT, plan), Candidate("free", "device:2", frozenset())]
+
+    found = course.course(hosts, NOW + hours * dt.timedelta(hours=1))
+
+    assert sorted(course.queue(found)) == ["free", "p"]
+    why = "office is frozen until 2026-11-28 00:00 (stock-taking)"
+    assert course.told(found, {})["frozen"] == ({"p": why} if holds else {})
+
+
+def test_a_frozen_ring_stops_nothing() -> None:
+    plan = data(**{"timezone": "UTC", "freezes": [FREEZE]})
+
+    assert course.stop(office(plan=plan), {"p0": FAILED, "b0": FAILED}) == ""

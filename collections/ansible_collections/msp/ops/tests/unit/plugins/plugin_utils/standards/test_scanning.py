@@ -103,6 +103,17 @@ def test_a_host_that_gave_no_answer_has_every_control_unknown_and_why() -> None:
     assert told == [("unknown", "unreachable: no route to host")] * 2
 
 
+def test_a_host_that_was_not_begun_has_every_control_unknown_and_why() -> None:
+    why = scanning.not_begun("srv01", "ring pilot of office: 1 of 1 failed, 0 may")
+
+    record, found = checked(Answer(scanning.NOT_ATTEMPTED, error=why))
+
+    assert (record.outcome, len(found)) == ("not attempted", len(ASSIGNED.controls))
+    assert {(one.status, said.english(one.reason)) for one in found} == {
+        ("unknown", "not attempted: ring pilot of office: 1 of 1 failed, 0 may")
+    }
+
+
 def test_what_was_drift_before_and_holds_now_is_fixed() -> None:
     before = scanning.drift(told(answer(root="yes"))["drift"])
 
