@@ -1,4 +1,4 @@
-"""What playbooks/standardise.yml does with hosts that it does not bring to their standard. Reads the file, runs nothing."""
+"""What playbooks/standardise.yml does with hosts that it does not bring to their standard: reads the file only."""
 
 from __future__ import annotations
 

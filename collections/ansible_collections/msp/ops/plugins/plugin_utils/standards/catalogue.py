@@ -130,7 +130,7 @@ def _of_others(sources: list[Source]) -> Iterator[MspError]:
     roles = {data["id"]: data["role"] for source in sources for data in source.data}
     for source in sources:
         for place, data in enumerate(source.data):
-            named = [(("together", number), id) for number, id in enumerate(data.get("together", ()))]
+            named: list[tuple[Path, str]] = [(("together", number), id) for number, id in enumerate(data.get("together", ()))]
             if "waived_with" in data:
                 named.append((("waived_with",), data["waived_with"]))
             for path, id in named:

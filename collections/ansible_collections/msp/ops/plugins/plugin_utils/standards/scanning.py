@@ -257,7 +257,7 @@ def records(result: Mapping[str, Any] | None) -> tuple[ControlRecord, ...] | Non
         replace(one, reason=phrase("undecided", why=one.reason)) for one in drift(result.get("undecided", ()))
     )
     listed = drift(result["drift"]) + undecided
-    others = Counter(result["counts"])
+    others: Counter[str] = Counter(result["counts"])
     others.subtract(record.status for record in listed)
     return listed + tuple(
         ControlRecord("", "", status, "", "") for status, number in others.items() for _each in range(number)

@@ -112,10 +112,8 @@ def test_what_two_checks_say_alike_is_said_once_and_files_are_named() -> None:
     ]
     made = control(checks=[check("empty", None, probe, "wrong") for probe in probes])
     (record,) = judge(assigned(made), *((probe, ok({"wrong": []})) for probe in probes))
-    assert (
-        record.desired
-        == record.found
-        == ("wrong rights in /etc/crontab: nothing; wrong rights in /etc/cron.d + 1: nothing")
+    assert record.desired == record.found == (
+        "wrong rights in /etc/crontab: nothing; wrong rights in /etc/cron.d + 1: nothing"
     )
 
 

@@ -42,8 +42,8 @@ def checks(one: Control) -> Iterator[Check]:
 
 
 def words(one: Control) -> list[Words]:
-    conditions = (*one.not_applicable_when, *one.decide_when)
-    return [one.title, one.reason, *(condition.because for condition in conditions)]
+    reasons = [condition.because for condition in one.not_applicable_when]
+    return [one.title, one.reason, *reasons, *(decision.because for decision in one.decide_when)]
 
 
 def test_every_control_is_in_a_standard_or_it_is_said_why_not() -> None:
