@@ -56,6 +56,7 @@ DRIFTS: Mapping[str, str] = {
     "ssh-banner": SSHD.format("Banner none"),
     "ssh-rights": "chmod 0777 /etc/ssh/sshd_config.d",
     "sudo-who": "echo 'carla ALL=(ALL:ALL) ALL' >/etc/sudoers.d/carla; chmod 0440 /etc/sudoers.d/carla",
+    "sudo-people": "useradd --create-home --groups sudo dora",
     "sudo-nopasswd": "echo 'guest ALL=(ALL) NOPASSWD: /usr/bin/apt' >/etc/sudoers.d/guest; chmod 0440 /etc/sudoers.d/guest",
     "sudo-terminal": "echo 'Defaults !use_pty' >/etc/sudoers.d/zzz-local; chmod 0440 /etc/sudoers.d/zzz-local",
     "sudo-log": "rm /etc/sudoers.d/zz-msp-log",
@@ -84,9 +85,11 @@ LOOKS: Mapping[str, str] = {
     "banner-login": "cmp -s /etc/issue /etc/issue.net && ! grep -q '\\\\' /etc/issue && grep -q . /etc/issue",
     "cron-rights": "! find /etc/crontab /etc/cron.d /etc/cron.daily -maxdepth 0 -perm /0077 2>/dev/null | grep -q .",
     "firewall-active": "nft list chain inet msp input | grep -q 'policy drop'"
+    " && nft list chain inet msp forward | grep -q 'policy drop'"
     " && systemctl is-active --quiet msp-firewall && systemctl is-enabled --quiet msp-firewall",
-    "firewall-open": "test \"$(nft list chain inet msp input | grep -oE '(tcp|udp) dport [0-9]+ accept' | sort | paste -sd,)\""
-    " = 'tcp dport 22 accept,udp dport 546 accept'",
+    "firewall-open": "test \"$(nft list chain inet msp input | grep -oE '(ip6? saddr [^ ]+ )?(tcp|udp) dport [0-9]+ accept'"
+    " | sort | paste -sd,)\" = 'ip saddr 192.0.2.0/24 tcp dport 443 accept,ip6 saddr fe80::/10 udp dport 546 accept,"
+    "tcp dport 22 accept'",
     "logging-persistent": f"{_JOURNAL.format('Storage', 'persistent')} && test -d /var/log/journal",
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
@@ -112,6 +115,7 @@ LOOKS: Mapping[str, str] = {
     "ssh-rights": "! find /etc/ssh /etc/ssh/sshd_config.d -maxdepth 0 -perm /0022 | grep -q ."
     " && ! find /etc/ssh -name 'ssh_host_*_key' -perm /0137 | grep -q .",
     "sudo-who": "! sudo -l -U carla 2>/dev/null | grep -q '(ALL : ALL) ALL'",
+    "sudo-people": "! sudo -l -U dora 2>/dev/null | grep -q '(ALL : ALL) ALL'",
     "sudo-nopasswd": "! sudo -l -U guest 2>/dev/null | grep -q NOPASSWD",
     "sudo-terminal": _SUDO.format("!?use_pty", "use_pty"),
     "sudo-log": _SUDO.format("logfile=[^ ]*", "logfile=/var/log/sudo.log"),

@@ -49,11 +49,14 @@ STANDARD: dict[str, Any] = {
         # The kernel of a container passes on what its host does.
         "firewall-active": {"forward": "drop"},
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
+        "sudo-people": {"remove": True},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
         "repositories-allowed": {"allowed": SOURCES},
         "repositories-signed": {"distribution": SOURCES},
         "software-required": {"packages": ["less"]},
         "software-forbidden": {"packages": ["telnetd", "lab-game"]},
+        "software-allowed": {"remove": True},
+        "firewall-open": {"ports": ["tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24"]},
     },
 }
 
@@ -91,12 +94,14 @@ class Wharf:
         }
         command = ["ansible-playbook", f"playbooks/{name}.yml", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=1800
         )
         return Ran(done.returncode, done.stdout + done.stderr)
 
     def standardise(self, *arguments: str) -> Ran:
-        return self.play("standardise", "-e", f"customer={WHARF}", *arguments)
+        # On a machine that is busy with much else no guard is to strike; that it does is tested in test_lockout.py.
+        patient = "msp_baseline_linux_guard_seconds=600"
+        return self.play("standardise", "-e", f"customer={WHARF}", "-e", patient, *arguments)
 
     def on(self, host: str, *command: str) -> str:
         return podman.run("exec", str(self.rows[host]["container"]), *command)
@@ -113,12 +118,6 @@ class Wharf:
         asset = f"device:{self.device(host)['id']}"
         with Store.open(self.store_url) as store:
             return {one.control: one for one in store.control_states(WHARF) if one.asset == asset}
-
-    def assign(self, **standard: Any) -> None:
-        (context,) = self.netbox.all("extras/config-contexts/")
-        self.netbox.change(
-            f"extras/config-contexts/{context['id']}/", {"data": {names.CONTEXT_STANDARD: {**STANDARD, **standard}}}
-        )
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +169,6 @@ def test_new_machines_go_from_contract_row_to_compliant_and_audited_in_one_run(w
         } == set()
         assert wharf.device(host)["custom_fields"][names.FACTS_HASH]
         assert wharf.device(host)["custom_fields"][names.STANDARD_STATE]["value"] == "compliant"
-
-
-def test_the_second_run_changes_nothing(wharf: Wharf) -> None:
-    ran = wharf.standardise()
-
-    assert ran.status == 0, ran.output[-4000:]
-    assert set(re.findall(r"changed=(\d+)", ran.output)) == {"0"}, ran.output[-4000:]
 
 
 def spoil(wharf: Wharf, number: int, host: str) -> set[str]:
@@ -245,57 +237,50 @@ def test_after_it_a_check_is_clean_and_a_second_run_changes_nothing(wharf: Wharf
     assert set(re.findall(r"changed=(\d+)", checked.output + ran.output)) == {"0"}, ran.output[-4000:]
 
 
-REFUSED: Mapping[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
-    "a parameter outside its limits": (
-        {"parameters": {"ssh-auth-tries": {"most": 99}}},
-        {},
-        ("MSP-STD-018", "ssh-auth-tries", "99"),
-    ),
-    "an unknown control": ({"parameters": {"ssh-rot-login": {"allowed": "no"}}}, {}, ("MSP-STD-016", "ssh-rot-login")),
-    "a waiver without an owner": (
-        {
-            "waivers": {
-                "ssh-banner": {
-                    "reason": "The till shows it",
-                    "expires": "2099-01-01",
-                    "agreed": {"by": "M. Jansen", "on": "2026-11-03", "reference": "mail"},
-                }
+REFUSED: Mapping[str, tuple[str, ...]] = {
+    "a parameter outside its limits": ("MSP-STD-018", "ssh-auth-tries", "99"),
+    "an unknown control": ("MSP-STD-016", "ssh-rot-login"),
+    "a waiver without an owner": ("MSP-STD-019", "ssh-banner", "owner"),
+    "a cycle of standards": ("MSP-STD-015", "one -> two -> one"),
+}
+WRONG: Mapping[str, Any] = {
+    names.CONTEXT_STANDARD: {
+        "name": "one",
+        "parameters": {"ssh-auth-tries": {"most": 99}, "ssh-rot-login": {"allowed": "no"}},
+        "waivers": {
+            "ssh-banner": {
+                "reason": "The till shows it",
+                "expires": "2099-01-01",
+                "agreed": {"by": "M. Jansen", "on": "2026-11-03", "reference": "mail"},
             }
         },
-        {},
-        ("MSP-STD-019", "ssh-banner", "owner"),
-    ),
-    "a cycle of standards": (
-        {"name": "one"},
-        {
-            name: {
-                "version": "1",
-                "title": {"en": name, "nl": name},
-                "class": "linux-server",
-                "extends": other,
-                "controls": {},
-            }
-            for name, other in (("one", "two"), ("two", "one"))
-        },
-        ("MSP-STD-015", "one", "two"),
-    ),
+    },
+    names.CONTEXT_STANDARDS: {
+        name: {
+            "version": "1",
+            "title": {"en": name, "nl": name},
+            "class": "linux-server",
+            "extends": other,
+            "controls": {},
+        }
+        for name, other in (("one", "two"), ("two", "one"))
+    },
 }
 
 
-def test_what_is_wrong_in_a_standard_is_refused_and_named_before_any_host_is_touched(wharf: Wharf) -> None:
+def test_all_that_is_wrong_in_a_standard_is_refused_and_named_before_any_host_is_touched(wharf: Wharf) -> None:
     (tenant,) = wharf.netbox.all(f"tenancy/tenants/?slug={WHARF}")
     before = {host: wharf.states(host) for host in FLEET}
     # Beside the other one and stronger; without a profile, for NetBox would refuse some of it itself.
-    body = {"name": "wrong", "weight": 9000, "tenants": [tenant["id"]], "data": {names.CONTEXT_STANDARD: STANDARD}}
-    context = wharf.netbox.create("extras/config-contexts/", body)
-    for title, (standard, own, words) in REFUSED.items():
-        data = {names.CONTEXT_STANDARD: standard, names.CONTEXT_STANDARDS: own}
-        wharf.netbox.change(f"extras/config-contexts/{context['id']}/", {"data": data})
+    wharf.netbox.create(
+        "extras/config-contexts/", {"name": "wrong", "weight": 9000, "tenants": [tenant["id"]], "data": WRONG}
+    )
 
-        ran = wharf.standardise()
+    ran = wharf.standardise()
 
-        assert ran.status != 0, title
-        for word in words:
-            assert word in ran.output, (title, word, ran.output[-3000:])
-        assert "TASK [Measure]" not in ran.output, title
+    assert ran.status != 0
+    errors = re.split(r"(?=MSP-STD-\d{3}: )", " ".join(ran.output.split()))
+    for title, words in REFUSED.items():
+        assert any(all(word in error for word in words) for error in errors), (title, ran.output[-3000:])
+    assert "TASK [Measure]" not in ran.output
     assert {host: wharf.states(host) for host in FLEET} == before

@@ -78,8 +78,7 @@ def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
 
 @pytest.mark.parametrize("control", [one for one in OURS.values() if of_kind(one, "sysctl")], ids=lambda one: one.id)
 def test_the_settings_that_are_written_are_those_that_are_checked(control: Control) -> None:
-    of_interfaces = VARIABLES["__msp_baseline_linux_of_interfaces"].get(control.id, {})
-    settings = {**VARIABLES["__msp_baseline_linux_settings"][control.id], **of_interfaces}
+    settings = VARIABLES["__msp_baseline_linux_settings"][control.id]
     checks = {check.probe["name"]: check for check in of_kind(control, "sysctl")}
     assert set(settings) == set(checks)
     for name, check in checks.items():
@@ -94,9 +93,11 @@ def test_no_setting_is_written_that_no_control_checks() -> None:
 
 
 def test_of_an_interface_the_same_is_set_as_for_all_of_them() -> None:
-    for control, settings in VARIABLES["__msp_baseline_linux_of_interfaces"].items():
-        for name, value in settings.items():
-            assert VARIABLES["__msp_baseline_linux_settings"][control][name.replace("*", "all")] == value
+    tables = list(VARIABLES["__msp_baseline_linux_settings"].values())
+    of_interfaces = [(table, name) for table in tables for name in table if "*" in name]
+    assert of_interfaces
+    for table, name in of_interfaces:
+        assert table[name] == table[name.replace("*", "all")], name
 
 
 def test_all_that_a_setting_changes_of_an_interface_is_saved_before() -> None:
@@ -277,8 +278,8 @@ def test_the_firewall_replaces_its_own_table_and_touches_no_other() -> None:
 def port_is_let_in(port: str, *ports: str) -> bool:
     (task,) = (task for task in yaml.safe_load(tasks("firewall.yml")) if "MSP-STD-194" in str(task))
     parameters = {"firewall-open": {"ports": list(ports)}}
-    facts = {"env": {"SSH_CONNECTION": f"192.0.2.7 50000 192.0.2.8 {port}"} if port else {}}
-    variables = {"ansible_facts": facts, "msp_baseline_linux_parameters": parameters}
+    connection = {"stdout": f"192.0.2.7 50000 192.0.2.8 {port}" if port else ""}
+    variables = {"__msp_baseline_linux_connection": connection, "msp_baseline_linux_parameters": parameters}
     known = {name: trust_as_template(text) for name, text in task["vars"].items()}
     condition = task["ansible.builtin.assert"]["that"]
     return bool(rendered("{{ " + condition + " }}", **variables, **known))
@@ -338,6 +339,8 @@ def unsaid(listing: str, *ports: str) -> list[str]:
 
 
 def test_an_address_that_nft_writes_otherwise_is_seen() -> None:
-    listing = "table inet msp {\n\t\tip6 saddr fe80::/10 udp dport 546 accept\n\t\ttcp dport 22 accept\n\t\tip saddr 192.0.2.0/24 tcp dport 443 accept\n}"
+    always = "ip6 saddr fe80::/10 udp dport 546 accept"
+    rules = (always, "tcp dport 22 accept", "ip saddr 192.0.2.0/24 tcp dport 443 accept")
+    listing = "\n\t\t".join(("table inet msp {", *rules, "}"))
     assert unsaid(listing, "tcp/22", "tcp/443 from 192.0.2.0/24") == []
     assert unsaid(listing, "tcp/22", "tcp/443 from 192.0.2.1/24") == ["ip saddr 192.0.2.1/24 tcp dport 443 accept"]

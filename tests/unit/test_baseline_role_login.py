@@ -245,6 +245,33 @@ def test_the_files_that_are_changed_are_those_that_sudo_reads(name: str, read: b
     assert bool(Templar(DataLoader(), variables=known).template(trust_as_template("{{ wanted }}"))) is read
 
 
+def test_only_members_that_were_not_agreed_on_are_taken_out_of_a_group() -> None:
+    measured = [
+        {"user": "anna", "group": "sudo", "own": False},
+        {"user": "dora", "group": "sudo", "own": False},
+        {"user": "eric", "group": "sudo", "own": True},
+    ]
+    given = {**DEFAULTS, "sudo-people": {"allowed": ["anna"], "remove": True}}
+    facts = {"answers": {"sudo": {"state": "ok", "value": {"members": measured}}}}
+    found: dict[str, list[str]] = {}
+    for task in tasks("sudo_people"):
+        if "loop" not in task:
+            continue
+        known = {
+            "msp_baseline_linux_parameters": given,
+            "__msp_baseline_linux_sudo_facts": facts,
+            **trusted(task["vars"]),
+        }
+        loop = Templar(DataLoader(), variables=known).template(trust_as_template(task["loop"]))
+        found[next(name for name in task if "." in name)] = [one["user"] for one in loop]
+
+    assert found == {
+        "ansible.builtin.command": ["dora"],
+        "ansible.builtin.group": ["eric"],
+        "ansible.builtin.user": ["eric"],
+    }
+
+
 # -- the guard -----------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +298,14 @@ def test_a_control_that_can_lock_out_is_of_an_area_with_a_guard(control: Control
     assert control.area in AREAS_BEHIND_A_GUARD
 
 
+def rendered_paths(task: Mapping[str, Any]) -> list[str]:
+    """The files that a task writes when all controls are to be brought about."""
+    contents = task.get("msp.ops.files", {}).get("contents", {})
+    enforce = {"msp_baseline_linux_enforce": [one.id for one in LOGIN], "msp_baseline_linux_parameters": DEFAULTS}
+    known = {**VARIABLES, **enforce, **trusted(task.get("vars", {}))}
+    return list(Templar(DataLoader(), variables=known).template(trusted(contents)))
+
+
 @pytest.mark.parametrize("area", ["ssh", "sudo"])
 def test_all_that_is_written_behind_the_guard_is_saved_by_it(area: str) -> None:
     (guarded,) = (one for one in tasks(area) if "rescue" in one)
@@ -281,6 +316,8 @@ def test_all_that_is_written_behind_the_guard_is_saved_by_it(area: str) -> None:
             place = path.get("dest") or path.get("path")
             if place and "{{" not in place.split("/", 3)[-1][:2] and place.startswith("/"):
                 assert any(place == one or place.startswith(f"{one}/") for one in saved), place
+        for place in rendered_paths(task):
+            assert any(place.startswith(f"{one}/") for one in saved), place
 
 
 def test_what_a_login_screen_shows_passes_its_own_check() -> None:

@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
             found = course.course(candidates, now)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
-        outcomes, why = {}, {}
+        outcomes, why, undecided = {}, {}, {}
         frozen = course.frozen(found)
         if frozen and arguments["before"] is None:
             result["warnings"] = [f"only measured: {host}: {reason}" for host, reason in frozen.items()]
@@ -56,10 +56,13 @@ class ActionModule(ActionBase):
                 outcomes[host] = outcome
             if outcome in (course.FAILED, course.LOST):
                 why[host] = course.reason(before, after)
-        result.update(course.told(found, outcomes), why=why, changed=False)
+            if outcome is not None and (asks := course.undecided(before, after)):
+                undecided[host] = asks
+        result.update(course.told(found, outcomes), why=why, undecided=undecided, changed=False)
         if not arguments["last"] or self._task.check_mode:
             return result
-        if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why)))):
+        asked = "; ".join(f"{host}: {asks}" for host, asks in undecided.items())
+        if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why), asked))):
             ended = course.stopped(said)
             result.update(failed=True, msg=str(ended), error=ended.as_dict())
         return result

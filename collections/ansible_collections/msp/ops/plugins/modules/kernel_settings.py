@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Settings of the kernel, now and after a start. What is wrong is decided in module_utils/standards/kernel_settings.py."""
+"""Settings of the kernel, now and after a start. What is wrong: module_utils/standards/kernel_settings.py."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - Writes files of sysctl.d, lets systemd apply those that are new or that the kernel does not have so, and reads what the
-    kernel took. All of that in one round trip, however many settings there are.
+  - Writes files of sysctl.d, lets systemd apply those that are new or that the kernel does not have so, and reads what
+    the kernel took. All of that in one round trip, however many settings there are.
   - A setting that the kernel did not take is an error, for systemd says nothing where it may not write.
 options:
   files:
     description:
       - For each path of a file its settings, by name. They are written and applied in this order.
-      - A star in the place of an interface (V(net.ipv4.conf.*.rp_filter)) stands for all that are there and all to come.
+      - A star in the place of an interface (V(net.ipv4.conf.*.rp_filter)) stands for all that are there.
     type: dict
     required: true
 extends_documentation_fragment:
@@ -78,7 +78,8 @@ APPLY = "/usr/lib/systemd/systemd-sysctl"
 def main() -> None:
     module = AnsibleModule({"files": {"type": "dict", "required": True}}, supports_check_mode=True)
     files = {
-        path: {name: str(value) for name, value in settings.items()} for path, settings in module.params["files"].items()
+        path: {name: str(value) for name, value in settings.items()}
+        for path, settings in module.params["files"].items()
     }
     writing, reader = FileWriting(module), Reader(Host())
     was: dict[str, str] = {}

@@ -134,6 +134,13 @@ why:
   type: dict
   sample:
     pc01.bakkerij-jansen: does not hold ssh-root-login
+undecided:
+  description:
+    - What somebody has to decide before it is brought about, by host. It stops no ring, and the run ends in an error
+      that names it.
+  returned: success
+  type: dict
+  sample: {}
 stop:
   description: Why no other host may be begun. Empty where it goes on.
   returned: always, once the hosts were ordered

@@ -19,7 +19,7 @@ def text(settings: Mapping[str, str]) -> str:
 
 
 def wrong(reader: Reader, settings: Mapping[str, str]) -> dict[str, str]:
-    """Of each setting that is not as wanted, how it is; of one with a star, on the interfaces that have it otherwise."""
+    """Of each setting that is not as wanted, how it is; of one with a star, where it is otherwise."""
     found = {name: _found(reader, name) for name in settings}
     shown = {name: _otherwise(values, settings[name]) for name, values in found.items()}
     return {name: said for name, said in shown.items() if said}

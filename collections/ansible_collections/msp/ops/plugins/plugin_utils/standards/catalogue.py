@@ -130,7 +130,9 @@ def _of_others(sources: list[Source]) -> Iterator[MspError]:
     roles = {data["id"]: data["role"] for source in sources for data in source.data}
     for source in sources:
         for place, data in enumerate(source.data):
-            named: list[tuple[Path, str]] = [(("together", number), id) for number, id in enumerate(data.get("together", ()))]
+            named: list[tuple[Path, str]] = [
+                (("together", number), id) for number, id in enumerate(data.get("together", ()))
+            ]
             if "waived_with" in data:
                 named.append((("waived_with",), data["waived_with"]))
             for path, id in named:
@@ -163,6 +165,9 @@ def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Pro
     known = data.get("parameters", {})
     for name in known:
         yield from _of_parameter(known[name], (*here, "parameters", name))
+    deciding = data.get("enforced_if")
+    if deciding is not None and known.get(deciding, {}).get("type") != model.BOOLEAN:
+        yield _problem((*here, "enforced_if"), f"a parameter of the control that is {model.BOOLEAN}", deciding)
     for key in ("checks", "not_applicable_when", "decide_when"):
         for place, check in enumerate(data.get(key, ())):
             yield from _of_check(check, known, (*here, key, place))
@@ -288,6 +293,7 @@ def _control(data: Mapping[str, Any]) -> Control:
         together=tuple(data.get("together", ())),
         waived_with=data.get("waived_with", ""),
         enforce_unmeasured=data.get("enforce_unmeasured", False),
+        enforced_if=data.get("enforced_if", ""),
     )
 
 

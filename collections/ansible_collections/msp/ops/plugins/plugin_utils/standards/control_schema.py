@@ -203,6 +203,7 @@ CONTROL = table(
     waived_with=SLUG,
     enforce_unmeasured={"type": "boolean"},
     lockout={"enum": list(model.LOCKOUTS)},
+    enforced_if=NAME,
     minutes={"type": "integer", "minimum": 1, "maximum": 480},
 )
 CONTROLS = {"type": "array", "items": CONTROL, "minItems": 1}

@@ -217,19 +217,19 @@ def _no_pass(ring: Ring, begun: Sequence[str]) -> str:
 def outcome(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str | None:
     """What became of a host, out of its results of msp.ops.standard_scan; None: it was not begun.
 
-    Well is who held everything that is enforced, or holds it now. What a measurement does not say is no success, and
-    neither is what somebody has to decide first. What could not be measured and is left as it is fails nobody, but for
-    what was just brought about: nobody knows what became of it.
+    Well is who held everything that is enforced, or holds it now. What a measurement does not say is no success. What
+    is left as it is, to be decided first or for want of a measurement, fails nobody, but for what was just brought
+    about and can't be measured now: nobody knows what became of it.
     """
     if before is None:
         return None
     if before.get("outcome") != "ok":
         return LOST if _unheard(before) else FAILED
     if not _owed(before):
-        return FAILED if before.get("undecided") else WELL
+        return WELL
     if after is None or after.get("skipped"):
         return FAILED
-    if after.get("outcome") == "ok" and not (_owed(after) or after.get("undecided") or _lost_sight(before, after)):
+    if after.get("outcome") == "ok" and not (_owed(after) or _lost_sight(before, after)):
         return WELL
     return LOST if _unheard(after) else FAILED
 
@@ -280,9 +280,16 @@ def _shortfall(before: Mapping[str, Any], measured: Mapping[str, Any]) -> str:
     said = [f"does not hold {wording.named(owed)}"] if owed else []
     if measured is not before and before.get("enforce") and (unknown := _lost_sight(before, measured)):
         said.append(f"could not be measured again: {wording.named(unknown)}")
-    if undecided := measured.get("undecided"):
-        said.append(str(scanning.to_decide(undecided)))
     return "; ".join(said) or "its measurement says nothing"
+
+
+def undecided(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    """What somebody has to decide before it is brought about on a host, by its last measurement; empty: nothing."""
+    for measured in (after, before):
+        if measured and measured.get("outcome") == "ok":
+            rows = measured.get("undecided")
+            return str(scanning.to_decide(rows)) if rows else ""
+    return ""
 
 
 def failed(outcomes: Mapping[str, str], why: Mapping[str, str]) -> str:

@@ -132,7 +132,8 @@ class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
-    needs to do it by hand, for a quote until effort was measured.
+    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that
+    says whether it is brought about; "" where it always is.
 
     together are controls that the same change brings about: what is to be decided for one is for the other.
     waived_with is a control that this one is a part of: who does without that one does without this one. Only with
@@ -156,6 +157,7 @@ class Control:
     together: tuple[str, ...] = ()
     waived_with: str = ""
     enforce_unmeasured: bool = False
+    enforced_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,11 @@ class AssignedControl:
     parameters: Mapping[str, Any]
     waiver: Waiver | None = None
     chosen: frozenset[str] = frozenset()
+
+    @property
+    def enforced(self) -> bool:
+        """Whether it is brought about where it is drift; else that is left to a person."""
+        return not self.control.enforced_if or bool(self.parameters[self.control.enforced_if])
 
 
 @dataclass(frozen=True, slots=True)

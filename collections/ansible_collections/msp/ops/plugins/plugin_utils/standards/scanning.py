@@ -145,13 +145,15 @@ def told(
     if answer.error is not None:
         result.update(msg=str(answer.error), error=answer.error.as_dict())
         return result
-    controls = {held.control.id: held.control for held in assigned.controls}
-    to_do = [record for record in records if judging.enforced(record, controls[record.control], today)]
+    by_id = {held.control.id: held for held in assigned.controls}
+    to_do = [record for record in records if judging.enforced(record, by_id[record.control].control, today)]
     undecided = [record for record in records if judging.undecided(record)]
     roles: dict[str, list[str]] = {}
     parameters: dict[str, dict[str, Any]] = {}
+    left: list[str] = []
     for record in to_do:
-        roles.setdefault(controls[record.control].role, []).append(record.control)
+        held = by_id[record.control]
+        (roles.setdefault(held.control.role, []) if held.enforced else left).append(record.control)
     for held in assigned.controls:
         parameters.setdefault(held.control.role, {})[held.control.id] = dict(held.parameters)
     result.update(
@@ -161,6 +163,7 @@ def told(
         undecided=[record.told() for record in undecided],
         unmeasured=[record.told() for record in records if record.status == ERROR and record not in to_do],
         enforce=roles,
+        left=left,
         parameters=parameters,
         seconds=answer.seconds,
     )
@@ -205,7 +208,7 @@ def to_decide(rows: Iterable[Mapping[str, Any]]) -> MspError:
     for row in rows:
         controls.setdefault(str(row["reason"]), []).append(str(row["control"]))
     return MspError(
-        "MSP-STD-198",
+        "MSP-STD-200",
         f"a decision before {', '.join(id for ids in controls.values() for id in ids)} can be brought about",
         "; ".join(controls),
         "choose it in the control's parameters for this asset or in its standard (docs/standards.md, What is asked"

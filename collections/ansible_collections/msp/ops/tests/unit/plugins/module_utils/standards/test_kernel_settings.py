@@ -54,7 +54,9 @@ def test_in_the_file_what_is_for_each_interface_comes_before_what_is_for_one() -
 
 
 def test_what_the_kernel_did_not_take_is_named_with_what_it_has() -> None:
-    error = kernel_settings.not_taken({"net.ipv4.ip_forward": "0", "kernel.dmesg_restrict": "1"}, {"net.ipv4.ip_forward": "1"})
+    error = kernel_settings.not_taken(
+        {"net.ipv4.ip_forward": "0", "kernel.dmesg_restrict": "1"}, {"net.ipv4.ip_forward": "1"}
+    )
 
     assert error.code == "MSP-STD-192"
     assert "net.ipv4.ip_forward = 0" in error.expected and "dmesg" not in error.expected

@@ -201,8 +201,8 @@ def test_every_host_is_in_one_batch_once_and_a_stop_never_goes_away(
         ({**DONE, "unmeasured": [{"control": "sudo-who"}]}, None, WELL),
         (OWED, {**DONE, "unmeasured": [{"control": "sudo-who"}]}, WELL),
         (OWED, {**DONE, "unmeasured": [{"control": "ssh-root-login"}]}, FAILED),
-        ({**DONE, "undecided": [ASKED]}, None, FAILED),
-        (OWED, {**DONE, "undecided": [ASKED]}, FAILED),
+        ({**DONE, "undecided": [ASKED]}, None, WELL),
+        (OWED, {**DONE, "undecided": [ASKED]}, WELL),
     ],
 )
 def test_only_a_measurement_makes_a_host_well(before: Any, after: Any, outcome: str | None) -> None:
@@ -257,10 +257,12 @@ def test_why_a_host_is_not_well_is_what_its_measurement_says(before: Any, after:
     assert course.reason(before, after) == why
 
 
-def test_what_has_to_be_decided_is_why_a_host_is_not_well() -> None:
-    for before, after in (({**DONE, "undecided": [ASKED]}, None), (OWED, {**DONE, "undecided": [ASKED]})):
-        why = course.reason(before, after)
-        assert "MSP-STD-198" in why and "firewall-open" in why and "tcp/80" in why
+def test_what_has_to_be_decided_is_said_by_the_last_measurement() -> None:
+    asked: dict[str, Any] = {**DONE, "undecided": [ASKED]}
+    for before, after in ((asked, None), (OWED, asked), (asked, {"skipped": True}), (asked, {"unreachable": True})):
+        why = course.undecided(before, after)
+        assert "MSP-STD-200" in why and "firewall-open" in why and "tcp/80" in why
+    assert (course.undecided(asked, DONE), course.undecided(None, None), course.undecided(OWED, None)) == ("", "", "")
 
 
 # -- freezes ------------------------------------------------------------------------------------------------------

@@ -221,7 +221,7 @@ def test_what_is_to_be_decided_first_is_said_and_not_brought_about_nor_what_goes
     assert (found["enforce"], found["drift"]) == ({}, [])
     assert [row["control"] for row in found["undecided"]] == ["ssh-root-login", "ssh-tries"]
     assert found["undecided"][0]["reason"] == "needs a decision first: root is used (permitrootlogin: yes)"
-    assert "MSP-STD-198" in found["warnings"][0] and "ssh-root-login, ssh-tries" in found["warnings"][0]
+    assert "MSP-STD-200" in found["warnings"][0] and "ssh-root-login, ssh-tries" in found["warnings"][0]
 
 
 def test_where_it_was_chosen_or_nothing_asks_for_it_nothing_is_to_be_decided() -> None:
@@ -293,6 +293,24 @@ def test_a_waived_control_is_counted_and_left_alone() -> None:
 
     assert (said["counts"], said["enforce"]) == ({"waived": 1, "compliant": 1}, {})
     assert "ssh-root-login" in said["parameters"]["msp_baseline_linux"]
+
+
+@pytest.mark.parametrize("remove", [False, True])
+def test_what_a_standard_does_not_have_put_right_by_itself_is_drift_and_left_to_a_person(remove: bool) -> None:
+    root = made_standard.control()
+    gated = {**root["parameters"], "remove": {"type": "boolean", "default": False}}
+    made = made_standard.control(parameters=gated, enforced_if="remove")
+    assigned = made_standard.assigned(
+        made, made_standard.tries(), parameters={"ssh-root-login": {"remove": remove}} if remove else {}
+    )
+    found = answer(root="yes")
+    records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
+
+    said = scanning.told(assigned, found, records, None, today=AT.date(), diff=False)
+
+    assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
+    assert said["left"] == ([] if remove else ["ssh-root-login"])
+    assert said["enforce"] == ({"msp_baseline_linux": ["ssh-root-login"]} if remove else {})
 
 
 def test_new_is_what_drifts_and_did_not_the_last_time() -> None:
