@@ -56,7 +56,7 @@ STANDARD: dict[str, Any] = {
         "software-required": {"packages": ["less"]},
         "software-forbidden": {"packages": ["telnetd", "lab-game"]},
         "software-allowed": {"remove": True},
-        "firewall-open": {"ports": ["tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24"]},
+        "firewall-open": {"ports": ["tcp/22", "tcp/443 from 192.0.2.0/24"]},
     },
 }
 

@@ -96,7 +96,8 @@ def test_of_very_many_values_no_more_is_kept_than_can_be_shown() -> None:
 def about() -> set[str]:
     """The keys of everything that a control of ours checks, but for what its own name says."""
     checks = [check for one in catalogue().values() for check in one.checks]
-    checks += [when.check for one in catalogue().values() for when in (*one.not_applicable_when, *one.decide_when)]
+    checks += [when.check for one in catalogue().values() for when in one.not_applicable_when]
+    checks += [decision.check for one in catalogue().values() for decision in one.decide_when]
     found = set()
     for check in checks:
         field = "" if check.field in ("", "value") or check.rule == ABSENT else f".{check.field}"
