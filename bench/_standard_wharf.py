@@ -37,6 +37,8 @@ def standard() -> dict[str, Any]:
     return {
         "name": "linux-server",
         "parameters": {
+            # The kernel of a container passes on what its host does.
+            "firewall-active": {"forward": "drop"},
             "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
             "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
             "repositories-allowed": {"allowed": sources},

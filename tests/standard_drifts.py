@@ -36,7 +36,7 @@ DRIFTS: Mapping[str, str] = {
     " http://127.0.0.1:9/debian stable main' >/etc/apt/sources.list.d/vendor.list",
     "repositories-signed": "echo 'deb [trusted=yes] http://127.0.0.1:9/tools ./' >/etc/apt/sources.list.d/tools.list",
     "repositories-rights": "chmod 0666 /etc/apt/sources.list",
-    "services-legacy": UNIT.format("telnet.socket", "ListenStream=23\\nAccept=yes", "Socket").replace(
+    "services-legacy": UNIT.format("telnet.socket", "ListenStream=127.0.0.1:23\\nAccept=yes", "Socket").replace(
         "systemctl enable",
         "printf '[Service]\\nExecStart=/bin/cat\\n' >/lib/systemd/system/telnet@.service\nsystemctl enable",
     ),

@@ -46,6 +46,8 @@ SOURCES = [f"{address}/*" for address in ((MIRRORS.debian, MIRRORS.security) if 
 STANDARD: dict[str, Any] = {
     "name": "linux-server",
     "parameters": {
+        # The kernel of a container passes on what its host does.
+        "firewall-active": {"forward": "drop"},
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
         "sudo-people": {"remove": True},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
@@ -54,7 +56,7 @@ STANDARD: dict[str, Any] = {
         "software-required": {"packages": ["less"]},
         "software-forbidden": {"packages": ["telnetd", "lab-game"]},
         "software-allowed": {"remove": True},
-        "firewall-open": {"ports": ["tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24"]},
+        "firewall-open": {"ports": ["tcp/22", "tcp/443 from 192.0.2.0/24"]},
     },
 }
 

@@ -29,7 +29,8 @@ OWN = {
         "version": "1",
         "title": {"en": "A kernel of its own", "nl": "Een eigen kernel"},
         "class": "linux-server",
-        "controls": {name: {} for name in CONTROLS},
+        # What forwards is only ended where that was chosen.
+        "controls": {**{name: {} for name in CONTROLS}, "network-forwarding": {"forwarding": "0"}},
     }
 }
 # Without our code: what the kernel says.

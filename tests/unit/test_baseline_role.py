@@ -15,8 +15,8 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, units
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, open_ports, units
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import limits, model, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Chosen, Control
 
@@ -226,13 +226,38 @@ def firewall(*ports: str, forward: str = "drop") -> list[str]:
 
 
 def test_the_firewall_lets_in_the_ports_that_were_agreed_and_no_other() -> None:
-    lines = firewall("tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24")
+    lines = firewall("tcp/22", "tcp/443 from 192.0.2.0/24")
     assert [line for line in lines if "dport" in line] == [
-        "tcp dport 22 accept",
         "ip6 saddr fe80::/10 udp dport 546 accept",
+        "tcp dport 22 accept",
         "ip saddr 192.0.2.0/24 tcp dport 443 accept",
     ]
     assert "type filter hook input priority filter; policy drop;" in lines
+
+
+def test_ranges_protocols_and_interfaces_are_written_as_nft_prints_them() -> None:
+    lines = firewall("udp/60000-61000 on wg0", "vrrp", "esp from 192.0.2.7", "tcp/22 from 2001:db8::/32 on eth1")
+    own = lines[lines.index("ip6 saddr fe80::/10 udp dport 546 accept") + 1 :]
+    assert own[: own.index("}")] == [
+        'iifname "wg0" udp dport 60000-61000 accept',
+        "meta l4proto 112 accept",
+        "ip saddr 192.0.2.7 meta l4proto 50 accept",
+        'iifname "eth1" ip6 saddr 2001:db8::/32 tcp dport 22 accept',
+    ]
+
+
+def test_what_the_firewall_is_told_is_what_can_be_agreed_on() -> None:
+    assert VARIABLES["__msp_baseline_linux_protocols"] == open_ports.PROTOCOLS
+
+
+def test_how_a_host_gets_its_ipv6_address_is_let_in_whatever_was_agreed() -> None:
+    assert "ip6 saddr fe80::/10 udp dport 546 accept" in firewall()
+    assert DEFAULTS["firewall-open"]["ports"] == ["tcp/22"]
+
+
+def test_answers_are_passed_on_also_where_nothing_else_is() -> None:
+    lines = firewall()
+    assert lines[lines.index("chain forward {") :][2] == "ct state established,related accept"
 
 
 def test_the_firewall_passes_on_what_was_chosen() -> None:
@@ -268,6 +293,9 @@ def port_is_let_in(port: str, *ports: str) -> bool:
         ("22", ["tcp/2222"], False),
         ("2222", ["tcp/22"], False),
         ("22", ["udp/22"], False),
+        ("2222", ["tcp/2200-2300 on eth0"], True),
+        ("22", ["tcp/2200-2300", "vrrp"], False),
+        ("9999", ["tcp/22-1000"], False),
         ("22", [], False),
         ("", [], True),  # no login: nothing to keep open
     ],
@@ -278,21 +306,25 @@ def test_the_port_that_the_connection_came_in_by_must_be_let_in(port: str, ports
 
 @pytest.mark.parametrize(
     "port",
-    ["tcp/0", "tcp/22; drop", "tcp/22 from any", "TCP/22", "tcp/22 from fe80::/10 accept", "tcp/22 from 192.0.2.1/32"],
+    [
+        *("tcp/0", "tcp/22; drop", "tcp/22 from any", "TCP/22", "tcp/22 from fe80::/10 accept"),
+        *("tcp/99999", "tcp/22 from 192.0.2.1/32", "tcp/22 from 999.1.1.1"),
+    ],
 )
 def test_no_port_gets_through_that_is_more_than_a_port(port: str) -> None:
-    items = OURS["firewall-open"].parameters["ports"].items
-    assert items is not None and items.pattern is not None
-    assert not re.fullmatch(items.pattern, port)
+    assert [*limits.outside(OURS["firewall-open"].parameters["ports"], ["tcp/22", port])]
 
 
 @pytest.mark.parametrize(
-    "port", ["tcp/22", "udp/546 from fe80::/10", "tcp/443 from 192.0.2.0/24", "tcp/5432 from 192.0.2.7"]
+    "port", ["tcp/22", "tcp/443 from 192.0.2.0/24", "tcp/5432 from 192.0.2.7", "tcp/60000-61000", "vrrp on eth0"]
 )
 def test_a_port_may_be_for_some_only(port: str) -> None:
-    items = OURS["firewall-open"].parameters["ports"].items
-    assert items is not None and items.pattern is not None
-    assert re.fullmatch(items.pattern, port)
+    assert not [*limits.outside(OURS["firewall-open"].parameters["ports"], [port])]
+
+
+@pytest.mark.parametrize(("port", "may"), [("tcp/1-65535", True), ("tcp/22 from 192.0.2.7", False), ("vrrp", False)])
+def test_what_is_to_be_closed_is_closed_for_everybody(port: str, may: bool) -> None:
+    assert may == (not [*limits.outside(OURS["firewall-open"].parameters["closed"], [port])])
 
 
 def unsaid(listing: str, *ports: str) -> list[str]:
@@ -307,6 +339,8 @@ def unsaid(listing: str, *ports: str) -> list[str]:
 
 
 def test_an_address_that_nft_writes_otherwise_is_seen() -> None:
-    listing = "table inet msp {\n\t\ttcp dport 22 accept\n\t\tip saddr 192.0.2.0/24 tcp dport 443 accept\n}"
+    always = "ip6 saddr fe80::/10 udp dport 546 accept"
+    rules = (always, "tcp dport 22 accept", "ip saddr 192.0.2.0/24 tcp dport 443 accept")
+    listing = "\n\t\t".join(("table inet msp {", *rules, "}"))
     assert unsaid(listing, "tcp/22", "tcp/443 from 192.0.2.0/24") == []
     assert unsaid(listing, "tcp/22", "tcp/443 from 192.0.2.1/24") == ["ip saddr 192.0.2.1/24 tcp dport 443 accept"]

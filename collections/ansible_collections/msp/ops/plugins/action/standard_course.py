@@ -36,24 +36,33 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         known = (task_vars or {})["hostvars"]
+        now = dt.datetime.now(dt.UTC)
         try:
             candidates = tuple(_candidates(arguments, known))
             if arguments["before"] is None:
-                course.sound(candidates, dt.datetime.now(dt.UTC).date())
-            found = course.course(candidates)
+                course.sound(candidates, now)
+            found = course.course(candidates, now)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
-        outcomes, why = {}, {}
+        outcomes, why, undecided = {}, {}, {}
+        frozen = course.frozen(found)
+        if frozen and arguments["before"] is None:
+            result["warnings"] = [f"only measured: {host}: {reason}" for host, reason in frozen.items()]
         for host in course.queue(found):
+            if host in frozen:
+                continue
             before, after = (known[host].get(arguments[name] or "") for name in ("before", "after"))
             if (outcome := course.outcome(before, after)) is not None:
                 outcomes[host] = outcome
             if outcome in (course.FAILED, course.LOST):
                 why[host] = course.reason(before, after)
-        result.update(course.told(found, outcomes), why=why, changed=False)
+            if outcome is not None and (asks := course.undecided(before, after)):
+                undecided[host] = asks
+        result.update(course.told(found, outcomes), why=why, undecided=undecided, changed=False)
         if not arguments["last"] or self._task.check_mode:
             return result
-        if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why)))):
+        asked = "; ".join(f"{host}: {asks}" for host, asks in undecided.items())
+        if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why), asked))):
             ended = course.stopped(said)
             result.update(failed=True, msg=str(ended), error=ended.as_dict())
         return result
@@ -68,4 +77,4 @@ def _candidates(arguments: Mapping[str, Any], known: Any) -> Iterator[course.Can
             groups = frozenset(group.name for group in host.get_groups())
             msp = host.vars["msp"]
             plan, standard, own = msp.get("plan"), msp["standard"], msp.get("standards_own")
-            yield course.Candidate(name, asset.asset, groups, plan, standard, own)
+            yield course.Candidate(name, asset.asset, groups, plan, standard, own, msp.get("timezone"))

@@ -27,6 +27,7 @@ SECONDS = 600.0
 SPEC: dict[str, dict[str, Any]] = {
     "phase": {"type": "str", "choices": ["before", "check", "after"], "default": "check"},
     "before": {"type": "list", "elements": "dict", "default": []},
+    "not_begun": {"type": "str"},
 }
 
 
@@ -49,7 +50,7 @@ class ActionModule(ActionBase):
             assigned = assigning.assign(msp["standard"], msp.get("standards_own"), today=today)
             drifted = scanning.drift(arguments["before"])
             sent = probing.probes(assigned)[0]
-            answer = self._measure(host, sent, variables, has_address=asset.has_address)
+            answer = self._answer(host, sent, variables, arguments["not_begun"], has_address=asset.has_address)
             check, found = scanning.check(
                 asset,
                 assigned,
@@ -63,7 +64,7 @@ class ActionModule(ActionBase):
             before = keeping_check.keep(asset, check, dry=self._task.check_mode)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
-        said = scanning.told(assigned, answer, found, before, diff=self._task.diff)
+        said = scanning.told(assigned, answer, found, before, today=today, diff=self._task.diff)
         # In check mode it stands for what would be brought about; else it only looked.
         would = self._task.check_mode and arguments["phase"] == "before" and bool(said.get("enforce"))
         result.update(said, changed=would)
@@ -72,6 +73,19 @@ class ActionModule(ActionBase):
             # Else every task after this one would ask the host again where its Python is.
             result["ansible_facts"] = {self._discovered_interpreter_key: self._discovered_interpreter}
         return result
+
+    def _answer(
+        self,
+        host: str,
+        probes: list[dict[str, Any]],
+        variables: dict[str, Any],
+        not_begun: str | None,
+        *,
+        has_address: bool,
+    ) -> scanning.Answer:
+        if not_begun is not None:
+            return scanning.Answer(scanning.NOT_ATTEMPTED, error=scanning.not_begun(host, not_begun))
+        return self._measure(host, probes, variables, has_address=has_address)
 
     def _measure(
         self, host: str, probes: list[dict[str, Any]], variables: dict[str, Any], *, has_address: bool

@@ -38,6 +38,8 @@ options:
       - C(mount) with C(path). How it is mounted, and what fstab says.
       - C(nftables). What the packet filter lets in, as the kernel has it. For IPv4 and IPv6 together the weaker.
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
+      - C(firewall_unlisted) with C(ports) and C(closed). What programs wait for and the packet filter lets in, and
+        is in neither of the two.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
       - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with
         groups looked into (C(who_people), C(all_people)). C(by_group) has who may do everything because of a group

@@ -19,6 +19,9 @@ description:
     begin.
   - Asked the first time it refuses what is wrong in any standard, parameter or waiver of these hosts, all of it at
     once and before the first host is touched.
+  - Hosts of a patch plan with a freeze at this moment are only to be measured (RV(frozen)). The windows of the plan
+    do not count.
+  - Where the one host that goes first gives no answer, the next one takes its place.
   - A host that was not reached, or that does not hold what was to be brought about, is never taken for a success.
   - It reads and writes nothing, and runs on the controller.
 options:
@@ -114,6 +117,11 @@ rings:
     - plan: office
       name: pilot
       hosts: [pc01.bakkerij-jansen]
+frozen:
+  description: The hosts that are only to be measured, since their patch plan has a freeze now, and which.
+  returned: success
+  type: dict
+  sample: {}
 outcomes:
   description: What became of the hosts that were begun, V(well), V(failed) or V(lost) by host.
   returned: success
@@ -126,6 +134,13 @@ why:
   type: dict
   sample:
     pc01.bakkerij-jansen: does not hold ssh-root-login
+undecided:
+  description:
+    - What somebody has to decide before it is brought about, by host. It stops no ring, and the run ends in an error
+      that names it.
+  returned: success
+  type: dict
+  sample: {}
 stop:
   description: Why no other host may be begun. Empty where it goes on.
   returned: always, once the hosts were ordered

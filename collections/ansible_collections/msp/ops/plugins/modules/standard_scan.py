@@ -15,6 +15,8 @@ description:
     every control measured in one round trip by M(msp.ops.control_facts), judges what was found, and keeps a record
     for each control.
   - A control that was not measured is V(unknown), also on a host that did not answer. A waiver that expired is drift.
+  - What is waived today is never brought about. What could not be measured is, where its control says that this is
+    safe, and else it is left. So is what somebody has to decide first, as what is to become of a port that is used.
   - What a task said that it did counts for nothing. A control is V(fixed) when it was drift in the measurement before
     and a new measurement finds it compliant.
   - Changes nothing. What is to be brought about is in RV(enforce), by role, for C(playbooks/standardise.yml).
@@ -32,6 +34,11 @@ options:
     type: list
     elements: dict
     default: []
+  not_begun:
+    description:
+      - Why nobody measures this host, such as a run that was stopped before it was its turn. The host is not asked, and
+        every control is recorded as V(unknown), with this reason.
+    type: str
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -76,7 +83,8 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - V(ok), V(failed), V(unreachable), or V(not attempted) for an asset that NetBox has no address of.
+    - V(ok), V(failed), V(unreachable), or V(not attempted) for an asset that NetBox has no address of, and with
+      O(not_begun).
     - V(no standard) for an asset that is held to none.
   returned: success
   type: str
@@ -98,8 +106,8 @@ counts:
   sample: {compliant: 41, drift: 2, waived: 1}
 drift:
   description:
-    - The controls that are not as the standard wants them, drift and errors, each with what is desired and what was
-      found.
+    - The controls that are to be brought about, and those that are left to a person (RV(left)), each with what is
+      desired and what was found.
   returned: when the host was measured
   type: list
   elements: dict
@@ -123,6 +131,18 @@ new:
   type: list
   elements: str
   sample: [ssh-root-login]
+undecided:
+  description: The controls that differ and are left, as somebody has to decide first. RV(undecided[].reason) says what.
+  returned: when the host was measured
+  type: list
+  elements: dict
+  sample: []
+unmeasured:
+  description: The controls that could not be measured, and are left as they are.
+  returned: when the host was measured
+  type: list
+  elements: dict
+  sample: []
 enforce:
   description: The controls of RV(drift) that are to be brought about, by the role that does it.
   returned: when the host was measured, or has no standard

@@ -2,19 +2,25 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What the packet filter lets in: the kernel's own rules, as `nft -j list ruleset` tells them, whoever wrote them.
 
-A packet passes when every chain at the hook lets it, for IPv4 and for IPv6; so the weakest of them is told. Rules that
-are understood in part are told with what they ask, and never as narrower than they are. Changes no rule.
+A packet passes when every chain at the hook lets it, for IPv4 and for IPv6; so what all of them let in is told. Rules
+that are understood in part are told with what they ask, and never as narrower than they are. Changes no rule.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ansible_collections.msp.ops.plugins.module_utils.standards import firewall_entries as entries
+from ansible_collections.msp.ops.plugins.module_utils.standards import open_ports, services
+from ansible_collections.msp.ops.plugins.module_utils.standards.firewall_entries import Entry
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
 _COMMAND = ("nft", "-j", "list", "ruleset")
 ACCEPT, DROP, NONE = "accept", "drop", "none"
+# The table that the role msp_baseline_linux writes.
+OURS = ("inet", "msp")
 _FAMILIES = {4: ("ip", "inet"), 6: ("ip6", "inet")}
 _DEEPEST_JUMP = 16
 _MOST_PATHS = 20000
@@ -27,17 +33,6 @@ _REDIRECTED = "that was redirected"
 # Statements that decide nothing about a packet, or only how many of a kind pass.
 _SILENT = frozenset(("counter", "log", "comment", "notrack", "flow", "set", "map", "mangle", "ct helper", "last"))
 _SILENT = _SILENT | frozenset(("limit", "quota", "ct count"))
-
-
-class Entry(NamedTuple):
-    """What one way through the rules lets pass."""
-
-    protocols: tuple[str, ...] = ()
-    ports: tuple[str, ...] = ()
-    # More that is asked: "from 10.0.0.0/8", "on eth1".
-    asks: tuple[str, ...] = ()
-    states: tuple[str, ...] = ()
-    loopback: bool = False
 
 
 class Passed(NamedTuple):
@@ -211,7 +206,7 @@ def _of_meta(about: dict, values: tuple[str, ...]) -> Entry | None:
     if key in ("iif", "iifname"):
         return Entry(loopback=True) if values == ("lo",) else Entry(asks=("on %s" % "/".join(values),))
     if key == "l4proto":
-        return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
+        return Entry(protocols=tuple(_protocol(value) for value in values))
     return Entry(asks=("over %s" % "/".join(values),)) if key in ("nfproto", "protocol") else None
 
 
@@ -226,7 +221,7 @@ def _of_payload(about: dict, values: tuple[str, ...]) -> Entry | None:
     if field == "dport":
         return Entry(protocols=() if protocol == "th" else (str(protocol),), ports=values)
     if field in ("protocol", "nexthdr") and protocol in ("ip", "ip6"):
-        return Entry(protocols=tuple(_ICMP.get(value, value) for value in values))
+        return Entry(protocols=tuple(_protocol(value) for value in values))
     if protocol in _ICMP:
         return Entry(protocols=(_ICMP[protocol],))
     if field in ("saddr", "daddr"):
@@ -234,6 +229,10 @@ def _of_payload(about: dict, values: tuple[str, ...]) -> Entry | None:
     if protocol in _PORTED:
         return Entry(protocols=(protocol,), asks=("where %s %s is %s" % (protocol, field, "/".join(values)),))
     return None
+
+
+def _protocol(value: str) -> str:
+    return _ICMP.get(value) or open_ports.protocol_name(value)
 
 
 # What a match asks of, by what nft calls it.
@@ -277,7 +276,8 @@ def _text(value: Any) -> str:
 def told(entries: list[Entry]) -> list[str]:
     """ "tcp/22", "udp/546 from fe80::/10", "any" for everything; without what another one lets in anyway."""
     found = {(name, entry.asks) for entry in entries for name in _names(entry)}
-    return sorted(" ".join((name, *asks)) for name, asks in found if not _is_narrower(name, asks, found))
+    # Whichever of "from" and "on" a rule asks first, it asks the same.
+    return sorted({" ".join((name, *sorted(asks))) for name, asks in found if not _is_narrower(name, asks, found)})
 
 
 def _names(entry: Entry) -> list[str]:
@@ -305,6 +305,52 @@ def weakest(chains: list[Passed]) -> str:
     return DROP if any(chain.rest == DROP for chain in chains) else ACCEPT
 
 
+def _is_dhcpv6(entry: Entry) -> bool:
+    """By which the host gets its IPv6 address, from its own network only: every firewall lets that in."""
+    local = any(" fe80::" in ask for ask in entry.asks)
+    return local and entry.protocols == ("udp",) and entry.ports == (str(open_ports.DHCPV6),)
+
+
+def _strict(chains: list[Passed]) -> list[Passed]:
+    """Only a chain that drops the rest says what gets in; the others let it pass whatever they name."""
+    return [chain for chain in chains if chain.rest == DROP]
+
+
+def gets_in(rules: Ruleset, versions: tuple[int, ...]) -> list[Entry]:
+    """What every chain lets in that drops anything, but for answers and for what the host says to itself."""
+    found: list[Entry] = []
+    for version in versions:
+        chains = rules.at("input", version)
+        strict = [list(chain.entries) for chain in _strict(chains)]
+        found += entries.in_all(strict, version) if strict else [one for chain in chains for one in chain.entries]
+    return _plain(rules, found)
+
+
+def _plain(rules: Ruleset, found: Iterable[Entry]) -> list[Entry]:
+    plain = [one for one in found if not one.loopback and not _goes_on(one)]
+    return plain if rules.redirects else [one for one in plain if _REDIRECTED not in one.asks]
+
+
+def own_policy(rules: Ruleset, hook: str) -> str:
+    """What our own table does with the rest at a hook."""
+    found = [passed(rules, one).rest for one in rules.bases if one.get("hook") == hook and _owner(one) == OURS]
+    return weakest([Passed((), rest) for rest in found])
+
+
+def forwarding(rules: Ruleset) -> list[str]:
+    """The tables of others that have something passed on: by a rule, or with all the rest behind one."""
+    others = [one for one in rules.bases if one.get("hook") == "forward" and _owner(one) != OURS]
+    return sorted({"%s %s" % _owner(one) for one in others if _passes_on(rules, one)})
+
+
+def _passes_on(rules: Ruleset, chain: dict) -> bool:
+    """A chain without a rule says nothing; neither does one that only lets answers and ICMP through."""
+    found = passed(rules, chain)
+    if found.rest == ACCEPT:
+        return bool(rules.rules.get((*_owner(chain), chain["name"])))
+    return bool([one for one in _plain(rules, found.entries) if not _is_icmp(one)])
+
+
 def summary(rows: list[dict], versions: tuple[int, ...] = (4, 6)) -> dict:
     """versions are those of IP that this host speaks: what is not spoken needs no rule."""
     rules = Ruleset(rows)
@@ -312,23 +358,19 @@ def summary(rows: list[dict], versions: tuple[int, ...] = (4, 6)) -> dict:
     for hook in ("input", "forward"):
         found = [weakest(rules.at(hook, version)) for version in versions]
         policies[hook] = next((one for one in (NONE, ACCEPT) if one in found), DROP)
-    gets_in: list[Entry] = []
     goes_on, loopback = True, True
     for version in versions:
-        chains = rules.at("input", version)
-        # Only a chain that drops the rest says what gets in; the others let it pass whatever they name.
-        strict = [chain for chain in chains if chain.rest == DROP]
-        gets_in += [one for chain in strict or chains for one in chain.entries]
+        strict = _strict(rules.at("input", version))
         goes_on = goes_on and all(any(_goes_on(one) for one in chain.entries) for chain in strict)
         loopback = loopback and all(any(one.loopback for one in chain.entries) for chain in strict)
-    plain = [one for one in gets_in if not one.loopback and not _goes_on(one)]
-    if not rules.redirects:
-        plain = [one for one in plain if _REDIRECTED not in one.asks]
+    plain = gets_in(rules, versions)
     return {
         "tables": len(rules.tables),
         "input_policy": policies["input"],
         "forward_policy": policies["forward"],
-        "accepts": told([one for one in plain if not _is_icmp(one)]),
+        "own_forward_policy": own_policy(rules, "forward"),
+        "forwarding": forwarding(rules),
+        "accepts": told([one for one in plain if not _is_icmp(one) and not _is_dhcpv6(one)]),
         "icmp": told([one for one in plain if _is_icmp(one)]),
         "established": goes_on,
         "loopback": loopback,
@@ -342,10 +384,54 @@ def prepare(reader: Reader) -> None:
 def measure(reader: Reader) -> dict:
     if not reader.host.program("nft"):
         raise Absent("nft is not on this host")
-    text = reader.answer(*_COMMAND).out
+    return summary(_rows(reader), _versions(reader))
+
+
+def _rows(reader: Reader) -> list[dict]:
     try:
-        rows = json.loads(text)["nftables"]
+        rows: list[dict] = json.loads(reader.answer(*_COMMAND).out)["nftables"]
     except (ValueError, KeyError, TypeError) as error:
         raise Unmeasurable("nft printed what is no list of rules: %s" % error) from error
+    return rows
+
+
+def _versions(reader: Reader) -> tuple[int, ...]:
     # A kernel without IPv6 has no such file.
-    return summary(rows, (4, 6) if reader.host.exists("/proc/net/if_inet6") else (4,))
+    return (4, 6) if reader.host.exists("/proc/net/if_inet6") else (4,)
+
+
+# -- what a firewall would close -----------------------------------------------------------------------------------
+
+# By which a host gets its addresses: it asks first, or ours lets it in.
+_ADDRESSES = (("udp", 68), ("udp", open_ports.DHCPV6))
+
+
+def unlisted(reader: Reader, ports: tuple[str, ...], closed: tuple[str, ...]) -> dict:
+    """What programs wait for that the network reaches today, and that nobody agreed to let in or to close."""
+    said = [_agreed(text) for text in (*ports, *closed)]
+    reach = _reach(reader)
+    used = {
+        "%s/%d (%s)" % (protocol, port, process or "?")
+        for protocol, port, process in services.reachable(reader)
+        if (protocol, port) not in _ADDRESSES
+        and not any(one.covers(protocol, port) for one in said)
+        and (reach is None or any(entries.covers(one, protocol, port) for one in reach))
+    }
+    return {"used": sorted(used)}
+
+
+def _agreed(text: str) -> open_ports.Open:
+    try:
+        return open_ports.read(text)
+    except ValueError as error:
+        raise Unmeasurable("%s is to be %s" % (text, error)) from error
+
+
+def _reach(reader: Reader) -> list[Entry] | None:
+    """What gets in today; None where nothing is refused."""
+    if not reader.host.program("nft"):
+        return None
+    rules, versions = Ruleset(_rows(reader)), _versions(reader)
+    if any(weakest(rules.at("input", version)) != DROP for version in versions):
+        return None
+    return gets_in(rules, versions)

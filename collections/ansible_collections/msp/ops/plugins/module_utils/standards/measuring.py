@@ -57,6 +57,7 @@ MEASURES: dict[str, Kind] = {
     "mount": Kind(kernel.mount),
     "nftables": Kind(firewall.measure, firewall.prepare),
     "listening": Kind(services.listening),
+    "firewall_unlisted": Kind(firewall.unlisted, firewall.prepare),
     "accounts": Kind(accounts.measure),
     "sudo": Kind(sudo.measure, sudo.prepare),
     "login_defs": Kind(accounts.login_defs),

@@ -82,6 +82,11 @@ KINDS: dict[str, dict[str, Form]] = {
     "mount": {"path": PATH},
     "nftables": {},
     "listening": {},
+    # What these mean is checked by open_ports.py.
+    "firewall_unlisted": {
+        "ports": Form(_TEXT, "what is let in, each as tcp/22", many=True, least=0),
+        "closed": Form(_TEXT, "what is to be closed, each as tcp/22", many=True, least=0),
+    },
     "accounts": {},
     "sudo": {},
     "login_defs": {"name": Form(r"[A-Z][A-Z0-9_]*", "a setting of login.defs as PASS_MAX_DAYS")},

@@ -173,6 +173,16 @@ def listening(reader: Reader) -> dict:
     }
 
 
+def reachable(reader: Reader) -> list[tuple[str, int, str]]:
+    """The same with the program behind each, as protocol, port and name: what others can ask for."""
+    if not reader.host.exists("/proc/net/tcp"):
+        raise Unmeasurable("the kernel's table of sockets cannot be read")
+    stable, passing = reader.once(_sockets)
+    rows = [row for row in stable if row["port"] is not None]
+    rows += [row for row in passing if row["protocol"] != "udp"]
+    return sorted({(r["protocol"], r["port"], r["process"] or "") for r in rows if not is_loopback(r["address"])})
+
+
 def _sockets(reader: Reader) -> tuple[list[dict], list[dict]]:
     found: tuple[list[dict], list[dict]] = sockets.collect(reader.host)
     return found

@@ -23,7 +23,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import
 def quote(store: Store, customer: str, measured: Mapping[str, Any], language: str) -> dict[str, Any]:
     """The result of msp.ops.standard_quote. measured has by host its result of msp.ops.standard_scan, None for none."""
     found = {host: scanning.records(result) for host, result in measured.items()}
-    made = quoting.quote(found, catalogue(), standard_pace.pace(store, [customer], store.now()))
+    now = store.now()
+    # What is to be brought about the measurement decided, by the customer's own day.
+    made = quoting.quote(found, catalogue(), standard_pace.pace(store, [customer], now), today=now.date())
     words = Words(language)
     said = list(quote_words.sentences(made, words, Formats(language, ZoneInfo("UTC")), lambda who: named(list(who))))
     return {
@@ -36,4 +38,5 @@ def quote(store: Store, customer: str, measured: Mapping[str, Any], language: st
         "basis": made.basis,
         "controls": {line.control: list(line.assets) for line in made.lines},
         "unmeasured": list(made.unmeasured),
+        "undecided": list(made.undecided),
     }

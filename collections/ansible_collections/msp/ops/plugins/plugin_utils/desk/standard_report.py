@@ -190,7 +190,9 @@ def _report(world: _World, customer: Customer, wishes: Wishes) -> Report:
         top=compliance.top_deviations(report.states_of(slug, assets, now)),
         waivers=tuple(standing.waivers(((one, assigned[one.asset]) for one in assets), today)),
         software=_software(world, customer, held, today),
-        quote=quoting.quote({one.asset: report.records_of(one) for one in assets}, controls, pace(store, [slug], now)),
+        quote=quoting.quote(
+            {one.asset: report.records_of(one) for one in assets}, controls, pace(store, [slug], now), today=today
+        ),
         surcharges=tuple(surcharges.suggested(store, customer, everything, assets, world.measures, today=today)),
         names={asset.key: asset.name for asset in everything},
     )

@@ -56,7 +56,7 @@ def _held(
     slug = customer.slug
     waived = compliance.waived(store.control_changes(slug))
     audits = store.last_audits(slug)
-    first = _first_seen(store, slug, audits)
+    first = _first_seen(store, slug)
     begin = since
     if customer.contract is not None:
         start = dt.datetime.combine(customer.contract.start, dt.time(), zone(customer)).astimezone(dt.UTC)
@@ -75,9 +75,9 @@ def _held(
             )
 
 
-def _first_seen(store: Store, slug: str, audits: Audits) -> dict[str, dt.datetime]:
-    """When anything saw each asset first: discovery, or a check of its controls."""
-    found = {asset: good.at for asset, (good, _last) in audits.items() if good is not None}
+def _first_seen(store: Store, slug: str) -> dict[str, dt.datetime]:
+    """When anything saw each asset first: discovery, an audit, or a check of its controls."""
+    found = store.first_audits(slug)
     for asset, times in store.controls_measured(slug).items():
         found[asset] = min(times[0], found.get(asset, times[0]))
     for seen in store.seen([slug]):

@@ -91,6 +91,14 @@ def last_audits(connection: Connection, customer: str) -> dict[str, tuple[Audit 
     return {row.asset: (good.get(row.asset), rows.audit(row)) for row in attempts}
 
 
+def first_audits(connection: Connection, customer: str) -> dict[str, dt.datetime]:
+    """By asset when it was first audited well."""
+    table = tables().audits.c
+    query = sa.select(table.asset, sa.func.min(table.at).label("at"))
+    query = query.where(table.customer == customer, table.outcome == "ok").group_by(table.asset)
+    return {row.asset: rows.time_of(row.at) for row in connection.execute(query)}
+
+
 def audits_query(customer: str) -> Any:
     """Every audit of a customer, newest first."""
     table = tables().audits

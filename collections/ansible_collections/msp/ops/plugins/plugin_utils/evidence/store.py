@@ -182,6 +182,11 @@ class Store:
         with self.database.read() as connection:
             return reading.last_audits(connection, customer)
 
+    def first_audits(self, customer: str) -> dict[str, dt.datetime]:
+        """By asset key when it was first audited with outcome ok."""
+        with self.database.read() as connection:
+            return reading.first_audits(connection, customer)
+
     def audits(self, customer: str, asset: str | None = None, since: dt.datetime | None = None) -> list[Audit]:
         """Every attempt, newest first."""
         with self.database.read() as connection:

@@ -1104,6 +1104,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "Dat is geschat uit een tabel met tijden voor handwerk: er is nog te weinig gemeten.",
         "That is an estimate from a table of times for work by hand: too little was measured yet.",
     ),
+    "srep.quote.undecided.one": (
+        "Op {n} apparaat moet eerst iets worden besloten; dat is niet meegerekend: {who}.",
+        "On {n} machine something has to be decided first, which is left out: {who}.",
+    ),
+    "srep.quote.undecided.many": (
+        "Op {n} apparaten moet eerst iets worden besloten; dat is niet meegerekend: {who}.",
+        "On {n} machines something has to be decided first, which is left out: {who}.",
+    ),
     "srep.quote.unmeasured.one": (
         "Daar zit {n} apparaat niet bij waarvan wij niets weten: {who}.",
         "It leaves out {n} machine of which we know nothing: {who}.",
@@ -1321,8 +1329,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.mount.options": ("opties van {thing}", "options of {thing}"),
     "said.about.nftables": ("firewall (nftables)", "firewall (nftables)"),
     "said.about.nftables.accepts": ("firewall laat binnen", "firewall lets in"),
+    "said.about.firewall_unlisted.used": ("in gebruik en te sluiten", "used, and to be closed"),
+    "said.about.nftables.forwarding": ("tabellen die doorgeven", "tables that pass on"),
+    "said.about.nftables.own_forward_policy": ("firewall, wat wordt doorgegeven", "firewall, what is passed on"),
     "said.about.nftables.established": ("firewall laat antwoorden binnen", "firewall lets answers in"),
-    "said.about.nftables.forward_policy": ("firewall, wat wordt doorgegeven", "firewall, what is passed on"),
     "said.about.nftables.input_policy": ("firewall, wat binnenkomt", "firewall, what comes in"),
     "said.about.nftables.loopback": ("firewall binnen het apparaat zelf", "firewall within the machine"),
     "said.about.package.installed": ("{thing} geïnstalleerd", "{thing} installed"),
@@ -1397,6 +1407,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.attempt.unreachable": ("onbereikbaar: {why}", "unreachable: {why}"),
     "said.attempt.not_attempted": ("niet geprobeerd: {why}", "not attempted: {why}"),
     "said.waived": ("uitzondering tot en met {day} van {owner}: {why}", "waived until {day} by {owner}: {why}"),
+    "said.undecided": ("eerst te besluiten: {why}", "needs a decision first: {why}"),
+    "said.decide": ("{because} ({what})", "{because} ({what})"),
     "said.waiver_expired": (
         "de uitzondering van {owner} is verlopen op {day}: {why}",
         "the waiver of {owner} expired on {day}: {why}",

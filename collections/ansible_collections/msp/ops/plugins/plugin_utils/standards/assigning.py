@@ -149,7 +149,8 @@ def _assigned(context: Mapping[str, Any], known: Mapping[str, Standard], control
             AssignedControl(
                 control=control,
                 parameters=_values(control, {**chosen[id], **parameters.get(id, {})}),
-                waiver=_waiver(waivers[id]) if id in waivers else None,
+                waiver=_longest(control, waivers),
+                chosen=frozenset({**chosen[id], **parameters.get(id, {})}),
             )
             for id, control in controls.items()
             if id in chosen
@@ -161,6 +162,12 @@ def _assigned(context: Mapping[str, Any], known: Mapping[str, Standard], control
 def _values(control: Control, chosen: Mapping[str, Any]) -> dict[str, Any]:
     # Copies: what a role or a module is given is nobody else's.
     return {name: copy.deepcopy(chosen.get(name, parameter.default)) for name, parameter in control.parameters.items()}
+
+
+def _longest(control: Control, waivers: Mapping[str, Any]) -> Waiver | None:
+    """The waiver of a control, or of the one that it is a part of; of both the one that holds longest."""
+    found = [_waiver(waivers[id]) for id in (control.id, control.waived_with) if id in waivers]
+    return max(found, key=lambda one: one.expires, default=None)
 
 
 def _waiver(data: Mapping[str, Any]) -> Waiver:

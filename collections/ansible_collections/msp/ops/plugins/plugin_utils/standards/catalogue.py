@@ -42,6 +42,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Chosen,
     Condition,
     Control,
+    Decision,
     Parameter,
     Standard,
     Words,
@@ -72,6 +73,7 @@ def load(files: Mapping[str, str]) -> Mapping[str, Control]:
         errors += found or _contradictions(source)
         sources.append(source)
     errors += _twice(sources)
+    errors = errors or list(_of_others(sources))
     if errors:
         raise MspErrors(errors)
     controls = [_control(data) for source in sources for data in source.data]
@@ -124,6 +126,22 @@ def _twice(sources: list[Source]) -> Iterator[MspError]:
             first.setdefault(id, where)
 
 
+def _of_others(sources: list[Source]) -> Iterator[MspError]:
+    """Controls that one says it belongs to, and that are none or are brought about by another role."""
+    roles = {data["id"]: data["role"] for source in sources for data in source.data}
+    for source in sources:
+        for place, data in enumerate(source.data):
+            named: list[tuple[Path, str]] = [
+                (("together", number), id) for number, id in enumerate(data.get("together", ()))
+            ]
+            if "waived_with" in data:
+                named.append((("waived_with",), data["waived_with"]))
+            for path, id in named:
+                if id == data["id"] or roles.get(id) != data["role"]:
+                    here = (place, *path)
+                    yield forms.located(_problem(here, f"another control of {data['role']}", id)[1], source, here)
+
+
 # -- what the values of a control mean together: of files that have their form ------------------------------------
 
 _Problem = tuple[Path, MspError]
@@ -151,9 +169,15 @@ def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Pro
     deciding = data.get("enforced_if")
     if deciding is not None and known.get(deciding, {}).get("type") != model.BOOLEAN:
         yield _problem((*here, "enforced_if"), f"a parameter of the control that is {model.BOOLEAN}", deciding)
-    for key in ("checks", "not_applicable_when"):
+    for key in ("checks", "not_applicable_when", "decide_when"):
         for place, check in enumerate(data.get(key, ())):
             yield from _of_check(check, known, (*here, key, place))
+            if check.get("unless_chosen", "") not in ("", *known):
+                wanted = f"a parameter of the control ({', '.join(known) or 'it has none'})"
+                yield _problem((*here, key, place, "unless_chosen"), wanted, check["unless_chosen"])
+    if data.get("enforce_unmeasured") and "lockout" in data:
+        # What is not known can't be brought back.
+        yield _problem((*here, "enforce_unmeasured"), "left out where there is a lockout", "true")
 
 
 def _of_parameter(form: Mapping[str, Any], here: Path, *, inner: bool = False) -> Iterator[_Problem]:
@@ -261,6 +285,13 @@ def _control(data: Mapping[str, Any]) -> Control:
         ),
         lockout=data.get("lockout", ""),
         minutes=data["minutes"],
+        decide_when=tuple(
+            Decision(_check(one), Words(**one["because"]), one.get("unless_chosen", ""))
+            for one in data.get("decide_when", ())
+        ),
+        together=tuple(data.get("together", ())),
+        waived_with=data.get("waived_with", ""),
+        enforce_unmeasured=data.get("enforce_unmeasured", False),
         enforced_if=data.get("enforced_if", ""),
     )
 
@@ -277,6 +308,7 @@ def _parameter(form: Mapping[str, Any]) -> Parameter:
         unique=form.get("unique", False),
         values=_parameter(form["values"]) if "values" in form else None,
         keys=form.get("keys"),
+        form=form.get("form", ""),
     )
 
 

@@ -68,7 +68,9 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
         ["type", "choices"], type=_ANY, default=_ANY, choices=_list({"type": "string", "minLength": 1}, 1)
     ),
     model.BOOLEAN: table(["type"], type=_ANY, default=_ANY),
-    model.STRING: table(["type", "pattern"], type=_ANY, default=_ANY, pattern=_PATTERN),
+    model.STRING: table(
+        ["type", "pattern"], type=_ANY, default=_ANY, pattern=_PATTERN, form={"enum": list(model.FORMS)}
+    ),
     model.LIST: table(["type", "items"], type=_ANY, default=_ANY, items=_INNER, unique={"type": "boolean"}),
     # keys: a regular expression that a key is in whole.
     model.MAP: table(["type", "values"], type=_ANY, default=_ANY, values=_INNER, keys=_PATTERN),
@@ -103,6 +105,7 @@ KINDS: Mapping[str, Kind] = {
     "mount": Kind(("path",)),
     "nftables": Kind(),
     "listening": Kind(),
+    "firewall_unlisted": Kind(("ports", "closed")),
     "accounts": Kind(),
     "sudo": Kind(),
     "login_defs": Kind(("name",)),
@@ -175,9 +178,9 @@ VALUES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def _check(*rules: str, **more: Any) -> dict[str, Any]:
+def _check(*rules: str, optional: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     form = table(["probe", "rule", *more], probe=PROBE, field=_PATH, rule={"enum": list(rules)}, value=_ANY)
-    return {**form, "properties": {**form["properties"], **more}}
+    return {**form, "properties": {**form["properties"], **more, **(optional or {})}}
 
 
 # -- a control ----------------------------------------------------------------------------------------------------
@@ -195,6 +198,10 @@ CONTROL = table(
     parameters={"type": "object", "propertyNames": NAME, "additionalProperties": PARAMETER},
     checks=_list(_check(*RULES), 1),
     not_applicable_when=_list(_check(*RULES, ABSENT, because=WORDS), 1),
+    decide_when=_list(_check(*RULES, because=WORDS, optional={"unless_chosen": NAME}), 1),
+    together={**_list(SLUG, 1), "uniqueItems": True},
+    waived_with=SLUG,
+    enforce_unmeasured={"type": "boolean"},
     lockout={"enum": list(model.LOCKOUTS)},
     enforced_if=NAME,
     minutes={"type": "integer", "minimum": 1, "maximum": 480},

@@ -10,7 +10,7 @@ what a task said that it did, and is kept as data: who reads it has a language (
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Assigned,
     AssignedControl,
     Check,
+    Control,
     ControlRecord,
     Waiver,
 )
@@ -32,6 +33,7 @@ FAMILIES: Mapping[str, str] = {
     **dict.fromkeys(("redhat", "rhel", "centos", "rocky", "almalinux", "ol", "fedora"), model.REDHAT),
 }
 NOT_MEASURED = phrase("not_measured")
+_UNDECIDED = "undecided"
 _OK, _ABSENT, _ERROR = ("ok", "absent", "error")
 
 
@@ -54,6 +56,7 @@ def judge(
     else:
         ids = probing.probes(assigned)[1]
         found = [_found(held, ids, answers, platform) for held in assigned.controls]
+        found = _decided(assigned.controls, found, ids, answers)
     return tuple(_record(held, one, today) for held, one in zip(assigned.controls, found, strict=True))
 
 
@@ -74,17 +77,36 @@ def family(platform: str) -> str:
     return FAMILIES.get(distribution, distribution)
 
 
+def enforced(record: ControlRecord, control: Control, today: dt.date) -> bool:
+    """Whether a control is brought about where it was found so: never while a waiver holds, and never undecided."""
+    if record.waiver is not None and today <= dt.date.fromisoformat(str(record.waiver["expires"])):
+        return False
+    if record.status == model.ERROR:
+        return control.enforce_unmeasured
+    return record.status == model.DRIFT and not undecided(record)
+
+
+def undecided(record: ControlRecord) -> bool:
+    """Whether somebody has to decide before this drift is brought about; its reason says what."""
+    return record.status == model.DRIFT and isinstance(record.reason, said.Phrase) and record.reason.key == _UNDECIDED
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """undecided is what has to be decided before it is brought about, in words."""
+
     status: str
     found: Text = ""
     reason: Text = ""
+    undecided: Text = ""
 
 
 def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlRecord:
     status, reason = found.status, found.reason
     if status == model.DRIFT and held.waiver is not None:
         status, reason = _waived(held.waiver, today)
+    if status == model.DRIFT and found.undecided:
+        reason = phrase(_UNDECIDED, why=_joined(text for text in (found.undecided, reason) if text))
     return ControlRecord(
         control=held.control.id,
         severity=held.control.severity,
@@ -171,6 +193,30 @@ def _found(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, 
     if unsure:
         return _Found(model.ERROR, reason=phrase("unsure", why=_joined(unsure)))
     return _checked([(check, _answer(check, held, ids, answers)) for check in control.checks], held)
+
+
+def _decided(
+    controls: Sequence[AssignedControl], found: Sequence[_Found], ids: Mapping[str, str], answers: Mapping[str, Any]
+) -> list[_Found]:
+    """What was found, each with what there is to decide: for the control itself, or for one that it goes with."""
+    by_id = {held.control.id: held for held in controls}
+    made = []
+    for held, one in zip(controls, found, strict=True):
+        group = [held, *(by_id[id] for id in held.control.together if id in by_id)]
+        open_ = [text for each in group for text in _to_decide(each, ids, answers)]
+        made.append(replace(one, undecided=_joined(open_)) if open_ else one)
+    return made
+
+
+def _to_decide(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any]) -> Iterator[Text]:
+    """What there is to decide. What can't be told is to be looked at by somebody too."""
+    for decision in held.control.decide_when:
+        if decision.unless_chosen in held.chosen:
+            continue
+        answer = _answer(decision.check, held, ids, answers)
+        if answer.holds is not False and not answer.absent:
+            line = _line(decision.check, held, answer.text)
+            yield phrase("decide", what=line, because=said.both(decision.because.by_language))
 
 
 def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Found:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.module_utils.standards import open_ports
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.forms import shown
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.yamlfile import Path
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
@@ -34,6 +35,8 @@ def outside(parameter: Parameter, value: Any, path: Path = ()) -> Iterator[tuple
             fits, wanted = isinstance(value, bool), "true or false"
         case model.STRING:
             fits, wanted = _text(parameter.pattern, value), _texts(parameter.pattern)
+            if fits and (why := _malformed(parameter.form, value)):
+                fits, wanted = False, why
         case model.LIST:
             yield from _list(parameter, value, path)
             return
@@ -60,6 +63,16 @@ def _text(pattern: str | None, value: Any) -> bool:
     if not isinstance(value, str) or len(value) > LONGEST or not _LINES.fullmatch(value):
         return False
     return pattern is None or re.fullmatch(pattern, value) is not None
+
+
+def _malformed(form: str, value: str) -> str:
+    """What a text should be that is not in its form; empty where it is, or has none."""
+    if form == model.OPEN_PORT:
+        try:
+            open_ports.read(value)
+        except ValueError as error:
+            return str(error)
+    return ""
 
 
 def _texts(pattern: str | None) -> str:

@@ -59,6 +59,8 @@ class Source:
     section: str
 
 
+# What a text can have to be besides its pattern: limits.py knows each.
+FORMS = (OPEN_PORT,) = ("open_port",)
 # Types of parameters.
 TYPES = INTEGER, CHOICE, BOOLEAN, STRING, LIST, MAP = ("integer", "choice", "boolean", "string", "list", "map")
 
@@ -68,7 +70,7 @@ class Parameter:
     """What may be chosen in a control, and within which limits. kind is one of TYPES.
 
     items is the form of a list's items, values that of a map's values; their own default says nothing. pattern is a
-    regular expression for the whole of a text, keys one for a map's keys.
+    regular expression for the whole of a text, keys one for a map's keys. form names what a text has to be besides.
     """
 
     kind: str
@@ -81,6 +83,7 @@ class Parameter:
     unique: bool = False
     values: Parameter | None = None
     keys: str | None = None
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,28 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """When a control is not brought about before somebody decided, and what there is to decide.
+
+    unless_chosen is a parameter of the control: where the standard or the asset chooses it, it was decided.
+    """
+
+    check: Check
+    because: Words
+    unless_chosen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
     needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that
     says whether it is brought about; "" where it always is.
+
+    together are controls that the same change brings about: what is to be decided for one is for the other.
+    waived_with is a control that this one is a part of: who does without that one does without this one. Only with
+    enforce_unmeasured it is brought about where it could not be measured: nothing that is there can be lost by it.
     """
 
     id: str
@@ -134,6 +153,10 @@ class Control:
     not_applicable_when: tuple[Condition, ...]
     lockout: str
     minutes: int
+    decide_when: tuple[Decision, ...] = ()
+    together: tuple[str, ...] = ()
+    waived_with: str = ""
+    enforce_unmeasured: bool = False
     enforced_if: str = ""
 
 
@@ -187,11 +210,15 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class AssignedControl:
-    """A control as one asset is held to it: every parameter has its value."""
+    """A control as one asset is held to it: every parameter has its value.
+
+    chosen are the parameters whose value is not just the control's default: a standard or the asset says it.
+    """
 
     control: Control
     parameters: Mapping[str, Any]
     waiver: Waiver | None = None
+    chosen: frozenset[str] = frozenset()
 
     @property
     def enforced(self) -> bool:

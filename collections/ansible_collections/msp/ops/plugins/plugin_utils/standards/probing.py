@@ -46,3 +46,5 @@ def _checks(held: AssignedControl) -> Iterator[Check]:
     for condition in held.control.not_applicable_when:
         yield condition.check
     yield from held.control.checks
+    for decision in held.control.decide_when:
+        yield decision.check

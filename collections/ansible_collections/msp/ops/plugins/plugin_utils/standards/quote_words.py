@@ -22,6 +22,8 @@ def sentences(quote: Quote, t: Words, f: Formats, who: Callable[[tuple[str, ...]
             yield t.count("srep.quote.measured", len(quote.jobs), **between)
         else:
             yield t("srep.quote.table")
+    if quote.undecided:
+        yield t.count("srep.quote.undecided", len(quote.undecided), who=who(quote.undecided))
     if quote.unmeasured:
         yield t.count("srep.quote.unmeasured", len(quote.unmeasured), who=who(quote.unmeasured))
     if quote.uncertain:

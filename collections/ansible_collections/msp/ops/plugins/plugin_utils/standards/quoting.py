@@ -8,6 +8,7 @@ What was not measured is no part of a quote and is named beside it: nobody knows
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Effort, StandardCheck
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import judging
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
-    DRIFT,
     ERROR,
     FIXED,
     UNKNOWN,
@@ -75,7 +76,8 @@ class Quote:
     """What it takes. low and high are None where the minutes are from the table: that has no interval.
 
     of is how many assets were asked about. unmeasured are those of which nothing is known, uncertain those with a
-    control of which nothing is known; waived is how many records the customer agreed to leave as they are.
+    control of which nothing is known; waived is how many records the customer agreed to leave as they are. undecided
+    are assets with a control that somebody has to decide on first.
     """
 
     of: int
@@ -89,6 +91,7 @@ class Quote:
     unmeasured: tuple[str, ...]
     uncertain: tuple[str, ...]
     waived: int
+    undecided: tuple[str, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -100,17 +103,28 @@ class Quote:
 
 
 def quote(
-    found: Mapping[str, Iterable[ControlRecord] | None], controls: Mapping[str, Control], pace: Pace | None
+    found: Mapping[str, Iterable[ControlRecord] | None],
+    controls: Mapping[str, Control],
+    pace: Pace | None,
+    *,
+    today: dt.date,
 ) -> Quote:
-    """The quote for assets by what was found on each (None: nothing). pace is None where too little was measured."""
+    """The quote for assets by what was found on each (None: nothing). pace is None where too little was measured.
+
+    It has what would be brought about today, and nothing else.
+    """
     drifting: dict[str, list[str]] = defaultdict(list)
-    unmeasured, uncertain, waived = [], [], 0
+    unmeasured, uncertain, undecided, waived = [], [], [], 0
     for asset, records in sorted(found.items()):
         statuses: Counter[str] = Counter()
         for record in records or ():
-            statuses[record.status] += 1
-            if record.status == DRIFT:
+            enforced = record.control in controls and judging.enforced(record, controls[record.control], today)
+            if enforced:
                 drifting[record.control].append(asset)
+            # What could not be measured and is brought about all the same is in the quote.
+            statuses["" if enforced else record.status] += 1
+            if judging.undecided(record) and asset not in undecided:
+                undecided.append(asset)
         waived += statuses[WAIVED]
         silent = statuses[UNKNOWN] + statuses[ERROR]
         if silent == statuses.total():
@@ -135,6 +149,7 @@ def quote(
         unmeasured=tuple(unmeasured),
         uncertain=tuple(uncertain),
         waived=waived,
+        undecided=tuple(undecided),
     )
 
 

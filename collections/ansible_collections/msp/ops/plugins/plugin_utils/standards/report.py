@@ -37,7 +37,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.software import 
     OnAsset,
     together,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import STATES, OfAsset, OfWaiver
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.standing import STATES, Deviation, OfAsset, OfWaiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +232,15 @@ def records_of(asset: OfAsset) -> tuple[ControlRecord, ...] | None:
         return None
     deviating = {one.control: one for one in asset.deviations}
     return tuple(
-        ControlRecord(control, one.severity, status, one.desired, one.found, one.reason)
+        ControlRecord(control, one.severity, status, one.desired, one.found, one.reason, _waiver_of(one))
         if (one := deviating.get(control))
         else ControlRecord(control, "", status, "", "")
         for control, status in asset.statuses.items()
     )
+
+
+def _waiver_of(one: Deviation) -> dict[str, Any] | None:
+    return None if one.waiver is None else one.waiver.as_dict()
 
 
 # As data

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.packed import unpack
@@ -27,13 +27,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Assigned,
     ControlRecord,
 )
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, english, phrase, short
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import LINES, Text, english, phrase, several, short
 
 OK, FAILED, UNREACHABLE, NOT_ATTEMPTED = "ok", "failed", "unreachable", "not attempted"
-# What a standard asks for and nobody agreed to do without: to be brought about, or left to a person where the standard
-# has it so. An error is tried, for what can't be measured (a configuration that its own program refuses) may be what
-# the role puts right.
-_TO_DO = (DRIFT, ERROR)
+# What is not as a standard asks, or nobody knows.
+_OFF = (DRIFT, ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +131,7 @@ def told(
     found: Iterable[ControlRecord],
     before: Mapping[str, str] | None,
     *,
+    today: dt.date,
     diff: bool,
 ) -> dict[str, Any]:
     """The result of msp.ops.standard_scan. before is what each control was when this controller last measured."""
@@ -146,11 +145,12 @@ def told(
     if answer.error is not None:
         result.update(msg=str(answer.error), error=answer.error.as_dict())
         return result
-    to_do = [record for record in records if record.status in _TO_DO]
+    by_id = {held.control.id: held for held in assigned.controls}
+    to_do = [record for record in records if judging.enforced(record, by_id[record.control].control, today)]
+    undecided = [record for record in records if judging.undecided(record)]
     roles: dict[str, list[str]] = {}
     parameters: dict[str, dict[str, Any]] = {}
     left: list[str] = []
-    by_id = {held.control.id: held for held in assigned.controls}
     for record in to_do:
         held = by_id[record.control]
         (roles.setdefault(held.control.role, []) if held.enforced else left).append(record.control)
@@ -159,20 +159,24 @@ def told(
     result.update(
         drift=[record.told() for record in to_do],
         fixed=[record.control for record in records if record.status == FIXED],
-        new=None if before is None else [one.control for one in to_do if before.get(one.control) not in _TO_DO],
+        new=None if before is None else [one.control for one in to_do if before.get(one.control) not in _OFF],
+        undecided=[record.told() for record in undecided],
+        unmeasured=[record.told() for record in records if record.status == ERROR and record not in to_do],
         enforce=roles,
         left=left,
         parameters=parameters,
         seconds=answer.seconds,
     )
-    if diff and (shown := _diff(records, to_do)):
+    if warnings := list(_warnings(result)):
+        result["warnings"] = warnings
+    if diff and (shown := _diff(records, [*to_do, *undecided])):
         result["diff"] = shown
     return result
 
 
 def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> dict[str, str]:
     """What is found and what it should be; of what was put right, what it was."""
-    rows = [(one.control, one.found or one.reason, one.desired) for one in to_do]
+    rows = [(one.control, _shown(one), one.desired) for one in to_do]
     rows += [(one.control, one.reason, one.found) for one in records if one.status == FIXED]
     if not rows:
         return {}
@@ -180,6 +184,36 @@ def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> d
         "before": "".join(f"{control}: {english(found)}\n" for control, found, _desired in rows),
         "after": "".join(f"{control}: {english(desired)}\n" for control, _found, desired in rows),
     }
+
+
+def _shown(record: ControlRecord) -> Text:
+    """What was found, or why that is not known; of what is to be decided both."""
+    texts = (record.found, record.reason if judging.undecided(record) else "")
+    return several(LINES, [text for text in texts if text]) or record.reason
+
+
+def _warnings(result: Mapping[str, Any]) -> Iterator[str]:
+    """What is left as it is although it is not known to be as it should be."""
+    if result["undecided"]:
+        yield str(to_decide(result["undecided"]))
+    if result["unmeasured"]:
+        yield "not measured, so left as it is: " + "; ".join(
+            f"{row['control']} ({row['reason']})" for row in result["unmeasured"]
+        )
+
+
+def to_decide(rows: Iterable[Mapping[str, Any]]) -> MspError:
+    """Why controls were not brought about that somebody has to decide on. rows are a scan's undecided ones."""
+    controls: dict[str, list[str]] = {}
+    for row in rows:
+        controls.setdefault(str(row["reason"]), []).append(str(row["control"]))
+    return MspError(
+        "MSP-STD-200",
+        f"a decision before {', '.join(id for ids in controls.values() for id in ids)} can be brought about",
+        "; ".join(controls),
+        "choose it in the control's parameters for this asset or in its standard (docs/standards.md, What is asked"
+        " first), or agree on a waiver; nothing of these controls was changed",
+    )
 
 
 def failed(host: str, said: str) -> MspError:
@@ -190,6 +224,15 @@ def failed(host: str, said: str) -> MspError:
         said,
         "run it again for this host alone (--limit 'NAME,localhost') with -vvv; when the right to become root is"
         " lacking, give it",
+    )
+
+
+def not_begun(host: str, why: str) -> MspError:
+    return MspError(
+        "MSP-STD-199",
+        f"{host} to be measured and brought to its standard",
+        why or "the run ended before it was its turn",
+        "see what ended the run, then run it again",
     )
 
 
@@ -208,13 +251,17 @@ def malformed(host: str, why: str) -> MspError:
 
 
 def records(result: Mapping[str, Any] | None) -> tuple[ControlRecord, ...] | None:
-    """What a result of msp.ops.standard_scan says of its controls: those to be brought about as they are, of the others
-    only how many are what. None where the host was not measured.
+    """What a result of msp.ops.standard_scan says of its controls: those to be brought about or to be decided on as
+    they are, of the others only how many are what. None where the host was not measured.
     """
     if not isinstance(result, Mapping) or result.get("outcome") != OK:
         return None
-    listed = drift(result["drift"])
-    others = {status: number for status, number in result["counts"].items() if status not in _TO_DO}
+    undecided = tuple(
+        replace(one, reason=phrase("undecided", why=one.reason)) for one in drift(result.get("undecided", ()))
+    )
+    listed = drift(result["drift"]) + undecided
+    others: Counter[str] = Counter(result["counts"])
+    others.subtract(record.status for record in listed)
     return listed + tuple(
         ControlRecord("", "", status, "", "") for status, number in others.items() for _each in range(number)
     )

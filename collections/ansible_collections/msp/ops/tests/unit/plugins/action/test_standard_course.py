@@ -20,7 +20,7 @@ def host(number: int, customer: str = "harbour-dental", standard: Any = None, **
 
 def test_only_the_customers_hosts_that_are_held_to_a_standard_are_candidates() -> None:
     hosts = {
-        "srv01": host(1, standard=STANDARD, plan={"name": "office"}, standards_own={"own": {}}),
+        "srv01": host(1, standard=STANDARD, plan={"name": "office"}, standards_own={"own": {}}, timezone="Asia/Tokyo"),
         "srv02": host(2),
         "srv03": host(3, customer="bakkerij-jansen", standard=STANDARD),
         "srv04": host(4, standard=STANDARD),
@@ -32,4 +32,5 @@ def test_only_the_customers_hosts_that_are_held_to_a_standard_are_candidates() -
 
     assert (found.host, found.asset) == ("srv01", "device:1")
     assert found.groups == {"all", "tag_msp_ring_first"}
+    assert found.timezone == "Asia/Tokyo"
     assert (found.plan, found.standard, found.own) == ({"name": "office"}, STANDARD, {"own": {}})

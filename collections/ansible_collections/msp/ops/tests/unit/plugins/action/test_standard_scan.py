@@ -67,6 +67,18 @@ def test_a_host_that_is_not_reached_is_unreachable_and_not_failed() -> None:
     assert "no route to host" in str(found.error)
 
 
+@pytest.mark.parametrize("why", ["ring pilot of office: 1 of 1 failed, 0 may", ""])
+def test_a_host_that_was_not_begun_is_not_asked_and_it_is_said_why(why: str) -> None:
+    action = Bare()
+
+    found = action._answer("srv01.example", PROBES, {}, why, has_address=True)
+
+    assert (found.outcome, action.sent) == ("not attempted", [])
+    assert found.error is not None
+    assert (found.error.code, found.error.found) == ("MSP-STD-199", why or "the run ended before it was its turn")
+    assert action._answer("srv01.example", PROBES, {}, None, has_address=True).outcome == "ok"
+
+
 def test_a_host_without_an_address_is_never_asked() -> None:
     action = Bare()
 

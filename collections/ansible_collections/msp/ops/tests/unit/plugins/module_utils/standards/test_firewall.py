@@ -49,6 +49,9 @@ def dport(port: Any, protocol: str = "tcp", op: str = "==") -> dict:
 ACCEPT, DROP = {"accept": None}, {"drop": None}
 ESTABLISHED = match({"ct": {"key": "state"}}, ["established", "related"], "in")
 LOOPBACK = match({"meta": {"key": "iifname"}}, "lo")
+FROM = match({"payload": {"protocol": "ip", "field": "saddr"}}, {"prefix": {"addr": "10.0.0.0", "len": 8}})
+ON = match({"meta": {"key": "iifname"}}, "eth1")
+LOCAL = {"prefix": {"addr": "fe80::", "len": 10}}
 BASE = (table(), chain())
 
 
@@ -60,7 +63,9 @@ def test_a_table_of_one_chain_is_told() -> None:
         "tables": 1,
         "input_policy": "drop",
         "forward_policy": "drop",
-        "accepts": ["tcp/22", "tcp/443 from 192.0.2.0/24", "tcp/80", "tcp/8000-8010", "udp/546 from fe80::/10"],
+        "own_forward_policy": "drop",
+        "forwarding": [],
+        "accepts": ["tcp/22", "tcp/443 from 192.0.2.0/24", "tcp/80", "tcp/8000-8010"],
         "icmp": ["icmp", "icmpv6"],
         "established": True,
         "loopback": True,
@@ -71,7 +76,7 @@ def test_chains_that_jump_to_others_are_followed_as_firewalld_makes_them() -> No
     found = firewall.summary(recorded("nft_firewalld"))
 
     assert (found["input_policy"], found["established"], found["loopback"]) == ("drop", True, True)
-    assert found["accepts"] == ["tcp/22", "tcp/9090", "udp/546 to fe80::/64"]
+    assert found["accepts"] == ["tcp/22", "tcp/9090"]
     assert "icmp" in found["icmp"]
 
 
@@ -80,6 +85,8 @@ def test_no_rules_at_all_are_no_policy() -> None:
         "tables": 0,
         "input_policy": "none",
         "forward_policy": "none",
+        "own_forward_policy": "none",
+        "forwarding": [],
         "accepts": [],
         "icmp": [],
         "established": True,
@@ -155,6 +162,16 @@ def test_a_host_without_ipv6_needs_no_rules_for_it() -> None:
         ((match({"ct": {"key": "state"}}, "new"), dport(22)), ["tcp/22"]),
         ((dport(22), {"limit": {"rate": 10, "per": "minute"}}, {"counter": {"packets": 0, "bytes": 0}}), ["tcp/22"]),
         ((match({"payload": {"protocol": "ip", "field": "protocol"}}, "igmp"),), ["igmp"]),
+        ((match({"meta": {"key": "l4proto"}}, {"set": ["vrrp", "esp", 51]}),), ["ah", "esp", "vrrp"]),
+        ((match({"meta": {"key": "l4proto"}}, 112), FROM), ["vrrp from 10.0.0.0/8"]),
+        ((FROM, dport({"range": [60000, 61000]}, "udp"), ON), ["udp/60000-61000 from 10.0.0.0/8 on eth1"]),
+        ((ON, FROM, dport(22)), ["tcp/22 from 10.0.0.0/8 on eth1"]),
+        ((match({"payload": {"protocol": "ip6", "field": "saddr"}}, LOCAL), dport(546, "udp")), []),
+        ((dport(546, "udp"),), ["udp/546"]),
+        (
+            (match({"payload": {"protocol": "ip6", "field": "saddr"}}, LOCAL), dport(547, "udp")),
+            ["udp/547 from fe80::/10"],
+        ),
         ((match({"payload": {"protocol": "tcp", "field": "sport"}}, 20),), ["tcp where tcp sport is 20"]),
         (({"xt": {"type": "match", "name": "owner"}}, dport(22)), ["tcp/22 with xt"]),
         (
@@ -259,6 +276,168 @@ def test_no_open_port_is_left_out_however_rules_are_nested(ports: list[tuple[int
 
     assert found["accepts"] == sorted({f"{kind}/{port}" for port, kind, let in ports if let})
     assert found["input_policy"] == "drop"
+
+
+# -- several firewalls on one host ---------------------------------------------------------------------------------
+
+
+def msp(*rules: tuple[dict, ...], forward: str = "drop") -> list[dict]:
+    """Our own table beside others, as the role writes it, with what it lets in."""
+    own = {"family": "inet", "table": "msp"}
+    made = [table(name="msp"), chain(**own), chain("forward", forward, **own)]
+    made += [rule(LOOPBACK, ACCEPT, table="msp"), rule(ESTABLISHED, ACCEPT, table="msp")]
+    return made + [rule(*one, ACCEPT, table="msp") for one in rules]
+
+
+def test_beside_firewalld_only_what_both_let_in_gets_in() -> None:
+    found = firewall.summary([*recorded("nft_firewalld"), *msp((dport(22),), (dport(443),))])
+
+    assert (found["accepts"], found["input_policy"]) == (["tcp/22"], "drop")
+    assert (found["established"], found["loopback"], found["own_forward_policy"]) == (True, True, "drop")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "accepts"),
+    [
+        ((dport(22),), (dport(22), FROM), ["tcp/22 from 10.0.0.0/8"]),
+        ((dport({"range": [8000, 8010]}),), (dport({"range": [8005, 9000]}),), ["tcp/8005-8010"]),
+        ((dport(53, "th"),), (dport(53, "udp"),), ["udp/53"]),
+        ((dport(22),), (dport(22, "udp"),), []),
+        ((dport(22), ON), (dport(22), match({"meta": {"key": "iifname"}}, "eth2")), []),
+        ((dport(22), ON), (dport(22), match({"meta": {"key": "iifname"}}, {"set": ["eth1", "eth2"]})),
+         ["tcp/22 on eth1 on eth1/eth2"]),
+        ((FROM, dport(22)),
+         (match({"payload": {"protocol": "ip", "field": "saddr"}}, {"prefix": {"addr": "10.1.0.0", "len": 16}}),),
+         ["tcp/22 from 10.1.0.0/16"]),
+        ((FROM, dport(22)), (match({"payload": {"protocol": "ip", "field": "saddr"}}, "192.0.2.1"), dport(22)), []),
+        ((dport(22), {"xt": {"type": "match"}}), (dport(22),), ["tcp/22 with xt"]),
+        ((dport("@ports"),), (dport(25),), ["tcp/25"]),
+    ],
+)  # fmt: skip
+def test_of_two_chains_what_they_have_in_common_gets_in(
+    first: tuple[dict, ...], second: tuple[dict, ...], accepts: list[str]
+) -> None:
+    ports = {"set": {"family": "inet", "table": "filter", "name": "ports", "elem": [25, 80]}}
+
+    found = firewall.summary([*BASE, ports, rule(*first, ACCEPT), *msp(second)])
+
+    assert found["accepts"] == accepts
+
+
+PORTS = st.tuples(st.integers(1, 40), st.integers(0, 10), st.sampled_from(["tcp", "udp"]))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(PORTS, max_size=6), min_size=2, max_size=3))
+def test_a_port_is_told_exactly_where_every_chain_lets_it_in(chains: list[list[tuple[int, int, str]]]) -> None:
+    rows: list[dict] = []
+    for number, ports in enumerate(chains):
+        own = {"family": "inet", "table": f"t{number}"}
+        rows += [table(name=own["table"]), chain(**own)]
+        rows += [
+            rule(dport({"range": [low, low + more]} if more else low, kind), ACCEPT, table=own["table"])
+            for low, more, kind in ports
+        ]
+
+    found = {one for text in firewall.summary(rows)["accepts"] for one in opened(text)}
+
+    assert found == set.intersection(
+        *({(kind, port) for low, more, kind in ports for port in range(low, low + more + 1)} for ports in chains)
+    )
+
+
+def opened(text: str) -> set[tuple[str, int]]:
+    kind, _slash, ports = text.partition("/")
+    low, _dash, high = ports.partition("-")
+    return {(kind, port) for port in range(int(low), int(high or low) + 1)}
+
+
+# -- what is passed on ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "tables"),
+    [
+        ([], []),
+        ([chain("forward")], []),
+        ([chain("forward", "accept")], []),
+        ([chain("forward"), rule(ESTABLISHED, ACCEPT, chain="forward")], []),
+        ([chain("forward"), rule(ON, ACCEPT, chain="forward")], ["inet filter"]),
+        ([chain("forward", "accept"), rule(ON, DROP, chain="forward")], ["inet filter"]),
+        ([chain("forward"), rule({"xt": {"type": "match"}}, {"jump": {"target": "docker"}}, chain="forward"),
+          chain(None, name="docker"), rule(ACCEPT, chain="docker")], ["inet filter"]),
+    ],
+)  # fmt: skip
+def test_who_has_something_passed_on_is_named_and_never_ourselves(rows: list[dict], tables: list[str]) -> None:
+    found = firewall.summary([*BASE, *rows, *msp(forward="accept")])
+
+    assert (found["forwarding"], found["own_forward_policy"]) == (tables, "accept")
+
+
+# -- what a firewall would close -----------------------------------------------------------------------------------
+
+SOCKETS = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
+   1: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2 1 0 100 0 0 10 0
+   2: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 3 1 0 100 0 0 10 0
+   3: 00000000:EA60 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4 1 0 100 0 0 10 0
+"""
+DATAGRAMS = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref
+   0: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 5 2 0 0
+   1: 00000000:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 6 2 0 0
+   2: 00000000:9C40 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 7 2 0 0
+"""
+
+
+def used(tmp_path: Path, ports: tuple[str, ...], closed: tuple[str, ...] = (), rows: list[dict] | None = None) -> Any:
+    """What is used and would be closed, on a host with programs at tcp/22, 80 and 60000 and at udp/53."""
+    files = {
+        "/proc/net/tcp": SOCKETS,
+        "/proc/net/udp": DATAGRAMS,
+        "/proc/sys/net/ipv4/ip_local_port_range": "32768 60999",
+    }
+    programs = {} if rows is None else {"nft": printing(json.dumps({"nftables": rows}))}
+    return firewall.unlisted(made_reader(tmp_path, files, programs), ports, closed)["used"]
+
+
+def names(found: list[str]) -> list[str]:
+    return [text.partition(" ")[0] for text in found]
+
+
+def test_what_listens_and_is_let_in_and_was_not_agreed_would_be_closed(tmp_path: Path) -> None:
+    found = used(tmp_path, ("tcp/22",))
+
+    # Not what only this host reaches, not where an answer comes, and not by which it gets its address.
+    assert names(found) == ["tcp/60000", "tcp/80", "udp/53"]
+
+
+def test_what_is_agreed_to_be_open_or_closed_needs_no_decision(tmp_path: Path) -> None:
+    assert names(used(tmp_path / "a", ("tcp/1-100", "udp/53 on eth1"), ("tcp/60000-61000",))) == []
+    assert names(used(tmp_path / "b", ("tcp/22", "udp/80"), ("udp/53",))) == ["tcp/60000", "tcp/80"]
+
+
+def test_what_the_firewall_refuses_today_is_lost_to_nobody(tmp_path: Path) -> None:
+    assert names(used(tmp_path / "a", ("tcp/22",), rows=[*BASE, rule(dport(22), ACCEPT)])) == []
+    assert names(used(tmp_path / "b", ("tcp/22",), rows=[*BASE, rule(dport(80), ON, ACCEPT)])) == ["tcp/80"]
+    everything = [table(), chain(policy="accept"), rule(dport(22), ACCEPT)]
+    assert names(used(tmp_path / "c", ("tcp/22",), rows=everything)) == ["tcp/60000", "tcp/80", "udp/53"]
+
+
+def test_what_gets_in_by_one_version_of_ip_only_gets_in(tmp_path: Path) -> None:
+    rows = [table("ip"), chain(family="ip"), rule(dport(22), ACCEPT, family="ip")]
+    files = {"/proc/net/tcp": SOCKETS, "/proc/net/if_inet6": ""}
+    printed = {"nft": printing(json.dumps({"nftables": rows}))}
+
+    found = firewall.unlisted(made_reader(tmp_path, files, printed), ("tcp/22",), ())
+
+    assert names(found["used"]) == ["tcp/60000", "tcp/80"]
+
+
+def test_what_cannot_be_seen_is_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(Unmeasurable, match="sockets"):
+        firewall.unlisted(made_reader(tmp_path / "a", {}), (), ())
+    with pytest.raises(Unmeasurable, match="tcp/0"):
+        firewall.unlisted(made_reader(tmp_path / "b", {"/proc/net/tcp": SOCKETS}), ("tcp/0",), ())
 
 
 # -- what cannot be told -------------------------------------------------------------------------------------------

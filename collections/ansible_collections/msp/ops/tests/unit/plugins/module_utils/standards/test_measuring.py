@@ -148,6 +148,7 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "software_forbidden", "packages": ["telnetd"]},
     {"kind": "software_unknown", "packages": ["*"], "origins": []},
     {"kind": "software_held"},
+    {"kind": "firewall_unlisted", "ports": ["tcp/22"], "closed": []},
     {"kind": "repositories_foreign", "allowed": ["*"]},
     {"kind": "repositories_unsigned", "distribution": ["*"]},
     {"kind": "repositories_wanted", "repositories": {}},

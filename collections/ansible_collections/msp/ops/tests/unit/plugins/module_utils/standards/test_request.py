@@ -35,6 +35,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "software_required": {"packages": ["nginx >=1.22", "chrony"]},
     "software_forbidden": {"packages": []},
     "software_unknown": {"packages": ["linux-image-*"], "origins": ["Debian/*"]},
+    "firewall_unlisted": {"ports": ["tcp/22"], "closed": []},
     "repositories_foreign": {"allowed": ["https://deb.debian.org/*"]},
     "repositories_unsigned": {"distribution": []},
     "repositories_wanted": {"repositories": {"vendor": {"uri": "https://packages.example.com/", "key": "-----\nx\n"}}},

@@ -274,6 +274,15 @@ def test_an_assets_time_begins_when_it_was_first_seen_and_one_that_never_was_has
     assert found["device:1"].waived == ((made.now - 40 * DAY, False),)
 
 
+def test_the_first_audit_counts_as_when_an_asset_was_seen_and_not_the_last(made: Made) -> None:
+    facts = made.store.put_facts({"os": {"id": "debian", "version": "12"}, "packages": []})
+    for days in (1, 35, 30):
+        made.store.record_audit(Audit(SLUG, "device:4", "srv04", made.now - days * DAY, "ok", facts))
+    made.store.record_audit(Audit(SLUG, "device:4", "srv04", made.now - 40 * DAY, "unreachable", error="off"))
+    found = {one.asset: one for one in of_customer(made).assets}
+    assert found["device:4"].since == made.now - 35 * DAY
+
+
 def test_work_is_joined_with_its_tickets_and_nothing_measured_is_not_no_work(made: Made) -> None:
     assert of_customer(made).worked is None
     made.store.record_tickets([Ticket(SLUG, "desk", "104", made.now - 5 * DAY, asset="device:1")])

@@ -40,6 +40,7 @@ WORK: dict[str, Callable[[Store], object]] = {
     "sightings": lambda store: store.sightings("bakery", since=AT),
     "states": lambda store: store.states("bakery", "nmap", "serial=s1"),
     "last audits": lambda store: store.last_audits("bakery"),
+    "first audits": lambda store: store.first_audits("bakery"),
     "audits of an asset": lambda store: store.audits("bakery", "device:1"),
     "last scans": lambda store: store.last_scans("bakery"),
     "last checks": lambda store: store.last_standard_checks("bakery"),

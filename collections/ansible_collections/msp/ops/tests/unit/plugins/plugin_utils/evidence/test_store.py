@@ -225,6 +225,15 @@ def test_the_last_good_audit_and_the_last_attempt_are_told_apart(store: Store) -
     assert store.last_audits("dentist") == {}
 
 
+def test_the_first_good_audit_is_when_an_asset_was_first_audited(store: Store) -> None:
+    name = store.put_facts(FACTS)
+    for days in (3, 1, 2):
+        store.record_audit(audit(AT + days * DAY, facts=name))
+    store.record_audit(audit(AT, "unreachable", error="x"))
+    assert store.first_audits("bakery") == {"device:1": AT + DAY}
+    assert store.first_audits("dentist") == {}
+
+
 def test_an_asset_that_was_never_audited_well_has_no_good_audit(store: Store) -> None:
     store.record_audit(audit(outcome="no_python"))
     assert store.last_audits("bakery") == {"device:1": (None, audit(outcome="no_python"))}

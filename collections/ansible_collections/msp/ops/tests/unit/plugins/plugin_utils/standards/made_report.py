@@ -433,7 +433,10 @@ def made(job_count: int = 0, **changed: Waiver) -> Report:
         waivers=tuple(standing.waivers(((one, by_key[one.asset]) for one in assets), TODAY)),
         software=of_software(),
         quote=quoting.quote(
-            {one.asset: report.records_of(one) for one in assets}, CONTROLS, quoting.pace_of(jobs(job_count))
+            {one.asset: report.records_of(one) for one in assets},
+            CONTROLS,
+            quoting.pace_of(jobs(job_count)),
+            today=TODAY,
         ),
         surcharges=tuple(surcharges(terms)) if terms else (),
         names={key: name for name, key in KEYS.items()},
@@ -456,7 +459,7 @@ def nobody() -> Report:
         top=(),
         waivers=(),
         software=OfSoftware(),
-        quote=quoting.quote({}, CONTROLS, None),
+        quote=quoting.quote({}, CONTROLS, None, today=TODAY),
         surcharges=(),
         names={},
     )

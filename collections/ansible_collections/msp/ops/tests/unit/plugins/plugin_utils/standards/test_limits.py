@@ -17,6 +17,7 @@ CHOICE = Parameter("choice", choices=("no", "prohibit-password"))
 WORD = Parameter("string", pattern="[a-z]+")
 PORTS = Parameter("list", items=Parameter("string", pattern="(tcp|udp)/[0-9]+"), unique=True)
 PACKAGES = Parameter("map", values=Parameter("string", pattern="[0-9.]*"), keys="[a-z]+")
+OPEN = Parameter("list", items=Parameter("string", pattern="[a-z0-9]+.*", form="open_port"))
 ALL = (NUMBER, CHOICE, WORD, PORTS, PACKAGES, Parameter("boolean"))
 
 
@@ -37,6 +38,7 @@ def where(parameter: Parameter, value: Any) -> list[tuple[Any, ...]]:
         (PORTS, ["tcp/22", "udp/53"]),
         (PACKAGES, {"nginx": "1.22", "curl": ""}),
         (Parameter("boolean"), False),
+        (OPEN, ["tcp/22", "vrrp from 192.0.2.0/24"]),
     ],
 )
 def test_a_value_within_its_limits_is_taken(parameter: Parameter, value: Any) -> None:
@@ -47,6 +49,9 @@ def test_a_value_within_its_limits_is_taken(parameter: Parameter, value: Any) ->
     ("parameter", "value", "place"),
     [
         (NUMBER, 1, ()),
+        (OPEN, ["tcp/22", "tcp/99999"], (1,)),
+        (OPEN, ["tcp/22 from 999.1.1.1"], (0,)),
+        (OPEN, ["tcp/22 from 192.0.2.1/24"], (0,)),
         (NUMBER, 7, ()),
         (NUMBER, "4", ()),
         (NUMBER, True, ()),

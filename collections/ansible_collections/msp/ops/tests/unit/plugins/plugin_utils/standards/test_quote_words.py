@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
@@ -12,6 +14,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import quote_words, quoting
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import ControlRecord
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import Job, Pace
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import phrase
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards import made_standard
 
 CONTROLS = made_standard.controls()
@@ -26,7 +29,7 @@ def record(status: str, control: str = "ssh-root-login") -> ControlRecord:
 def said(
     found: Mapping[str, tuple[ControlRecord, ...] | None], pace: Pace | None = None, language: str = "en"
 ) -> list[str]:
-    made = quoting.quote(found, CONTROLS, pace)
+    made = quoting.quote(found, CONTROLS, pace, today=dt.date(2026, 11, 26))
     return list(quote_words.sentences(made, Words(language), Formats(language, ZoneInfo("UTC")), ", ".join))
 
 
@@ -61,6 +64,14 @@ def test_who_was_not_measured_in_full_is_named() -> None:
     *_rest, uncertain = said({"srv01": (record("drift"), record("error", "ssh-tries"))})
 
     assert uncertain == "On 1 machine not every control could be measured: srv01."
+
+
+def test_what_has_to_be_decided_first_is_named_and_is_no_part_of_it() -> None:
+    asks = replace(record("drift"), reason=phrase("undecided", why="forward"))
+
+    (undecided,) = said({"srv01": (asks, record("compliant", "ssh-tries"))})
+
+    assert undecided == "On 1 machine something has to be decided first, which is left out: srv01."
 
 
 def test_dutch_says_the_same_in_as_many_sentences() -> None:

@@ -38,8 +38,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import (
     pace_of,
     quote,
 )
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import phrase
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+TODAY = NOW.date()
 WORDS = Words("words", "woorden")
 
 
@@ -68,6 +70,7 @@ def test_a_quote_is_the_changes_the_machines_and_the_hours_by_hand() -> None:
         },
         CONTROLS,
         None,
+        today=TODAY,
     )
 
     assert (found.of, found.assets, found.changes, found.waived) == (4, ("a", "b"), 3, 1)
@@ -80,6 +83,28 @@ def test_a_quote_is_the_changes_the_machines_and_the_hours_by_hand() -> None:
     assert (found.unmeasured, found.uncertain) == ((), ())
 
 
+WAIVER = {"reason": "", "owner": "", "expires": "2026-06-01", "agreed": {}}
+
+
+def test_a_quote_has_what_would_be_brought_about_and_nothing_else() -> None:
+    """An error only where the control says that it is safe, nothing while its waiver holds, nothing undecided."""
+    safe = {**CONTROLS, "ssh": replace(CONTROLS["ssh"], enforce_unmeasured=True)}
+    waived = [replace(one, waiver=WAIVER) for one in records(ssh=ERROR, sudo=DRIFT)]
+    asks = ControlRecord("sudo", HIGH, DRIFT, "", "", phrase("undecided", why="who may"))
+
+    found = quote(
+        {"a": records(ssh=ERROR, sudo=ERROR), "b": waived, "c": [*records(ssh=COMPLIANT), asks]},
+        safe,
+        None,
+        today=TODAY,
+    )
+
+    assert [(line.control, line.assets) for line in found.lines] == [("ssh", ("a",))]
+    assert (found.uncertain, found.undecided) == (("a", "b"), ("c",))
+    later = quote({"b": waived}, safe, None, today=TODAY + dt.timedelta(days=1))
+    assert [line.control for line in later.lines] == ["ssh", "sudo"]
+
+
 def test_what_nobody_measured_is_named_and_never_taken_for_well() -> None:
     found = quote(
         {
@@ -90,6 +115,7 @@ def test_what_nobody_measured_is_named_and_never_taken_for_well() -> None:
         },
         CONTROLS,
         None,
+        today=TODAY,
     )
 
     assert found.unmeasured == ("none", "silent", "unknown")
@@ -105,7 +131,7 @@ def test_every_asset_asked_about_is_counted_and_every_drift_is_one_change(found:
         for asset, statuses in found.items()
     }
 
-    one = quote(given_records, CONTROLS, None)
+    one = quote(given_records, CONTROLS, None, today=TODAY)
 
     assert one.of == len(found)
     assert one.changes == sum((statuses or []).count(DRIFT) for statuses in found.values())
@@ -117,7 +143,7 @@ def test_the_pace_is_what_jobs_took_for_what_they_brought_about() -> None:
 
     assert pace is not None
     assert pace.factor == pytest.approx(0.5)
-    found = quote({"a": records(sudo=DRIFT)}, CONTROLS, pace)
+    found = quote({"a": records(sudo=DRIFT)}, CONTROLS, pace, today=TODAY)
     assert (found.basis, len(found.jobs)) == (MEASURED, 5)
     assert found.minutes == pytest.approx(7.5)
     assert found.low is not None
@@ -130,7 +156,7 @@ def test_four_jobs_are_too_few_to_say_how_long_the_next_takes() -> None:
 
 
 def test_nothing_to_do_takes_no_time_at_any_pace() -> None:
-    found = quote({"a": records(ssh=COMPLIANT)}, CONTROLS, pace_of(done(*[(60, 30), (50, 40)] * 3)))
+    found = quote({"a": records(ssh=COMPLIANT)}, CONTROLS, pace_of(done(*[(60, 30), (50, 40)] * 3)), today=TODAY)
 
     assert (found.changes, found.minutes, found.low, found.high) == (0, 0, 0, 0)
 

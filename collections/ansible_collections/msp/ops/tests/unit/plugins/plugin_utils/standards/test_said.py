@@ -97,6 +97,7 @@ def about() -> set[str]:
     """The keys of everything that a control of ours checks, but for what its own name says."""
     checks = [check for one in catalogue().values() for check in one.checks]
     checks += [when.check for one in catalogue().values() for when in one.not_applicable_when]
+    checks += [decision.check for one in catalogue().values() for decision in one.decide_when]
     found = set()
     for check in checks:
         field = "" if check.field in ("", "value") or check.rule == ABSENT else f".{check.field}"

@@ -42,7 +42,7 @@ def checked(found: Answer, **more: Any) -> tuple[Any, tuple[model.ControlRecord,
 
 
 def told(found: Answer, before: dict[str, str] | None = None, *, diff: bool = False, **more: Any) -> dict[str, Any]:
-    return scanning.told(ASSIGNED, found, checked(found, **more)[1], before, diff=diff)
+    return scanning.told(ASSIGNED, found, checked(found, **more)[1], before, today=AT.date(), diff=diff)
 
 
 def test_what_the_module_packed_is_read() -> None:
@@ -103,6 +103,17 @@ def test_a_host_that_gave_no_answer_has_every_control_unknown_and_why() -> None:
     assert told == [("unknown", "unreachable: no route to host")] * 2
 
 
+def test_a_host_that_was_not_begun_has_every_control_unknown_and_why() -> None:
+    why = scanning.not_begun("srv01", "ring pilot of office: 1 of 1 failed, 0 may")
+
+    record, found = checked(Answer(scanning.NOT_ATTEMPTED, error=why))
+
+    assert (record.outcome, len(found)) == ("not attempted", len(ASSIGNED.controls))
+    assert {(one.status, said.english(one.reason)) for one in found} == {
+        ("unknown", "not attempted: ring pilot of office: 1 of 1 failed, 0 may")
+    }
+
+
 def test_what_was_drift_before_and_holds_now_is_fixed() -> None:
     before = scanning.drift(told(answer(root="yes"))["drift"])
 
@@ -120,12 +131,148 @@ def test_drift_that_is_none_is_refused(rows: Any) -> None:
     assert caught.value.code == "MSP-STD-162"
 
 
-def test_only_what_drifts_or_could_not_be_judged_is_to_be_brought_about() -> None:
+def test_only_what_drifts_is_to_be_brought_about_and_what_could_not_be_measured_is_said_and_left() -> None:
     found = told(answer(root="yes", tries=None))
 
     assert found["counts"] == {"drift": 1, "error": 1}
-    assert found["enforce"] == {"msp_baseline_linux": ["ssh-root-login", "ssh-tries"]}
+    assert found["enforce"] == {"msp_baseline_linux": ["ssh-root-login"]}
+    assert [(row["control"], row["status"]) for row in found["unmeasured"]] == [("ssh-tries", "error")]
+    assert found["warnings"] == [
+        "not measured, so left as it is: ssh-tries (maxauthtries: no answer)",
+    ]
     assert found["seconds"] == 0.25
+
+
+SAFE = made_standard.tries(lockout=None, enforce_unmeasured=True)
+
+
+def test_what_could_not_be_measured_is_brought_about_where_the_control_says_that_it_is_safe() -> None:
+    found, silent = scan(made_standard.assigned(made_standard.control(), SAFE), answer(tries=None))
+
+    assert found["enforce"] == {"msp_baseline_linux": ["ssh-tries"]}
+    assert ([row["control"] for row in found["drift"]], found["unmeasured"]) == (["ssh-tries"], [])
+    assert silent["ssh-tries"] == "error"
+
+
+@pytest.mark.parametrize("expires", ["2026-11-26", "2027-01-31", "2026-11-25"])
+@pytest.mark.parametrize("tries", ["9", None])
+def test_a_waiver_that_holds_keeps_a_control_from_being_brought_about_whatever_was_found(
+    expires: str, tries: str | None
+) -> None:
+    waiver = {**made_standard.WAIVER, "expires": expires}
+    held = made_standard.assigned(made_standard.control(), SAFE, waivers={"ssh-tries": waiver})
+
+    found, _statuses = scan(held, answer(tries=tries))
+
+    over = expires < AT.date().isoformat()
+    assert found["enforce"] == ({"msp_baseline_linux": ["ssh-tries"]} if over else {})
+
+
+@given(
+    st.sampled_from(["no", "yes"]),
+    st.sampled_from(["3", "9", None]),
+    st.sets(st.sampled_from(["ssh-root-login", "ssh-tries"])),
+    st.booleans(),
+    st.booleans(),
+)
+def test_nothing_is_ever_brought_about_that_is_waived_today(
+    root: str, tries: str | None, waived: set[str], safe: bool, over: bool
+) -> None:
+    waiver = {**made_standard.WAIVER, **({"expires": "2026-11-25"} if over else {})}
+    second = SAFE if safe else made_standard.tries()
+    held = made_standard.assigned(made_standard.control(), second, waivers=dict.fromkeys(waived, waiver))
+
+    found, statuses = scan(held, answer(root, tries))
+
+    enforced = {control for controls in found["enforce"].values() for control in controls}
+    assert over or not enforced & waived
+    assert enforced == {row["control"] for row in found["drift"]}
+    off = {control for control, status in statuses.items() if status in ("drift", "error")}
+    assert enforced <= off
+    # Whatever is off and left is waived, or said.
+    assert off - enforced <= waived | {row["control"] for row in found["unmeasured"]}
+
+
+def scan(held: model.Assigned, found: Answer) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is told of another set of controls, and the status of each."""
+    records = scanning.check(ASSET, held, found, AT, AT.date(), phase="before")[1]
+    told = scanning.told(held, found, records, None, today=AT.date(), diff=False)
+    return told, {one.control: one.status for one in records}
+
+
+# -- what somebody has to decide first ----------------------------------------------------------------------------
+
+DECIDE: dict[str, Any] = {
+    **made_standard.check("equals", "yes", {"kind": "sshd", "name": "permitrootlogin"}, "value"),
+    "because": {"en": "root is used", "nl": "root wordt gebruikt"},
+}
+
+
+def deciding(**more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One control that asks first, and one that goes with it."""
+    first = made_standard.control(decide_when=[{**DECIDE, **more}])
+    return first, made_standard.tries(together=["ssh-root-login"])
+
+
+def test_what_is_to_be_decided_first_is_said_and_not_brought_about_nor_what_goes_with_it() -> None:
+    found, statuses = scan(made_standard.assigned(*deciding()), answer(root="yes", tries="9"))
+
+    assert statuses == {"ssh-root-login": "drift", "ssh-tries": "drift"}
+    assert (found["enforce"], found["drift"]) == ({}, [])
+    assert [row["control"] for row in found["undecided"]] == ["ssh-root-login", "ssh-tries"]
+    assert found["undecided"][0]["reason"] == "needs a decision first: root is used (permitrootlogin: yes)"
+    assert "MSP-STD-200" in found["warnings"][0] and "ssh-root-login, ssh-tries" in found["warnings"][0]
+
+
+def test_where_it_was_chosen_or_nothing_asks_for_it_nothing_is_to_be_decided() -> None:
+    chosen = {"ssh-root-login": {"allowed": "no"}}
+    held = made_standard.assigned(*deciding(unless_chosen="allowed"), parameters=chosen)
+    assert scan(held, answer(root="yes"))[0]["enforce"] == {"msp_baseline_linux": ["ssh-root-login"]}
+
+    undecided = made_standard.assigned(*deciding(unless_chosen="allowed"))
+    assert scan(undecided, answer(root="yes"))[0]["enforce"] == {}
+    prohibit = scan(undecided, answer(root="prohibit-password"))[0]
+    assert prohibit["enforce"] == {"msp_baseline_linux": ["ssh-root-login"]}
+
+
+def test_what_cannot_be_told_is_decided_by_somebody() -> None:
+    probe = {"probe": {"kind": "sshd", "name": "maxauthtries"}, "value": "9"}
+    held = made_standard.assigned(*deciding(**probe))
+
+    found, statuses = scan(held, answer(root="yes", tries=None))
+
+    assert (statuses["ssh-root-login"], found["enforce"]) == ("drift", {})
+    assert "no answer" in found["undecided"][0]["reason"]
+
+
+def test_a_diff_shows_what_is_to_be_decided() -> None:
+    held = made_standard.assigned(*deciding())
+    records = scanning.check(ASSET, held, answer(root="yes"), AT, AT.date(), phase="before")[1]
+
+    found = scanning.told(held, answer(root="yes"), records, None, today=AT.date(), diff=True)
+
+    assert found["diff"]["before"] == (
+        "ssh-root-login: permitrootlogin: yes; needs a decision first: root is used (permitrootlogin: yes)\n"
+    )
+
+
+def test_a_waiver_of_the_control_that_another_one_is_a_part_of_holds_for_both() -> None:
+    controls = (made_standard.control(), made_standard.tries(waived_with="ssh-root-login"))
+    held = made_standard.assigned(*controls, waivers={"ssh-root-login": made_standard.WAIVER})
+
+    found, statuses = scan(held, answer(root="yes", tries="9"))
+
+    assert (statuses, found["enforce"]) == ({"ssh-root-login": "waived", "ssh-tries": "waived"}, {})
+    other = made_standard.assigned(*controls, waivers={"ssh-tries": made_standard.WAIVER})
+    assert scan(other, answer(root="yes", tries="9"))[1] == {"ssh-root-login": "drift", "ssh-tries": "waived"}
+
+
+def test_of_two_waivers_the_one_that_holds_longest_counts() -> None:
+    over = {**made_standard.WAIVER, "expires": "2026-01-01"}
+    controls = (made_standard.control(), made_standard.tries(waived_with="ssh-root-login"))
+    held = made_standard.assigned(*controls, waivers={"ssh-root-login": made_standard.WAIVER, "ssh-tries": over})
+
+    assert scan(held, answer(tries="9"))[1]["ssh-tries"] == "waived"
 
 
 def test_a_role_gets_the_parameters_of_all_its_controls_also_where_nothing_is_to_do() -> None:
@@ -142,7 +289,7 @@ def test_a_waived_control_is_counted_and_left_alone() -> None:
     found = answer(root="yes")
     records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
 
-    said = scanning.told(assigned, found, records, None, diff=False)
+    said = scanning.told(assigned, found, records, None, today=AT.date(), diff=False)
 
     assert (said["counts"], said["enforce"]) == ({"waived": 1, "compliant": 1}, {})
     assert "ssh-root-login" in said["parameters"]["msp_baseline_linux"]
@@ -159,7 +306,7 @@ def test_what_a_standard_does_not_have_put_right_by_itself_is_drift_and_left_to_
     found = answer(root="yes")
     records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
 
-    said = scanning.told(assigned, found, records, None, diff=False)
+    said = scanning.told(assigned, found, records, None, today=AT.date(), diff=False)
 
     assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
     assert said["left"] == ([] if remove else ["ssh-root-login"])
@@ -205,9 +352,7 @@ def test_the_records_out_of_a_result_count_as_the_check_itself(root: str, tries:
 
     assert read is not None
     assert Counter(one.status for one in read) == Counter(one.status for one in found)
-    assert [one.told() for one in read if one.control] == [
-        one.told() for one in found if one.status in ("drift", "error")
-    ]
+    assert [one.told() for one in read if one.control] == [one.told() for one in found if one.status == "drift"]
 
 
 @pytest.mark.parametrize("result", [None, {}, {"outcome": "failed"}, {"skipped": True}, {"outcome": "no standard"}])

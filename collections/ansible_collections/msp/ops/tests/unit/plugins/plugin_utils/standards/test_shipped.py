@@ -38,10 +38,12 @@ def control(id: str) -> Control:
 def checks(one: Control) -> Iterator[Check]:
     yield from one.checks
     yield from (condition.check for condition in one.not_applicable_when)
+    yield from (decision.check for decision in one.decide_when)
 
 
 def words(one: Control) -> list[Words]:
-    return [one.title, one.reason, *(condition.because for condition in one.not_applicable_when)]
+    reasons = [condition.because for condition in one.not_applicable_when]
+    return [one.title, one.reason, *reasons, *(decision.because for decision in one.decide_when)]
 
 
 def test_every_control_is_in_a_standard_or_it_is_said_why_not() -> None:
@@ -138,6 +140,80 @@ def test_the_standard_of_servers_has_all_of_the_common_one_and_more() -> None:
 
     assert ids("linux-base") < ids("linux-server")
     assert ids("linux-base") <= ids("linux-workstation")
+
+
+def test_a_workstation_hears_of_printers_that_announce_themselves() -> None:
+    """Its standard leaves discovery on, so its firewall may not silence it."""
+    of = {one.control.id: one for one in assigning.assign({"name": "linux-workstation"}, None, today=TODAY).controls}
+    assert "services-discovery" not in of
+    assert of["firewall-open"].parameters["ports"] == ["tcp/22", "udp/5353"]
+
+
+# -- the firewall asks before it closes what is used --------------------------------------------------------------
+
+FIREWALL = ("firewall-active", "firewall-open", "network-forwarding")
+QUIET: dict[str, Any] = {
+    "sysctl": {"value": "0"},
+    "firewall_unlisted": {"used": []},
+    "mount": {"options": ["rw"]},
+    "unit": {"active": "inactive", "enabled": "disabled"},
+    "nftables": {
+        **{"input_policy": "drop", "own_forward_policy": "none", "forwarding": [], "accepts": ["tcp/22", "tcp/80"]},
+        **{"established": True, "loopback": True},
+    },
+}
+
+
+def enforced(answers: dict[str, Any], **context: Any) -> list[str]:
+    """Which of the firewall's controls and forwarding are brought about, on a host that answers so."""
+    held = assigning.assign({"name": "linux-server", **context}, None, today=TODAY)
+    sent = probing.probes(held)[0]
+    values = {**QUIET, **answers}
+    found = {
+        one["id"]: {"state": "ok", "value": values[one["kind"]]} if one["kind"] in values else {"state": "absent"}
+        for one in sent
+    }
+    records = judging.judge(held, found, "debian-12", today=TODAY)
+    return [
+        one.control for one in records if one.control in FIREWALL and judging.enforced(one, control(one.control), TODAY)
+    ]
+
+
+WAIVED = {
+    **{"reason": "The X-ray server's maker forbids it", "owner": "Noor", "expires": "2027-01-31"},
+    "agreed": {"by": "A. Bakker", "on": "2026-11-01", "reference": "mail of 1 November"},
+}
+
+
+def test_the_firewall_is_brought_about_where_nothing_would_be_lost() -> None:
+    assert enforced({}) == ["firewall-active", "firewall-open"]
+
+
+def test_what_is_used_and_not_agreed_keeps_both_controls_from_being_brought_about() -> None:
+    assert enforced({"firewall_unlisted": {"used": ["tcp/80 (nginx)"]}}) == []
+
+
+def test_who_does_without_a_firewall_is_not_given_one_for_its_ports() -> None:
+    assert enforced({}, waivers={"firewall-active": WAIVED}) == []
+    assert enforced({}, waivers={"firewall-open": WAIVED}) == ["firewall-active"]
+
+
+FORWARDS = {"sysctl": {"value": "1"}}
+PASSES_ON = {"nftables": {**QUIET["nftables"], "forwarding": ["ip filter"]}}
+
+
+@pytest.mark.parametrize("forward", ["drop", "accept"])
+def test_traffic_of_others_is_cut_only_where_that_was_chosen(forward: str) -> None:
+    chosen = {"firewall-active": {"forward": forward}}
+    for answers in (FORWARDS, PASSES_ON):
+        assert enforced(answers) == []
+        assert enforced(answers, parameters=chosen) == ["firewall-active", "firewall-open"]
+
+
+def test_a_host_that_forwards_is_stopped_only_where_that_was_chosen() -> None:
+    chosen = {"network-forwarding": {"forwarding": "0"}}
+    assert enforced(FORWARDS, parameters=chosen) == ["network-forwarding"]
+    assert enforced(FORWARDS) == []
 
 
 def test_every_kind_of_probe_and_every_rule_that_controls_use_is_known() -> None:
