@@ -56,6 +56,7 @@ DRIFTS: Mapping[str, str] = {
     "ssh-banner": SSHD.format("Banner none"),
     "ssh-rights": "chmod 0777 /etc/ssh/sshd_config.d",
     "sudo-who": "echo 'carla ALL=(ALL:ALL) ALL' >/etc/sudoers.d/carla; chmod 0440 /etc/sudoers.d/carla",
+    "sudo-people": "useradd --create-home --groups sudo dora",
     "sudo-nopasswd": "echo 'guest ALL=(ALL) NOPASSWD: /usr/bin/apt' >/etc/sudoers.d/guest; chmod 0440 /etc/sudoers.d/guest",
     "sudo-terminal": "echo 'Defaults !use_pty' >/etc/sudoers.d/zzz-local; chmod 0440 /etc/sudoers.d/zzz-local",
     "sudo-log": "rm /etc/sudoers.d/zz-msp-log",
@@ -114,6 +115,7 @@ LOOKS: Mapping[str, str] = {
     "ssh-rights": "! find /etc/ssh /etc/ssh/sshd_config.d -maxdepth 0 -perm /0022 | grep -q ."
     " && ! find /etc/ssh -name 'ssh_host_*_key' -perm /0137 | grep -q .",
     "sudo-who": "! sudo -l -U carla 2>/dev/null | grep -q '(ALL : ALL) ALL'",
+    "sudo-people": "! sudo -l -U dora 2>/dev/null | grep -q '(ALL : ALL) ALL'",
     "sudo-nopasswd": "! sudo -l -U guest 2>/dev/null | grep -q NOPASSWD",
     "sudo-terminal": _SUDO.format("!?use_pty", "use_pty"),
     "sudo-log": _SUDO.format("logfile=[^ ]*", "logfile=/var/log/sudo.log"),

@@ -245,6 +245,33 @@ def test_the_files_that_are_changed_are_those_that_sudo_reads(name: str, read: b
     assert bool(Templar(DataLoader(), variables=known).template(trust_as_template("{{ wanted }}"))) is read
 
 
+def test_only_members_that_were_not_agreed_on_are_taken_out_of_a_group() -> None:
+    measured = [
+        {"user": "anna", "group": "sudo", "own": False},
+        {"user": "dora", "group": "sudo", "own": False},
+        {"user": "eric", "group": "sudo", "own": True},
+    ]
+    given = {**DEFAULTS, "sudo-people": {"allowed": ["anna"], "remove": True}}
+    facts = {"answers": {"sudo": {"state": "ok", "value": {"members": measured}}}}
+    found: dict[str, list[str]] = {}
+    for task in tasks("sudo_people"):
+        if "loop" not in task:
+            continue
+        known = {
+            "msp_baseline_linux_parameters": given,
+            "__msp_baseline_linux_sudo_facts": facts,
+            **trusted(task["vars"]),
+        }
+        loop = Templar(DataLoader(), variables=known).template(trust_as_template(task["loop"]))
+        found[next(name for name in task if "." in name)] = [one["user"] for one in loop]
+
+    assert found == {
+        "ansible.builtin.command": ["dora"],
+        "ansible.builtin.group": ["eric"],
+        "ansible.builtin.user": ["eric"],
+    }
+
+
 # -- the guard -----------------------------------------------------------------------------------------------------
 
 

@@ -40,7 +40,8 @@ options:
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
       - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with
-        groups looked into (C(who_people), C(all_people)).
+        groups looked into (C(who_people), C(all_people)). C(by_group) has who may do everything because of a group alone,
+        C(members) in which group; C(own) is true where it is the account's own one.
       - C(login_defs) with C(name). A setting of login.defs.
       - C(repositories). Those that are on.
       - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.

@@ -97,7 +97,9 @@ counts:
   type: dict
   sample: {compliant: 41, drift: 2, waived: 1}
 drift:
-  description: The controls to be brought about, drift and errors, each with what is desired and what was found.
+  description:
+    - The controls that are not as the standard wants them, drift and errors, each with what is desired and what was
+      found.
   returned: when the host was measured
   type: list
   elements: dict
@@ -122,10 +124,18 @@ new:
   elements: str
   sample: [ssh-root-login]
 enforce:
-  description: The controls of RV(drift) by the role that brings them about.
+  description: The controls of RV(drift) that are to be brought about, by the role that does it.
   returned: when the host was measured, or has no standard
   type: dict
   sample: {msp_baseline_linux: [ssh-root-login]}
+left:
+  description:
+    - The controls of RV(drift) that are left to a person, for bringing them about takes something away and the
+      standard does not say that it may.
+  returned: when the host was measured
+  type: list
+  elements: str
+  sample: [software-allowed]
 parameters:
   description: The parameters of every control that the asset is held to, by role and control.
   returned: when the host was measured

@@ -20,6 +20,9 @@ _SUDOERS = "/etc/sudoers"
 _COMMAND = ("cvtsudoers", "-e", "-f", "json", _SUDOERS)
 _MOST_FILES = 500
 _FILE_RIGHTS, _DIRECTORY_RIGHTS = "0440", "0755"
+_NSSWITCH = "/etc/nsswitch.conf"
+# Sources of nsswitch.conf that are files of this host or made by it.
+_OF_THIS_HOST = frozenset(("files", "compat", "systemd", "altfiles", "extrausers", "db"))
 # User and group of root.
 _ROOT = (0, 0)
 
@@ -107,19 +110,60 @@ def everybody(
     """who may use sudo for anything, all for everything as root: as the rules name them, and people with their groups
     looked into. A group that this host's files do not have is told as it is named."""
     who = {name for rule in rules for name in rule.who if not name.startswith("!")}
-    every = {
-        name
-        for rule in rules
-        if rule.as_root and "ALL" in rule.commands
-        for name in rule.who
-        if not name.startswith("!")
-    }
+    every = all_powerful(rules)
     return {
         "who": sorted(who),
         "all": sorted(every),
         "who_people": people(who, users, groups),
         "all_people": people(every, users, groups),
     }
+
+
+def all_powerful(rules: list[Rule]) -> set[str]:
+    """Who may do everything as root, as the rules name them."""
+    found = [rule for rule in rules if rule.as_root and "ALL" in rule.commands]
+    return {name for rule in found for name in rule.who if not name.startswith("!")}
+
+
+class Member(NamedTuple):
+    """Somebody of a group of this host. own: it is the group of the account, which no list of members has."""
+
+    user: str
+    group: str
+    own: bool
+
+
+def members(
+    rules: list[Rule], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]
+) -> list[Member]:
+    """Who may do everything only because of a group of this host. root, whatever it is called, may do so anyway."""
+    every = all_powerful(rules)
+    directly = set(people({name for name in every if not name.startswith("%")}, users, groups))
+    directly |= {user for user, (uid, _gid) in users.items() if uid == 0}
+    found = []
+    for name, (number, listed) in sorted(groups.items()):
+        if not {"%" + name, "%#" + str(number)} & every:
+            continue
+        found += [Member(user, name, False) for user in listed]
+        found += [Member(user, name, True) for user, (_uid, gid) in sorted(users.items()) if gid == number]
+    return [one for one in found if one.user not in directly]
+
+
+def foreign_groups(rules: list[Rule], groups: dict[str, tuple[int, list[str]]], elsewhere: bool) -> list[str]:
+    """Groups by which somebody may do everything, and whose members this host's files do not tell. Where it asks no
+    directory (elsewhere) a group that is not in its files is none."""
+    known = {"%" + name for name in groups} | {"%#" + str(number) for number, _listed in groups.values()}
+    return sorted(name for name in all_powerful(rules) - known if elsewhere and name.startswith("%"))
+
+
+def asks_elsewhere(nsswitch: str) -> bool:
+    """Whether nsswitch.conf(5) takes groups from anything but this host. Without a line it does not."""
+    for line in nsswitch.splitlines():
+        name, _colon, sources = line.partition("#")[0].partition(":")
+        named = set(re.sub(r"\[[^\]]*\]", " ", sources).split())
+        if name.strip() in ("group", "initgroups") and named - _OF_THIS_HOST:
+            return True
+    return False
 
 
 def people(names: set[str], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]) -> list[str]:
@@ -193,8 +237,13 @@ def measure(reader: Reader) -> dict:
     rules = parse_rules(found)
     users = accounts.parse_passwd(host.text("/etc/passwd"))
     groups = accounts.parse_group(host.text("/etc/group"))
+    nsswitch = host.text(_NSSWITCH) if host.exists(_NSSWITCH) else ""
+    by_group = members(rules, users, groups)
+    foreign = foreign_groups(rules, groups, asks_elsewhere(nsswitch))
     return {
         **everybody(rules, users, groups),
+        "by_group": sorted({one.user for one in by_group} | set(foreign)),
+        "members": [one._asdict() for one in by_group],
         "nopasswd": without_password(rules, general, bound),
         "files_wrong": wrong_files(reader),
         "defaults": weakest(parse_version(reader.answer("sudo", "-V").out), bound),

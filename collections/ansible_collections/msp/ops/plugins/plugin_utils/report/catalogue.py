@@ -1053,6 +1053,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "srep.not_applicable": ("{n} niet van toepassing", "{n} not applicable"),
     "srep.desired": ("Moet zijn", "Should be"),
     "srep.found": ("Is", "Is"),
+    "srep.left": ("Herstel", "Putting right"),
+    "srep.left.why": (
+        "gebeurt niet vanzelf: eerst moet iemand beslissen",
+        "not done by itself: somebody has to decide first",
+    ),
     "srep.message": ("melding: {text}", "message: {text}"),
     "srep.never_measured": ("deze regel is nog niet gemeten", "this control was not measured yet"),
     "srep.waiver": ("Afgesproken", "Agreed"),
@@ -1328,6 +1333,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.software_unknown.found": ("software van onbekende herkomst", "software of unknown origin"),
     "said.about.sshd.values": ("{thing} (alle waarden)", "{thing} (all values)"),
     "said.about.sudo.all": ("alles mogen met sudo", "may do everything with sudo"),
+    "said.about.sudo.by_group": (
+        "alles mogen met sudo door een groep",
+        "may do everything with sudo because of a group",
+    ),
     "said.about.sudo.defaults.logfile": ("logboek van sudo", "log of sudo"),
     "said.about.sudo.defaults.timestamp_timeout": (
         "minuten dat sudo een wachtwoord onthoudt",

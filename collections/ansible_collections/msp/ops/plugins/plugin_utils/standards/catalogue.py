@@ -147,6 +147,9 @@ def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Pro
     known = data.get("parameters", {})
     for name in known:
         yield from _of_parameter(known[name], (*here, "parameters", name))
+    deciding = data.get("enforced_if")
+    if deciding is not None and known.get(deciding, {}).get("type") != model.BOOLEAN:
+        yield _problem((*here, "enforced_if"), f"a parameter of the control that is {model.BOOLEAN}", deciding)
     for key in ("checks", "not_applicable_when"):
         for place, check in enumerate(data.get(key, ())):
             yield from _of_check(check, known, (*here, key, place))
@@ -259,6 +262,7 @@ def _control(data: Mapping[str, Any]) -> Control:
         ),
         lockout=data.get("lockout", ""),
         minutes=data["minutes"],
+        enforced_if=data.get("enforced_if", ""),
     )
 
 

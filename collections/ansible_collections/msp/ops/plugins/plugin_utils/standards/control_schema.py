@@ -196,6 +196,7 @@ CONTROL = table(
     checks=_list(_check(*RULES), 1),
     not_applicable_when=_list(_check(*RULES, ABSENT, because=WORDS), 1),
     lockout={"enum": list(model.LOCKOUTS)},
+    enforced_if=NAME,
     minutes={"type": "integer", "minimum": 1, "maximum": 480},
 )
 CONTROLS = {"type": "array", "items": CONTROL, "minItems": 1}

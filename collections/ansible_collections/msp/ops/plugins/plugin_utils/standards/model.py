@@ -117,7 +117,8 @@ class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
-    needs to do it by hand, for a quote until effort was measured.
+    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that says
+    whether it is brought about; "" where it always is.
     """
 
     id: str
@@ -133,6 +134,7 @@ class Control:
     not_applicable_when: tuple[Condition, ...]
     lockout: str
     minutes: int
+    enforced_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,11 @@ class AssignedControl:
     control: Control
     parameters: Mapping[str, Any]
     waiver: Waiver | None = None
+
+    @property
+    def enforced(self) -> bool:
+        """Whether it is brought about where it is drift; else that is left to a person."""
+        return not self.control.enforced_if or bool(self.parameters[self.control.enforced_if])
 
 
 @dataclass(frozen=True, slots=True)

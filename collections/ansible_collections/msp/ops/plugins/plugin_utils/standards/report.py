@@ -299,6 +299,7 @@ def _of_asset(asset: OfAsset) -> dict[str, Any]:
                 "reason": english(one.reason),
                 "since": _iso(one.since),
                 "waiver": one.waiver.as_dict() if one.waiver else None,
+                "left_to_a_person": one.left,
             }
             for one in asset.deviations
         ],

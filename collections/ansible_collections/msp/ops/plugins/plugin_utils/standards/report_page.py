@@ -382,6 +382,7 @@ def _deviation(one: Deviation, say: _Say) -> Item:
         pairs.append((t("srep.waiver"), f"{ends}: {shown(one.waiver.reason)} ({shown(one.waiver.owner)})"))
     elif one.reason:
         pairs.append((t("prep.why"), say.text(one.reason)))
+    pairs += [(t("srep.left"), t("srep.left.why"))] if one.left else []
     known = tuple((label, value) for label, value in pairs if value)
     if one.status == DRIFT:
         return Item(say.title(one.control), known, SEVERITY_TONE[one.severity], say.severity(one.severity))

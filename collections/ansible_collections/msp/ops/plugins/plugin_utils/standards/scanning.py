@@ -30,8 +30,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, english, phrase, short
 
 OK, FAILED, UNREACHABLE, NOT_ATTEMPTED = "ok", "failed", "unreachable", "not attempted"
-# What a standard asks for and nobody agreed to do without: to be brought about. An error is tried, for what can't be
-# measured (a configuration that its own program refuses) may be what the role puts right.
+# What a standard asks for and nobody agreed to do without: to be brought about, or left to a person where the standard
+# has it so. An error is tried, for what can't be measured (a configuration that its own program refuses) may be what the
+# role puts right.
 _TO_DO = (DRIFT, ERROR)
 
 
@@ -148,9 +149,11 @@ def told(
     to_do = [record for record in records if record.status in _TO_DO]
     roles: dict[str, list[str]] = {}
     parameters: dict[str, dict[str, Any]] = {}
-    role_of = {held.control.id: held.control.role for held in assigned.controls}
+    left: list[str] = []
+    by_id = {held.control.id: held for held in assigned.controls}
     for record in to_do:
-        roles.setdefault(role_of[record.control], []).append(record.control)
+        held = by_id[record.control]
+        (roles.setdefault(held.control.role, []) if held.enforced else left).append(record.control)
     for held in assigned.controls:
         parameters.setdefault(held.control.role, {})[held.control.id] = dict(held.parameters)
     result.update(
@@ -158,6 +161,7 @@ def told(
         fixed=[record.control for record in records if record.status == FIXED],
         new=None if before is None else [one.control for one in to_do if before.get(one.control) not in _TO_DO],
         enforce=roles,
+        left=left,
         parameters=parameters,
         seconds=answer.seconds,
     )

@@ -45,7 +45,8 @@ EXPIRED, ENDING, RUNNING = ("expired", "ending", "running")
 class Deviation:
     """A control of an asset that is not as it should be, or that nobody knows. status: drift, waived, error or unknown.
 
-    since is when it was first found so, None where nobody recorded it. waiver is there also where it has expired.
+    since is when it was first found so, None where nobody recorded it. waiver is there also where it has expired. left:
+    where it is drift a person has to decide, for it is not brought about by itself.
     """
 
     control: str
@@ -56,6 +57,7 @@ class Deviation:
     reason: Text
     since: dt.datetime | None
     waiver: Waiver | None = None
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,8 @@ def _held(
         return status, None
     at = since.get((asset, control.id)) if status in (DRIFT, WAIVED) else None
     desired, found, reason = (said.read(str(record[name] or "")) for name in ("desired", "found", "reason"))
-    return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver)
+    left = status == DRIFT and not one.enforced
+    return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver, left)
 
 
 def _ends(waiver: Waiver, today: dt.date) -> str:

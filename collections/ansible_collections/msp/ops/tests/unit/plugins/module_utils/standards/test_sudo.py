@@ -56,6 +56,62 @@ def test_recorded_rules_are_told_as_they_are(tmp_path: Path) -> None:
     assert found["defaults"] == {"use_pty": True, "logfile": "/var/log/sudo.log", "timestamp_timeout": 5}
 
 
+def test_who_may_do_everything_because_of_a_group_alone_is_told_with_it(tmp_path: Path) -> None:
+    """anna has a rule of her own too; bert's own group it is."""
+    found = sudo.measure(a_host(tmp_path, RECORDED))
+
+    assert found["by_group"] == ["bert"]
+    assert found["members"] == [{"user": "bert", "group": "sudo", "own": True}]
+
+
+GROUP_RULE: dict[str, Any] = {
+    "User_Specs": [
+        {"User_List": [{"usergroup": "sudo"}], "Cmnd_Specs": [{"Commands": [{"command": "ALL"}]}]},
+        {"User_List": [{"usergroup": "ops"}], "Cmnd_Specs": [{"Commands": [{"command": "/usr/bin/apt"}]}]},
+    ]
+}
+
+
+def test_a_member_that_was_added_is_found_and_a_group_that_may_do_little_is_none(tmp_path: Path) -> None:
+    added = {"/etc/group": "root:x:0:\nsudo:x:27:anna,root,EXAMPLE\\dora\nops:x:200:carl\n"}
+
+    found = sudo.measure(a_host(tmp_path, GROUP_RULE, **added))
+
+    assert found["by_group"] == ["EXAMPLE\\dora", "anna", "bert"]
+    assert {(one["user"], one["own"]) for one in found["members"]} == {
+        ("EXAMPLE\\dora", False),
+        ("anna", False),
+        ("bert", True),
+    }
+
+
+def test_a_group_is_known_by_its_number_too(tmp_path: Path) -> None:
+    spec = {"User_List": [{"usergid": 200}], "Cmnd_Specs": [{"Commands": [{"command": "ALL"}]}]}
+
+    assert sudo.measure(a_host(tmp_path, {"User_Specs": [spec]}))["by_group"] == ["carl"]
+
+
+@pytest.mark.parametrize(
+    ("nsswitch", "expected"),
+    [
+        (None, []),
+        ("passwd: files sss\ngroup: files [SUCCESS=merge] systemd # sss\n", []),
+        ("group:\tfiles sss\n", ["%admin"]),
+        ("group: files\ninitgroups: winbind\n", ["%admin"]),
+    ],
+)
+def test_a_group_that_is_not_on_the_host_is_told_only_where_a_directory_may_have_it(
+    tmp_path: Path, nsswitch: str | None, expected: list[str]
+) -> None:
+    """Ubuntu's own rules name a group admin, which it does not have."""
+    spec = {"User_List": [{"usergroup": "admin"}], "Cmnd_Specs": [{"Commands": [{"command": "ALL"}]}]}
+    files = {} if nsswitch is None else {"/etc/nsswitch.conf": nsswitch}
+
+    found = sudo.measure(a_host(tmp_path, {"User_Specs": [spec]}, **files))
+
+    assert (found["by_group"], found["members"]) == (expected, [])
+
+
 def test_without_a_word_in_the_files_what_sudo_was_built_with_holds() -> None:
     assert sudo.parse_version(WITHOUT) == {
         "use_pty": False,

@@ -144,6 +144,8 @@ SSHD = {"kind": "sshd", "name": "permitrootlogin"}
     ("changes", "words"),
     [
         ({"parameters": {"allowed": CHOICE}}, "allowed.default to be there; nothing"),
+        ({"enforced_if": "remove"}, "[0].enforced_if to be a parameter of the control that is boolean; remove"),
+        ({"enforced_if": "allowed"}, "[0].enforced_if to be a parameter of the control that is boolean; allowed"),
         ({"parameters": {"allowed": {**CHOICE, "default": "yes"}}}, "allowed.default to be one of no"),
         ({"parameters": {"allowed": {**CHOICE, "default": "no", "minimum": 1}}}, "only the keys"),
         ({"checks": [check("at_most", {"parameter": "allowed"}, SSHD)]}, "to be a parameter that is integer"),

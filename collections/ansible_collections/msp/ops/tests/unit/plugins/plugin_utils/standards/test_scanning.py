@@ -148,6 +148,24 @@ def test_a_waived_control_is_counted_and_left_alone() -> None:
     assert "ssh-root-login" in said["parameters"]["msp_baseline_linux"]
 
 
+@pytest.mark.parametrize("remove", [False, True])
+def test_what_a_standard_does_not_have_put_right_by_itself_is_drift_and_left_to_a_person(remove: bool) -> None:
+    root = made_standard.control()
+    gated = {**root["parameters"], "remove": {"type": "boolean", "default": False}}
+    made = made_standard.control(parameters=gated, enforced_if="remove")
+    assigned = made_standard.assigned(
+        made, made_standard.tries(), parameters={"ssh-root-login": {"remove": remove}} if remove else {}
+    )
+    found = answer(root="yes")
+    records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
+
+    said = scanning.told(assigned, found, records, None, diff=False)
+
+    assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
+    assert said["left"] == ([] if remove else ["ssh-root-login"])
+    assert said["enforce"] == ({"msp_baseline_linux": ["ssh-root-login"]} if remove else {})
+
+
 def test_new_is_what_drifts_and_did_not_the_last_time() -> None:
     found = answer(root="yes")
 
