@@ -46,6 +46,7 @@ SOURCES = [f"{address}/*" for address in ((MIRRORS.debian, MIRRORS.security) if 
 STANDARD: dict[str, Any] = {
     "name": "linux-server",
     "parameters": {
+        "accounts-password-weak": {"expire": True},
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
         "repositories-allowed": {"allowed": SOURCES},

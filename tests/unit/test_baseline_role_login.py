@@ -272,6 +272,50 @@ def test_only_members_that_were_not_agreed_on_are_taken_out_of_a_group() -> None
     }
 
 
+# -- accounts ------------------------------------------------------------------------------------------------------
+
+PEOPLE = {
+    "empty_password": ["root", "guest"],
+    "weak_hash": ["root (MD5)", "carl (DES)"],
+    "system_with_shell": ["games", "git"],
+    "uid0": ["root", "toor"],
+}
+
+
+def looped(task: Mapping[str, Any], **answers: Any) -> list[Any]:
+    known = {
+        "msp_baseline_linux_parameters": DEFAULTS,
+        "__msp_baseline_linux_accounts": PEOPLE,
+        "__msp_baseline_linux_facts": {"answers": answers},
+    }
+    return list(Templar(DataLoader(), variables=known).template(trust_as_template(task["loop"])))
+
+
+def test_no_password_of_root_is_touched_and_a_weak_one_of_others_is_never_taken_away() -> None:
+    (taking,) = (one for one in tasks("accounts") if "password" in one.get("ansible.builtin.user", {}))
+    (ending,) = (one for one in tasks("accounts") if "chage" in str(one.get("ansible.builtin.command")))
+
+    assert looped(taking) == ["guest"]
+    assert looped(ending) == ["carl"]
+    assert ending["ansible.builtin.command"]["argv"][:3] == ["chage", "--lastday", "0"]
+    assert taking["when"] == "'accounts-empty-password' in msp_baseline_linux_enforce"
+    assert ending["when"] == "'accounts-password-weak' in msp_baseline_linux_enforce"
+
+
+def test_an_account_that_is_known_to_need_its_shell_keeps_it() -> None:
+    (task,) = (one for one in tasks("accounts") if "shell" in one.get("ansible.builtin.user", {}))
+
+    assert looped(task) == ["games"]
+
+
+def test_only_homes_are_given_away_that_the_measurement_says_may_be() -> None:
+    (task,) = (one for one in tasks("accounts") if "ansible.builtin.file" in one)
+    value = {"wrong": ["anna: /home/anna 0777 anna"], "paths": {"anna": "/home/anna"}, "left": ["app: / 0755 root"]}
+
+    assert looped(task, homes={"state": "ok", "value": value}) == [{"key": "anna", "value": "/home/anna"}]
+    assert task["ansible.builtin.file"]["follow"] is False
+
+
 # -- the guard -----------------------------------------------------------------------------------------------------
 
 

@@ -39,6 +39,8 @@ options:
       - C(nftables). What the packet filter lets in, as the kernel has it. For IPv4 and IPv6 together the weaker.
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
+      - C(homes) with C(below), the directory of homes. C(wrong) are those that can be put right without a doubt (in
+        C(paths) by user where they are), C(left) those that a person has to look at.
       - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with
         groups looked into (C(who_people), C(all_people)). C(by_group) has who may do everything because of a group alone,
         C(members) in which group; C(own) is true where it is the account's own one.

@@ -58,6 +58,7 @@ MEASURES: dict[str, Kind] = {
     "nftables": Kind(firewall.measure, firewall.prepare),
     "listening": Kind(services.listening),
     "accounts": Kind(accounts.measure),
+    "homes": Kind(accounts.homes),
     "sudo": Kind(sudo.measure, sudo.prepare),
     "login_defs": Kind(accounts.login_defs),
     "repositories": Kind(repositories.measure),

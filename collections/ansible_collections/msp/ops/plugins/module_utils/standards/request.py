@@ -83,6 +83,7 @@ KINDS: dict[str, dict[str, Form]] = {
     "nftables": {},
     "listening": {},
     "accounts": {},
+    "homes": {"below": PATH},
     "sudo": {},
     "login_defs": {"name": Form(r"[A-Z][A-Z0-9_]*", "a setting of login.defs as PASS_MAX_DAYS")},
     "repositories": {},

@@ -1299,8 +1299,15 @@ WORDS: dict[str, tuple[str, str]] = {
     # What is said of a control (standards/said.py). thing is the name of a setting, a file or a unit.
     "said.line": ("{about}: {text}", "{about}: {text}"),
     "said.about.accounts.empty_password": ("accounts zonder wachtwoord", "accounts with an empty password"),
-    "said.about.accounts.homes_wrong": ("thuismappen die niet goed staan", "homes that are not right"),
-    "said.about.accounts.system_with_shell": ("accounts van diensten met een shell", "accounts of services with a shell"),
+    "said.about.accounts.root_password": ("wachtwoord van root", "root's password"),
+    "said.about.accounts.system_in_use": (
+        "accounts van diensten die worden gebruikt",
+        "accounts of services that are in use",
+    ),
+    "said.about.accounts.system_with_shell": (
+        "accounts van diensten met een shell",
+        "accounts of services with a shell",
+    ),
     "said.about.accounts.uid0": ("accounts met het nummer van root", "accounts with root's number"),
     "said.about.accounts.weak_hash": ("zwak bewaarde wachtwoorden", "weakly kept passwords"),
     "said.about.audit_rules.configured": ("ingestelde auditregels", "configured audit rules"),
@@ -1312,6 +1319,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.file.type": ("soort van {thing}", "kind of {thing}"),
     "said.about.file_lines.count": ("regels in {thing}", "lines in {thing}"),
     "said.about.file_rights.wrong": ("verkeerde rechten in {thing}", "wrong rights in {thing}"),
+    "said.about.homes.left": ("thuismappen om naar te kijken", "homes to look at"),
+    "said.about.homes.wrong": ("thuismappen die niet goed staan", "homes that are not right"),
     "said.about.kernel_module.blocked": ("{thing} geblokkeerd", "{thing} blocked"),
     "said.about.kernel_module.loaded": ("{thing} geladen", "{thing} loaded"),
     "said.about.mount.mounted": ("{thing} aangekoppeld", "{thing} mounted"),

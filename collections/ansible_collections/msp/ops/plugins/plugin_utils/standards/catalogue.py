@@ -150,6 +150,8 @@ def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Pro
     deciding = data.get("enforced_if")
     if deciding is not None and known.get(deciding, {}).get("type") != model.BOOLEAN:
         yield _problem((*here, "enforced_if"), f"a parameter of the control that is {model.BOOLEAN}", deciding)
+    if deciding is not None and "by_hand" in data:
+        yield _problem((*here, "enforced_if"), "left out: by_hand is never brought about", deciding)
     for key in ("checks", "not_applicable_when"):
         for place, check in enumerate(data.get(key, ())):
             yield from _of_check(check, known, (*here, key, place))
@@ -263,6 +265,7 @@ def _control(data: Mapping[str, Any]) -> Control:
         lockout=data.get("lockout", ""),
         minutes=data["minutes"],
         enforced_if=data.get("enforced_if", ""),
+        by_hand=data.get("by_hand", False),
     )
 
 

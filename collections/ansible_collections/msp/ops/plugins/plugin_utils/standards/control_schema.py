@@ -104,6 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "nftables": Kind(),
     "listening": Kind(),
     "accounts": Kind(),
+    "homes": Kind(("below",)),
     "sudo": Kind(),
     "login_defs": Kind(("name",)),
     "repositories": Kind(),
@@ -197,6 +198,7 @@ CONTROL = table(
     not_applicable_when=_list(_check(*RULES, ABSENT, because=WORDS), 1),
     lockout={"enum": list(model.LOCKOUTS)},
     enforced_if=NAME,
+    by_hand={"const": True, "description": "true, or left out"},
     minutes={"type": "integer", "minimum": 1, "maximum": 480},
 )
 CONTROLS = {"type": "array", "items": CONTROL, "minItems": 1}

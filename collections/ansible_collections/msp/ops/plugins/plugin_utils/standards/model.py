@@ -117,8 +117,8 @@ class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
-    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that says
-    whether it is brought about; "" where it always is.
+    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that
+    says whether it is brought about; "" where it always is. by_hand: it never is, for only a person knows what is right.
     """
 
     id: str
@@ -135,6 +135,7 @@ class Control:
     lockout: str
     minutes: int
     enforced_if: str = ""
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,8 @@ class AssignedControl:
     @property
     def enforced(self) -> bool:
         """Whether it is brought about where it is drift; else that is left to a person."""
-        return not self.control.enforced_if or bool(self.parameters[self.control.enforced_if])
+        deciding = self.control.enforced_if
+        return not self.control.by_hand and (not deciding or bool(self.parameters[deciding]))
 
 
 @dataclass(frozen=True, slots=True)
