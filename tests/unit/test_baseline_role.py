@@ -5,7 +5,11 @@ Reads the role's files and the definitions of the controls; runs neither.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,16 +61,53 @@ def test_each_control_is_in_its_area_and_no_other_is() -> None:
 
 
 def test_each_area_is_gone_into_when_one_of_its_controls_is_to_be_brought_about() -> None:
-    included = {
-        task["ansible.builtin.include_tasks"]["file"]: task
-        for task in yaml.safe_load(tasks("main.yml"))
-        if "ansible.builtin.include_tasks" in task
-    }
+    first, *others = [task for task in yaml.safe_load(tasks("main.yml")) if "ansible.builtin.include_tasks" in task]
+    included = {task["vars"]["__msp_baseline_linux_area"]: task for task in others}
     for area in AREAS:
-        task = included[f"{area}.yml"]
+        task = included[area]
+        assert task["ansible.builtin.include_tasks"]["file"] == "area.yml"
         assert f"__msp_baseline_linux_areas.{area})" in task["when"]
         assert task["tags"] == task["ansible.builtin.include_tasks"]["apply"]["tags"] == [area]
-    assert set(included) == {"preflight.yml", *(f"{area}.yml" for area in AREAS)}
+    assert set(included) == set(AREAS)
+    assert first["ansible.builtin.include_tasks"]["file"] == "preflight.yml"
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_every_task_of_an_area_has_its_tag(area: str) -> None:
+    assert all(task["tags"] == [area] for task in yaml.safe_load(tasks(f"{area}.yml")))
+
+
+AREAS_PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact: {__msp_baseline_linux_failures: []}
+    - ansible.builtin.include_tasks: area.yml
+      vars: {__msp_baseline_linux_area: "{{ area }}"}
+      loop: [breaks, loops, holds]
+      loop_control: {loop_var: area}
+    - ansible.builtin.debug: {msg: "found {{ __msp_baseline_linux_failures | join(' + ') }}"}
+"""
+MADE_AREAS = {
+    "breaks": "- name: Need it\n  ansible.builtin.assert: {that: false, fail_msg: 'MSP-STD-195: none', quiet: true}\n",
+    "loops": "- name: Need all\n  ansible.builtin.fail: {msg: '{{ item }} is wrong'}\n  loop: [one, two]\n",
+    "holds": "- name: Reach it\n  ansible.builtin.debug: {msg: the last one was reached}\n",
+}
+
+
+def test_what_fails_in_one_area_keeps_no_other_from_its_turn_and_is_kept(tmp_path: Path) -> None:
+    for name, text in {**MADE_AREAS, "area": tasks("area.yml"), "play": AREAS_PLAY}.items():
+        (tmp_path / f"{name}.yml").write_text(text)
+    program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert program is not None
+    command = [program, "-i", "localhost,", "-c", "local", "play.yml"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the last one was reached" in done.stdout
+    assert "found breaks: Need it: MSP-STD-195: none + loops: Need all: one is wrong; two is wrong" in done.stdout
 
 
 @pytest.mark.parametrize("control", [one for one in OURS.values() if not one.by_hand], ids=lambda one: one.id)
