@@ -31,7 +31,8 @@ DRIFTS: Mapping[str, str] = {
     "firewall-active": "systemctl disable --quiet --now msp-firewall.service; nft flush ruleset",
     "firewall-open": "nft add rule inet msp input tcp dport 8080 accept",
     "logging-persistent": "printf '[Journal]\\nStorage=volatile\\n' >/etc/systemd/journald.conf.d/zzz-local.conf",
-    "logging-size": "sed -i 's/^SystemMaxUse=.*/SystemMaxUse=9G/' /etc/systemd/journald.conf.d/zz-msp-logging-size.conf",
+    "logging-size": "printf '[Journal]\\nSystemMaxUse=16M\\n' >/etc/systemd/journald.conf.d/zzz-size.conf",
+    "logging-retention": "printf '[Journal]\\nMaxRetentionSec=1day\\n' >/etc/systemd/journald.conf.d/zzz-retention.conf",
     "logging-rights": "echo x >/var/log/auth.log; chmod 0666 /var/log/auth.log",
     "repositories-allowed": "echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
     " http://127.0.0.1:9/debian stable main' >/etc/apt/sources.list.d/vendor.list",
@@ -96,6 +97,7 @@ LOOKS: Mapping[str, str] = {
     "tcp dport 22 accept'",
     "logging-persistent": f"{_JOURNAL.format('Storage', 'persistent')} && test -d /var/log/journal",
     "logging-size": _JOURNAL.format("SystemMaxUse", "1G"),
+    "logging-retention": _JOURNAL.format("MaxRetentionSec", "3month"),
     "logging-rights": "! find /var/log -maxdepth 1 -name 'auth.log*' -perm /0137 | grep -q .",
     "repositories-allowed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d/*.list | grep -q 127.0.0.1:9",
     "repositories-signed": "! grep -rhs '^deb' /etc/apt/sources.list /etc/apt/sources.list.d | grep -q 'trusted=yes'",

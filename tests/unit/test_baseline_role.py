@@ -20,9 +20,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, units
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Chosen, Control
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Control
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "msp_baseline_linux"
 OURS = {control.id: control for control in catalogue().values() if control.role == model.BASELINE}
@@ -39,7 +39,7 @@ def of_kind(control: Control, kind: str) -> list[Check]:
 
 def wanted(control: Control, check: Check) -> Any:
     value = check.value
-    return DEFAULTS[control.id][value.parameter] if isinstance(value, Chosen) else value
+    return probing.value_of(value, DEFAULTS[control.id])
 
 
 def rendered(text: str, **variables: Any) -> Any:
@@ -112,7 +112,9 @@ def test_what_fails_in_one_area_keeps_no_other_from_its_turn_and_is_kept(tmp_pat
 
 @pytest.mark.parametrize("control", [one for one in OURS.values() if not one.by_hand], ids=lambda one: one.id)
 def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
-    by_table = any(control.id in VARIABLES[f"__msp_baseline_linux_{name}"] for name in ("units", "ssh", "sudo"))
+    by_table = any(
+        control.id in VARIABLES[f"__msp_baseline_linux_{name}"] for name in ("units", "ssh", "sudo", "journal")
+    )
     by_file = control.area == "firewall"  # one file and one table for both
     assert f"'{control.id}'" in tasks(f"{control.area}.yml") or by_table or by_file
 
@@ -126,6 +128,13 @@ def test_the_settings_that_are_written_are_those_that_are_checked(control: Contr
         value = rendered(settings[name])
         found = {"eth0": value} if check.rule == "each" else value
         assert rules.holds(check.rule, found, wanted(control, check)), name
+
+
+def test_only_what_may_be_stricter_keeps_a_higher_number() -> None:
+    ordered = {
+        check.probe["name"] for one in OURS.values() for check in of_kind(one, "sysctl") if check.rule == "as_strict"
+    }
+    assert set(VARIABLES["__msp_baseline_linux_least"]) == ordered
 
 
 def test_no_setting_is_written_that_no_control_checks() -> None:
@@ -225,13 +234,38 @@ def test_the_rules_of_the_audit_that_are_loaded_are_those_that_are_checked() -> 
     assert [line for line in lines if line.startswith("-w")] == VARIABLES["__msp_baseline_linux_audit"]
 
 
-def test_the_journal_is_told_what_is_checked() -> None:
-    for id_ in ("logging-persistent", "logging-size"):
-        text = VARIABLES["__msp_baseline_linux_journal"][id_]
-        for check in of_kind(OURS[id_], "systemd_config"):
-            assert re.search(rf"^{check.probe['name']}=", text, re.MULTILINE), check.probe["name"]
-    told = rendered(VARIABLES["__msp_baseline_linux_journal"]["logging-size"])
-    assert told.splitlines()[1:] == ["[Journal]", "MaxRetentionSec=3month", "SystemMaxUse=1G"]
+JOURNAL = VARIABLES["__msp_baseline_linux_journal"]
+
+
+@pytest.mark.parametrize("id_", JOURNAL)
+def test_the_journal_is_told_what_is_checked(id_: str) -> None:
+    (check,) = of_kind(OURS[id_], "systemd_config")
+    name, value = rendered(JOURNAL[id_]).splitlines()[2].split("=")
+
+    assert name == check.probe["name"] == VARIABLES["__msp_baseline_linux_journal_names"][id_]
+    assert rules.holds(check.rule, value, wanted(OURS[id_], check))
+    assert rendered(JOURNAL[id_]).splitlines()[1] == "[Journal]"
+
+
+@pytest.mark.parametrize(
+    ("enforce", "line", "taken"),
+    [
+        (["logging-size"], "SystemMaxUse=10M", True),
+        (["logging-size"], "MaxRetentionSec=1year", False),
+        (["logging-retention"], " MaxRetentionSec = 1day", True),
+        (["logging-retention"], "SystemMaxUse=9G", False),
+        (["logging-size", "logging-persistent"], "Storage=volatile", True),
+        (["logging-rights", "logging-size"], "#SystemMaxUse=10M", False),
+    ],
+)
+def test_of_other_files_for_the_journal_only_what_is_put_right_is_taken_out(
+    enforce: list[str], line: str, taken: bool
+) -> None:
+    (task,) = (one for one in yaml.safe_load(tasks("logging.yml")) if "ansible.builtin.replace" in one)
+    known = {name: trust_as_template(text) for name, text in task["vars"].items()}
+    pattern = rendered(task["ansible.builtin.replace"]["regexp"], msp_baseline_linux_enforce=enforce, **known)
+
+    assert bool(re.search(pattern, f"[Journal]\n{line}\n", re.MULTILINE)) is taken
 
 
 def clock(answer: str, family: str = "Debian") -> str:

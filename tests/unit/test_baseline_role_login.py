@@ -16,7 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Chosen, Control
 
@@ -38,9 +38,26 @@ def trusted(value: Any) -> Any:
 VARIABLES = trusted(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
 
 
-def variable(name: str, **parameters: Mapping[str, Any]) -> Any:
+# What `sshd -T` says of an old server that nobody hardened.
+WEAK = VARIABLES["__msp_baseline_linux_weak"]
+LISTS = {"ciphers": "ciphers", "macs": "macs", "exchanges": "kexalgorithms"}
+SSHD_NOW: Mapping[str, Any] = {
+    "stdout_lines": [
+        "port 22",
+        "kbdinteractiveauthentication yes",
+        "allowtcpforwarding yes",
+        "clientaliveinterval 0",
+        "clientalivecountmax 9",
+        *(f"{keyword} one-strong,{','.join(WEAK[name])}" for name, keyword in LISTS.items()),
+    ]
+}
+NOTHING_WRITTEN: Mapping[str, Any] = {"stdout_lines": []}
+SSHD = {"__msp_baseline_linux_sshd_says": SSHD_NOW, "__msp_baseline_linux_ssh_written": NOTHING_WRITTEN}
+
+
+def variable(name: str, sshd: Mapping[str, Any] = SSHD, **parameters: Mapping[str, Any]) -> Any:
     given = {**DEFAULTS, **{id_.replace("_", "-"): values for id_, values in parameters.items()}}
-    known = {**VARIABLES, "msp_baseline_linux_parameters": given}
+    known = {**VARIABLES, "msp_baseline_linux_parameters": given, **sshd}
     return Templar(DataLoader(), variables=known).template(trust_as_template("{{ __msp_baseline_linux_" + name + " }}"))
 
 
@@ -68,24 +85,77 @@ def test_sshd_is_told_what_is_checked(control: Control) -> None:
     assert set(told) == {check.probe["name"] for check in checks}
     for check in checks:
         value = told[check.probe["name"]]
-        if check.rule == "none_of":
-            assert value == "-" + ",".join(check.value)
-        else:
-            wanted = DEFAULTS[control.id][check.value.parameter] if isinstance(check.value, Chosen) else check.value
-            assert rules.holds(check.rule, value, wanted), value
+        found = value.split(",") if check.rule == "none_of" else value
+        assert rules.holds(check.rule, found, probing.value_of(check.value, DEFAULTS[control.id])), value
 
 
 @pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
 def test_sshd_is_told_each_thing_in_a_line_of_its_own(control: Control) -> None:
     (task,) = (one for one in tasks("ssh") if "contents" in one.get("msp.ops.files", {}))
     enforce = {"msp_baseline_linux_enforce": [control.id, "ssh-rights"], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **trusted(task["vars"])}
+    known = {**VARIABLES, **enforce, **SSHD, **trusted(task["vars"])}
     contents = Templar(DataLoader(), variables=known).template(trust_as_template(task["msp.ops.files"]["contents"]))
 
     ((path, text),) = contents.items()
     assert path == f"/etc/ssh/sshd_config.d/00-msp-{control.id.removeprefix('ssh-')}.conf"
     assert text.splitlines()[1:] == variable("ssh")[control.id]
     assert text.endswith("\n")
+
+
+def sshd_that_says(*lines: str, written: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "__msp_baseline_linux_sshd_says": {"stdout_lines": [*SSHD_NOW["stdout_lines"], *lines]},
+        "__msp_baseline_linux_ssh_written": {"stdout_lines": list(written)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("now", "chosen", "told"),
+    [
+        ("allowtcpforwarding yes", {"ssh-forwarding": {"tcp": "local"}}, "AllowTcpForwarding local"),
+        ("allowtcpforwarding no", {"ssh-forwarding": {"tcp": "yes"}}, "AllowTcpForwarding no"),
+        ("allowtcpforwarding all", {"ssh-forwarding": {"tcp": "remote"}}, "AllowTcpForwarding remote"),
+        (
+            "kbdinteractiveauthentication no",
+            {"ssh-passwords": {"interactive": "yes"}},
+            "KbdInteractiveAuthentication no",
+        ),
+        ("clientaliveinterval 60", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveInterval 60"),
+        ("clientaliveinterval 0", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveInterval 300"),
+        ("clientalivecountmax 1", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveCountMax 1"),
+    ],
+)
+def test_what_is_stricter_already_stays_so_when_the_rest_is_put_right(
+    now: str, chosen: Mapping[str, Any], told: str
+) -> None:
+    ((id_, _values),) = chosen.items()
+    lines = variable("ssh", sshd_that_says(now), **{id_.replace("-", "_"): chosen[id_]})[id_]
+
+    assert told in lines
+
+
+def test_a_strict_list_loses_what_is_weak_and_gains_nothing() -> None:
+    sshd = sshd_that_says("ciphers aes256-ctr,aes128-cbc", "macs hmac-sha2-512", "kexalgorithms curve25519-sha256")
+
+    assert variable("ssh", sshd)["ssh-ciphers"] == ["Ciphers aes256-ctr"]
+
+
+def test_a_list_that_we_wrote_stays_written_also_when_another_one_drifts() -> None:
+    sshd = sshd_that_says("ciphers aes256-ctr", "macs hmac-sha2-512,hmac-md5", "kexalgorithms a", written=("Ciphers",))
+
+    assert variable("ssh", sshd)["ssh-ciphers"] == ["Ciphers aes256-ctr", "MACs hmac-sha2-512"]
+
+
+def test_where_all_of_a_list_is_weak_it_is_the_servers_own_one_without_that() -> None:
+    sshd = sshd_that_says("ciphers aes128-cbc", "macs hmac-sha2-512", "kexalgorithms curve25519-sha256")
+
+    assert variable("ssh", sshd)["ssh-ciphers"] == [f"Ciphers -{','.join(WEAK['ciphers'])}"]
+
+
+def test_the_lists_that_are_weak_are_those_that_are_checked() -> None:
+    checked = {check.probe["name"]: list(check.value) for check in catalogue()["ssh-ciphers"].checks}
+
+    assert {LISTS[name]: values for name, values in WEAK.items()} == checked
 
 
 def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:

@@ -1378,6 +1378,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.was": ("was {found}", "was {found}"),
     "said.no_field": ("{path} is niet gemeten", "there is no {path} in what was measured"),
     "said.no_number": ("{found} is geen getal", "{found} is no number"),
+    "said.no_amount": ("{found} is geen omvang of tijdsduur", "{found} is no size or time span"),
     "said.no_text": ("{found} is geen tekst", "{found} is no text"),
     "said.no_text_or_list": ("{found} is geen tekst en geen lijst", "{found} is neither text nor a list"),
     "said.no_yes_or_no": ("{found} is geen ja of nee", "{found} is neither true nor false"),
