@@ -47,6 +47,7 @@ STANDARD: dict[str, Any] = {
     "name": "linux-server",
     "parameters": {
         "accounts-password-weak": {"expire": True},
+        "updates-automatic": {"policy": "none"},
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},
         "repositories-allowed": {"allowed": SOURCES},
