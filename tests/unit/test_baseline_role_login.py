@@ -52,12 +52,17 @@ SSHD_NOW: Mapping[str, Any] = {
     ]
 }
 NOTHING_WRITTEN: Mapping[str, Any] = {"stdout_lines": []}
+SUDO_ALIASES = {
+    "aliases": {"ADMINS": ["anna"], "OPERATORS": ["eve"], "BOTH": ["anna", "eve"], "PAIR": ["one", "two"]},
+    "command_aliases": {"SERVE": ["/bin/a (b)", "/bin/c"]},
+}
+SUDO = {"__msp_baseline_linux_sudo_facts": {"answers": {"sudo": {"state": "ok", "value": SUDO_ALIASES}}}}
 SSHD = {"__msp_baseline_linux_sshd_says": SSHD_NOW, "__msp_baseline_linux_ssh_written": NOTHING_WRITTEN}
 
 
 def variable(name: str, sshd: Mapping[str, Any] = SSHD, **parameters: Mapping[str, Any]) -> Any:
     given = {**DEFAULTS, **{id_.replace("_", "-"): values for id_, values in parameters.items()}}
-    known = {**VARIABLES, "msp_baseline_linux_parameters": given, **sshd}
+    known = {**VARIABLES, "msp_baseline_linux_parameters": given, **sshd, **SUDO}
     return Templar(DataLoader(), variables=known).template(trust_as_template("{{ __msp_baseline_linux_" + name + " }}"))
 
 
@@ -216,6 +221,9 @@ def taken_out(line: str, *allowed: str) -> bool:
         "anna, eve ALL=(ALL) ALL",
         "eve ALL = \\\n  (ALL) NOPASSWD: \\\n  ALL",
         "OPERATORS ALL=(ALL) ALL",
+        "BOTH ALL=(ALL) ALL",
+        "%domain\\ users ALL=(ALL) ALL",
+        "%linux-admins@corp.example ALL=(ALL) ALL",
         "annalies ALL=(ALL) ALL",
     ],
 )
@@ -229,6 +237,12 @@ def test_a_rule_of_somebody_who_was_not_agreed_on_is_taken_out(line: str) -> Non
         "anna ALL=(ALL:ALL) ALL",
         "  anna ALL=(ALL) NOPASSWD: ALL",
         "anna , root ALL=(ALL) ALL",
+        "ADMINS ALL=(ALL) ALL",
+        "ADMINS, root ALL=(ALL) ALL",
+        "%domain\\ admins ALL=(ALL) ALL",
+        '"%domain admins" ALL=(ALL) ALL',
+        "%EXAMPLE\\\\admins ALL=(ALL) ALL",
+        "%linux-admins@corp.local ALL=(ALL) ALL",
         "%sudo ALL=(ALL:ALL) ALL",
         "eve ALL=(ALL) /usr/bin/apt, /usr/bin/dpkg",
         "eve ALL=(ALL:ALL) !ALL",
@@ -243,13 +257,46 @@ def test_a_rule_of_somebody_who_was_not_agreed_on_is_taken_out(line: str) -> Non
     ],
 )
 def test_what_lets_nobody_else_do_everything_stays(line: str) -> None:
-    assert not taken_out(line, "root", "anna", "%sudo")
+    others = ("%domain admins", "%EXAMPLE\\admins", "%linux-admins@corp.local")
+    assert not taken_out(line, "root", "anna", "%sudo", *others)
 
 
 def test_where_nobody_was_agreed_on_no_rule_stays() -> None:
     regexp = variable("sudo_rule_of_others", sudo_who={"allowed": []})
 
     assert re.compile(regexp, re.MULTILINE).findall("root ALL=(ALL:ALL) ALL\n anna ALL=ALL\n") == ["root", "anna"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "goes_on"),
+    [
+        ([["root"], ["anna"], ["eve"]], True),
+        ([["anna", "root"], ["eve", "bert"]], True),
+        ([["root"], ["anna", "eve"]], False),
+    ],
+)
+def test_a_rule_of_agreed_people_and_others_together_stops_before_anything_is_taken_out(
+    lists: list[list[str]], goes_on: bool
+) -> None:
+    (task,) = (one for one in tasks("sudo") if "MSP-STD-200" in str(one) and "block" not in one)
+    known = {
+        "msp_baseline_linux_parameters": {"sudo-who": {"allowed": ["root", "anna"]}},
+        "__msp_baseline_linux_sudo_facts": {"answers": {"sudo": {"value": {"lists": lists}}}},
+        **trusted(task["vars"]),
+    }
+    condition = "{{ " + task["ansible.builtin.assert"]["that"] + " }}"
+
+    assert Templar(DataLoader(), variables=known).template(trust_as_template(condition)) is goes_on
+
+
+@pytest.mark.parametrize(
+    "name", ["anna", "a", "%domain admins", "%EXAMPLE\\admins", "%linux-admins@corp.local", "host$"]
+)
+def test_whoever_sudo_can_name_can_be_agreed_on(name: str) -> None:
+    items = catalogue()["sudo-who"].parameters["allowed"].items
+    assert items is not None and items.pattern is not None
+    assert re.fullmatch(items.pattern, name)
+    assert not any(re.fullmatch(items.pattern, f"{name}{end}") for end in ("\n", ", eve", "=ALL", " "))
 
 
 def asks_again(text: str, *allowed: str) -> str:
@@ -268,6 +315,8 @@ def asks_again(text: str, *allowed: str) -> str:
         ("eve ALL=NOPASSWD:/bin/a, PASSWD: /bin/b, NOPASSWD: /bin/c\n", "eve ALL=/bin/a, PASSWD: /bin/b, /bin/c\n"),
         ("eve ALL=(ALL) \\\n NOPASSWD: ALL\n", "eve ALL=(ALL) \\\n ALL\n"),
         ("deploy ALL=(ALL) NOPASSWD: /bin/sh\n", "deploy ALL=(ALL) /bin/sh\n"),
+        ("PAIR ALL=(ALL) NOPASSWD: /bin/sh\n", "PAIR ALL=(ALL) /bin/sh\n"),
+        ("ADMINS ALL=(ALL) NOPASSWD: ALL\n", "ADMINS ALL=(ALL) ALL\n"),
         ("deploy ALL=(ALL) NOPASSWD: /usr/bin/apt, /bin/sh\n", "deploy ALL=(ALL) /usr/bin/apt, /bin/sh\n"),
     ],
 )
@@ -282,13 +331,16 @@ def test_a_rule_asks_for_a_password_again(before: str, after: str) -> None:
         "msp\tALL = NOPASSWD:SETENV: ALL\n",
         "deploy web1=(root) NOPASSWD: /usr/bin/apt\n",
         "one, two ALL=(ALL) NOPASSWD: /bin/a (b), /bin/c\n",
+        "PAIR ALL=(ALL) NOPASSWD: SERVE\n",
+        "%domain\\ admins ALL=(ALL) NOPASSWD: ALL\n",
         "# eve ALL=(ALL) NOPASSWD: ALL\n",
         "eve ALL=(ALL) ALL # NOPASSWD\n",
         "Defaults lecture=never\n",
     ],
 )
 def test_a_rule_that_was_agreed_on_is_left_as_it_is(text: str) -> None:
-    assert asks_again(text, "msp: ALL", "deploy: /usr/bin/apt", "one, two: /bin/a (b), /bin/c") == text
+    agreed = ("msp: ALL", "deploy: /usr/bin/apt", "one, two: /bin/a (b), /bin/c", "%domain admins: ALL")
+    assert asks_again(text, *agreed) == text
 
 
 def test_where_nothing_was_agreed_on_every_rule_asks() -> None:
@@ -307,7 +359,7 @@ def test_sudo_is_told_what_is_checked() -> None:
     ("name", "read"), [("msp", True), ("zz-msp-log", True), ("a.bak", False), ("msp~", False), ("sub.d/x", True)]
 )
 def test_the_files_that_are_changed_are_those_that_sudo_reads(name: str, read: bool) -> None:
-    (block,) = (one for one in tasks("sudo") if "block" in one)
+    (block,) = (one for one in tasks("sudo") if "rescue" in one)
     known = {
         "__msp_baseline_linux_found": {"files": [{"path": f"/etc/sudoers.d/{name}", "isreg": True}]},
         "wanted": trusted(block["vars"]["__msp_baseline_linux_sudoers"]),

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which repositories are the distribution's own, whatever host serves them, and which of them a host cannot do without.
 
-A mirror is told by what it serves: of apt a release file that the distribution signed, of dnf packages that only the keys
-of the distribution may sign. Reads what is on the host and asks no repository anything.
+A mirror is told by what it serves: of apt a release file that the distribution signed, of dnf packages that only its
+keys may sign. Reads what is on the host and asks no repository anything.
 """
 
 from __future__ import annotations
