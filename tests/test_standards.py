@@ -48,6 +48,8 @@ STANDARD: dict[str, Any] = {
     "parameters": {
         # The kernel of a container passes on what its host does.
         "firewall-active": {"forward": "drop"},
+        "accounts-password-weak": {"expire": True},
+        "updates-automatic": {"policy": "none"},
         "sudo-who": {"allowed": ["root", "%sudo", image.USER]},
         "sudo-people": {"remove": True},
         "sudo-nopasswd": {"allowed": [f"{image.USER}: ALL"]},

@@ -5,7 +5,11 @@ Reads the role's files and the definitions of the controls; runs neither.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +20,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, open_ports, units
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import limits, model, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import limits, model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Chosen, Control
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Check, Control
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "msp_baseline_linux"
 OURS = {control.id: control for control in catalogue().values() if control.role == model.BASELINE}
@@ -35,7 +39,7 @@ def of_kind(control: Control, kind: str) -> list[Check]:
 
 def wanted(control: Control, check: Check) -> Any:
     value = check.value
-    return DEFAULTS[control.id][value.parameter] if isinstance(value, Chosen) else value
+    return probing.value_of(value, DEFAULTS[control.id])
 
 
 def rendered(text: str, **variables: Any) -> Any:
@@ -57,21 +61,60 @@ def test_each_control_is_in_its_area_and_no_other_is() -> None:
 
 
 def test_each_area_is_gone_into_when_one_of_its_controls_is_to_be_brought_about() -> None:
-    included = {
-        task["ansible.builtin.include_tasks"]["file"]: task
-        for task in yaml.safe_load(tasks("main.yml"))
-        if "ansible.builtin.include_tasks" in task
-    }
+    first, *others = [task for task in yaml.safe_load(tasks("main.yml")) if "ansible.builtin.include_tasks" in task]
+    included = {task["vars"]["__msp_baseline_linux_area"]: task for task in others}
     for area in AREAS:
-        task = included[f"{area}.yml"]
+        task = included[area]
+        assert task["ansible.builtin.include_tasks"]["file"] == "area.yml"
         assert f"__msp_baseline_linux_areas.{area})" in task["when"]
         assert task["tags"] == task["ansible.builtin.include_tasks"]["apply"]["tags"] == [area]
-    assert set(included) == {"preflight.yml", *(f"{area}.yml" for area in AREAS)}
+    assert set(included) == set(AREAS)
+    assert first["ansible.builtin.include_tasks"]["file"] == "preflight.yml"
 
 
-@pytest.mark.parametrize("control", OURS.values(), ids=list(OURS))
+@pytest.mark.parametrize("area", AREAS)
+def test_every_task_of_an_area_has_its_tag(area: str) -> None:
+    assert all(task["tags"] == [area] for task in yaml.safe_load(tasks(f"{area}.yml")))
+
+
+AREAS_PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact: {__msp_baseline_linux_failures: []}
+    - ansible.builtin.include_tasks: area.yml
+      vars: {__msp_baseline_linux_area: "{{ area }}"}
+      loop: [breaks, loops, holds]
+      loop_control: {loop_var: area}
+    - ansible.builtin.debug: {msg: "found {{ __msp_baseline_linux_failures | join(' + ') }}"}
+"""
+MADE_AREAS = {
+    "breaks": "- name: Need it\n  ansible.builtin.assert: {that: false, fail_msg: 'MSP-STD-195: none', quiet: true}\n",
+    "loops": "- name: Need all\n  ansible.builtin.fail: {msg: '{{ item }} is wrong'}\n  loop: [one, two]\n",
+    "holds": "- name: Reach it\n  ansible.builtin.debug: {msg: the last one was reached}\n",
+}
+
+
+def test_what_fails_in_one_area_keeps_no_other_from_its_turn_and_is_kept(tmp_path: Path) -> None:
+    for name, text in {**MADE_AREAS, "area": tasks("area.yml"), "play": AREAS_PLAY}.items():
+        (tmp_path / f"{name}.yml").write_text(text)
+    program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert program is not None
+    command = [program, "-i", "localhost,", "-c", "local", "play.yml"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the last one was reached" in done.stdout
+    assert "found breaks: Need it: MSP-STD-195: none + loops: Need all: one is wrong; two is wrong" in done.stdout
+
+
+@pytest.mark.parametrize("control", [one for one in OURS.values() if not one.by_hand], ids=lambda one: one.id)
 def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
-    by_table = any(control.id in VARIABLES[f"__msp_baseline_linux_{name}"] for name in ("units", "ssh", "sudo"))
+    by_table = any(
+        control.id in VARIABLES[f"__msp_baseline_linux_{name}"] for name in ("units", "ssh", "sudo", "journal")
+    )
     by_file = control.area == "firewall"  # one file and one table for both
     assert f"'{control.id}'" in tasks(f"{control.area}.yml") or by_table or by_file
 
@@ -85,6 +128,13 @@ def test_the_settings_that_are_written_are_those_that_are_checked(control: Contr
         value = rendered(settings[name])
         found = {"eth0": value} if check.rule == "each" else value
         assert rules.holds(check.rule, found, wanted(control, check)), name
+
+
+def test_only_what_may_be_stricter_keeps_a_higher_number() -> None:
+    ordered = {
+        check.probe["name"] for one in OURS.values() for check in of_kind(one, "sysctl") if check.rule == "as_strict"
+    }
+    assert set(VARIABLES["__msp_baseline_linux_least"]) == ordered
 
 
 def test_no_setting_is_written_that_no_control_checks() -> None:
@@ -184,13 +234,38 @@ def test_the_rules_of_the_audit_that_are_loaded_are_those_that_are_checked() -> 
     assert [line for line in lines if line.startswith("-w")] == VARIABLES["__msp_baseline_linux_audit"]
 
 
-def test_the_journal_is_told_what_is_checked() -> None:
-    for id_ in ("logging-persistent", "logging-size"):
-        text = VARIABLES["__msp_baseline_linux_journal"][id_]
-        for check in of_kind(OURS[id_], "systemd_config"):
-            assert re.search(rf"^{check.probe['name']}=", text, re.MULTILINE), check.probe["name"]
-    told = rendered(VARIABLES["__msp_baseline_linux_journal"]["logging-size"])
-    assert told.splitlines()[1:] == ["[Journal]", "MaxRetentionSec=3month", "SystemMaxUse=1G"]
+JOURNAL = VARIABLES["__msp_baseline_linux_journal"]
+
+
+@pytest.mark.parametrize("id_", JOURNAL)
+def test_the_journal_is_told_what_is_checked(id_: str) -> None:
+    (check,) = of_kind(OURS[id_], "systemd_config")
+    name, value = rendered(JOURNAL[id_]).splitlines()[2].split("=")
+
+    assert name == check.probe["name"] == VARIABLES["__msp_baseline_linux_journal_names"][id_]
+    assert rules.holds(check.rule, value, wanted(OURS[id_], check))
+    assert rendered(JOURNAL[id_]).splitlines()[1] == "[Journal]"
+
+
+@pytest.mark.parametrize(
+    ("enforce", "line", "taken"),
+    [
+        (["logging-size"], "SystemMaxUse=10M", True),
+        (["logging-size"], "MaxRetentionSec=1year", False),
+        (["logging-retention"], " MaxRetentionSec = 1day", True),
+        (["logging-retention"], "SystemMaxUse=9G", False),
+        (["logging-size", "logging-persistent"], "Storage=volatile", True),
+        (["logging-rights", "logging-size"], "#SystemMaxUse=10M", False),
+    ],
+)
+def test_of_other_files_for_the_journal_only_what_is_put_right_is_taken_out(
+    enforce: list[str], line: str, taken: bool
+) -> None:
+    (task,) = (one for one in yaml.safe_load(tasks("logging.yml")) if "ansible.builtin.replace" in one)
+    known = {name: trust_as_template(text) for name, text in task["vars"].items()}
+    pattern = rendered(task["ansible.builtin.replace"]["regexp"], msp_baseline_linux_enforce=enforce, **known)
+
+    assert bool(re.search(pattern, f"[Journal]\n{line}\n", re.MULTILINE)) is taken
 
 
 def clock(answer: str, family: str = "Debian") -> str:

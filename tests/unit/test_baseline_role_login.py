@@ -16,7 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, rules
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Chosen, Control
 
@@ -38,9 +38,31 @@ def trusted(value: Any) -> Any:
 VARIABLES = trusted(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
 
 
-def variable(name: str, **parameters: Mapping[str, Any]) -> Any:
+# What `sshd -T` says of an old server that nobody hardened.
+WEAK = VARIABLES["__msp_baseline_linux_weak"]
+LISTS = {"ciphers": "ciphers", "macs": "macs", "exchanges": "kexalgorithms"}
+SSHD_NOW: Mapping[str, Any] = {
+    "stdout_lines": [
+        "port 22",
+        "kbdinteractiveauthentication yes",
+        "allowtcpforwarding yes",
+        "clientaliveinterval 0",
+        "clientalivecountmax 9",
+        *(f"{keyword} one-strong,{','.join(WEAK[name])}" for name, keyword in LISTS.items()),
+    ]
+}
+NOTHING_WRITTEN: Mapping[str, Any] = {"stdout_lines": []}
+SUDO_ALIASES = {
+    "aliases": {"ADMINS": ["anna"], "OPERATORS": ["eve"], "BOTH": ["anna", "eve"], "PAIR": ["one", "two"]},
+    "command_aliases": {"SERVE": ["/bin/a (b)", "/bin/c"]},
+}
+SUDO = {"__msp_baseline_linux_sudo_facts": {"answers": {"sudo": {"state": "ok", "value": SUDO_ALIASES}}}}
+SSHD = {"__msp_baseline_linux_sshd_says": SSHD_NOW, "__msp_baseline_linux_ssh_written": NOTHING_WRITTEN}
+
+
+def variable(name: str, sshd: Mapping[str, Any] = SSHD, **parameters: Mapping[str, Any]) -> Any:
     given = {**DEFAULTS, **{id_.replace("_", "-"): values for id_, values in parameters.items()}}
-    known = {**VARIABLES, "msp_baseline_linux_parameters": given}
+    known = {**VARIABLES, "msp_baseline_linux_parameters": given, **sshd, **SUDO}
     return Templar(DataLoader(), variables=known).template(trust_as_template("{{ __msp_baseline_linux_" + name + " }}"))
 
 
@@ -68,24 +90,77 @@ def test_sshd_is_told_what_is_checked(control: Control) -> None:
     assert set(told) == {check.probe["name"] for check in checks}
     for check in checks:
         value = told[check.probe["name"]]
-        if check.rule == "none_of":
-            assert value == "-" + ",".join(check.value)
-        else:
-            wanted = DEFAULTS[control.id][check.value.parameter] if isinstance(check.value, Chosen) else check.value
-            assert rules.holds(check.rule, value, wanted), value
+        found = value.split(",") if check.rule == "none_of" else value
+        assert rules.holds(check.rule, found, probing.value_of(check.value, DEFAULTS[control.id])), value
 
 
 @pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
 def test_sshd_is_told_each_thing_in_a_line_of_its_own(control: Control) -> None:
     (task,) = (one for one in tasks("ssh") if "contents" in one.get("msp.ops.files", {}))
     enforce = {"msp_baseline_linux_enforce": [control.id, "ssh-rights"], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **trusted(task["vars"])}
+    known = {**VARIABLES, **enforce, **SSHD, **trusted(task["vars"])}
     contents = Templar(DataLoader(), variables=known).template(trust_as_template(task["msp.ops.files"]["contents"]))
 
     ((path, text),) = contents.items()
     assert path == f"/etc/ssh/sshd_config.d/00-msp-{control.id.removeprefix('ssh-')}.conf"
     assert text.splitlines()[1:] == variable("ssh")[control.id]
     assert text.endswith("\n")
+
+
+def sshd_that_says(*lines: str, written: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "__msp_baseline_linux_sshd_says": {"stdout_lines": [*SSHD_NOW["stdout_lines"], *lines]},
+        "__msp_baseline_linux_ssh_written": {"stdout_lines": list(written)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("now", "chosen", "told"),
+    [
+        ("allowtcpforwarding yes", {"ssh-forwarding": {"tcp": "local"}}, "AllowTcpForwarding local"),
+        ("allowtcpforwarding no", {"ssh-forwarding": {"tcp": "yes"}}, "AllowTcpForwarding no"),
+        ("allowtcpforwarding all", {"ssh-forwarding": {"tcp": "remote"}}, "AllowTcpForwarding remote"),
+        (
+            "kbdinteractiveauthentication no",
+            {"ssh-passwords": {"interactive": "yes"}},
+            "KbdInteractiveAuthentication no",
+        ),
+        ("clientaliveinterval 60", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveInterval 60"),
+        ("clientaliveinterval 0", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveInterval 300"),
+        ("clientalivecountmax 1", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveCountMax 1"),
+    ],
+)
+def test_what_is_stricter_already_stays_so_when_the_rest_is_put_right(
+    now: str, chosen: Mapping[str, Any], told: str
+) -> None:
+    ((id_, _values),) = chosen.items()
+    lines = variable("ssh", sshd_that_says(now), **{id_.replace("-", "_"): chosen[id_]})[id_]
+
+    assert told in lines
+
+
+def test_a_strict_list_loses_what_is_weak_and_gains_nothing() -> None:
+    sshd = sshd_that_says("ciphers aes256-ctr,aes128-cbc", "macs hmac-sha2-512", "kexalgorithms curve25519-sha256")
+
+    assert variable("ssh", sshd)["ssh-ciphers"] == ["Ciphers aes256-ctr"]
+
+
+def test_a_list_that_we_wrote_stays_written_also_when_another_one_drifts() -> None:
+    sshd = sshd_that_says("ciphers aes256-ctr", "macs hmac-sha2-512,hmac-md5", "kexalgorithms a", written=("Ciphers",))
+
+    assert variable("ssh", sshd)["ssh-ciphers"] == ["Ciphers aes256-ctr", "MACs hmac-sha2-512"]
+
+
+def test_where_all_of_a_list_is_weak_it_is_the_servers_own_one_without_that() -> None:
+    sshd = sshd_that_says("ciphers aes128-cbc", "macs hmac-sha2-512", "kexalgorithms curve25519-sha256")
+
+    assert variable("ssh", sshd)["ssh-ciphers"] == [f"Ciphers -{','.join(WEAK['ciphers'])}"]
+
+
+def test_the_lists_that_are_weak_are_those_that_are_checked() -> None:
+    checked = {check.probe["name"]: list(check.value) for check in catalogue()["ssh-ciphers"].checks}
+
+    assert {LISTS[name]: values for name, values in WEAK.items()} == checked
 
 
 def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:
@@ -146,6 +221,9 @@ def taken_out(line: str, *allowed: str) -> bool:
         "anna, eve ALL=(ALL) ALL",
         "eve ALL = \\\n  (ALL) NOPASSWD: \\\n  ALL",
         "OPERATORS ALL=(ALL) ALL",
+        "BOTH ALL=(ALL) ALL",
+        "%domain\\ users ALL=(ALL) ALL",
+        "%linux-admins@corp.example ALL=(ALL) ALL",
         "annalies ALL=(ALL) ALL",
     ],
 )
@@ -159,6 +237,12 @@ def test_a_rule_of_somebody_who_was_not_agreed_on_is_taken_out(line: str) -> Non
         "anna ALL=(ALL:ALL) ALL",
         "  anna ALL=(ALL) NOPASSWD: ALL",
         "anna , root ALL=(ALL) ALL",
+        "ADMINS ALL=(ALL) ALL",
+        "ADMINS, root ALL=(ALL) ALL",
+        "%domain\\ admins ALL=(ALL) ALL",
+        '"%domain admins" ALL=(ALL) ALL',
+        "%EXAMPLE\\\\admins ALL=(ALL) ALL",
+        "%linux-admins@corp.local ALL=(ALL) ALL",
         "%sudo ALL=(ALL:ALL) ALL",
         "eve ALL=(ALL) /usr/bin/apt, /usr/bin/dpkg",
         "eve ALL=(ALL:ALL) !ALL",
@@ -173,13 +257,46 @@ def test_a_rule_of_somebody_who_was_not_agreed_on_is_taken_out(line: str) -> Non
     ],
 )
 def test_what_lets_nobody_else_do_everything_stays(line: str) -> None:
-    assert not taken_out(line, "root", "anna", "%sudo")
+    others = ("%domain admins", "%EXAMPLE\\admins", "%linux-admins@corp.local")
+    assert not taken_out(line, "root", "anna", "%sudo", *others)
 
 
 def test_where_nobody_was_agreed_on_no_rule_stays() -> None:
     regexp = variable("sudo_rule_of_others", sudo_who={"allowed": []})
 
     assert re.compile(regexp, re.MULTILINE).findall("root ALL=(ALL:ALL) ALL\n anna ALL=ALL\n") == ["root", "anna"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "goes_on"),
+    [
+        ([["root"], ["anna"], ["eve"]], True),
+        ([["anna", "root"], ["eve", "bert"]], True),
+        ([["root"], ["anna", "eve"]], False),
+    ],
+)
+def test_a_rule_of_agreed_people_and_others_together_stops_before_anything_is_taken_out(
+    lists: list[list[str]], goes_on: bool
+) -> None:
+    (task,) = (one for one in tasks("sudo") if "MSP-STD-202" in str(one) and "block" not in one)
+    known = {
+        "msp_baseline_linux_parameters": {"sudo-who": {"allowed": ["root", "anna"]}},
+        "__msp_baseline_linux_sudo_facts": {"answers": {"sudo": {"value": {"lists": lists}}}},
+        **trusted(task["vars"]),
+    }
+    condition = "{{ " + task["ansible.builtin.assert"]["that"] + " }}"
+
+    assert Templar(DataLoader(), variables=known).template(trust_as_template(condition)) is goes_on
+
+
+@pytest.mark.parametrize(
+    "name", ["anna", "a", "%domain admins", "%EXAMPLE\\admins", "%linux-admins@corp.local", "host$"]
+)
+def test_whoever_sudo_can_name_can_be_agreed_on(name: str) -> None:
+    items = catalogue()["sudo-who"].parameters["allowed"].items
+    assert items is not None and items.pattern is not None
+    assert re.fullmatch(items.pattern, name)
+    assert not any(re.fullmatch(items.pattern, f"{name}{end}") for end in ("\n", ", eve", "=ALL", " "))
 
 
 def asks_again(text: str, *allowed: str) -> str:
@@ -198,6 +315,8 @@ def asks_again(text: str, *allowed: str) -> str:
         ("eve ALL=NOPASSWD:/bin/a, PASSWD: /bin/b, NOPASSWD: /bin/c\n", "eve ALL=/bin/a, PASSWD: /bin/b, /bin/c\n"),
         ("eve ALL=(ALL) \\\n NOPASSWD: ALL\n", "eve ALL=(ALL) \\\n ALL\n"),
         ("deploy ALL=(ALL) NOPASSWD: /bin/sh\n", "deploy ALL=(ALL) /bin/sh\n"),
+        ("PAIR ALL=(ALL) NOPASSWD: /bin/sh\n", "PAIR ALL=(ALL) /bin/sh\n"),
+        ("ADMINS ALL=(ALL) NOPASSWD: ALL\n", "ADMINS ALL=(ALL) ALL\n"),
         ("deploy ALL=(ALL) NOPASSWD: /usr/bin/apt, /bin/sh\n", "deploy ALL=(ALL) /usr/bin/apt, /bin/sh\n"),
     ],
 )
@@ -212,13 +331,16 @@ def test_a_rule_asks_for_a_password_again(before: str, after: str) -> None:
         "msp\tALL = NOPASSWD:SETENV: ALL\n",
         "deploy web1=(root) NOPASSWD: /usr/bin/apt\n",
         "one, two ALL=(ALL) NOPASSWD: /bin/a (b), /bin/c\n",
+        "PAIR ALL=(ALL) NOPASSWD: SERVE\n",
+        "%domain\\ admins ALL=(ALL) NOPASSWD: ALL\n",
         "# eve ALL=(ALL) NOPASSWD: ALL\n",
         "eve ALL=(ALL) ALL # NOPASSWD\n",
         "Defaults lecture=never\n",
     ],
 )
 def test_a_rule_that_was_agreed_on_is_left_as_it_is(text: str) -> None:
-    assert asks_again(text, "msp: ALL", "deploy: /usr/bin/apt", "one, two: /bin/a (b), /bin/c") == text
+    agreed = ("msp: ALL", "deploy: /usr/bin/apt", "one, two: /bin/a (b), /bin/c", "%domain admins: ALL")
+    assert asks_again(text, *agreed) == text
 
 
 def test_where_nothing_was_agreed_on_every_rule_asks() -> None:
@@ -237,7 +359,7 @@ def test_sudo_is_told_what_is_checked() -> None:
     ("name", "read"), [("msp", True), ("zz-msp-log", True), ("a.bak", False), ("msp~", False), ("sub.d/x", True)]
 )
 def test_the_files_that_are_changed_are_those_that_sudo_reads(name: str, read: bool) -> None:
-    (block,) = (one for one in tasks("sudo") if "block" in one)
+    (block,) = (one for one in tasks("sudo") if "rescue" in one)
     known = {
         "__msp_baseline_linux_found": {"files": [{"path": f"/etc/sudoers.d/{name}", "isreg": True}]},
         "wanted": trusted(block["vars"]["__msp_baseline_linux_sudoers"]),
@@ -270,6 +392,50 @@ def test_only_members_that_were_not_agreed_on_are_taken_out_of_a_group() -> None
         "ansible.builtin.group": ["eric"],
         "ansible.builtin.user": ["eric"],
     }
+
+
+# -- accounts ------------------------------------------------------------------------------------------------------
+
+PEOPLE = {
+    "empty_password": ["root", "guest"],
+    "weak_hash": ["root (MD5)", "carl (DES)"],
+    "system_with_shell": ["games", "git"],
+    "uid0": ["root", "toor"],
+}
+
+
+def looped(task: Mapping[str, Any], **answers: Any) -> list[Any]:
+    known = {
+        "msp_baseline_linux_parameters": DEFAULTS,
+        "__msp_baseline_linux_accounts": PEOPLE,
+        "__msp_baseline_linux_facts": {"answers": answers},
+    }
+    return list(Templar(DataLoader(), variables=known).template(trust_as_template(task["loop"])))
+
+
+def test_no_password_of_root_is_touched_and_a_weak_one_of_others_is_never_taken_away() -> None:
+    (taking,) = (one for one in tasks("accounts") if "password" in one.get("ansible.builtin.user", {}))
+    (ending,) = (one for one in tasks("accounts") if "chage" in str(one.get("ansible.builtin.command")))
+
+    assert looped(taking) == ["guest"]
+    assert looped(ending) == ["carl"]
+    assert ending["ansible.builtin.command"]["argv"][:3] == ["chage", "--lastday", "0"]
+    assert taking["when"] == "'accounts-empty-password' in msp_baseline_linux_enforce"
+    assert ending["when"] == "'accounts-password-weak' in msp_baseline_linux_enforce"
+
+
+def test_an_account_that_is_known_to_need_its_shell_keeps_it() -> None:
+    (task,) = (one for one in tasks("accounts") if "shell" in one.get("ansible.builtin.user", {}))
+
+    assert looped(task) == ["games"]
+
+
+def test_only_homes_are_given_away_that_the_measurement_says_may_be() -> None:
+    (task,) = (one for one in tasks("accounts") if "ansible.builtin.file" in one)
+    value = {"wrong": ["anna: /home/anna 0777 anna"], "paths": {"anna": "/home/anna"}, "left": ["app: / 0755 root"]}
+
+    assert looped(task, homes={"state": "ok", "value": value}) == [{"key": "anna", "value": "/home/anna"}]
+    assert task["ansible.builtin.file"]["follow"] is False
 
 
 # -- the guard -----------------------------------------------------------------------------------------------------

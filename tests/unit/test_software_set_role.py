@@ -51,6 +51,15 @@ def test_each_area_is_gone_into_when_one_of_its_controls_is_to_be_brought_about(
     assert list(included) == ["preflight.yml", *(f"{area}.yml" for area in AREAS)]
 
 
+def test_a_role_that_fails_does_not_keep_the_other_from_its_turn() -> None:
+    plays = yaml.safe_load((ROLE.parents[1] / "playbooks" / "standardise.yml").read_text(encoding="utf-8"))
+    (both,) = (task for play in plays for task in play.get("tasks", []) if task["name"] == "Bring it about")
+
+    assert [block["block"][0]["ansible.builtin.include_role"]["name"] for block in both["block"]] == list(model.ROLES)
+    assert all(len(block["block"]) == 1 and block["rescue"] for block in both["block"])
+    assert [task["name"] for task in both["always"]] == ["Measure again"]
+
+
 @pytest.mark.parametrize("control", OURS.values(), ids=list(OURS))
 def test_the_tasks_of_its_area_name_the_control(control: Control) -> None:
     text = tasks(f"{control.area}.yml")

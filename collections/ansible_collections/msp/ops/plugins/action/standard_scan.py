@@ -47,7 +47,8 @@ class ActionModule(ActionBase):
             if msp.get("standard") is None:
                 return {**result, "changed": False, "outcome": "no standard", "enforce": {}, "drift": []}
             today = now.astimezone(zone(msp.get("timezone"))).date()
-            assigned = assigning.assign(msp["standard"], msp.get("standards_own"), today=today)
+            planned = msp.get("plan") is not None
+            assigned = assigning.assign(msp["standard"], msp.get("standards_own"), today=today, planned=planned)
             drifted = scanning.drift(arguments["before"])
             sent = probing.probes(assigned)[0]
             answer = self._answer(host, sent, variables, arguments["not_begun"], has_address=asset.has_address)

@@ -22,6 +22,13 @@ options:
       - A star in the place of an interface (V(net.ipv4.conf.*.rp_filter)) stands for all that are there.
     type: dict
     required: true
+  least:
+    description:
+      - Settings of O(files) of which a higher number is stricter. Where the kernel has a higher one already, that stays
+        and is written.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -76,12 +83,20 @@ APPLY = "/usr/lib/systemd/systemd-sysctl"
 
 
 def main() -> None:
-    module = AnsibleModule({"files": {"type": "dict", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(
+        {
+            "files": {"type": "dict", "required": True},
+            "least": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    writing, reader = FileWriting(module), Reader(Host())
     files = {
-        path: {name: str(value) for name, value in settings.items()}
+        path: kernel_settings.kept(
+            reader, {name: str(value) for name, value in settings.items()}, module.params["least"]
+        )
         for path, settings in module.params["files"].items()
     }
-    writing, reader = FileWriting(module), Reader(Host())
     was: dict[str, str] = {}
     for path, settings in files.items():
         written = len(writing.changed)

@@ -18,11 +18,12 @@ description:
   - With O(distribution) it also takes out what lets apt and dnf take unsigned packages, and switches off what has no
     key of its own.
   - Adds no repository, renews no package list, and removes no package.
-  - A change that would leave the host without any repository is refused.
+  - A change that would leave the host without its distribution, or without any repository, is refused.
 options:
   allowed:
     description:
       - Patterns of the addresses that may be on, as V(https://deb.debian.org/*). A C(*) for the host stays within it.
+      - Mirrors of the distribution, told by its signature, may be on whatever their address.
       - Where it is left out, every address may be on.
     type: list
     elements: str

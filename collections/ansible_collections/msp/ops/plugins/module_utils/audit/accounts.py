@@ -85,7 +85,7 @@ def grants(rule: str, aliases: dict[str, dict[str, list[str]]]) -> list[str]:
         )
         if as_root and _allows_all(part, aliases.get("Cmnd_Alias", {})):
             names = [one.replace(_SPACE, " ") for one in _list(words[0])]
-            return [name for one in names for name in _expand(one, aliases.get("User_Alias", {}))]
+            return [name for one in names for name in expand(one, aliases.get("User_Alias", {}))]
     return []
 
 
@@ -97,15 +97,16 @@ def _specs(text: str) -> list[str]:
 
 def _allows_all(commands: str, aliases: dict[str, list[str]]) -> bool:
     for command in _list(re.sub(r"\([^)]*\)", "", commands)):
-        if "ALL" in _expand(_TAGS.sub("", command), aliases):
+        if "ALL" in expand(_TAGS.sub("", command), aliases):
             return True
     return False
 
 
-def _expand(name: str, aliases: dict[str, list[str]], depth: int = 0) -> list[str]:
+def expand(name: str, aliases: dict[str, list[str]], depth: int = 0) -> list[str]:
+    """What a name stands for, aliases in aliases looked into."""
     if name not in aliases or depth > _DEEPEST_INCLUDE:
         return [name]
-    return [one for member in aliases[name] for one in _expand(member, aliases, depth + 1)]
+    return [one for member in aliases[name] for one in expand(member, aliases, depth + 1)]
 
 
 def administrators(

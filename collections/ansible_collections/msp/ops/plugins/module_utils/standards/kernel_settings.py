@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.standards import kernel
@@ -16,6 +16,13 @@ def text(settings: Mapping[str, str]) -> str:
     names = sorted(settings, key=lambda name: ("*" not in name, name))
     lines = ["# Written by msp.ops. What is changed here is changed back."]
     return "\n".join([*lines, *("%s = %s" % (name, settings[name]) for name in names)]) + "\n"
+
+
+def kept(reader: Reader, settings: Mapping[str, str], least: Iterable[str]) -> dict[str, str]:
+    """The settings, but for those in least of which the kernel has a higher number: that stays. None has a star."""
+    found = {name: _found(reader, name)[""] for name in least if name in settings}
+    higher = {name: value for name, value in found.items() if value.isdigit() and int(value) > int(settings[name])}
+    return {**settings, **higher}
 
 
 def wrong(reader: Reader, settings: Mapping[str, str]) -> dict[str, str]:

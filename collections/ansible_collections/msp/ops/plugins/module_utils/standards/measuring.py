@@ -59,6 +59,7 @@ MEASURES: dict[str, Kind] = {
     "listening": Kind(services.listening),
     "firewall_unlisted": Kind(firewall.unlisted, firewall.prepare),
     "accounts": Kind(accounts.measure),
+    "homes": Kind(accounts.homes),
     "sudo": Kind(sudo.measure, sudo.prepare),
     "login_defs": Kind(accounts.login_defs),
     "repositories": Kind(repositories.measure),

@@ -88,6 +88,7 @@ KINDS: dict[str, dict[str, Form]] = {
         "closed": Form(_TEXT, "what is to be closed, each as tcp/22", many=True, least=0),
     },
     "accounts": {},
+    "homes": {"below": PATH},
     "sudo": {},
     "login_defs": {"name": Form(r"[A-Z][A-Z0-9_]*", "a setting of login.defs as PASS_MAX_DAYS")},
     "repositories": {},

@@ -22,6 +22,7 @@ _KEEPERS = {
     "ntpsec": ("/usr/sbin/ntpd", ("/etc/ntpsec/ntp.conf",)),
     "systemd-timesyncd": ("/usr/lib/systemd/systemd-timesyncd", ()),
 }
+_TIMESYNCD = "systemd/timesyncd.conf"
 _DEEPEST_INCLUDE = 8
 _ZONES = "/zoneinfo/"
 
@@ -43,7 +44,7 @@ def clock(reader: Reader) -> dict:
         "service": service,
         "running": bool(running),
         "synchronised": found["synchronised"],
-        "servers": servers(reader, service),
+        "servers": servers(reader, service, running=bool(running)),
         "timezone": timezone(host),
         "container": kind in virtualisation.CONTAINERS,
     }
@@ -71,10 +72,10 @@ def timezone(host: Host) -> str | None:
     return "UTC"
 
 
-def servers(reader: Reader, service: str) -> list[str]:
+def servers(reader: Reader, service: str, *, running: bool) -> list[str]:
     """As they are configured: names stay names. Servers that only DHCP gave are not among them."""
     if service == "systemd-timesyncd":
-        given = _timesyncd(reader, "NTP") or _timesyncd(reader, "FallbackNTP")
+        given = _timesyncd(reader, "NTP") or _timesyncd(reader, "FallbackNTP") or _built_in(reader, running=running)
         return list(dict.fromkeys(given))
     host = reader.host
     _program, configs = _KEEPERS.get(service, ("", ()))
@@ -87,8 +88,21 @@ def servers(reader: Reader, service: str) -> list[str]:
 
 
 def _timesyncd(reader: Reader, name: str) -> list[str]:
-    values = units.setting(reader, "systemd/timesyncd.conf", "Time", name)["values"]
+    values = units.setting(reader, _TIMESYNCD, "Time", name)["values"]
     return [server for value in values for server in value.split()]
+
+
+def _built_in(reader: Reader, *, running: bool) -> list[str]:
+    """The servers that timesyncd asks where its files name none: none, where an empty FallbackNTP= says so."""
+    if any(row[:2] == ("Time", "FallbackNTP") for row in reader.once(units.rows, _TIMESYNCD)):
+        return []
+    if running:
+        told = reader.host.run("timedatectl", "show-timesync", "--property=FallbackNTPServers", "--value")
+        if told.status == 0:
+            return told.out.split()
+    # Nothing may be started to ask it; its file as it comes shows what was built in, in comments.
+    text = "".join(reader.host.text(place) for place in units.setting_files(reader, _TIMESYNCD)[:1])
+    return [server for line in re.findall(r"^#\s*FallbackNTP=(.*)$", text, re.MULTILINE) for server in line.split()]
 
 
 def _time_servers(host: Host, place: str, found: list[str], depth: int) -> None:

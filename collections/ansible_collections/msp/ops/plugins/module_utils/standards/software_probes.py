@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.msp.ops.plugins.module_utils.audit import operating_system, updates
+from ansible_collections.msp.ops.plugins.module_utils.audit import updates
 from ansible_collections.msp.ops.plugins.module_utils.audit.packages import Installed, native_architecture
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
     automatic_updates,
     installed,
+    of_distribution,
     repositories,
     software_set,
     sources,
@@ -131,8 +132,8 @@ def _origin(one: Installed, policy: updates.Policy | None, releases: Mapping[str
 
 
 def foreign_repositories(reader: Reader, allowed: Sequence[str]) -> dict:
-    """Those that are on and are not allowed."""
-    return {"found": sorted({str(one) for one in reader.once(on) if not is_among(reader, one, allowed)})}
+    """Those that are on, are not allowed, and are no mirror of the distribution."""
+    return {"found": sorted({str(one) for one in reader.once(on) if not is_allowed(reader, one, allowed)})}
 
 
 def unsigned_repositories(reader: Reader, distribution: Sequence[str]) -> dict:
@@ -142,7 +143,7 @@ def unsigned_repositories(reader: Reader, distribution: Sequence[str]) -> dict:
     said |= {
         "%s: no key of its own" % str(one)
         for one in found
-        if one.verified and not one.signed_by and not is_among(reader, one, distribution)
+        if one.verified and not one.signed_by and not is_allowed(reader, one, distribution)
     }
     if reader.once(repositories.files)[0] == wanted_sources.APT:
         given, _lists = reader.once(repositories.dump)
@@ -172,6 +173,11 @@ def on(reader: Reader) -> list[Repository]:
     return [one for one in reader.once(repositories.every) if one.enabled]
 
 
+def is_allowed(reader: Reader, one: Repository, patterns: Sequence[str]) -> bool:
+    """By its address, or because the distribution signed what it serves."""
+    return is_among(reader, one, patterns) or of_distribution.is_own(reader, one)
+
+
 def is_among(reader: Reader, one: Repository, patterns: Sequence[str]) -> bool:
     """Whether all addresses behind a repository are of those: dnf may name several, and apt a list of mirrors."""
     return all(sources.matches(uri, patterns) for uri in _addresses(reader, one))
@@ -186,10 +192,10 @@ def _addresses(reader: Reader, one: Repository) -> list[str]:
 
 
 def _codename(reader: Reader) -> str:
-    for name in ("/etc/os-release", "/usr/lib/os-release"):
-        if reader.host.exists(name):
-            return operating_system.parse_os_release(reader.host.text(name)).get("VERSION_CODENAME", "")
-    raise Unmeasurable("there is no os-release file")
+    told = reader.once(of_distribution.os_release)
+    if not told:
+        raise Unmeasurable("there is no os-release file")
+    return str(told.get("VERSION_CODENAME", ""))
 
 
 # -- updates ------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ What cvtsudoers calls an error is one here: a rule that this code skipped would 
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from typing import Any, NamedTuple
@@ -123,6 +124,21 @@ def all_powerful(rules: list[Rule]) -> set[str]:
     """Who may do everything as root, as the rules name them."""
     found = [rule for rule in rules if rule.as_root and "ALL" in rule.commands]
     return {name for rule in found for name in rule.who if not name.startswith("!")}
+
+
+def lists(rules: list[Rule]) -> list[list[str]]:
+    """Who stands together in a rule by which they may do everything as root."""
+    found = [rule.who for rule in rules if rule.as_root and "ALL" in rule.commands]
+    return [[name for name in who if not name.startswith("!")] for who in found]
+
+
+def aliases(reader: Reader, kind: str) -> dict[str, list[str]]:
+    """What every User_Alias, or Cmnd_Alias, stands for, aliases in it looked into."""
+    found: dict[str, list[str]] = {}
+    for path in files(reader):
+        if os.path.isfile(reader.host.path(path)):
+            found.update(accounts.parse_sudoers(reader.host.text(path))[2].get(kind, {}))
+    return {name: accounts.expand(name, found) for name in sorted(found)}
 
 
 class Member(NamedTuple):
@@ -244,6 +260,9 @@ def measure(reader: Reader) -> dict:
         **everybody(rules, users, groups),
         "by_group": sorted({one.user for one in by_group} | set(foreign)),
         "members": [one._asdict() for one in by_group],
+        "lists": lists(rules),
+        "aliases": aliases(reader, "User_Alias"),
+        "command_aliases": aliases(reader, "Cmnd_Alias"),
         "nopasswd": without_password(rules, general, bound),
         "files_wrong": wrong_files(reader),
         "defaults": weakest(parse_version(reader.answer("sudo", "-V").out), bound),

@@ -86,11 +86,12 @@ def setting(reader: Reader, file: str, section: str, name: str) -> dict:
     if not reader.host.exists("/usr/lib/systemd") and not reader.host.exists("/lib/systemd"):
         raise Absent("systemd is not on this host")
     values: list[str] = []
-    for found_section, found_name, value in reader.once(_settings, file):
+    for found_section, found_name, value in reader.once(rows, file):
         if (found_section, found_name) == (section, name):
             values = [*values, value] if value else []
     return {"value": values[-1] if values else None, "values": values, "set": bool(values)}
 
 
-def _settings(reader: Reader, file: str) -> list[tuple[str, str, str]]:
+def rows(reader: Reader, file: str) -> list[tuple[str, str, str]]:
+    """Every setting that is given, as section, name and value."""
     return [row for place in setting_files(reader, file) for row in parse_settings(reader.host.text(place))]

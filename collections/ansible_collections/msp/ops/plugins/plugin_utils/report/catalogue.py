@@ -1307,7 +1307,11 @@ WORDS: dict[str, tuple[str, str]] = {
     # What is said of a control (standards/said.py). thing is the name of a setting, a file or a unit.
     "said.line": ("{about}: {text}", "{about}: {text}"),
     "said.about.accounts.empty_password": ("accounts zonder wachtwoord", "accounts with an empty password"),
-    "said.about.accounts.homes_wrong": ("thuismappen die niet goed staan", "homes that are not right"),
+    "said.about.accounts.root_password": ("wachtwoord van root", "root's password"),
+    "said.about.accounts.system_in_use": (
+        "accounts van diensten die worden gebruikt",
+        "accounts of services that are in use",
+    ),
     "said.about.accounts.system_with_shell": (
         "accounts van diensten met een shell",
         "accounts of services with a shell",
@@ -1323,6 +1327,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.file.type": ("soort van {thing}", "kind of {thing}"),
     "said.about.file_lines.count": ("regels in {thing}", "lines in {thing}"),
     "said.about.file_rights.wrong": ("verkeerde rechten in {thing}", "wrong rights in {thing}"),
+    "said.about.homes.left": ("thuismappen om naar te kijken", "homes to look at"),
+    "said.about.homes.wrong": ("thuismappen die niet goed staan", "homes that are not right"),
     "said.about.kernel_module.blocked": ("{thing} geblokkeerd", "{thing} blocked"),
     "said.about.kernel_module.loaded": ("{thing} geladen", "{thing} loaded"),
     "said.about.mount.mounted": ("{thing} aangekoppeld", "{thing} mounted"),
@@ -1382,6 +1388,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.was": ("was {found}", "was {found}"),
     "said.no_field": ("{path} is niet gemeten", "there is no {path} in what was measured"),
     "said.no_number": ("{found} is geen getal", "{found} is no number"),
+    "said.no_amount": ("{found} is geen omvang of tijdsduur", "{found} is no size or time span"),
     "said.no_text": ("{found} is geen tekst", "{found} is no text"),
     "said.no_text_or_list": ("{found} is geen tekst en geen lijst", "{found} is neither text nor a list"),
     "said.no_yes_or_no": ("{found} is geen ja of nee", "{found} is neither true nor false"),

@@ -9,6 +9,7 @@ is wrong in it, nothing else and nothing in part.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,12 +33,26 @@ HERE: Path = (names.CONTEXT_STANDARD,)
 OWN: Path = (names.CONTEXT_STANDARDS,)
 
 
-def assign(context: Any, own: Any, *, today: dt.date) -> Assigned:
+# A choice that stands for another one: whether the asset has a patch plan decides.
+BY_PLAN = "by-plan"
+_WITH_PLAN, _WITHOUT_PLAN = "none", "security"
+
+
+def assign(context: Any, own: Any, *, today: dt.date, planned: bool = False) -> Assigned:
     """What stands under msp_standard, with the MSP's own standards (what stands under msp_standards) or None.
 
-    Raises MspErrors with everything that is wrong in either.
+    planned: the asset has a patch plan, so it need not update by itself. Raises MspErrors with everything that is wrong
+    in either.
     """
-    return assign_of(context, own, files.catalogue(), files.shipped(), today=today)
+    found = assign_of(context, own, files.catalogue(), files.shipped(), today=today)
+    return dataclasses.replace(found, controls=tuple(_by_plan(held, planned=planned) for held in found.controls))
+
+
+def _by_plan(held: AssignedControl, *, planned: bool) -> AssignedControl:
+    chosen = _WITH_PLAN if planned else _WITHOUT_PLAN
+    return dataclasses.replace(
+        held, parameters={name: chosen if value == BY_PLAN else value for name, value in held.parameters.items()}
+    )
 
 
 def assign_of(

@@ -29,6 +29,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.control_schema import (
     ABSENT,
+    AS_STRICT,
     CHOSEN_FOR,
     KINDS,
     NOTHING,
@@ -45,6 +46,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Decision,
     Parameter,
     Standard,
+    Strictness,
     Words,
 )
 
@@ -169,6 +171,8 @@ def _of_control(file: str, data: Mapping[str, Any], here: Path) -> Iterator[_Pro
     deciding = data.get("enforced_if")
     if deciding is not None and known.get(deciding, {}).get("type") != model.BOOLEAN:
         yield _problem((*here, "enforced_if"), f"a parameter of the control that is {model.BOOLEAN}", deciding)
+    if deciding is not None and "by_hand" in data:
+        yield _problem((*here, "enforced_if"), "left out: by_hand is never brought about", deciding)
     for key in ("checks", "not_applicable_when", "decide_when"):
         for place, check in enumerate(data.get(key, ())):
             yield from _of_check(check, known, (*here, key, place))
@@ -219,6 +223,10 @@ def _of_check(check: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
     wants = RULES.get(rule, NOTHING)
     if rule == ABSENT and "field" in check:
         yield _problem((*here, "field"), f"left out: {rule} is about the whole probe", shown(check["field"]))
+    if (rule == AS_STRICT) is not ("order" in check):
+        wanted = f"there, and only there where the rule is {AS_STRICT}"
+        yield _problem((*here, "order"), wanted, shown(check.get("order")))
+        return
     path = (*here, "value")
     if (wants == NOTHING) is ("value" in check):
         wanted = f"{'left out: the rule' if wants == NOTHING else 'there: the rule'} {rule} takes "
@@ -230,8 +238,19 @@ def _of_check(check: Mapping[str, Any], known: Mapping[str, Any], here: Path) ->
         yield from _of_chosen(value, known, CHOSEN_FOR[wants], path)
     elif wants != NOTHING:
         yield from ((path, error) for error in forms.violations(value, VALUES[wants], path, MEANING))
+    if rule == AS_STRICT:
+        yield from _of_order(check["order"], value, known, path)
     if wants == PATTERN and isinstance(value, str) and not _compiles(value):
         yield _problem(path, "a regular expression", shown(value))
+
+
+def _of_order(order: list[str], value: Any, known: Mapping[str, Any], path: Path) -> Iterator[_Problem]:
+    """Whatever can be wanted is in the order."""
+    form = known.get(str(value.get("parameter")), {}) if isinstance(value, Mapping) else {"choices": [value]}
+    if outside := [one for one in form.get("choices", ()) if one not in order]:
+        yield _problem(path, f"one of the order ({', '.join(order)})", ", ".join(map(forms.shown, outside)))
+    if "choices" not in form:
+        yield _problem(path, f"a parameter that is {model.CHOICE}", forms.shown(form.get("type")))
 
 
 def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) -> Iterator[_Problem]:
@@ -293,6 +312,7 @@ def _control(data: Mapping[str, Any]) -> Control:
         waived_with=data.get("waived_with", ""),
         enforce_unmeasured=data.get("enforce_unmeasured", False),
         enforced_if=data.get("enforced_if", ""),
+        by_hand=data.get("by_hand", False),
     )
 
 
@@ -314,7 +334,10 @@ def _parameter(form: Mapping[str, Any]) -> Parameter:
 
 def _check(data: Mapping[str, Any]) -> Check:
     probe = {name: _chosen(value) for name, value in data["probe"].items()}
-    return Check(probe, data.get("field", ""), data["rule"], _chosen(data.get("value")))
+    value = _chosen(data.get("value"))
+    if data["rule"] == AS_STRICT:
+        value = Strictness(tuple(data["order"]), value)
+    return Check(probe, data.get("field", ""), data["rule"], value)
 
 
 def _chosen(value: Any) -> Any:

@@ -107,6 +107,7 @@ KINDS: Mapping[str, Kind] = {
     "listening": Kind(),
     "firewall_unlisted": Kind(("ports", "closed")),
     "accounts": Kind(),
+    "homes": Kind(("below",)),
     "sudo": Kind(),
     "login_defs": Kind(("name",)),
     "repositories": Kind(),
@@ -145,8 +146,10 @@ ONE, MANY, NUMBER, PATTERN, NOTHING = ("one", "many", "number", "pattern", "noth
 RULES: Mapping[str, str] = {
     "equals": ONE,  # text "2" and number 2 are the same
     "one_of": MANY,  # what was found is one of them
+    "as_strict": ONE,  # what was found is that, or stands behind it in the order (weakest first) that the check has
     "at_least": NUMBER,
     "at_most": NUMBER,
+    "no_less": ONE,  # a size (500M) or a time span (3month), as systemd writes them; what is not set is no limit
     "matches": PATTERN,  # the whole text
     "contains": ONE,  # a list has it as an item, a text has it in it
     # Of a list that was found; one thing is a list of itself, and null is an empty one:
@@ -159,6 +162,7 @@ RULES: Mapping[str, str] = {
     "is_true": NOTHING,
     "is_false": NOTHING,
 }
+AS_STRICT = "as_strict"
 # Only in not_applicable_when: the host does not have what the probe asks of (its state is "absent").
 ABSENT = "absent"
 # Which parameters can be chosen for what a rule is given.
@@ -178,8 +182,13 @@ VALUES: Mapping[str, dict[str, Any]] = {
 }
 
 
+_ORDER = {**_list({"type": "string", "minLength": 1}, 2), "uniqueItems": True}
+
+
 def _check(*rules: str, optional: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    form = table(["probe", "rule", *more], probe=PROBE, field=_PATH, rule={"enum": list(rules)}, value=_ANY)
+    form = table(
+        ["probe", "rule", *more], probe=PROBE, field=_PATH, rule={"enum": list(rules)}, value=_ANY, order=_ORDER
+    )
     return {**form, "properties": {**form["properties"], **more, **(optional or {})}}
 
 
@@ -204,6 +213,7 @@ CONTROL = table(
     enforce_unmeasured={"type": "boolean"},
     lockout={"enum": list(model.LOCKOUTS)},
     enforced_if=NAME,
+    by_hand={"const": True, "description": "true, or left out"},
     minutes={"type": "integer", "minimum": 1, "maximum": 480},
 )
 CONTROLS = {"type": "array", "items": CONTROL, "minItems": 1}

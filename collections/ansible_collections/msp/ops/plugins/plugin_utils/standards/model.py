@@ -94,11 +94,23 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class Strictness:
+    """Stands in a check for all words of an order, the weakest first, that are at least as strict as one of them."""
+
+    order: tuple[str, ...]
+    least: str | Chosen
+
+    def from_(self, least: str) -> list[str]:
+        """That one, and those that are stricter."""
+        return list(self.order[self.order.index(least) :])
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing that must be so: what is measured, where in its value, and what that must be.
 
     probe has its kind and its arguments; field is a dotted path into the answer's value, "" for all of it. value and
-    the arguments of the probe are what they are, or Chosen.
+    the arguments of the probe are what they are, or Chosen; the value of the rule as_strict is a Strictness.
     """
 
     probe: Mapping[str, Any]
@@ -133,7 +145,7 @@ class Control:
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
     needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that
-    says whether it is brought about; "" where it always is.
+    says whether it is brought about; "" where it always is. by_hand: it never is, for a person has to decide.
 
     together are controls that the same change brings about: what is to be decided for one is for the other.
     waived_with is a control that this one is a part of: who does without that one does without this one. Only with
@@ -158,6 +170,7 @@ class Control:
     waived_with: str = ""
     enforce_unmeasured: bool = False
     enforced_if: str = ""
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +236,8 @@ class AssignedControl:
     @property
     def enforced(self) -> bool:
         """Whether it is brought about where it is drift; else that is left to a person."""
-        return not self.control.enforced_if or bool(self.parameters[self.control.enforced_if])
+        deciding = self.control.enforced_if
+        return not self.control.by_hand and (not deciding or bool(self.parameters[deciding]))
 
 
 @dataclass(frozen=True, slots=True)

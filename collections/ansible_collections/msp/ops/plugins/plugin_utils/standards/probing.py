@@ -11,7 +11,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned, AssignedControl, Check, Chosen
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
+    Assigned,
+    AssignedControl,
+    Check,
+    Chosen,
+    Strictness,
+)
 
 
 def probes(assigned: Assigned) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
@@ -34,6 +40,8 @@ def resolved(probe: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[st
 
 def value_of(value: Any, parameters: Mapping[str, Any]) -> Any:
     """What stands in a check, or what was chosen for it."""
+    if isinstance(value, Strictness):
+        return value.from_(value_of(value.least, parameters))
     return parameters[value.parameter] if isinstance(value, Chosen) else value
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import said
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import amounts, said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import Text, phrase
 
 NOTHING = phrase("nothing")
@@ -60,6 +60,15 @@ def holds(rule: str, found: Any, value: Any) -> bool:
 
 def _one_of(found: Any, value: Any) -> bool:
     return any(same(found, one) for one in value)
+
+
+def _no_less(found: Any, value: Any) -> bool:
+    if found is None:
+        return True
+    enough = None if isinstance(found, bool | list | Mapping) else amounts.enough(str(found), str(value))
+    if enough is None:
+        raise Unfit(phrase("no_amount", found=shown(found)))
+    return enough
 
 
 def _at_least(found: Any, value: Any) -> bool:
@@ -136,8 +145,10 @@ def _yes_or_no(found: Any) -> bool | None:
 _RULES: Mapping[str, Callable[[Any, Any], bool]] = {
     "equals": same,
     "one_of": _one_of,
+    "as_strict": _one_of,
     "at_least": _at_least,
     "at_most": _at_most,
+    "no_less": _no_less,
     "matches": _matches,
     "contains": _contains,
     "contains_all": _contains_all,
@@ -190,6 +201,7 @@ def _items(found: Any) -> list[Any]:
 _WITH: Mapping[str, str] = {
     "at_least": "at_least",
     "at_most": "at_most",
+    "no_less": "at_least",
     "matches": "like",
     "contains": "with",
     "contains_all": "with",
@@ -217,7 +229,7 @@ def wanted(rule: str, value: Any) -> Text:
         return _WHOLE[rule]
     if rule in _OF_NONE and not value:
         return _OF_NONE[rule]
-    if rule == "one_of":
+    if rule in ("one_of", "as_strict"):
         return said.several(said.ANY, (shown(one) for one in value))
     return phrase(_WITH[rule], value=shown(value)) if rule in _WITH else shown(value)
 

@@ -43,6 +43,19 @@ def test_a_setting_is_as_wanted_or_said_how_it_is(
     assert found == ({} if otherwise is None else {name: otherwise})
 
 
+@pytest.mark.parametrize(
+    ("live", "wanted", "kept"),
+    [("2", "1", "2"), ("0", "1", "1"), ("1", "2", "2"), ("many", "1", "1")],
+)
+def test_a_higher_number_stays_where_that_is_stricter(live: str, wanted: str, kept: str, tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, {"/proc/sys/kernel/kptr_restrict": live, "/proc/sys/kernel/dmesg_restrict": "1"})
+    settings = {"kernel.kptr_restrict": wanted, "kernel.dmesg_restrict": "0"}
+
+    found = kernel_settings.kept(reader, settings, ["kernel.kptr_restrict", "kernel.yama.ptrace_scope"])
+
+    assert found == {"kernel.kptr_restrict": kept, "kernel.dmesg_restrict": "0"}
+
+
 def test_in_the_file_what_is_for_each_interface_comes_before_what_is_for_one() -> None:
     settings = {"net.ipv4.conf.all.rp_filter": "1", "net.ipv4.conf.*.rp_filter": "2", "kernel.dmesg_restrict": "1"}
 

@@ -137,6 +137,7 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "nftables"},
     {"kind": "listening"},
     {"kind": "accounts"},
+    {"kind": "homes", "below": "/home"},
     {"kind": "sudo"},
     {"kind": "login_defs", "name": "UMASK"},
     {"kind": "repositories"},

@@ -73,6 +73,29 @@ def test_a_service_that_is_installed_and_stands_still_is_told_so(tmp_path: Path)
     }
 
 
+STOCK = "[Time]\n#NTP=\n#FallbackNTP=0.debian.pool.ntp.org 1.debian.pool.ntp.org\n"
+SHOWN = 'test "$*" = "show-timesync --property=FallbackNTPServers --value" && echo 0.pool.example.com'
+
+
+@pytest.mark.parametrize(
+    ("files", "shown", "servers"),
+    [
+        ({}, None, ["0.debian.pool.ntp.org", "1.debian.pool.ntp.org"]),
+        ({"/proc/9/comm": "systemd-timesyn\n"}, SHOWN, ["0.pool.example.com"]),
+        ({"/proc/9/comm": "systemd-timesyn\n"}, "exit 1", ["0.debian.pool.ntp.org", "1.debian.pool.ntp.org"]),
+        ({"/etc/systemd/timesyncd.conf.d/none.conf": "[Time]\nFallbackNTP=\n"}, None, []),
+        ({"/etc/systemd/timesyncd.conf.d/one.conf": "[Time]\nNTP=time.example.com\n"}, None, ["time.example.com"]),
+    ],
+)
+def test_the_servers_that_are_built_in_count_where_none_are_named(
+    tmp_path: Path, files: dict[str, str], shown: str | None, servers: list[str]
+) -> None:
+    base = {"/usr/lib/systemd/systemd-timesyncd": "", "/etc/systemd/timesyncd.conf": STOCK}
+    programs = {**NOT_A_CONTAINER, **({"timedatectl": shown} if shown else {})}
+
+    assert services.clock(made_reader(tmp_path, {**base, **files}, programs))["servers"] == servers
+
+
 def test_no_service_at_all_is_none_and_the_zone_is_utc(tmp_path: Path) -> None:
     found = services.clock(made_reader(tmp_path, {}, NOT_A_CONTAINER))
 

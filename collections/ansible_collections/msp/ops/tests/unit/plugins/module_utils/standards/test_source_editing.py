@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_
 
 DEBIAN = ("http://deb.debian.org/*",)
 OURS = (*DEBIAN, "https://packages.example.com/*")
+OTHERS = "https://packages.example.com/ours x y"
 FILES = {
     "/etc/apt/sources.list": "deb [trusted=yes] http://deb.debian.org/debian bookworm main\n",
     "/etc/apt/sources.list.d/ours.list": "deb [signed-by=/k.asc] https://bas:secret@packages.example.com/ours x y\n",
@@ -69,6 +70,63 @@ def test_a_host_is_never_left_without_any_repository(tmp_path: Path) -> None:
         source_editing.plan(host(tmp_path), allowed=["http://deb.debian.org.example.net/*"])
 
     assert caught.value.code == "MSP-STD-103"
+
+
+BOOKWORM = {"/etc/os-release": "ID=debian\nVERSION_CODENAME=bookworm\n"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "lost"),
+    [
+        (["deb http://near.example.com/debian bookworm main", f"deb {OTHERS}"], "bookworm main"),
+        (
+            [
+                "deb http://deb.debian.org/debian bookworm main",
+                "deb http://near.example.com/debian-security bookworm-security main",
+            ],
+            "security updates of bookworm",
+        ),
+        (
+            [
+                "deb http://near.example.com/debian bookworm contrib",
+                "deb-src http://deb.debian.org/debian bookworm main",
+            ],
+            "all that is on",
+        ),
+    ],
+)
+def test_a_host_is_never_left_without_its_distribution(tmp_path: Path, lines: list[str], lost: str) -> None:
+    reader = made_reader(tmp_path, {**BOOKWORM, "/etc/apt/sources.list": "\n".join(lines) + "\n"})
+
+    with pytest.raises(MspError) as caught:
+        source_editing.plan(reader, allowed=OURS)
+
+    assert caught.value.code == "MSP-STD-103"
+    assert lost in caught.value.found
+
+
+def test_a_mirror_may_go_where_another_one_of_the_same_stays(tmp_path: Path) -> None:
+    lines = ["deb http://near.example.com/debian bookworm main", "deb http://deb.debian.org/debian bookworm main"]
+    reader = made_reader(tmp_path, {**BOOKWORM, "/etc/apt/sources.list": "\n".join(lines) + "\n"})
+
+    assert source_editing.plan(reader, allowed=OURS).off == (
+        "http://near.example.com/debian bookworm (/etc/apt/sources.list)",
+    )
+
+
+def test_a_mirror_that_the_distribution_signed_stays_on_whatever_it_is_called(tmp_path: Path) -> None:
+    files = {
+        **BOOKWORM,
+        "/usr/share/keyrings/debian-archive-keyring.gpg": "",
+        "/var/lib/apt/lists/near.example.com_debian_dists_bookworm_InRelease": "Origin: Debian\nSHA256:\n",
+        "/etc/apt/sources.list": f"deb http://near.example.com/debian bookworm main\ndeb {OTHERS}\n",
+    }
+    reader = made_reader(tmp_path, files, {"gpgv": "echo '[GNUPG:] VALIDSIG 4CB50190207B4758'"})
+
+    plan = source_editing.plan(reader, allowed=DEBIAN, distribution=DEBIAN)
+
+    assert [one.split()[0] for one in plan.off] == ["https://packages.example.com/ours"]
+    assert probes.foreign_repositories(reader, DEBIAN)["found"] == list(plan.off)
 
 
 def test_a_line_that_is_no_repository_stops_everything(tmp_path: Path) -> None:

@@ -64,6 +64,26 @@ def test_who_may_do_everything_because_of_a_group_alone_is_told_with_it(tmp_path
     assert found["members"] == [{"user": "bert", "group": "sudo", "own": True}]
 
 
+def test_who_stands_together_in_a_rule_and_what_aliases_stand_for_is_told(tmp_path: Path) -> None:
+    rules = {
+        "User_Specs": [
+            {"User_List": [{"username": "anna"}, {"username": "eve", "negated": True}], "Cmnd_Specs": ALL_COMMANDS},
+            {"User_List": [{"username": "bert"}], "Cmnd_Specs": [{"Commands": [{"command": "/bin/a"}]}]},
+        ]
+    }
+    files = {
+        "/etc/sudoers": "User_Alias ADMINS = anna, OTHERS\nUser_Alias OTHERS = bert\n@includedir /etc/sudoers.d\n",
+        "/etc/sudoers.d/serve": "Cmnd_Alias SERVE = /bin/a, /bin/b\n",
+    }
+
+    found = sudo.measure(a_host(tmp_path, rules, **files))
+
+    assert found["lists"] == [["anna"]]
+    assert found["aliases"] == {"ADMINS": ["anna", "bert"], "OTHERS": ["bert"]}
+    assert found["command_aliases"] == {"SERVE": ["/bin/a", "/bin/b"]}
+
+
+ALL_COMMANDS: list[dict[str, Any]] = [{"Commands": [{"command": "ALL"}]}]
 GROUP_RULE: dict[str, Any] = {
     "User_Specs": [
         {"User_List": [{"usergroup": "sudo"}], "Cmnd_Specs": [{"Commands": [{"command": "ALL"}]}]},

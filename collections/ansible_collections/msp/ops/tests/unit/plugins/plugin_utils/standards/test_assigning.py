@@ -309,3 +309,17 @@ def test_whatever_stands_in_a_config_context_gives_an_assignment_within_limits_o
     for one in found.controls:
         assert set(one.parameters) == set(one.control.parameters)
         assert one.control.id != "ssh-tries" or one.parameters["most"] in range(2, 7)
+
+
+@pytest.mark.parametrize(("planned", "policy"), [(True, "none"), (False, "security")])
+def test_only_an_asset_with_a_patch_plan_is_told_to_update_nothing_by_itself(planned: bool, policy: str) -> None:
+    found = assigning.assign({"name": "linux-base"}, None, today=TODAY, planned=planned)
+
+    assert parameters(found)["updates-automatic"] == {"policy": policy, "reboot": False}
+
+
+def test_what_a_standard_chooses_for_updates_is_its_word_with_a_plan_and_without() -> None:
+    chosen = {"name": "linux-base", "parameters": {"updates-automatic": {"policy": "download"}}}
+    for planned in (True, False):
+        found = assigning.assign(chosen, None, today=TODAY, planned=planned)
+        assert parameters(found)["updates-automatic"]["policy"] == "download"

@@ -146,6 +146,13 @@ SSHD = {"kind": "sshd", "name": "permitrootlogin"}
         ({"parameters": {"allowed": CHOICE}}, "allowed.default to be there; nothing"),
         ({"enforced_if": "remove"}, "[0].enforced_if to be a parameter of the control that is boolean; remove"),
         ({"enforced_if": "allowed"}, "[0].enforced_if to be a parameter of the control that is boolean; allowed"),
+        ({"checks": [check("as_strict", "no", SSHD)]}, "order to be there, and only there"),
+        ({"checks": [{**check("equals", "no", SSHD), "order": ["yes", "no"]}]}, "order to be there, and only there"),
+        ({"checks": [{**check("as_strict", "off", SSHD), "order": ["yes", "no"]}]}, "one of the order (yes, no); off"),
+        (
+            {"checks": [{**check("as_strict", {"parameter": "allowed"}, SSHD), "order": ["yes", "no"]}]},
+            "one of the order (yes, no); prohibit-password",
+        ),
         ({"parameters": {"allowed": {**CHOICE, "default": "yes"}}}, "allowed.default to be one of no"),
         ({"parameters": {"allowed": {**CHOICE, "default": "no", "minimum": 1}}}, "only the keys"),
         ({"checks": [check("at_most", {"parameter": "allowed"}, SSHD)]}, "to be a parameter that is integer"),

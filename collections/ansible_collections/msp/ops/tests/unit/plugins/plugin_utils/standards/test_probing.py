@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import probing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_standard import (
     assigned,
     check,
@@ -54,3 +54,12 @@ def test_probes_that_differ_in_what_was_chosen_are_two() -> None:
     made = [tries(id=id, parameters=parameters, checks=checks) for id in ("ssh-one", "ssh-two")]
     sent, _ids = probing.probes(assigned(*made, parameters={"ssh-two": {"unit": "sshd.service"}}))
     assert [one["name"] for one in sent] == ["ssh.service", "sshd.service"]
+
+
+def test_what_is_at_least_as_strict_is_that_and_what_stands_behind_it() -> None:
+    order = ("yes", "prohibit-password", "no")
+    chosen = model.Strictness(order, model.Chosen("allowed"))
+
+    assert probing.value_of(model.Strictness(order, "yes"), {}) == list(order)
+    assert probing.value_of(chosen, {"allowed": "prohibit-password"}) == ["prohibit-password", "no"]
+    assert probing.value_of(chosen, {"allowed": "no"}) == ["no"]

@@ -313,6 +313,17 @@ def test_what_a_standard_does_not_have_put_right_by_itself_is_drift_and_left_to_
     assert said["enforce"] == ({"msp_baseline_linux": ["ssh-root-login"]} if remove else {})
 
 
+def test_what_only_a_person_can_put_right_is_drift_and_never_brought_about() -> None:
+    assigned = made_standard.assigned(made_standard.control(by_hand=True), made_standard.tries())
+    found = answer(root="yes")
+    records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
+
+    said = scanning.told(assigned, found, records, None, diff=False)
+
+    assert (said["left"], said["enforce"]) == (["ssh-root-login"], {})
+    assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
+
+
 def test_new_is_what_drifts_and_did_not_the_last_time() -> None:
     found = answer(root="yes")
 
