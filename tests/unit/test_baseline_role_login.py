@@ -468,7 +468,7 @@ def rendered_paths(task: Mapping[str, Any]) -> list[str]:
     """The files that a task writes when all controls are to be brought about."""
     contents = task.get("msp.ops.files", {}).get("contents", {})
     enforce = {"msp_baseline_linux_enforce": [one.id for one in LOGIN], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **trusted(task.get("vars", {}))}
+    known = {**VARIABLES, **enforce, **SSHD, **SUDO, **trusted(task.get("vars", {}))}
     return list(Templar(DataLoader(), variables=known).template(trusted(contents)))
 
 

@@ -45,8 +45,8 @@ options:
         C(paths) by user where they are), C(left) those that a person has to look at.
       - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with
         groups looked into (C(who_people), C(all_people)). C(by_group) has who may do everything because of a group
-        alone, C(lists) who stands together in a rule for everything, C(aliases) and C(command_aliases) what aliases stand for,
-        C(members) in which group; C(own) is true where it is the account's own one.
+        alone, C(lists) who stands together in a rule for everything, C(aliases) and C(command_aliases) what aliases
+        stand for, C(members) in which group; C(own) is true where it is the account's own one.
       - C(login_defs) with C(name). A setting of login.defs.
       - C(repositories). Those that are on.
       - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.

@@ -248,9 +248,9 @@ def _of_order(order: list[str], value: Any, known: Mapping[str, Any], path: Path
     """Whatever can be wanted is in the order."""
     form = known.get(str(value.get("parameter")), {}) if isinstance(value, Mapping) else {"choices": [value]}
     if outside := [one for one in form.get("choices", ()) if one not in order]:
-        yield _problem(path, f"one of the order ({', '.join(order)})", ", ".join(map(forms.shown, outside)))
+        yield _problem(path, f"one of the order ({', '.join(order)})", ", ".join(map(shown, outside)))
     if "choices" not in form:
-        yield _problem(path, f"a parameter that is {model.CHOICE}", forms.shown(form.get("type")))
+        yield _problem(path, f"a parameter that is {model.CHOICE}", shown(form.get("type")))
 
 
 def _of_probe(probe: Mapping[str, Any], known: Mapping[str, Any], here: Path) -> Iterator[_Problem]:

@@ -318,7 +318,7 @@ def test_what_only_a_person_can_put_right_is_drift_and_never_brought_about() -> 
     found = answer(root="yes")
     records = scanning.check(ASSET, assigned, found, AT, AT.date(), phase="before")[1]
 
-    said = scanning.told(assigned, found, records, None, diff=False)
+    said = scanning.told(assigned, found, records, None, today=AT.date(), diff=False)
 
     assert (said["left"], said["enforce"]) == (["ssh-root-login"], {})
     assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
