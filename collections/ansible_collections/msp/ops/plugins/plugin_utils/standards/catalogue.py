@@ -141,7 +141,7 @@ def _of_others(sources: list[Source]) -> Iterator[MspError]:
             for path, id in named:
                 if id == data["id"] or roles.get(id) != data["role"]:
                     here = (place, *path)
-                    yield forms.located(_problem(here, f"another control of {data['role']}", id)[1], source, here)
+                    yield located(_problem(here, f"another control of {data['role']}", id)[1], source, here)
 
 
 # -- what the values of a control mean together: of files that have their form ------------------------------------

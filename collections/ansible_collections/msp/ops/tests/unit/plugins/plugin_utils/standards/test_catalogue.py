@@ -267,3 +267,12 @@ def test_a_shipped_standard_with_an_unknown_control_or_a_wrong_value_is_refused(
 def test_the_loader_reads_what_the_collection_has() -> None:
     assert catalogue.catalogue() is catalogue.catalogue()
     assert set(catalogue.shipped()) == {"linux-base", "linux-server", "linux-workstation"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"together": ["ssh-none"]}, {"waived_with": "ssh-none"}, {"waived_with": "ssh-root-login"}]
+)
+def test_a_control_that_belongs_to_no_other_is_refused(changes: Mapping[str, Any]) -> None:
+    (text,) = {said(control(**changes))}
+
+    assert "another control of msp_baseline_linux; ssh-" in text
