@@ -198,15 +198,17 @@ class Repository:
 
     def copy_to(self, container: str, suites: Sequence[str] = SUITES) -> None:
         """Put the repository and a list of sources that names it into a running container; apt there is not run."""
-        podman.run("exec", container, "rm", "-rf", ON_HOST)
-        podman.run("exec", container, "mkdir", "-p", ON_HOST)
-        podman.run("cp", f"{self.place}/.", f"{container}:{ON_HOST}")
         with tempfile.TemporaryDirectory() as made:
-            file = Path(made) / "lab.list"
+            tree = Path(made) / "tree"
+            shutil.copytree(self.place, tree / ON_HOST.lstrip("/"))
+            file = tree / SOURCES_FILE.lstrip("/")
+            file.parent.mkdir(parents=True)
             file.write_text(self.sources(suites=suites), encoding="ascii")
-            podman.run("cp", str(file), f"{container}:{SOURCES_FILE}")
-        # apt fetches as a user of its own, who must get through.
-        podman.run("exec", container, "chmod", "-R", "a+rX", ON_HOST, SOURCES_FILE)
+            # apt fetches as a user of its own, who must get through.
+            for path in (tree, *tree.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            podman.run("exec", container, "rm", "-rf", ON_HOST)
+            podman.run("cp", f"{tree}/.", f"{container}:/")
 
     @contextmanager
     def serve(self, address: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What tests of msp.ops.patch_install stand on: a few hosts without NetBox, and the ways to speak to them.
 
-Most tests ask a host through the module's own desk, frozen as a program of its own: that is what Ansible sends, without
-Ansible's second and a half. The rest play a task with ansible-playbook over ssh.
+Most tests ask a host through the module's own desk, which lies there: it is what Ansible sends, without the second and
+a half of Ansible's. The rest play tasks with ansible-playbook over ssh.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import subprocess
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,13 +24,14 @@ from lab import hosts, image, paths, podman
 from lab.machines import Machine
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 300
+SECONDS = 600
 STATE = keeping.TOP
 # A package's script says that it is there, and waits until the test lets it go on: no test waits for a time.
 AT, GO = "/run/lab-at", "/run/lab-go"
 WAIT = f"touch {AT}\nwhile [ ! -e {GO} ]; do sleep 0.05; done\n"
 RESTART = "set -e\nsystemctl daemon-reload\nsystemctl enable --quiet {0}\nsystemctl restart {0}\n"
-PROGRAM = "/root/ask.pyz"
+PROGRAM = "/root/ask"
+QUICK = {"poll": 0.2, "check_seconds": 1}
 # All of the unit, its own program last and alone: where a container has cgroups of version 1, systemd may miss the
 # end of a process that dies together with the unit's own, and waits for it for half an hour.
 KILL = f"""
@@ -71,6 +71,13 @@ def until(condition: Callable[[], bool], what: str, seconds: float = SECONDS) ->
         time.sleep(0.1)
 
 
+def wait_in(container: str, condition: str, what: str) -> None:
+    """The same for a shell command in a container, in there: each look from outside takes its time."""
+    loop = ("timeout", str(SECONDS), "sh", "-c", f"until {condition}; do sleep 0.1; done")
+    done = podman.attempt("exec", container, *loop, timeout=2 * SECONDS)
+    assert done.returncode == 0, f"it did not happen in time: {what}"
+
+
 def unit(program: str) -> str:
     return f"[Service]\nExecStart={program}\n[Install]\nWantedBy=multi-user.target\n"
 
@@ -83,7 +90,7 @@ def code_of(found: Mapping[str, Any]) -> list[str]:
 
 @dataclass
 class Played:
-    """One ansible-playbook that runs; its results by host once it has ended."""
+    """One ansible-playbook that runs; its results by host, and of each by the task's name, once it has ended."""
 
     process: subprocess.Popen[str]
     place: Path
@@ -97,13 +104,17 @@ class Played:
 
 @dataclass
 class Bed:
-    """The hosts, and the ways to speak to them. held: the units that compete with the work, as systemctl shows them."""
+    """The hosts, and the ways to speak to them. held: the units that compete with the work, as systemctl shows them.
+
+    asked: the hosts that were asked for something since they were last found settled.
+    """
 
     rows: Mapping[str, Mapping[str, Any]]
     place: Path
     state_dir: Path
     held: Sequence[str] = ()
     number: int = field(default=0)
+    asked: set[str] = field(default_factory=set)
 
     @property
     def timers_command(self) -> str:
@@ -124,6 +135,14 @@ class Bed:
     def there(self, host: str, path: str) -> bool:
         return podman.attempt("exec", self.container(host), "test", "-e", path).returncode == 0
 
+    def wait_for(self, host: str, condition: str, what: str) -> None:
+        """Wait for what a shell command on the host says."""
+        wait_in(self.container(host), condition, f"{what} on {host}")
+
+    def at_script(self, host: str) -> None:
+        """Wait until a package's script waits for the test."""
+        self.wait_for(host, f"[ -e {AT} ]", "a script runs")
+
     def ask(self, host: str, action: str, rollout: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """What the module answers on the host."""
         plain = {"action": action, "check": check, "rollout": rollout, "lock_timeout": 0, "check_seconds": 1}
@@ -134,6 +153,7 @@ class Bed:
         return self._desk(host, "scan")
 
     def _desk(self, host: str, asked: object) -> dict[str, Any]:
+        self.asked.add(host)
         done = podman.attempt("exec", "-i", self.container(host), "python3", PROGRAM, stdin=json.dumps(asked))
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
@@ -155,8 +175,26 @@ class Bed:
         assert begun["state"] == "working", begun
         return dict(self.finish(host, rollout)["result"])
 
-    def play(self, targets: Sequence[str], *, check: bool = False, **arguments: Any) -> Played:
-        """Start ansible-playbook over ssh, in a session of its own."""
+    def play(self, targets: Sequence[str], **arguments: Any) -> Played:
+        """Start ansible-playbook over ssh with one task of the module, "found", in a session of its own."""
+        return self.plays(targets, found=self.task(arguments))
+
+    @staticmethod
+    def task(arguments: Mapping[str, Any] | str, *, check: bool = False) -> dict[str, Any]:
+        """The module's task; the arguments are alike for all hosts, or each host's variable of that name."""
+        asked = f"{{{{ {arguments} }}}}" if isinstance(arguments, str) else {**QUICK, **arguments}
+        return {"msp.ops.patch_install": asked, "become": True, "check_mode": check}
+
+    @staticmethod
+    def peek(command: str) -> dict[str, Any]:
+        """A task that looks at the host, for what the others leave on it."""
+        return {"ansible.builtin.raw": command, "become": True, "changed_when": False}
+
+    def plays(
+        self, targets: Sequence[str], asked: Mapping[str, Mapping[str, Any]] | None = None, **tasks: Mapping[str, Any]
+    ) -> Played:
+        """The same with tasks by their names. asked: the variable of this name, by host."""
+        self.asked.update(targets)
         self.number += 1
         place = self.place / f"run{self.number}"
         place.mkdir()
@@ -165,26 +203,20 @@ class Bed:
                 "ansible_host": self.rows[name]["address"],
                 "ansible_port": self.rows[name]["port"],
                 "msp": {"customer": self.rows[name]["customer"], "asset": {"key": self.asset(name)}},
+                "asked": {**QUICK, **(asked or {}).get(name, {})},
             }
             for name in targets
         }
         (place / "inventory.yml").write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
         copy = {
-            "content": "{{ found | to_json }}",
+            "content": f"{{{{ {{{', '.join(f"'{name}': {name}" for name in tasks)}}} | to_json }}}}",
             "dest": f"{place}/{{{{ inventory_hostname }}}}.json",
             "mode": "0600",
         }
-        tasks = [
-            {
-                "msp.ops.patch_install": {"poll": 0.2, "check_seconds": 1, **arguments},
-                "become": True,
-                "register": "found",
-            },
-            {"ansible.builtin.copy": copy, "delegate_to": "localhost", "check_mode": False},
-        ]
-        play = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+        steps = [{**task, "register": name} for name, task in tasks.items()]
+        steps.append({"ansible.builtin.copy": copy, "delegate_to": "localhost"})
+        play = [{"hosts": "all", "gather_facts": False, "tasks": steps}]
         (place / "play.yml").write_text(json.dumps(play), encoding="utf-8")
-        command = ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml")]
         environment = {
             **os.environ,
             **hosts.ssh_environment(self.state_dir),
@@ -193,7 +225,7 @@ class Bed:
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(place / "c"),
         }
         process = subprocess.Popen(
-            [*command, *(["--check"] if check else [])],
+            ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml")],
             env=environment,
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -207,8 +239,8 @@ class Bed:
         """How the competing units are: what must be the same after everything."""
         return self.sh(host, self.timers_command).split("\n\n")
 
-    def settled(self, hosts_of: Sequence[str]) -> tuple[dict[str, list[str]], set[str]]:
-        """Wait until no work runs any more; then the timers of each host, and what is still masked: nothing."""
+    def settle(self) -> dict[str, tuple[list[str], str]]:
+        """Wait until no work runs any more; then the timers of each host that was asked, and what is still masked."""
         masked = " ".join(f"-e {name}" for name in self.held)
         script = (
             "while systemctl list-units --all --plain --no-legend 'msp-patch*' | grep -q msp; do sleep 0.1; done\n"
@@ -216,10 +248,12 @@ class Bed:
             f"echo nothing left: $(ls /run/systemd/system | grep {masked})\n"
             f"{self.timers_command}\n"
         )
-        with ThreadPoolExecutor(len(hosts_of)) as pool:
-            said = list(pool.map(lambda host: self.sh(host, script).split("\n", 1), hosts_of))
-        found = {host: timers.split("\n\n") for host, (_left, timers) in zip(hosts_of, said, strict=True)}
-        return found, {left for left, _timers in said}
+        found = {}
+        for host in sorted(self.asked):
+            left, _end, timers = self.sh(host, script).partition("\n")
+            found[host] = (timers.split("\n\n"), left)
+        self.asked.clear()
+        return found
 
     def kill_work(self, host: str) -> None:
         """End the unit of the work and all that it runs, at once and without a word to any of them."""
@@ -242,17 +276,16 @@ class Bed:
         return thread
 
     def give_desk(self, host: str) -> None:
-        """Put the module's desk on a host."""
-        program = self.place / f"ask-{host}.pyz"
+        """Put the module's desk on a host, as files: Python compiles them once there."""
+        program = self.place / f"ask-{host}"
         code = freezing.sources()
         # What is loaded here is in the program.
         assert {module.__name__.replace(".", "/") + ".py" for module in (doing, pending)} <= set(code)
-        with zipfile.ZipFile(program, "w") as archive:
-            archive.writestr("__main__.py", ASK)
-            for name in freezing.packages(list(code)):
-                archive.writestr(name, "")
-            for name, text in code.items():
-                archive.writestr(name, text)
+        empty = dict.fromkeys(freezing.packages(list(code)), "")
+        for name, text in {"__main__.py": ASK, **empty, **code}.items():
+            path = program / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         podman.run("cp", str(program), f"{self.container(host)}:{PROGRAM}")
 
 

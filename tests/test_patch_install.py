@@ -91,6 +91,7 @@ DAEMON = (
     "mv -f /usr/lib/lab-daemon/new /usr/lib/lab-daemon/daemon\n"
     "systemctl daemon-reload\nsystemctl enable --quiet --now lab-daemon.service\n"
 )
+MAIN_PROCESS = "systemctl show -p MainPID --value lab-daemon.service"
 DAEMON_UNIT = {"/lib/systemd/system/lab-daemon.service": unit("/usr/lib/lab-daemon/daemon 1d")}
 CUT = (
     "lab-cut-post",
@@ -101,7 +102,6 @@ CUT = (
     "lab-twice",
     "lab-late",
     "lab-stopped",
-    "lab-held-up",
 )
 SMALL = (
     "lab-lock",
@@ -157,7 +157,7 @@ NEW = [
 AGED = (
     "for name in open there ancient; do cp -a shop $name; done; "
     """sed -i 's/"at": [0-9.]*/"at": 1e9/' open/*/status.json there/*/status.json ancient/*/status.json; """
-    """sed -i 's/"lab-shop:all": "1.1"/"lab-shop:all": "1.0.9"/' open/*/status.json ancient/*/status.json"""
+    r"""sed -i 's/"lab-\(shop\|daemon\):all": "1.1"/"lab-\1:all": "1.0.9"/g' open/*/status.json ancient/*/status.json"""
 )
 
 
@@ -194,8 +194,7 @@ def prepare(bed: Bed, repository: Repository, host: str) -> None:
     """The old versions of all packages on a host, and the desk."""
     repository.copy_to(bed.container(host))
     bed.sh(host, PREPARE)
-    old = " ".join(f"{package.name}={package.version}" for package in OLD)
-    bed.sh(host, f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {old} >/root/prepared 2>&1")
+    bed.sh(host, f"dpkg --install {ON_HOST}/pool/{MAIN}/*.deb >/root/prepared 2>&1")
     bed.give_desk(host)
 
 
@@ -208,42 +207,59 @@ def before(bed: Bed) -> dict[str, list[str]]:
 def as_it_was(bed: Bed, before: dict[str, list[str]]) -> Iterator[None]:
     """Whatever happened: nothing is at work any more, and the timers are exactly as they were."""
     yield
-    timers, left = bed.settled(NAMES)
-    assert timers == before
-    assert left == {"nothing left:"}
+    settled = bed.settle()
+    assert settled == {host: (before[host], "nothing left:") for host in settled}
 
 
-def test_check_mode_tells_what_it_would_do_and_changes_nothing(bed: Bed) -> None:
-    was = bed.sh(TWELVE, "ls -l --full-time /var/lib/dpkg/status; find /var/lib/msp-ops 2>/dev/null || true")
-
-    found = bed.play([TWELVE], check=True, rollout="shop", packages=manifest("lab-shop")).results()[TWELVE]
-
-    assert found["changed"]
-    assert found["result"] is None
-    assert found["plan"]["installs"] == [{"package": "lab-shop:all", "from": "1.0", "to": "1.1"}]
-    assert bed.sh(TWELVE, "ls -l --full-time /var/lib/dpkg/status; find /var/lib/msp-ops 2>/dev/null || true") == was
+LEFT = f"ls -l --full-time /var/lib/dpkg/status; find {STATE} 2>/dev/null | sort"
+GOOD = ("lab-daemon", "lab-shop")
 
 
 @pytest.fixture(scope="module")
 def shopped(bed: Bed) -> dict[str, dict[str, Any]]:
-    """The plain good run, on three releases at once; somebody had edited the configuration on one of them."""
+    """The plain good run, on three releases at once, after one in check mode and before a second one.
+
+    Somebody had edited the configuration on one of them. One package restarts its service, and the other does not.
+    """
     bed.sh(TWELVE, "echo edited = yes >> /etc/lab-shop.conf")
+    for host in NAMES:
+        bed.sh(host, f"{MAIN_PROCESS} > /root/daemon")
     checks = [{"kind": "unit", "unit": "lab-shop.service"}, {"kind": "baseline", "compare": ["units", "ports"]}]
     checks += [{"kind": "tcp", "port": 22}, {"kind": "command", "command": ["test", "-e", "/etc/lab-shop.conf"]}]
-    return bed.play(NAMES, rollout="shop", packages=manifest("lab-shop"), checks_after=checks).results()
+    asked = {"rollout": "shop", "packages": manifest(*GOOD), "checks_after": checks}
+    return bed.plays(
+        NAMES,
+        left_before=bed.peek(LEFT),
+        would=bed.task(asked, check=True),
+        left_by_check=bed.peek(LEFT),
+        found=bed.task(asked),
+        left_by_first=bed.peek(LEFT),
+        again=bed.task(asked),
+        left_by_second=bed.peek(LEFT),
+    ).results()
+
+
+def test_check_mode_tells_what_it_would_do_and_changes_nothing(shopped: dict[str, dict[str, Any]]) -> None:
+    said = shopped[TWELVE]
+
+    assert said["would"]["changed"]
+    assert said["would"]["result"] is None
+    installs = [{"package": f"{name}:all", "from": "1.0", "to": "1.1"} for name in GOOD]
+    assert said["would"]["plan"]["installs"] == installs
+    assert said["left_by_check"]["stdout"] == said["left_before"]["stdout"]
 
 
 @pytest.mark.parametrize("host", NAMES)
 def test_a_good_run_is_proved_on_the_host(bed: Bed, shopped: dict[str, dict[str, Any]], host: str) -> None:
-    found = shopped[host]
+    found = shopped[host]["found"]
     result = found["result"]
 
     assert found["changed"]
     assert result["outcome"] == "patched", result["reason"]
-    assert (result["before"], result["after"]) == ({"lab-shop:all": "1.0"}, {"lab-shop:all": "1.1"})
+    assert (result["before"], result["after"]) == tuple({f"{name}:all": now for name in GOOD} for now in ("1.0", "1.1"))
     assert result["healthy"] is True
     assert result["rebooted"] is None
-    assert result["restarted"] == ["lab-shop.service"]
+    assert result["restarted"] == [f"{name}.service" for name in GOOD]
     assert result["kept_files"] == (["/etc/lab-shop.conf"] if host == TWELVE else [])
     assert bed.version(host, "lab-shop") == "1.1 installed"
     assert result["detail"]["held"] == sorted(HELD)
@@ -267,16 +283,33 @@ def test_what_a_host_keeps_is_for_root_only(bed: Bed, shopped: dict[str, dict[st
     assert 22 in kept["baseline"]["ports"]
 
 
-def test_a_second_run_changes_nothing_and_says_the_same(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
-    was = {host: bed.sh(host, f"ls -l --full-time /var/lib/dpkg/status; find {STATE} | sort") for host in NAMES}
+@pytest.mark.parametrize("host", NAMES)
+def test_a_second_run_changes_nothing_and_says_the_same(shopped: dict[str, dict[str, Any]], host: str) -> None:
+    said = shopped[host]
 
-    again = bed.play(NAMES, rollout="shop", packages=manifest("lab-shop")).results()
+    assert not said["again"]["changed"]
+    assert said["again"]["result"]["outcome"] == "patched"
+    assert said["again"]["result"]["at"] == said["found"]["result"]["at"]
+    assert said["left_by_second"]["stdout"] == said["left_by_first"]["stdout"]
 
-    for host in NAMES:
-        assert not again[host]["changed"]
-        assert again[host]["result"]["outcome"] == "patched"
-        assert again[host]["result"]["at"] == shopped[host]["result"]["at"]
-        assert bed.sh(host, f"ls -l --full-time /var/lib/dpkg/status; find {STATE} | sort") == was[host]
+
+@pytest.mark.parametrize(
+    ("host", "method", "lacks"),
+    [
+        (TWELVE, "deleted files in /proc/*/maps", "needrestart is not installed"),
+        (THIRTEEN, "needrestart", ""),
+        (ELEVEN, "deleted files in /proc/*/maps", "needrestart is not installed"),
+    ],
+)
+def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_named(
+    bed: Bed, shopped: dict[str, dict[str, Any]], host: str, method: str, lacks: str
+) -> None:
+    restarts = shopped[host]["found"]["result"]["detail"]["restarts"]
+
+    assert restarts["done"] == ["lab-daemon.service"]
+    assert restarts["method"] == method
+    assert restarts["lacks"].startswith(lacks) and bool(restarts["lacks"]) is bool(lacks)
+    assert bed.sh(host, MAIN_PROCESS) != bed.sh(host, "cat /root/daemon")
 
 
 def test_another_rollout_of_what_is_there_finds_nothing_to_do(bed: Bed, shopped: dict[str, dict[str, Any]]) -> None:
@@ -306,13 +339,13 @@ def test_the_way_back_is_proved_too(bed: Bed, shopped: dict[str, dict[str, Any]]
     checks = [{"kind": "baseline", "compare": ["units"]}]
 
     would = bed.ask(THIRTEEN, "rollback", "shop", check=True)
-    assert would["plan"]["installs"] == [{"package": "lab-shop:all", "from": "1.1", "to": "1.0"}]
+    assert would["plan"]["installs"] == [{"package": f"{name}:all", "from": "1.1", "to": "1.0"} for name in GOOD]
     assert bed.version(THIRTEEN, "lab-shop") == "1.1 installed"
 
     result = bed.works(THIRTEEN, "shop", action="rollback", checks_after=checks)
 
     assert result["outcome"] == "rolled back"
-    assert (result["before"], result["after"]) == ({"lab-shop:all": "1.1"}, {"lab-shop:all": "1.0"})
+    assert (result["before"], result["after"]) == tuple({f"{name}:all": now for name in GOOD} for now in ("1.1", "1.0"))
     assert result["healthy"] is True
     assert bed.version(THIRTEEN, "lab-shop") == "1.0 installed"
     assert bed.ask(THIRTEEN, "rollback", "shop")["result"]["outcome"] == "nothing"
@@ -334,31 +367,11 @@ def test_where_the_old_version_is_not_to_be_had_a_person_is_told_what_to_do(
     assert bed.version(ELEVEN, "lab-shop") == "1.1 installed"
 
 
-@pytest.mark.parametrize(
-    ("host", "method", "lacks"),
-    [(TWELVE, "deleted files in /proc/*/maps", "needrestart is not installed"), (THIRTEEN, "needrestart", "")],
-)
-def test_a_service_whose_program_was_replaced_is_restarted_and_the_measure_is_named(
-    bed: Bed, host: str, method: str, lacks: str
-) -> None:
-    old = bed.sh(host, "systemctl show -p MainPID --value lab-daemon.service")
-
-    result = bed.works(host, "daemon", "lab-daemon")
-
-    assert result["outcome"] == "patched"
-    assert result["restarted"] == ["lab-daemon.service"]
-    restarts = result["detail"]["restarts"]
-    assert restarts["done"] == ["lab-daemon.service"]
-    assert restarts["method"] == method
-    assert restarts["lacks"].startswith(lacks) and bool(restarts["lacks"]) is bool(lacks)
-    assert bed.sh(host, "systemctl show -p MainPID --value lab-daemon.service") != old
-
-
 def test_who_holds_the_lock_is_named(bed: Bed) -> None:
     container = bed.container(TWELVE)
     bed.sh(TWELVE, f'printf %s "{HOLDER}" > /root/holder.py')
     podman.run("exec", "--detach", container, "python3", "/root/holder.py", "somebody")
-    until(lambda: bed.there(TWELVE, AT), "the lock is held")
+    bed.at_script(TWELVE)
 
     found = bed.ask(TWELVE, "start", "lock", packages=manifest("lab-lock"))
     bed.sh(TWELVE, f"touch {GO}")
@@ -366,6 +379,17 @@ def test_who_holds_the_lock_is_named(bed: Bed) -> None:
     assert code_of(found) == ["MSP-PAT-107"]
     assert "/var/lib/dpkg/lock-frontend by python3 /root/holder.py somebody (process" in found["result"]["reason"]
     assert bed.version(TWELVE, "lab-lock") == "1.0 installed"
+
+
+def test_a_host_that_is_asked_to_begin_after_the_lease_of_who_asks_begins_nothing(bed: Bed) -> None:
+    """As by a worker that was held up: another controller may have taken over meanwhile."""
+    begin_by = dt.datetime.now(dt.UTC).isoformat()
+
+    found = bed.ask(TWELVE, "start", "late", packages=manifest("lab-room"), begin_by=begin_by)
+
+    assert (found["state"], found["result"], found["changed"]) == ("none", None, False)
+    assert "another controller may have taken over" in found["why"]
+    assert bed.version(TWELVE, "lab-room") == "1.0 installed"
 
 
 def test_reasons_not_to_begin_are_all_told_at_once(bed: Bed) -> None:
@@ -411,22 +435,18 @@ def test_what_a_host_keeps_back_is_left_out_with_what_needs_it_and_the_rest_is_i
     kept += ["lab-pinned:all: pinned"]
     names = [line.partition(":")[0] for line in kept]
     try:
-        result = bed.works(host, "keeps", "lab-lock", *names)
+        result = bed.works(host, "keeps", "lab-user", *names, excluded=["postgresql-*"])
         only = bed.ask(host, "start", "keeps-all", packages=manifest(*names))["result"]
     finally:
         bed.sh(host, "rm /etc/apt/preferences.d/lab; apt-mark -qq unhold lab-held")
 
     assert result["outcome"] == "patched", result["reason"]
-    assert (result["after"], result["held"]) == ({"lab-lock:all": "1.1"}, kept)
+    assert (result["after"], result["held"]) == (
+        {"lab-excluded:all": "1.1", "lab-user:all": "1.1"},
+        kept,
+    )
     assert {bed.version(host, name) for name in names} == {"1.0 installed"}
     assert (only["outcome"], only["held"]) == ("nothing", kept)
-
-
-def test_a_dependency_comes_along_where_nothing_excludes_it(bed: Bed) -> None:
-    result = bed.works(TWELVE, "along", "lab-user", excluded=["postgresql-*"])
-
-    assert result["outcome"] == "patched", result["reason"]
-    assert result["after"] == {"lab-excluded:all": "1.1", "lab-user:all": "1.1"}
 
 
 def test_a_service_that_ends_by_itself_is_no_failure(bed: Bed) -> None:
@@ -483,10 +503,12 @@ def test_a_script_that_fails_leaves_a_half_and_says_so_and_the_way_back_heals_it
     assert bed.sh(TWELVE, "dpkg --audit") == ""
 
 
-def test_a_package_that_breaks_its_service_is_no_success_and_can_be_taken_back(bed: Bed) -> None:
-    checks = [{"kind": "baseline", "compare": ["units"]}]
+BASELINE = [{"kind": "baseline", "compare": ["units", "ports"]}]
 
-    result = bed.works(TWELVE, "broken", "lab-broken", checks_after=checks)
+
+def test_a_package_that_breaks_its_service_is_no_success_and_a_second_run_is_none_either(bed: Bed) -> None:
+    """The tests after it go on with what it broke."""
+    result = bed.works(TWELVE, "broken", "lab-broken", checks_after=BASELINE)
 
     assert (result["outcome"], result["healthy"]) == ("failed", False)
     assert "lab-broken.service ran before and does not now" in result["reason"]
@@ -495,43 +517,34 @@ def test_a_package_that_breaks_its_service_is_no_success_and_can_be_taken_back(b
     again = bed.works(TWELVE, "broken", "lab-broken", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
     assert (again["outcome"], again["healthy"]) == ("failed", False)  # everything is at its version, and it is no pass
 
-    back = bed.works(TWELVE, "broken", action="rollback", checks_after=[{"kind": "unit", "unit": "lab-broken.service"}])
-    assert (back["outcome"], back["healthy"]) == ("rolled back", True)
-
-
-def test_a_way_back_to_what_does_not_run_either_is_no_success_until_it_does(bed: Bed) -> None:
-    checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
-    change = "/etc/systemd/system/lab-broken.service.d"
-    assert bed.works(THIRTEEN, "no-way-back", "lab-broken", checks_after=checks)["outcome"] == "failed"
-    bed.sh(THIRTEEN, f"mkdir {change}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' > {change}/lab.conf")
-    try:
-        back = bed.works(THIRTEEN, "no-way-back", action="rollback", checks_after=checks)
-    finally:
-        bed.sh(THIRTEEN, f"rm -r {change}; systemctl daemon-reload")
-
-    assert (back["outcome"], back["healthy"]) == ("failed", False)
-    assert "lab-broken.service ran before and does not now" in back["reason"]
-    assert bed.version(THIRTEEN, "lab-broken") == "1.0 installed"
-
-    bed.sh(THIRTEEN, "systemctl reset-failed lab-broken.service; systemctl start lab-broken.service")
-    again = bed.works(THIRTEEN, "no-way-back", action="rollback", checks_after=checks)
-    assert (again["outcome"], again["healthy"]) == ("rolled back", True)
-
 
 def test_what_an_earlier_rollout_broke_is_no_proof_for_the_next_one(bed: Bed) -> None:
-    checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
-    assert bed.works(ELEVEN, "breaks", "lab-broken", checks_after=checks)["outcome"] == "failed"
-
-    found = bed.ask(ELEVEN, "start", "after-it", packages=manifest("lab-broken"))
-    gate = bed.ask(ELEVEN, "check", "after-it", checks_after=checks)
-    beside = bed.works(ELEVEN, "beside-it", "lab-room", checks_after=checks)
+    found = bed.ask(TWELVE, "start", "after-it", packages=manifest("lab-broken"))
+    gate = bed.ask(TWELVE, "check", "after-it", checks_after=BASELINE)
+    beside = bed.works(TWELVE, "beside-it", "lab-lock", checks_after=BASELINE)
 
     assert (found["result"]["outcome"], gate["healthy"]) == ("nothing", None)
     assert (beside["outcome"], beside["healthy"]) == ("patched", None)
     for why in (gate["why"], beside["reason"]):
         assert "nothing to compare with: lab-broken.service was down already" in why
-    assert bed.works(ELEVEN, "breaks", action="rollback", checks_after=checks)["outcome"] == "rolled back"
-    assert bed.ask(ELEVEN, "check", "after-it", checks_after=checks)["healthy"] is True
+
+
+def test_a_way_back_to_what_does_not_run_either_is_no_success_until_it_does(bed: Bed) -> None:
+    change = "/etc/systemd/system/lab-broken.service.d"
+    bed.sh(TWELVE, f"mkdir {change}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' > {change}/lab.conf")
+    try:
+        back = bed.works(TWELVE, "broken", action="rollback", checks_after=BASELINE)
+    finally:
+        bed.sh(TWELVE, f"rm -r {change}; systemctl daemon-reload")
+
+    assert (back["outcome"], back["healthy"]) == ("failed", False)
+    assert "lab-broken.service ran before and does not now" in back["reason"]
+    assert bed.version(TWELVE, "lab-broken") == "1.0 installed"
+
+    bed.sh(TWELVE, "systemctl reset-failed lab-broken.service; systemctl start lab-broken.service")
+    again = bed.works(TWELVE, "broken", action="rollback", checks_after=BASELINE)
+    assert (again["outcome"], again["healthy"]) == ("rolled back", True)
+    assert bed.ask(TWELVE, "check", "after-it", checks_after=BASELINE)["healthy"] is True
 
 
 def test_a_timer_that_cannot_be_masked_is_told(bed: Bed) -> None:
@@ -550,7 +563,7 @@ def test_a_timer_that_cannot_be_masked_is_told(bed: Bed) -> None:
 @pytest.mark.parametrize(("host", "name"), [(TWELVE, "lab-cut-post"), (THIRTEEN, "lab-cut-pre")])
 def test_dpkg_that_was_killed_is_repaired_by_the_next_look(bed: Bed, host: str, name: str) -> None:
     assert bed.ask(host, "start", name, packages=manifest(name))["state"] == "working"
-    until(lambda: bed.there(host, AT), "dpkg runs the script")
+    bed.at_script(host)
 
     bed.sh(host, f"kill -9 $(pidof dpkg); touch {GO}")
     result = bed.finish(host, name)["result"]
@@ -560,49 +573,37 @@ def test_dpkg_that_was_killed_is_repaired_by_the_next_look(bed: Bed, host: str, 
     assert bed.version(host, name) == "1.1 installed"
 
 
-def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_is_gone_on_with(
+def test_work_that_was_killed_as_a_whole_gives_the_timers_back_and_only_a_look_in_time_goes_on_with_it(
     bed: Bed, before: dict[str, list[str]]
 ) -> None:
+    gone = dt.datetime.now(dt.UTC).isoformat()
     assert bed.ask(ELEVEN, "start", "killed", packages=manifest("lab-killed"))["state"] == "working"
-    until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
+    bed.at_script(ELEVEN)
     assert bed.timers(ELEVEN) != before[ELEVEN]
+    assert bed.ask(ELEVEN, "look", "killed", finish_only=True)["state"] == "working"
 
     bed.kill_work(ELEVEN)
     until(lambda: bed.timers(ELEVEN) == before[ELEVEN], "the hook puts the timers back")
     bed.sh(ELEVEN, f"touch {GO}")
 
     assert bed.ask(ELEVEN, "look", "killed", check=True)["state"] == "cut off"
+    late = bed.ask(ELEVEN, "look", "killed", begin_by=gone)
+    assert (late["state"], late["will"], late["result"], late["changed"]) == ("cut off", "repair", None, False)
+    assert bed.sh(ELEVEN, f"systemctl is-active {units.UNIT} || true") == "inactive"
+    assert bed.there(ELEVEN, f"{STATE}/killed/{bed.sh(ELEVEN, f'cat {STATE}/killed/current')}/finish.json")
+
     result = bed.finish(ELEVEN, "killed")["result"]
     assert (result["outcome"], result["detail"]["repairs"]) == ("patched", 1)
 
 
-def test_a_look_that_was_held_up_beyond_its_last_moment_begins_no_repair(bed: Bed) -> None:
-    name, gone = "lab-held-up", dt.datetime.now(dt.UTC).isoformat()
-    assert bed.ask(TWELVE, "start", name, packages=manifest(name))["state"] == "working"
-    until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
-    assert bed.ask(TWELVE, "look", name, finish_only=True)["state"] == "working"
-    bed.kill_work(TWELVE)
-    bed.sh(TWELVE, f"touch {GO}")
-    until(lambda: bed.ask(TWELVE, "look", name, check=True)["state"] == "cut off", "the unit is gone")
-
-    late = bed.ask(TWELVE, "look", name, begin_by=gone)
-
-    assert (late["state"], late["will"], late["result"], late["changed"]) == ("cut off", "repair", None, False)
-    assert bed.sh(TWELVE, f"systemctl is-active {units.UNIT} || true") == "inactive"
-    assert bed.there(TWELVE, f"{STATE}/{name}/{bed.sh(TWELVE, f'cat {STATE}/{name}/current')}/finish.json")
-    assert bed.finish(TWELVE, name)["result"]["outcome"] == "patched"
-
-
 def test_power_that_is_lost_in_the_middle_is_survived(bed: Bed, before: dict[str, list[str]]) -> None:
     assert bed.ask(ELEVEN, "start", "power", packages=manifest("lab-power"))["state"] == "working"
-    until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
+    bed.at_script(ELEVEN)
 
     podman.run("kill", bed.container(ELEVEN))
     bed.boot_again(ELEVEN)
 
-    until(
-        lambda: bed.sh(ELEVEN, "systemctl is-active apt-daily.timer || true") == "active", "the boot starts the timer"
-    )
+    bed.wait_for(ELEVEN, "systemctl --quiet is-active apt-daily.timer", "the boot starts the timer")
     assert bed.version(ELEVEN, "lab-power") != "1.1 installed"
     bed.sh(ELEVEN, f"touch {GO}")
     result = bed.finish(ELEVEN, "power")["result"]
@@ -614,7 +615,7 @@ def test_of_two_that_start_at_once_systemd_refuses_one(bed: Bed) -> None:
         both = list(
             pool.map(lambda name: bed.ask(TWELVE, "start", name, packages=manifest("lab-twice")), ("first", "second"))
         )
-    until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
+    bed.at_script(TWELVE)
     arguments = units.start_arguments("/bin/true", "x", "install", "/x", "third one")
     third = podman.attempt("exec", bed.container(TWELVE), *arguments)
     late = bed.ask(TWELVE, "start", "late", packages=manifest("lab-room"))
@@ -640,7 +641,7 @@ def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) 
         TWELVE, "start", "late", packages=manifest("lab-late"), deadline=deadline.isoformat(), reboot="always"
     )
     assert begun["state"] == "working", begun
-    until(lambda: bed.there(TWELVE, AT), "dpkg runs the script")
+    bed.at_script(TWELVE)
     until(lambda: dt.datetime.now(dt.UTC) > deadline, "the window ends")
     bed.sh(TWELVE, f"touch {GO}")
 
@@ -663,7 +664,7 @@ def test_a_window_that_ends_halfway_lets_dpkg_end_and_reboots_no_more(bed: Bed) 
 def test_a_rollout_that_is_stopped_halfway_lets_dpkg_end_and_begins_nothing_more(bed: Bed) -> None:
     packages = manifest("lab-stopped")
     assert bed.ask(THIRTEEN, "start", "stopped", packages=packages, reboot="always")["state"] == "working"
-    until(lambda: bed.there(THIRTEEN, AT), "dpkg runs the script")
+    bed.at_script(THIRTEEN)
     answers = [bed.ask(THIRTEEN, "look", "stopped", finish_only=True)]
     bed.sh(THIRTEEN, f"touch {GO}")
 
@@ -682,7 +683,7 @@ def test_a_rollout_that_is_stopped_halfway_lets_dpkg_end_and_begins_nothing_more
 def test_dpkg_that_was_killed_in_a_stopped_rollout_is_mended_and_nothing_more_is_installed(bed: Bed) -> None:
     name = "lab-stopped"
     assert bed.ask(ELEVEN, "start", name, packages=manifest(name), reboot="always")["state"] == "working"
-    until(lambda: bed.there(ELEVEN, AT), "dpkg runs the script")
+    bed.at_script(ELEVEN)
 
     bed.sh(ELEVEN, f"kill -9 $(pidof dpkg); touch {GO}")
     until(lambda: bed.ask(ELEVEN, "look", name, finish_only=True)["state"] == "finished", "it is mended")
@@ -709,7 +710,7 @@ def test_what_a_running_system_keeps_wants_a_reboot_or_is_owed(bed: Bed, host: s
 
 def test_a_line_that_is_cut_changes_nothing_on_the_host(bed: Bed) -> None:
     played = bed.play([THIRTEEN], rollout="line", packages=manifest("lab-line"), lost_after=60)
-    until(lambda: bed.there(THIRTEEN, AT), "dpkg runs the script")
+    bed.at_script(THIRTEEN)
 
     masters = subprocess.run(
         ["pgrep", "-f", f"ssh.*{played.place}/c"], capture_output=True, text=True, check=True
@@ -718,7 +719,7 @@ def test_a_line_that_is_cut_changes_nothing_on_the_host(bed: Bed) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(number), signal.SIGKILL)
     bed.sh(THIRTEEN, f"touch {GO}")
-    found = played.results()[THIRTEEN]
+    found = played.results()[THIRTEEN]["found"]
 
     assert found["result"]["outcome"] == "patched", found
     assert [step["phase"] for step in found["result"]["detail"]["steps"]].count("installing") == 1
@@ -726,57 +727,57 @@ def test_a_line_that_is_cut_changes_nothing_on_the_host(bed: Bed) -> None:
 
 def test_a_controller_that_is_killed_leaves_the_work_to_the_host(bed: Bed) -> None:
     played = bed.play([TWELVE], rollout="controller", packages=manifest("lab-window"))
-    until(lambda: bed.there(TWELVE, f"{STATE}/controller/current"), "the host has begun")
+    bed.wait_for(TWELVE, f"[ -e {STATE}/controller/current ]", "the host has begun")
     os.killpg(played.process.pid, signal.SIGKILL)
     played.process.communicate(timeout=SECONDS)
 
-    until(lambda: bed.version(TWELVE, "lab-window") == "1.1 installed", "the host goes on alone")
-    found = bed.play([TWELVE], rollout="controller", action="look").results()[TWELVE]
-
-    assert (found["state"], found["result"]["outcome"]) == ("finished", "patched")
+    bed.wait_for(TWELVE, "dpkg-query -W lab-window | grep -q 1.1", "the host goes on alone")
+    assert bed.finish(TWELVE, "controller")["result"]["outcome"] == "patched"
 
 
-def test_a_reboot_counts_with_a_new_start_of_process_1(bed: Bed) -> None:
+@pytest.fixture(scope="module")
+def rebooted(bed: Bed) -> dict[str, dict[str, Any]]:
+    """One run: a host that comes back, one that stays down, and one that never answered."""
+    deaf = Bed({**bed.rows, ELEVEN: {**bed.rows[ELEVEN], "port": 9}}, bed.place / "deaf", bed.state_dir)
+    deaf.place.mkdir()
     again = bed.restarter(THIRTEEN)
-    checks = [{"kind": "baseline", "compare": ["units", "ports"]}]
-
-    found = bed.play(
-        [THIRTEEN],
-        rollout="reboot",
-        packages=manifest("lab-reboot"),
-        reboot="always",
-        checks_after=checks,
-        check_seconds=30,
-    ).results()[THIRTEEN]
+    asked = {
+        THIRTEEN: {"packages": manifest("lab-reboot"), "checks_after": BASELINE, "check_seconds": 30},
+        TWELVE: {"packages": manifest("lab-down"), "lost_after": 3},
+        ELEVEN: {"packages": manifest("lab-room"), "lost_after": 3600},
+    }
+    every = {name: {"rollout": "reboot", "reboot": "always", **one} for name, one in asked.items()}
+    found = deaf.plays(NAMES, every, found=deaf.task("asked")).results()
     again.join(SECONDS)
+    bed.asked.add(THIRTEEN)
+    return {name: said["found"] for name, said in found.items()}
 
-    result = found["result"]
+
+def test_a_reboot_counts_with_a_new_start_of_process_1(rebooted: dict[str, dict[str, Any]]) -> None:
+    result = rebooted[THIRTEEN]["result"]
+
     assert result["outcome"] == "patched", result["reason"]
     assert result["rebooted"] is True and result["healthy"] is True
     proof = result["detail"]["reboot"]
     assert proof["boot"]["first_process"] != proof["after"]["first_process"]
 
 
-def test_a_host_that_stays_down_is_lost_and_the_next_look_tells_the_truth(bed: Bed) -> None:
-    found = bed.play([TWELVE], rollout="down", packages=manifest("lab-down"), reboot="always", lost_after=3).results()[
-        TWELVE
-    ]
+def test_a_host_that_stays_down_is_lost_and_the_next_look_tells_the_truth(
+    bed: Bed, rebooted: dict[str, dict[str, Any]]
+) -> None:
+    found = rebooted[TWELVE]
 
     assert (found["state"], found["result"]["outcome"]) == ("lost", "lost")
     assert "MSP-PAT-120" in found["result"]["reason"]
     assert found["result"]["rebooted"] is None
 
     bed.boot_again(TWELVE)
-    result = bed.finish(TWELVE, "down")["result"]
+    result = bed.finish(TWELVE, "reboot")["result"]
     assert (result["outcome"], result["rebooted"]) == ("patched", True)
 
 
-def test_a_host_that_never_answered_is_lost_at_once(bed: Bed) -> None:
-    row = bed.rows[ELEVEN]
-    deaf = Bed({ELEVEN: {**row, "port": 9}}, bed.place / "deaf", bed.state_dir)
-    deaf.place.mkdir()
-
-    found = deaf.play([ELEVEN], rollout="silent", packages=manifest("lab-room"), lost_after=3600).results()[ELEVEN]
+def test_a_host_that_never_answered_is_lost_at_once(rebooted: dict[str, dict[str, Any]]) -> None:
+    found = rebooted[ELEVEN]
 
     assert (found["state"], found["result"]["outcome"]) == ("lost", "lost")
     assert "MSP-PAT-120" in found["result"]["reason"]
