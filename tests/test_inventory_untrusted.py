@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +110,13 @@ class Trap:
         assert seen["whole"] == {names.CONTEXT_STANDARD: seen["msp"]["standard"], texts["t"]: 1}
 
 
-@pytest.fixture
-def trap(netbox: NetBox, tmp_path: Path) -> Iterator[Trap]:
+@pytest.fixture(scope="module")
+def made(fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trap]:
     """One device whose every text is a template, and an inventory source that shows all of them."""
-    netbox.reset()
+    netbox = fresh_netbox
     seed.devices(netbox.lab, count=1, customers=1, contexts=0)
     marks = Path(tempfile.mkdtemp(prefix="m", dir="/tmp"))
-    made = Trap(netbox, tmp_path, marks)
+    made = Trap(netbox, tmp_path_factory.mktemp("trap"), marks)
     text = made.text
     netbox.create("extras/custom-fields/", {"name": OTHER_FIELD, "type": "text", "object_types": ["dcim.device"]})
     device = netbox.all("dcim/devices/")[0]
@@ -134,10 +134,19 @@ def trap(netbox: NetBox, tmp_path: Path) -> Iterator[Trap]:
     netbox.create("extras/config-contexts/", {"name": "templates", "data": data})
     source = {"plugin": "msp.ops.netbox", "cache": True, "config_context": True, "custom_fields": [OTHER_FIELD]}
     Path(made.source).write_text(json.dumps(source))
-    (tmp_path / "play.yml").write_text(PLAYBOOK)
-    (tmp_path / "ansible.cfg").write_text(CONFIGURATION)
+    (made.directory / "play.yml").write_text(PLAYBOOK)
+    (made.directory / "ansible.cfg").write_text(CONFIGURATION)
     yield made
     shutil.rmtree(marks)
+
+
+@pytest.fixture
+def trap(made: Trap, tmp_path: Path) -> Iterator[Trap]:
+    """The same in a directory of this test's own, with nothing in the cache and no mark."""
+    shutil.copytree(made.directory, tmp_path, dirs_exist_ok=True)
+    yield replace(made, directory=tmp_path)
+    for mark in made.marks.iterdir():
+        mark.unlink()
 
 
 def test_the_trap_works_when_ansible_is_told_to_trust_the_text(trap: Trap) -> None:
@@ -208,20 +217,15 @@ def test_nothing_runs_under_ansible_runner(trap: Trap) -> None:
     trap.check(json.loads(target.read_text()))
 
 
-def test_the_graph_and_one_host_show_the_text_and_run_nothing(trap: Trap) -> None:
+def test_a_host_named_by_a_template_has_a_harmless_name_and_graph_and_host_show_the_text_and_run_nothing(
+    trap: Trap,
+) -> None:
+    listed = json.loads(trap.command("ansible-inventory", "-i", trap.source, "--list"))
+    (host,) = listed["_meta"]["hostvars"]
     graph = trap.command("ansible-inventory", "-i", trap.source, "--graph", "--vars")
-    host = next(
-        name for name in json.loads(trap.command("ansible-inventory", "-i", trap.source, "--list"))["_meta"]["hostvars"]
-    )
     shown = trap.command("ansible-inventory", "-i", trap.source, "--host", host)
 
     assert trap.texts["s"] in graph
     assert trap.texts["s"] in shown
     assert list(trap.marks.iterdir()) == []
-
-
-def test_a_host_named_by_a_template_has_a_harmless_name(trap: Trap) -> None:
-    listed = json.loads(trap.command("ansible-inventory", "-i", trap.source, "--list"))
-
-    (host,) = listed["_meta"]["hostvars"]
     assert set(host) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._")

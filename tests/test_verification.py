@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -33,7 +35,7 @@ from lab.api import NetBox
 pytestmark = pytest.mark.lab
 
 ROOT = Path(__file__).resolve().parent.parent
-OFFICE = "office"
+OFFICE, BEFORE, HANDED_OVER = "office", "before", "handed-over"
 SLUG = "bakkerij-jansen"
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 TODAY = NOW.date()
@@ -43,15 +45,46 @@ ASSETS = ("jansen-nas01", "jansen-srv01", "jansen-ws01")
 Answers = Mapping[str, Mapping[str, str]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Office:
+    """What tests start from, made once: NetBox as a snapshot, and what is beside it before and after a report."""
+
+    netbox: NetBox
+    place: Path
+    token: str = dataclasses.field(repr=False)
+
+    @contextlib.contextmanager
+    def world(self, place: Path) -> Iterator[World]:
+        url = f"sqlite:///{place / 'evidence.db'}"
+        with Register.connect(self.netbox.url, self.token) as register, Store.open(url, upgrade=True) as store:
+            yield World(self.netbox, register, store, url, place / "reports", self.token)
+
+    @contextlib.contextmanager
+    def copied(self, state: str, place: Path) -> Iterator[World]:
+        """NetBox put back, and what there was before the sheet or after it in another place."""
+        self.netbox.reset(OFFICE)
+        shutil.copytree(self.place / state, place, dirs_exist_ok=True)
+        with self.world(place) as world:
+            yield world
+
+
 @pytest.fixture(scope="module")
-def office(fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory) -> tuple[NetBox, str]:
-    """A customer with three contracted assets, kept as a snapshot; and the token of the automation's own user."""
-    file = tmp_path_factory.mktemp("token") / "token"
+def office(fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory) -> Office:
+    """A customer with three contracted assets, and the automation's own user."""
+    place = tmp_path_factory.mktemp("office")
     with Register.connect(fresh_netbox.url, fresh_netbox.token) as register:
-        declare(register, TODAY, token_file=str(file))
+        declare(register, TODAY, token_file=str(place / "token"))
         _customer(register)
     fresh_netbox.snapshot(OFFICE)
-    return fresh_netbox, file.read_text().strip()
+    made = Office(fresh_netbox, place, (place / "token").read_text().strip())
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MSP_DURABLE_PATHS", str(place))
+        (place / BEFORE).mkdir()
+        with made.world(place / BEFORE) as world:
+            _evidence(world.store, {row["name"]: row["id"] for row in fresh_netbox.all("dcim/devices/")})
+        with made.copied(BEFORE, place / HANDED_OVER) as world:
+            world.report()
+    return made
 
 
 def _customer(register: Register) -> None:
@@ -76,7 +109,7 @@ def _customer(register: Register) -> None:
 
 @dataclasses.dataclass
 class World:
-    """One test's NetBox, put back to the office, its own store and folder, and the register as the automation."""
+    """One test's NetBox, its own store and folder, and the register as the automation."""
 
     netbox: NetBox
     register: Register
@@ -91,6 +124,12 @@ class World:
     def report(self, *, dry_run: bool = False, now: dt.datetime = NOW) -> Handover:
         verification = gather(self.register, self.store, self.customer(), now=now, made_by="Example IT")
         return hand_over(self.store, verification, self.folder, dry_run=dry_run)
+
+    @property
+    def sheet(self) -> Path:
+        """The one that was handed over."""
+        (sheet,) = (path for path in self.folder.rglob("*.xlsx") if not path.name.startswith("filled"))
+        return sheet
 
     def plan(self, sheet: Path, slug: str = SLUG) -> Plan:
         filled = settle.read_sheet(sheet)
@@ -113,12 +152,19 @@ class World:
 
 
 @pytest.fixture
-def world(office: tuple[NetBox, str], store_url: str, tmp_path: Path) -> Iterator[World]:
-    netbox, token = office
-    netbox.reset(OFFICE)
-    with Register.connect(netbox.url, token) as register, Store.open(store_url, upgrade=True) as store:
-        _evidence(store, {row["name"]: row["id"] for row in netbox.all("dcim/devices/")})
-        yield World(netbox, register, store, store_url, tmp_path / "reports", token)
+def world(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A sheet was handed over."""
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
+    with office.copied(HANDED_OVER, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def unreported(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """There is evidence, and no report yet."""
+    monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
+    with office.copied(BEFORE, tmp_path) as made:
+        yield made
 
 
 def _evidence(store: Store, ids: Mapping[str, int]) -> None:
@@ -167,33 +213,33 @@ AFTER = {
 }
 
 
-def test_the_report_joins_contract_and_evidence_and_a_second_run_writes_nothing(world: World) -> None:
-    before = world.netbox.changes()
-    preview = world.report(dry_run=True)
-    assert not world.folder.exists() and world.store.sheets(SLUG) == []
+def test_the_report_joins_contract_and_evidence_and_a_second_run_writes_nothing(unreported: World) -> None:
+    before = unreported.netbox.changes()
+    preview = unreported.report(dry_run=True)
+    assert not unreported.folder.exists() and unreported.store.sheets(SLUG) == []
 
-    first = world.report()
-    again = world.report()
+    first = unreported.report()
+    again = unreported.report()
 
     assert preview.changed == first.changed == (str(first.report), str(first.sheet))
     assert again.changed == ()
     html = first.report.read_text()
     assert [html.count(f'data-state="{s}"') for s in ("present", "differs", "absent")] == [1, 1, 1]
     assert f'data-thing="mac:{MAC}"' in html
-    assert [(s.id, s.applied) for s in world.store.sheets(SLUG)] == [(first.sheet_id, None)]
-    assert world.netbox.changes() == before
+    assert [(s.id, s.applied) for s in unreported.store.sheets(SLUG)] == [(first.sheet_id, None)]
+    assert unreported.netbox.changes() == before
 
 
 def test_a_sheet_that_somebody_is_filling_in_is_never_written_again(world: World) -> None:
-    sheet = world.report().sheet
+    sheet = world.sheet
     sheet.write_bytes(b"half filled in")
     world.report(now=NOW + dt.timedelta(minutes=1))
     assert sheet.read_bytes() == b"half filled in"
 
 
 def test_a_signed_sheet_sets_the_statuses_and_says_why_in_the_journal(world: World) -> None:
-    handed = world.report()
-    filled = fill_in(handed.sheet, DECIDED)
+    filled = fill_in(world.sheet, DECIDED)
+    (handed,) = world.store.sheets(SLUG)
 
     plan = world.apply(filled)
 
@@ -201,15 +247,15 @@ def test_a_signed_sheet_sets_the_statuses_and_says_why_in_the_journal(world: Wor
     assert world.statuses() == AFTER
     assert len(world.journal()) == 3
     for entry in world.journal():
-        assert handed.sheet_id in entry
+        assert handed.id in entry
         assert f"written {TODAY}, signed by Marieke Jansen on {TODAY}" in entry
     assert any(entry.endswith("Remark: Sold last b year /b") for entry in world.journal())
-    applied = world.store.sheet(handed.sheet_id)
+    applied = world.store.sheet(handed.id)
     assert applied is not None and (applied.signed_by, applied.signed_on) == ("Marieke Jansen", TODAY)
 
 
 def test_what_was_seen_and_agreed_becomes_a_device_that_is_known_from_then_on(world: World) -> None:
-    world.apply(fill_in(world.report().sheet, DECIDED))
+    world.apply(fill_in(world.sheet, DECIDED))
 
     (device,) = world.netbox.all("dcim/devices/?name=jansen-till02")
     (address,) = world.netbox.all(f"ipam/ip-addresses/?device_id={device['id']}")
@@ -226,7 +272,7 @@ def test_what_was_seen_and_agreed_becomes_a_device_that_is_known_from_then_on(wo
 
 
 def test_the_same_sheet_a_second_time_writes_nothing_even_where_a_status_changed_since(world: World) -> None:
-    filled = fill_in(world.report().sheet, DECIDED)
+    filled = fill_in(world.sheet, DECIDED)
     world.apply(filled)
     (nas,) = world.netbox.all("dcim/devices/?name=jansen-nas01")
     world.netbox.change(f"dcim/devices/{nas['id']}/", {"custom_fields": {names.CONTRACT_STATUS: "contracted"}})
@@ -253,7 +299,7 @@ class CutOff(Register):
 
 
 def test_a_run_that_is_killed_after_every_single_write_ends_as_one_that_was_not(world: World) -> None:
-    filled = fill_in(world.report().sheet, DECIDED)
+    filled = fill_in(world.sheet, DECIDED)
 
     killed = 0
     done = False
@@ -286,43 +332,43 @@ def refused(world: World, filled: Path, code: str, *words: str, slug: str = SLUG
 
 
 def test_another_customers_sheet_is_refused(world: World) -> None:
-    refused(world, fill_in(world.report().sheet, DECIDED), "MSP-VER-001", slug="harbour-dental")
+    refused(world, fill_in(world.sheet, DECIDED), "MSP-VER-001", slug="harbour-dental")
 
 
 def test_an_edited_key_column_is_refused_with_the_row_named(world: World) -> None:
-    filled = fill_in(world.report().sheet, {"jansen-srv01": {"serial": "OTHER"}})
+    filled = fill_in(world.sheet, {"jansen-srv01": {"serial": "OTHER"}})
     refused(world, filled, "MSP-VER-003", "row 10", "jansen-srv01")
 
 
 def test_an_unsigned_sheet_is_refused(world: World) -> None:
-    refused(world, fill_in(world.report().sheet, DECIDED, signed=False), "MSP-VER-005")
+    refused(world, fill_in(world.sheet, DECIDED, signed=False), "MSP-VER-005")
 
 
 def test_an_unknown_decision_is_refused_with_the_row_named(world: World) -> None:
-    filled = fill_in(world.report().sheet, {"jansen-srv01": {"decision": "burn"}})
+    filled = fill_in(world.sheet, {"jansen-srv01": {"decision": "burn"}})
     refused(world, filled, "MSP-VER-004", "jansen-srv01")
 
 
 def test_an_asset_that_changed_in_netbox_since_is_refused_and_named(world: World) -> None:
-    filled = fill_in(world.report().sheet, DECIDED)
+    filled = fill_in(world.sheet, DECIDED)
     (device,) = world.netbox.all("dcim/devices/?name=jansen-srv01")
     world.netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {names.CONTRACT_STATUS: "excluded"}})
     refused(world, filled, "MSP-VER-007", "jansen-srv01", "excluded")
 
 
-def test_a_sheet_older_than_the_last_one_applied_is_refused(world: World) -> None:
-    old = fill_in(world.report(now=NOW - dt.timedelta(days=2)).sheet, {})
-    new = world.report().sheet
-    world.apply(fill_in(new, DECIDED))
-    before = world.netbox.changes()
+def test_a_sheet_older_than_the_last_one_applied_is_refused(unreported: World) -> None:
+    old = fill_in(unreported.report(now=NOW - dt.timedelta(days=2)).sheet, {})
+    new = unreported.report().sheet
+    unreported.apply(fill_in(new, DECIDED))
+    before = unreported.netbox.changes()
     with pytest.raises(MspError) as error:
-        world.apply(old)
+        unreported.apply(old)
     assert error.value.code == "MSP-VER-002"
-    assert world.netbox.changes() == before
+    assert unreported.netbox.changes() == before
 
 
 def test_an_asset_that_changes_between_plan_and_write_stops_the_run_and_the_next_one_says_so(world: World) -> None:
-    filled = settle.read_sheet(fill_in(world.report().sheet, DECIDED))
+    filled = settle.read_sheet(fill_in(world.sheet, DECIDED))
     customer = world.customer()
     plan = settle.plan_sheet(world.register, world.store, filled, customer, now=NOW)
     (device,) = world.netbox.all("dcim/devices/?name=jansen-nas01")
@@ -366,7 +412,7 @@ def _task(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def test_the_playbook_previews_applies_and_then_changes_nothing(world: World) -> None:
-    filled = fill_in(world.report().sheet, DECIDED)
+    filled = fill_in(world.sheet, DECIDED)
     what = ("playbooks/verify.yml", "-e", f"customer={SLUG}", "-e", f"sheet={filled}")
 
     before = world.netbox.changes()
@@ -397,7 +443,6 @@ def booked(world: World) -> list[bool]:
 
 
 def test_the_playbook_ends_in_one_clear_error_for_a_sheet_that_is_none(world: World) -> None:
-    world.folder.mkdir()
     broken = world.folder / "sheet.xlsx"
     broken.write_bytes(b"name;status\n")
     done = play(world, "playbooks/verify.yml", "-e", f"customer={SLUG}", "-e", f"sheet={broken}")
