@@ -44,26 +44,12 @@ class ActionModule(ActionBase):
             found = course.course(candidates, now)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
-        outcomes, why, undecided = {}, {}, {}
-        frozen = course.frozen(found)
-        if frozen and arguments["before"] is None:
-            result["warnings"] = [f"only measured: {host}: {reason}" for host, reason in frozen.items()]
-        for host in course.queue(found):
-            if host in frozen:
-                continue
-            before, after = (known[host].get(arguments[name] or "") for name in ("before", "after"))
-            if (outcome := course.outcome(before, after)) is not None:
-                outcomes[host] = outcome
-            if outcome in (course.FAILED, course.LOST):
-                why[host] = course.reason(before, after)
-            if outcome is not None and (asks := course.undecided(before, after)):
-                undecided[host] = asks
-        result.update(course.told(found, outcomes), why=why, undecided=undecided, changed=False)
-        if not arguments["last"] or self._task.check_mode:
-            return result
-        asked = "; ".join(f"{host}: {asks}" for host, asks in undecided.items())
-        if said := "; ".join(filter(None, (result["stop"], course.failed(outcomes, why), asked))):
-            ended = course.stopped(said)
+        before, after = arguments["before"] or "", arguments["after"] or ""
+        measured = {host: (known[host].get(before), known[host].get(after)) for host in course.queue(found)}
+        result.update(course.results(found, measured), changed=False)
+        if arguments["before"] is None and result["frozen"]:
+            result["warnings"] = [f"only measured: {host}: {why}" for host, why in result["frozen"].items()]
+        if arguments["last"] and not self._task.check_mode and (ended := course.ended(result)):
             result.update(failed=True, msg=str(ended), error=ended.as_dict())
         return result
 

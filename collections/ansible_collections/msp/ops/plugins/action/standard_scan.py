@@ -66,6 +66,8 @@ class ActionModule(ActionBase):
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
         said = scanning.told(assigned, answer, found, before, today=today, diff=self._task.diff)
+        if arguments["phase"] == "before":
+            result["warnings"] = list(scanning.left_alone(said))
         # In check mode it stands for what would be brought about; else it only looked.
         would = self._task.check_mode and arguments["phase"] == "before" and bool(said.get("enforce"))
         result.update(said, changed=would)

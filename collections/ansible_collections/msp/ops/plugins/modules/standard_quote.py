@@ -121,6 +121,12 @@ unmeasured:
   type: list
   elements: str
   sample: []
+undecided:
+  description: Machines on which something has to be decided before it is brought about. That is no part of the sum.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 error:
   description: What went wrong, with its code.
   returned: on failure

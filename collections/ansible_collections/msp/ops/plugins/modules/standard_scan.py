@@ -132,7 +132,7 @@ new:
   elements: str
   sample: [ssh-root-login]
 undecided:
-  description: The controls that differ and are left, as somebody has to decide first. RV(undecided[].reason) says what.
+  description: The controls that differ and are left, as somebody has to decide first. Their C(reason) says what.
   returned: when the host was measured
   type: list
   elements: dict

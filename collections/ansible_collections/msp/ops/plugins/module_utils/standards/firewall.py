@@ -384,7 +384,7 @@ def prepare(reader: Reader) -> None:
 def measure(reader: Reader) -> dict:
     if not reader.host.program("nft"):
         raise Absent("nft is not on this host")
-    return summary(_rows(reader), _versions(reader))
+    return summary(reader.once(_rows), _versions(reader))
 
 
 def _rows(reader: Reader) -> list[dict]:
@@ -431,7 +431,7 @@ def _reach(reader: Reader) -> list[Entry] | None:
     """What gets in today; None where nothing is refused."""
     if not reader.host.program("nft"):
         return None
-    rules, versions = Ruleset(_rows(reader)), _versions(reader)
+    rules, versions = Ruleset(reader.once(_rows)), _versions(reader)
     if any(weakest(rules.at("input", version)) != DROP for version in versions):
         return None
     return gets_in(rules, versions)

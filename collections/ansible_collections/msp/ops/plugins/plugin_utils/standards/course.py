@@ -251,7 +251,7 @@ def _lost_sight(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 
 def told(found: Sequence[Ring], outcomes: Mapping[str, str]) -> dict[str, Any]:
-    """The result of msp.ops.standard_course."""
+    """Who goes when, and whether the next may."""
     hosts = queue(found)
     return {
         "queue": hosts,
@@ -263,6 +263,38 @@ def told(found: Sequence[Ring], outcomes: Mapping[str, str]) -> dict[str, Any]:
         "outcomes": dict(outcomes),
         "stop": stop(found, outcomes),
     }
+
+
+Measured = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
+
+
+def results(found: Sequence[Ring], measured: Mapping[str, Measured]) -> dict[str, Any]:
+    """The result of msp.ops.standard_course. measured has by host what was measured of it before and after.
+
+    Of a host that is only measured nothing was to be brought about, so it counts for nothing; one that was done before
+    its freeze began counts.
+    """
+    outcomes: dict[str, str] = {}
+    why: dict[str, str] = {}
+    asked: dict[str, str] = {}
+    still = frozen(found)
+    for host in queue(found):
+        became = outcome(*measured[host])
+        if became is None or (host in still and measured[host][1] is None):
+            continue
+        outcomes[host] = became
+        if became != WELL:
+            why[host] = reason(*measured[host])
+        if asks := undecided(*measured[host]):
+            asked[host] = asks
+    return {**told(found, outcomes), "why": why, "undecided": asked}
+
+
+def ended(result: Mapping[str, Any]) -> MspError | None:
+    """The error in which a run ends, by the last of these results; None where all is as it was to be."""
+    asked = "; ".join(f"{host}: {asks}" for host, asks in result["undecided"].items())
+    said = "; ".join(filter(None, (result["stop"], failed(result["outcomes"], result["why"]), asked)))
+    return stopped(said) if said else None
 
 
 def reason(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:

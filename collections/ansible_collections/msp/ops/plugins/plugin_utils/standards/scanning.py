@@ -167,8 +167,6 @@ def told(
         parameters=parameters,
         seconds=answer.seconds,
     )
-    if warnings := list(_warnings(result)):
-        result["warnings"] = warnings
     if diff and (shown := _diff(records, [*to_do, *undecided])):
         result["diff"] = shown
     return result
@@ -192,14 +190,13 @@ def _shown(record: ControlRecord) -> Text:
     return several(LINES, [text for text in texts if text]) or record.reason
 
 
-def _warnings(result: Mapping[str, Any]) -> Iterator[str]:
-    """What is left as it is although it is not known to be as it should be."""
-    if result["undecided"]:
+def left_alone(result: Mapping[str, Any]) -> Iterator[str]:
+    """What will be left as it is although it is not known to be as it should be, out of a result of told()."""
+    if result.get("undecided"):
         yield str(to_decide(result["undecided"]))
-    if result["unmeasured"]:
-        yield "not measured, so left as it is: " + "; ".join(
-            f"{row['control']} ({row['reason']})" for row in result["unmeasured"]
-        )
+    if result.get("unmeasured"):
+        # The reasons are in the result: a program that does not run has the same one for many controls.
+        yield "not measured, so left as it is: " + ", ".join(row["control"] for row in result["unmeasured"])
 
 
 def to_decide(rows: Iterable[Mapping[str, Any]]) -> MspError:

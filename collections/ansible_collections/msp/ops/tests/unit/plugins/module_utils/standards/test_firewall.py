@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import firewall
+from ansible_collections.msp.ops.plugins.module_utils.standards import firewall, open_ports
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader, printing
 
@@ -78,6 +78,21 @@ def test_chains_that_jump_to_others_are_followed_as_firewalld_makes_them() -> No
     assert (found["input_policy"], found["established"], found["loopback"]) == ("drop", True, True)
     assert found["accepts"] == ["tcp/22", "tcp/9090"]
     assert "icmp" in found["icmp"]
+
+
+def test_what_our_role_writes_is_measured_as_it_was_agreed() -> None:
+    """Recorded of nft 1.0.6, of what templates/firewall.nft.j2 makes of these."""
+    agreed = [
+        *("ah", "esp from 192.0.2.7", "gre", "igmp", "ipip", "ospf on eth0", "pim", "tcp/22"),
+        *("tcp/25 from 192.0.2.0/24", "tcp/443 from 2001:db8::/32 on eth1", "udp/60000-61000 on wg0", "vrrp"),
+    ]
+
+    found = firewall.summary(recorded("nft_msp"))
+
+    assert found["accepts"] == agreed
+    assert [open_ports.read(one) for one in agreed]
+    assert (found["input_policy"], found["own_forward_policy"], found["forwarding"]) == ("drop", "drop", [])
+    assert (found["established"], found["loopback"]) == (True, True)
 
 
 def test_no_rules_at_all_are_no_policy() -> None:

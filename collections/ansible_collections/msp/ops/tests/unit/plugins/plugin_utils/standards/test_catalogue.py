@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_
     controls,
     shipped,
     standard,
+    tries,
 )
 
 FILE = """\
@@ -138,12 +139,22 @@ def test_a_control_that_has_not_its_form_is_refused(changes: dict[str, Any], wor
 
 CHOICE = {"type": "choice", "choices": ["no", "prohibit-password"]}
 SSHD = {"kind": "sshd", "name": "permitrootlogin"}
+ASKS: dict[str, Any] = {**check("equals", "yes", SSHD), "because": {"en": "it is used", "nl": "het wordt gebruikt"}}
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"parameters": {"allowed": CHOICE}}, "allowed.default to be there; nothing"),
+        ({"together": ["ssh-other"]}, "together[0] to be another control of msp_baseline_linux; ssh-other"),
+        ({"together": ["ssh-root-login"]}, "together[0] to be another control of msp_baseline_linux; ssh-root-login"),
+        ({"waived_with": "ssh-other"}, "waived_with to be another control of msp_baseline_linux; ssh-other"),
+        ({"enforce_unmeasured": True}, "enforce_unmeasured to be left out where there is a lockout; true"),
+        (
+            {"decide_when": [{**ASKS, "unless_chosen": "x"}]},
+            "unless_chosen to be a parameter of the control (allowed); x",
+        ),
+        ({"decide_when": [{**ASKS, "rule": "at_most", "value": "4"}]}, "to be a whole number"),
         ({"enforced_if": "remove"}, "[0].enforced_if to be a parameter of the control that is boolean; remove"),
         ({"enforced_if": "allowed"}, "[0].enforced_if to be a parameter of the control that is boolean; allowed"),
         ({"checks": [check("as_strict", "no", SSHD)]}, "order to be there, and only there"),
@@ -269,10 +280,17 @@ def test_the_loader_reads_what_the_collection_has() -> None:
     assert set(catalogue.shipped()) == {"linux-base", "linux-server", "linux-workstation"}
 
 
-@pytest.mark.parametrize(
-    "changes", [{"together": ["ssh-none"]}, {"waived_with": "ssh-none"}, {"waived_with": "ssh-root-login"}]
-)
-def test_a_control_that_belongs_to_no_other_is_refused(changes: Mapping[str, Any]) -> None:
-    (text,) = {said(control(**changes))}
+def test_what_a_control_says_of_itself_and_of_others_is_read() -> None:
+    first = control(decide_when=[{**ASKS, "unless_chosen": "allowed"}], together=["ssh-tries"])
+    second = tries(waived_with="ssh-root-login", enforce_unmeasured=True, lockout=None)
 
-    assert "another control of msp_baseline_linux; ssh-" in text
+    found = controls(first, second)
+
+    (decision,) = found["ssh-root-login"].decide_when
+    assert (decision.check.rule, decision.because.nl, decision.unless_chosen) == (
+        "equals",
+        "het wordt gebruikt",
+        "allowed",
+    )
+    assert (found["ssh-root-login"].together, found["ssh-root-login"].enforce_unmeasured) == (("ssh-tries",), False)
+    assert (found["ssh-tries"].waived_with, found["ssh-tries"].enforce_unmeasured) == ("ssh-root-login", True)

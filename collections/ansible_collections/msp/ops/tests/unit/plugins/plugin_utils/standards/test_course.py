@@ -286,3 +286,43 @@ def test_a_frozen_ring_stops_nothing() -> None:
     plan = data(**{"timezone": "UTC", "freezes": [FREEZE]})
 
     assert course.stop(office(plan=plan), {"p0": FAILED, "b0": FAILED}) == ""
+
+
+def test_what_is_frozen_fails_nobody_and_what_is_not_begun_has_no_outcome() -> None:
+    plan = data(**{"timezone": "UTC", "freezes": [FREEZE]})
+    hosts = [Candidate("p", "device:1", PILOT, plan), Candidate("free", "device:2", frozenset())]
+    found = course.course(hosts, NOW)
+
+    result = course.results(found, {"p": (OWED, None), "free": (None, None)})
+
+    assert (result["outcomes"], result["why"], result["stop"], course.ended(result)) == ({}, {}, "", None)
+
+
+def test_who_was_done_before_the_freeze_began_counts() -> None:
+    plan = data(**{"timezone": "UTC", "freezes": [FREEZE]})
+    found = office(others=1, plan=plan)
+
+    result = course.results(found, {"p0": (OWED, OWED), "b0": (OWED, None)})
+
+    assert (result["outcomes"], result["stop"]) == ({"p0": FAILED}, "")
+    assert course.ended(result) is not None
+
+
+# -- the end ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_ends_well_only_where_nothing_failed_and_nothing_is_to_be_decided() -> None:
+    found = office(others=1)
+    asked: dict[str, Any] = {**DONE, "undecided": [ASKED]}
+
+    well = course.results(found, {"p0": (OWED, DONE), "b0": (DONE, None)})
+    failed = course.results(found, {"p0": (OWED, DONE), "b0": (OWED, OWED)})
+    decide = course.results(found, {"p0": (asked, None), "b0": (DONE, None)})
+
+    assert course.ended(well) is None
+    error = course.ended(failed)
+    assert error is not None and (error.code, error.found) == ("MSP-STD-160", "b0: does not hold ssh-root-login")
+    # No ring stops for a decision, and no run ends well without it.
+    assert (decide["stop"], decide["outcomes"]) == ("", {"p0": WELL, "b0": WELL})
+    error = course.ended(decide)
+    assert error is not None and error.found.startswith("p0: MSP-STD-200: ") and "tcp/80" in error.found
