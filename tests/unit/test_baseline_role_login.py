@@ -355,6 +355,20 @@ def test_sudo_is_told_what_is_checked() -> None:
     }
 
 
+def test_the_log_of_sudo_is_rotated_as_it_is_checked() -> None:
+    (check,) = (one for one in catalogue()["sudo-log"].checks if one.probe["kind"] == "file_lines")
+    (task,) = (one for one in tasks("sudo") if "logrotate.j2" in str(one) and "block" not in one)
+    (path,) = task["msp.ops.files"]["contents"]
+    template = (ROLE / "templates" / "logrotate.j2").read_text(encoding="utf-8")
+    known = {"msp_baseline_linux_parameters": {"sudo-log": {"file": "/var/log/admins.log"}}}
+    lines = Templar(DataLoader(), variables=known).template(trust_as_template(template)).splitlines()
+
+    assert any(Path(path).match(pattern) for pattern in check.probe["paths"])
+    pattern = probing.value_of(check.probe["pattern"], {"file": "/var/log/admins.log"})
+    assert [line for line in lines if re.search(pattern, line)] == ["/var/log/admins.log {"]
+    assert {"monthly", "missingok"} <= {line.strip() for line in lines}
+
+
 @pytest.mark.parametrize(
     ("name", "read"), [("msp", True), ("zz-msp-log", True), ("a.bak", False), ("msp~", False), ("sub.d/x", True)]
 )
