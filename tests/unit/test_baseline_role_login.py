@@ -97,8 +97,7 @@ def test_sshd_is_told_what_is_checked(control: Control) -> None:
 @pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
 def test_sshd_is_told_each_thing_in_a_line_of_its_own(control: Control) -> None:
     (task,) = (one for one in tasks("ssh") if "contents" in one.get("msp.ops.files", {}))
-    enforce = {"msp_baseline_linux_enforce": [control.id, "ssh-rights"], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **SSHD, **trusted(task["vars"])}
+    known = {**VARIABLES, **SSHD, **enforcing(control.id), **trusted(task["vars"])}
     contents = Templar(DataLoader(), variables=known).template(trust_as_template(task["msp.ops.files"]["contents"]))
 
     ((path, text),) = contents.items()
@@ -161,6 +160,51 @@ def test_the_lists_that_are_weak_are_those_that_are_checked() -> None:
     checked = {check.probe["name"]: list(check.value) for check in catalogue()["ssh-ciphers"].checks}
 
     assert {LISTS[name]: values for name, values in WEAK.items()} == checked
+
+
+def enforcing(id_: str, *behind: str) -> dict[str, Any]:
+    (guarded,) = (one for one in tasks("ssh") if "rescue" in one)
+    return {
+        "msp_baseline_linux_enforce": [id_, "ssh-rights"],
+        "msp_baseline_linux_parameters": DEFAULTS,
+        "__msp_baseline_linux_behind": list(behind),
+        **trusted(guarded["vars"]),
+    }
+
+
+@pytest.mark.parametrize(("behind", "told"), [((), ["ssh-forwarding"]), (("db01",), [])])
+def test_forwarding_is_not_taken_away_where_others_are_reached_through_it(
+    behind: tuple[str, ...], told: list[str]
+) -> None:
+    known = {**VARIABLES, **SSHD, **enforcing("ssh-forwarding", *behind), "ansible_facts": {"os_family": "Debian"}}
+    found = Templar(DataLoader(), variables=known).template(trust_as_template("{{ __msp_baseline_linux_told }}"))
+    (need,) = (one for one in tasks("ssh") if "MSP-STD-201" in str(one))
+    holds = Templar(DataLoader(), variables=known).template(
+        trust_as_template("{{ " + need["ansible.builtin.assert"]["that"] + " }}")
+    )
+
+    assert list(found) == told
+    assert holds is (not behind)
+
+
+@pytest.mark.parametrize(
+    ("tcp", "enforced", "seen"),
+    [("no", True, ["db01"]), ("remote", True, ["db01"]), ("local", True, []), ("yes", True, []), ("no", False, [])],
+)
+def test_who_would_be_cut_off_is_only_looked_for_where_forwarding_is_taken_away(
+    tcp: str, enforced: bool, seen: list[str]
+) -> None:
+    (task,) = (one for one in tasks("ssh") if "ansible.builtin.set_fact" in one)
+    known = {
+        "msp_baseline_linux_enforce": ["ssh-forwarding"] if enforced else ["ssh-idle"],
+        "msp_baseline_linux_parameters": {"ssh-forwarding": {"tcp": tcp}},
+        "reached": ["db01"],
+    }
+    (text,) = task["ansible.builtin.set_fact"].values()
+    assert "groups.all | msp.ops.reached_through(inventory_hostname, hostvars)" in text
+    text = text.replace("groups.all | msp.ops.reached_through(inventory_hostname, hostvars)", "reached")
+
+    assert list(Templar(DataLoader(), variables=known).template(trust_as_template(text))) == seen
 
 
 def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:
