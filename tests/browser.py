@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
 )
 
-# Measured in a frame of exactly the width asked for: a window of a browser is never narrower than 500.
-FRAME = """<!DOCTYPE html><title>-</title><iframe id="f" width="{width}" height="900" src="{page}"></iframe>
-<pre id="figures"></pre><script>
-f.onload = () => {{
-  const d = f.contentDocument, all = [...d.querySelectorAll('main *, header *, footer *')];
+# Measured in frames of exactly the widths asked for: a window of a browser is never narrower than 500.
+FRAMES = """<!DOCTYPE html><title>-</title><body><pre id="figures"></pre><script>
+const measured = (d, width) => {{
+  const all = [...d.querySelectorAll('main *, header *, footer *')];
   const hidden = '.visually-hidden, thead';
-  const beyond = all.filter(e => e.getBoundingClientRect().right > {width} + 1 && !e.closest(hidden));
+  const beyond = all.filter(e => e.getBoundingClientRect().right > width + 1 && !e.closest(hidden));
   const text = s => [...d.querySelectorAll(s)].map(e => e.innerText);
-  figures.textContent = JSON.stringify({{
+  return {{
     width: d.documentElement.scrollWidth,
     beyond: beyond.map(e => e.tagName + '.' + e.className),
     items: [...d.querySelectorAll('[data-item]')].map(e => [e.dataset.group, e.innerText]),
@@ -29,8 +29,15 @@ f.onload = () => {{
     warranty: Object.fromEntries([...d.querySelectorAll('[data-warranty]')].map(
       e => [e.dataset.warranty, e.querySelector('.result .chip').innerText])),
     small: all.filter(e => e.innerText && parseFloat(getComputedStyle(e).fontSize) < 11).map(e => e.className),
-  }});
+  }};
 }};
+const frame = width => new Promise(done => {{
+  const f = document.createElement('iframe');
+  f.width = width; f.height = 900; f.src = '{page}';
+  f.onload = () => done(measured(f.contentDocument, width));
+  document.body.append(f);
+}});
+Promise.all({widths}.map(frame)).then(all => {{ figures.textContent = JSON.stringify(all); }});
 </script>"""
 
 
@@ -48,9 +55,15 @@ def chromium(tmp_path: Path, *arguments: str) -> str:
 
 def measure(page: Path, tmp_path: Path, width: int) -> dict[str, Any]:
     """A page as a window of this width shows it; the page has to lie in tmp_path."""
-    frame = tmp_path / "frame.html"
-    frame.write_text(FRAME.format(width=width, page=page.name), encoding="utf-8")
-    dom = chromium(tmp_path, "--window-size=1400,1000", "--dump-dom", frame.as_uri())
+    return measure_all(page, tmp_path, [width])[width]
+
+
+def measure_all(page: Path, tmp_path: Path, widths: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The same for several widths, by width, with one browser."""
+    frames = tmp_path / "frames.html"
+    frames.write_text(FRAMES.format(widths=list(widths), page=page.name), encoding="utf-8")
+    dom = chromium(tmp_path, "--window-size=1400,1000", "--dump-dom", frames.as_uri())
     found = re.search(r'<pre id="figures">(.*?)</pre>', dom, re.DOTALL)
     assert found and found[1], "the page was not measured"
-    return dict(json.loads(found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")))
+    figures = json.loads(found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
+    return dict(zip(widths, figures, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,11 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_
     made,
     nobody,
 )
-from tests.browser import CHROMIUM, chromium, measure
+from tests.browser import CHROMIUM, chromium, measure, measure_all
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
 PHONE, DESK = 390, 1280
+WIDTHS = (320, PHONE, 768, DESK)
 LONG = "adevicewithaverylongnamethatsomebodyoncethoughtwashelpful" * 3
 
 
@@ -41,18 +43,30 @@ def write(tmp_path: Path, language: str = "nl", *, words: str = "", empty: bool 
     return path
 
 
-@pytest.mark.parametrize("width", [320, PHONE, 768, DESK])
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[int, dict[str, Any]]]:
+    """The page of the made customer by language and width."""
+    found = {}
+    for language in ("nl", "en"):
+        place = tmp_path_factory.mktemp(language)
+        found[language] = measure_all(write(place, language), place, WIDTHS)
+    return found
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", ["nl", "en"])
 def test_nothing_is_wider_than_the_screen_and_nothing_too_small_to_read(
-    language: str, width: int, tmp_path: Path
+    language: str, width: int, shown: dict[str, dict[int, dict[str, Any]]]
 ) -> None:
-    found = measure(write(tmp_path, language), tmp_path, width)
+    found = shown[language][width]
     assert (found["width"], found["beyond"], found["small"]) == (width, [], [])
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_a_person_sees_every_machine_what_differs_and_since_when(width: int, tmp_path: Path) -> None:
-    items = measure(write(tmp_path, "en"), tmp_path, width)["items"]
+def test_a_person_sees_every_machine_what_differs_and_since_when(
+    width: int, shown: dict[str, dict[int, dict[str, Any]]]
+) -> None:
+    items = shown["en"][width]["items"]
     groups = {group for group, _words in items}
     assert groups == {"assets", "new", "top", "quote", "waivers", "software", "surcharges", "standard-1"}
     (worst,) = (words for group, words in items if group == "assets" and "jansen-srv01" in words)

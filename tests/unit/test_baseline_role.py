@@ -328,8 +328,8 @@ def test_the_firewall_replaces_its_own_table_and_touches_no_other() -> None:
 def port_is_let_in(port: str, *ports: str) -> bool:
     (task,) = (task for task in yaml.safe_load(tasks("firewall.yml")) if "MSP-STD-194" in str(task))
     parameters = {"firewall-open": {"ports": list(ports)}}
-    facts = {"env": {"SSH_CONNECTION": f"192.0.2.7 50000 192.0.2.8 {port}"} if port else {}}
-    variables = {"ansible_facts": facts, "msp_baseline_linux_parameters": parameters}
+    connection = {"stdout": f"192.0.2.7 50000 192.0.2.8 {port}" if port else ""}
+    variables = {"__msp_baseline_linux_connection": connection, "msp_baseline_linux_parameters": parameters}
     known = {name: trust_as_template(text) for name, text in task["vars"].items()}
     condition = task["ansible.builtin.assert"]["that"]
     return bool(rendered("{{ " + condition + " }}", **variables, **known))

@@ -43,6 +43,11 @@ options:
       - The rights of every file, octal in quotes or symbolic, as M(ansible.builtin.file) takes them.
       - Required with O(contents).
     type: raw
+  validate:
+    description:
+      - A command that has to end well before a new file takes its place, with C(%s) for the path of that file.
+      - Where it does not, the run ends there. It is not used in check mode.
+    type: str
   directory_mode:
     description:
       - The rights of every directory, be it in O(directories) or in O(paths).
@@ -99,7 +104,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting
+from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting, NotValid
 
 SPEC = {
     "directories": {"type": "list", "elements": "str", "default": []},
@@ -109,6 +114,7 @@ SPEC = {
     "group": {"type": "str"},
     "mode": {"type": "raw"},
     "directory_mode": {"type": "raw"},
+    "validate": {"type": "str"},
 }
 
 
@@ -119,7 +125,9 @@ def main() -> None:
     of_directories = {**of_files, "mode": asked["directory_mode"]}
     if asked["contents"] and asked["mode"] is None:
         module.fail_json(msg="mode is required with contents")
-    writing = FileWriting(module)
+    if asked["validate"] is not None and "%s" not in asked["validate"]:
+        module.fail_json(msg="validate must have %s for the path of the new file")
+    writing = FileWriting(module, asked["validate"])
     try:
         for path in asked["directories"]:
             writing.make(path, of_directories)
@@ -127,7 +135,7 @@ def main() -> None:
             writing.write(path, text, of_files)
         for path in asked["paths"]:
             writing.shield(path, of_directories if os.path.isdir(path) else of_files)
-    except OSError as error:
+    except (OSError, NotValid) as error:
         module.fail_json(msg="%s" % error, files=writing.changed)
     module.exit_json(changed=bool(writing.changed), files=writing.changed, diff=writing.differences)
 

@@ -14,11 +14,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class FileWriting:
-    """All files of one run. module is Ansible's, with its check mode; what changed, or would, is kept to be shown."""
+class NotValid(Exception):
+    """A new text that its own program does not take."""
 
-    def __init__(self, module: Any) -> None:
+
+class FileWriting:
+    """All files of one run. module is Ansible's, with its check mode; what changed, or would, is kept to be shown.
+
+    validate is a command with %s for a new file, which only takes its place when that ends well.
+    """
+
+    def __init__(self, module: Any, validate: str | None = None) -> None:
         self.module = module
+        self.validate = validate
         self.changed: list[str] = []
         self.differences: list[dict[str, Any]] = []
 
@@ -40,7 +48,9 @@ class FileWriting:
             return
         self._note(path, before=before or "", after=text)
         if not self.module.check_mode:
-            self.module.atomic_move(_beside(path, text), path)
+            partial = _beside(path, text)
+            self._validate(path, partial)
+            self.module.atomic_move(partial, path)
             self._set(path, rights, {})
 
     def shield(self, path: str, rights: Mapping[str, Any]) -> None:
@@ -48,6 +58,14 @@ class FileWriting:
         shown: dict[str, Any] = {}
         if not os.path.islink(path) and self._set(path, rights, shown):
             self._note(path, **shown)
+
+    def _validate(self, path: str, partial: str) -> None:
+        if self.validate is None:
+            return
+        status, out, err = self.module.run_command(self.validate % partial)
+        if status != 0:
+            os.unlink(partial)
+            raise NotValid("%s is left as it is, for its new text is not valid: %s" % (path, (err or out).strip()))
 
     def _note(self, path: str, before: Any, after: Any) -> None:
         self.changed.append(path)

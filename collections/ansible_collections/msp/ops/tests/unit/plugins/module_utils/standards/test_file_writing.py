@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting
+from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting, NotValid
 
 ONLY_ROOT = {"mode": "0600"}
 NOT_OTHERS = {"mode": "o-rwx"}
@@ -158,3 +159,17 @@ def test_what_is_not_there_gets_no_rights_but_an_error(tmp_path: Path) -> None:
     gone: Any = str(tmp_path / "gone")
     with pytest.raises(OSError, match="gone"):
         run.shield(gone, ONLY_ROOT)
+
+
+@pytest.mark.parametrize(("command", "written"), [("grep -q good %s", True), ("grep -q bad %s", False)])
+def test_a_file_takes_its_place_only_when_its_validation_ends_well(command: str, written: bool, tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("old\n")
+    with patch_module_args({}):
+        run = FileWriting(basic.AnsibleModule({}), validate=command)
+
+    with contextlib.nullcontext() if written else pytest.raises(NotValid, match="rules"):
+        run.write(str(path), "good\n", ONLY_ROOT)
+
+    assert path.read_text() == ("good\n" if written else "old\n")
+    assert os.listdir(tmp_path) == ["rules"]
