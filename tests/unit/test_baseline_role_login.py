@@ -522,11 +522,18 @@ def test_a_control_that_can_lock_out_is_of_an_area_with_a_guard(control: Control
     assert control.area in AREAS_BEHIND_A_GUARD
 
 
-def rendered_paths(task: Mapping[str, Any]) -> list[str]:
+def rendered_paths(task: Mapping[str, Any], around: Mapping[str, Any]) -> list[str]:
     """The files that a task writes when all controls are to be brought about."""
     contents = task.get("msp.ops.files", {}).get("contents", {})
     enforce = {"msp_baseline_linux_enforce": [one.id for one in LOGIN], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **trusted(task.get("vars", {}))}
+    known = {
+        **VARIABLES,
+        **SSHD,
+        **SUDO,
+        **enforce,
+        "__msp_baseline_linux_behind": [],
+        **trusted({**around, **task.get("vars", {})}),
+    }
     return list(Templar(DataLoader(), variables=known).template(trusted(contents)))
 
 
@@ -540,7 +547,7 @@ def test_all_that_is_written_behind_the_guard_is_saved_by_it(area: str) -> None:
             place = path.get("dest") or path.get("path")
             if place and "{{" not in place.split("/", 3)[-1][:2] and place.startswith("/"):
                 assert any(place == one or place.startswith(f"{one}/") for one in saved), place
-        for place in rendered_paths(task):
+        for place in rendered_paths(task, guarded["vars"]):
             assert any(place.startswith(f"{one}/") for one in saved), place
 
 
