@@ -12,7 +12,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import jumping
 DOCUMENTATION = r"""
 name: reached_through
 short_description: Hosts that ssh reaches through another one
-version_added: 0.2.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - Gives those of the hosts whose C(ansible_ssh_common_args), C(ansible_ssh_extra_args) or C(ansible_ssh_args) name the
