@@ -29,6 +29,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "file_lines": {"paths": "/etc/issue", "pattern": "\\\\[mrsv]"},
     "systemd_config": {"file": "systemd/journald.conf", "section": "Journal", "name": "Storage"},
     "mount": {"path": "/dev/shm"},  # noqa: S108
+    "homes": {"below": "/home"},
     "login_defs": {"name": "PASS_MAX_DAYS"},
     "apt_config": {"name": "APT::Periodic::Unattended-Upgrade"},
     "kernel_module": {"name": "usb-storage"},
