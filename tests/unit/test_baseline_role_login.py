@@ -97,8 +97,7 @@ def test_sshd_is_told_what_is_checked(control: Control) -> None:
 @pytest.mark.parametrize("control", OF_SSHD, ids=lambda one: one.id)
 def test_sshd_is_told_each_thing_in_a_line_of_its_own(control: Control) -> None:
     (task,) = (one for one in tasks("ssh") if "contents" in one.get("msp.ops.files", {}))
-    enforce = {"msp_baseline_linux_enforce": [control.id, "ssh-rights"], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **SSHD, **trusted(task["vars"])}
+    known = {**VARIABLES, **SSHD, **enforcing(control.id), **trusted(task["vars"])}
     contents = Templar(DataLoader(), variables=known).template(trust_as_template(task["msp.ops.files"]["contents"]))
 
     ((path, text),) = contents.items()
@@ -161,6 +160,52 @@ def test_the_lists_that_are_weak_are_those_that_are_checked() -> None:
     checked = {check.probe["name"]: list(check.value) for check in catalogue()["ssh-ciphers"].checks}
 
     assert {LISTS[name]: values for name, values in WEAK.items()} == checked
+
+
+def enforcing(id_: str, *behind: str) -> dict[str, Any]:
+    (guarded,) = (one for one in tasks("ssh") if "rescue" in one)
+    return {
+        "msp_baseline_linux_enforce": [id_, "ssh-rights"],
+        "msp_baseline_linux_parameters": DEFAULTS,
+        "__msp_baseline_linux_behind": list(behind),
+        **trusted(guarded["vars"]),
+    }
+
+
+@pytest.mark.parametrize(("behind", "told"), [((), ["ssh-forwarding"]), (("db01",), [])])
+def test_forwarding_is_not_taken_away_where_others_are_reached_through_it(
+    behind: tuple[str, ...], told: list[str]
+) -> None:
+    # What sshd says is not known yet.
+    known = {**VARIABLES, **enforcing("ssh-forwarding", *behind)}
+    found = Templar(DataLoader(), variables=known).template(trust_as_template("{{ __msp_baseline_linux_told }}"))
+    (need,) = (one for one in tasks("ssh") if "MSP-STD-203" in str(one))
+    holds = Templar(DataLoader(), variables=known).template(
+        trust_as_template("{{ " + need["ansible.builtin.assert"]["that"] + " }}")
+    )
+
+    assert list(found) == told
+    assert holds is (not behind)
+
+
+@pytest.mark.parametrize(
+    ("tcp", "enforced", "seen"),
+    [("no", True, ["db01"]), ("remote", True, ["db01"]), ("local", True, []), ("yes", True, []), ("no", False, [])],
+)
+def test_who_would_be_cut_off_is_only_looked_for_where_forwarding_is_taken_away(
+    tcp: str, enforced: bool, seen: list[str]
+) -> None:
+    (task,) = (one for one in tasks("ssh") if "ansible.builtin.set_fact" in one)
+    known = {
+        "msp_baseline_linux_enforce": ["ssh-forwarding"] if enforced else ["ssh-idle"],
+        "msp_baseline_linux_parameters": {"ssh-forwarding": {"tcp": tcp}},
+        "reached": ["db01"],
+    }
+    (text,) = task["ansible.builtin.set_fact"].values()
+    assert "groups.all | msp.ops.reached_through(inventory_hostname, hostvars)" in text
+    text = text.replace("groups.all | msp.ops.reached_through(inventory_hostname, hostvars)", "reached")
+
+    assert list(Templar(DataLoader(), variables=known).template(trust_as_template(text))) == seen
 
 
 def test_nothing_is_told_to_sshd_that_no_control_checks() -> None:
@@ -355,6 +400,20 @@ def test_sudo_is_told_what_is_checked() -> None:
     }
 
 
+def test_the_log_of_sudo_is_rotated_as_it_is_checked() -> None:
+    (check,) = (one for one in catalogue()["sudo-log"].checks if one.probe["kind"] == "file_lines")
+    (task,) = (one for one in tasks("sudo") if "logrotate.j2" in str(one) and "block" not in one)
+    (path,) = task["msp.ops.files"]["contents"]
+    template = (ROLE / "templates" / "logrotate.j2").read_text(encoding="utf-8")
+    known = {"msp_baseline_linux_parameters": {"sudo-log": {"file": "/var/log/admins.log"}}}
+    lines = Templar(DataLoader(), variables=known).template(trust_as_template(template)).splitlines()
+
+    assert any(Path(path).match(pattern) for pattern in check.probe["paths"])
+    pattern = probing.value_of(check.probe["pattern"], {"file": "/var/log/admins.log"})
+    assert [line for line in lines if re.search(pattern, line)] == ["/var/log/admins.log {"]
+    assert {"monthly", "missingok"} <= {line.strip() for line in lines}
+
+
 @pytest.mark.parametrize(
     ("name", "read"), [("msp", True), ("zz-msp-log", True), ("a.bak", False), ("msp~", False), ("sub.d/x", True)]
 )
@@ -464,11 +523,18 @@ def test_a_control_that_can_lock_out_is_of_an_area_with_a_guard(control: Control
     assert control.area in AREAS_BEHIND_A_GUARD
 
 
-def rendered_paths(task: Mapping[str, Any]) -> list[str]:
+def rendered_paths(task: Mapping[str, Any], around: Mapping[str, Any]) -> list[str]:
     """The files that a task writes when all controls are to be brought about."""
     contents = task.get("msp.ops.files", {}).get("contents", {})
     enforce = {"msp_baseline_linux_enforce": [one.id for one in LOGIN], "msp_baseline_linux_parameters": DEFAULTS}
-    known = {**VARIABLES, **enforce, **SSHD, **SUDO, **trusted(task.get("vars", {}))}
+    known = {
+        **VARIABLES,
+        **SSHD,
+        **SUDO,
+        **enforce,
+        "__msp_baseline_linux_behind": [],
+        **trusted({**around, **task.get("vars", {})}),
+    }
     return list(Templar(DataLoader(), variables=known).template(trusted(contents)))
 
 
@@ -482,7 +548,7 @@ def test_all_that_is_written_behind_the_guard_is_saved_by_it(area: str) -> None:
             place = path.get("dest") or path.get("path")
             if place and "{{" not in place.split("/", 3)[-1][:2] and place.startswith("/"):
                 assert any(place == one or place.startswith(f"{one}/") for one in saved), place
-        for place in rendered_paths(task):
+        for place in rendered_paths(task, guarded["vars"]):
             assert any(place.startswith(f"{one}/") for one in saved), place
 
 

@@ -44,7 +44,9 @@ def only(line: str) -> Repository:
 MIRROR = only("deb http://ftp.nl.debian.org/debian bookworm main")
 
 
-@pytest.mark.parametrize(("said", "own"), [(GOOD, True), (BOTH, True), (BAD, False), (UNKNOWN, False), ("", False)])
+@pytest.mark.parametrize(
+    ("said", "own"), [(GOOD, True), (BOTH, True), (BAD, False), (GOOD + BAD, False), (UNKNOWN, False), ("", False)]
+)
 def test_a_mirror_is_the_distributions_where_the_distribution_signed_its_release(
     tmp_path: Path, said: str, own: bool
 ) -> None:
