@@ -9,6 +9,7 @@ Fixtures, all of them made on first use and once a session unless it says otherw
     virtual_machine
                   a machine with a kernel of its own, booted (lab.virtual_machine.VirtualMachine); it needs no NetBox,
                   and skips with the reason where it cannot run
+    demonstrated  what ./msp demo makes of the lab: onboarded, audited, reported (tests.demonstrated)
     store_url     a SQLite file of this test's own; postgres_url: a PostgreSQL database of this test's own
 
 The lab is removed with its data at the end of the session; MSP_KEEP_LAB=1 keeps it for the next one.
@@ -32,6 +33,8 @@ from lab.lab import Lab
 from lab.locks import claimed
 from lab.progress import step
 from lab.virtual_machine import VirtualMachine
+from msp_cli import demo
+from tests.demonstrated import Demonstrated
 
 KEEP = "MSP_KEEP_LAB"
 REQUIRE = "MSP_REQUIRE_ALL"
@@ -93,6 +96,19 @@ def hosts(lab: Lab) -> list[dict[str, object]]:
     if not lab.hosts:
         pytest.skip(lab_of.no_hosts_reason() or "the lab has no hosts")
     return lab.hosts
+
+
+@pytest.fixture(scope="session")
+def demonstrated(
+    lab: Lab, hosts: list[dict[str, object]], netbox: NetBox, tmp_path_factory: pytest.TempPathFactory
+) -> Demonstrated:
+    """The whole job as ./msp demo does it, once."""
+    netbox.reset()
+    build = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MSP_DURABLE_PATHS", str(build))
+        reports, verifications = demo.run(lab, build)
+    return Demonstrated(netbox, build, tmp_path_factory.mktemp("demonstrated"), reports, verifications)
 
 
 @pytest.fixture(scope="session")

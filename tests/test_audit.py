@@ -1,16 +1,17 @@
 """The audit on real hosts over ssh, from the contract in NetBox to the evidence store and back to NetBox.
 
-The tests stand on one first audit of both customers; those that change something put it back.
+The tests stand on one first audit of both customers, the demo's; those that change something put it back.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ import pytest
 from ansible_collections.msp.ops.plugins.plugin_utils.audit import schema
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Audit
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from lab import customers, podman
 from lab import hosts as lab_hosts
+from lab import podman
 from lab.api import NetBox
 from lab.lab import Lab
+from tests.demonstrated import Demonstrated
 
 ROOT = Path(__file__).resolve().parent.parent
 JANSEN, HARBOUR = "bakkerij-jansen", "harbour-dental"
@@ -122,26 +124,19 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(
-    fresh_netbox: NetBox, lab: Lab, hosts: Sequence[Mapping[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Desk:
-    """Both customers onboarded, nothing audited yet."""
+def desk(lab: Lab, demonstrated: Demonstrated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Both customers onboarded and audited once."""
     place = tmp_path_factory.mktemp("desk")
-    made = Desk(fresh_netbox, lab, place)
-    os.environ["MSP_DURABLE_PATHS"] = str(place)
-    Store.open(made.store_url, upgrade=True).close()
-    assert made.play("playbooks/netbox.yml").status == 0
-    for contract in customers.write(hosts, place / "customers").values():
-        ran = made.play("playbooks/onboard.yml", "-e", f"contract_file={contract}")
-        assert ran.status == 0, ran.output
-    return made
+    demonstrated.put_back(place)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MSP_DURABLE_PATHS", str(place))
+        yield Desk(demonstrated.netbox, lab, place)
 
 
 @pytest.fixture(scope="module")
 def first(desk: Desk) -> Ran:
-    ran = desk.audit()
-    assert ran.status == 0, ran.output
-    return ran
+    """The audit of both, which ended well."""
+    return Ran(0, (desk.place / "audit.log").read_text())
 
 
 def test_every_host_of_the_run_is_counted_and_the_absent_one_is_named(desk: Desk, first: Ran) -> None:
@@ -243,57 +238,52 @@ def test_the_log_of_the_run_carries_no_list_of_packages(first: Ran) -> None:
     assert len(first.output) < 20_000
 
 
-def test_a_second_audit_has_the_same_hashes_and_writes_nothing_to_netbox(desk: Desk, first: Ran) -> None:
+def test_a_second_audit_has_the_same_hash_writes_nothing_to_netbox_and_changes_nothing_on_the_host(
+    desk: Desk, first: Ran
+) -> None:
     hashes, changes = desk.hashes(), desk.netbox.changes()
+    desk.on("jansen-ws01", "sh", "-c", "rm -f /var/cache/apt/*.bin; touch /stamp")
 
-    ran = desk.audit()
+    ran = desk.audit("--limit", "jansen-ws01.bakkerij-jansen,localhost")
 
     assert ran.status == 0, ran.output
     assert desk.hashes() == hashes
     assert desk.netbox.changes() == changes
     assert "NetBox brought up to date for 0" in ran.summary
-
-
-def test_the_audit_changes_nothing_on_the_host(desk: Desk, first: Ran) -> None:
-    desk.on("jansen-ws01", "sh", "-c", "rm -f /var/cache/apt/*.bin; touch /stamp")
-
-    ran = desk.audit("--limit", "jansen-ws01.bakkerij-jansen,localhost")
-
     changed = desk.on("jansen-ws01", "find", "/", "-xdev", "-newer", "/stamp", "-not", "-type", "d").split()
     # What logging in and sudo leave: logs, the time of a login, systemd's own state.
     left = [name for name in changed if not name.startswith(("/var/log/", "/run/", "/var/lib/systemd/"))]
-    assert ran.status == 0, ran.output
     assert left == []
 
 
-def test_without_root_the_audit_says_what_it_could_not_see(desk: Desk, first: Ran) -> None:
-    limit = ("--limit", "jansen-srv01.bakkerij-jansen,localhost")
+@pytest.fixture(scope="module")
+def poor(desk: Desk, first: Ran) -> Ran:
+    """An audit without root, of one host that is as it should be and of one without Python."""
+    desk.on("harbour-ws01", "sh", "-c", "for p in /usr/bin/python3*; do mv $p /opt/; done")
     try:
-        ran = desk.audit(*limit, "-e", "msp_audit_become=false")
-        facts = desk.facts(JANSEN, "jansen-srv01")
+        limit = "jansen-srv01.bakkerij-jansen,harbour-ws01.harbour-dental,localhost"
+        ran = desk.audit("--limit", limit, "-e", "msp_audit_become=false")
     finally:
-        desk.audit(*limit)
-
+        desk.on("harbour-ws01", "sh", "-c", "mv /opt/python3* /usr/bin/")
     assert ran.status == 0, ran.output
+    return ran
+
+
+def test_without_root_the_audit_says_what_it_could_not_see(desk: Desk, poor: Ran) -> None:
+    facts = desk.facts(JANSEN, "jansen-srv01")
+
     assert facts["machine"]["serial"] is None
     assert facts["updates"]["known"] is True
     assert {"machine.serial", "listening.process", "administrators"} <= {row["what"] for row in facts["unknown"]}
 
 
-def test_a_host_without_python_is_recorded_so_and_the_run_goes_on(desk: Desk, first: Ran) -> None:
-    hide = "for p in /usr/bin/python3*; do mv $p /opt/; done"
-    desk.on("harbour-ws01", "sh", "-c", hide)
-    try:
-        ran = desk.audit("--limit", "harbour-ws01.harbour-dental,harbour-srv01.harbour-dental,localhost")
-        last_ok, last = desk.last(HARBOUR)["harbour-ws01"]
-    finally:
-        desk.on("harbour-ws01", "sh", "-c", "mv /opt/python3* /usr/bin/")
+def test_a_host_without_python_is_recorded_so_and_the_run_goes_on(desk: Desk, poor: Ran) -> None:
+    last_ok, last = desk.last(HARBOUR)["harbour-ws01"]
 
-    assert ran.status == 0, ran.output
     assert last.outcome == "no_python"
     assert last_ok is not None
     assert "MSP-AUD-001" in str(last.error)
-    assert ran.summary.startswith("2 host(s): 1 ok, 1 without Python")
+    assert poor.summary.startswith("2 host(s): 1 ok, 1 without Python")
 
 
 def test_in_check_mode_nothing_is_kept_anywhere(desk: Desk, first: Ran) -> None:
@@ -301,7 +291,7 @@ def test_in_check_mode_nothing_is_kept_anywhere(desk: Desk, first: Ran) -> None:
         before = len(store.audits(JANSEN))
     changes = desk.netbox.changes()
 
-    ran = desk.audit("--check", "--diff")
+    ran = desk.audit("--check", "--diff", "--limit", "jansen-srv01.bakkerij-jansen,localhost")
 
     with Store.open(desk.store_url) as store:
         assert len(store.audits(JANSEN)) == before
@@ -310,40 +300,48 @@ def test_in_check_mode_nothing_is_kept_anywhere(desk: Desk, first: Ran) -> None:
     assert "not recorded (check mode)" in ran.summary
 
 
-def test_a_store_that_does_not_answer_costs_no_evidence(desk: Desk, first: Ran) -> None:
-    limit = ("--limit", "jansen-srv01.bakkerij-jansen,localhost")
-    before = desk.last(JANSEN)["jansen-srv01"][1].at
-    nowhere = {"MSP_STORE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/none"}
+@dataclass(frozen=True)
+class Outage:
+    """Three audits of one host: the first can't reach the store, the second may not write to NetBox, the last can."""
 
-    failed = desk.audit(*limit, env=nowhere)
+    began: dt.datetime
+    storeless: Ran
+    spooled: list[Path]
+    refused: Ran
+    hash_then: str
+    mended: Ran
+
+
+@pytest.fixture(scope="module")
+def outage(desk: Desk, first: Ran) -> Outage:
+    netbox, limit = desk.netbox, ("--limit", "jansen-srv01.bakkerij-jansen,localhost")
+    began = desk.last(JANSEN)["jansen-srv01"][1].at
+    storeless = desk.audit(*limit, env={"MSP_STORE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/none"})
     spooled = [path for path in (desk.place / "state").rglob("*.jsonl") if '"kind":"audit"' in path.read_text()]
-    mended = desk.audit(*limit)
-
-    with Store.open(desk.store_url) as store:
-        since = [
-            audit.at for audit in store.audits(JANSEN) if audit.host.startswith("jansen-srv01") and audit.at > before
-        ]
-    assert failed.status != 0
-    assert "MSP-EVD-001" in failed.output
-    assert spooled
-    assert mended.status == 0, mended.output
-    assert len(since) == 2
-
-
-def test_a_netbox_that_refuses_the_write_is_brought_up_to_the_store_by_the_next_run(desk: Desk, first: Ran) -> None:
-    (device,) = desk.netbox.all("dcim/devices/?name=jansen-srv01")
-    desk.netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {"msp_facts_hash": "stale"}})
-    limit = ("--limit", "jansen-srv01.bakkerij-jansen,localhost")
-    reader = desk.netbox.token_for([{"object_types": _all_types(desk.netbox), "actions": ["view"]}])
-
+    (device,) = netbox.all("dcim/devices/?name=jansen-srv01")
+    netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {"msp_facts_hash": "stale"}})
+    reader = netbox.token_for([{"object_types": _all_types(netbox), "actions": ["view"]}])
     refused = desk.audit(*limit, env={"NETBOX_TOKEN": reader})
-    stale = desk.custom_fields("jansen-srv01")["msp_facts_hash"]
-    mended = desk.audit(*limit)
+    hash_then = desk.custom_fields("jansen-srv01")["msp_facts_hash"]
+    return Outage(began, storeless, spooled, refused, hash_then, desk.audit(*limit))
 
-    assert refused.status != 0
-    assert re.search(r"MSP-REG-00[37]", refused.output)
-    assert stale == "stale"
-    assert mended.status == 0, mended.output
+
+def test_a_store_that_does_not_answer_costs_no_evidence(desk: Desk, outage: Outage) -> None:
+    with Store.open(desk.store_url) as store:
+        audits = [one for one in store.audits(JANSEN) if one.host.startswith("jansen-srv01")]
+
+    assert outage.storeless.status != 0
+    assert "MSP-EVD-001" in outage.storeless.output
+    assert outage.spooled
+    assert outage.mended.status == 0, outage.mended.output
+    assert len([one for one in audits if one.at > outage.began]) == 3
+
+
+def test_a_netbox_that_refuses_the_write_is_brought_up_to_the_store_by_the_next_run(desk: Desk, outage: Outage) -> None:
+    assert outage.refused.status != 0
+    assert re.search(r"MSP-REG-00[37]", outage.refused.output)
+    assert outage.hash_then == "stale"
+    assert outage.mended.status == 0, outage.mended.output
     assert desk.custom_fields("jansen-srv01")["msp_facts_hash"] == desk.hashes()["jansen-srv01"]
 
 

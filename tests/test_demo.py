@@ -19,6 +19,7 @@ from lab.lab import Lab
 from msp_cli import demo
 from msp_cli.jobs import Job
 from tests.browser import CHROMIUM, measure
+from tests.demonstrated import Demonstrated
 
 pytestmark = pytest.mark.lab
 
@@ -31,15 +32,15 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(
-    lab: Lab, hosts: list[dict[str, object]], fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory
-) -> Done:
-    build = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MSP_DURABLE_PATHS", str(build))
-        reports, verifications = demo.run(lab, build)
+def done(demonstrated: Demonstrated) -> Done:
+    demonstrated.put_back()
+    reports, verifications = demonstrated.reports, demonstrated.verifications
     slugs = [verification.customer.slug for verification in verifications]
-    return Done(build, dict(zip(slugs, reports, strict=True)), dict(zip(slugs, verifications, strict=True)))
+    return Done(
+        demonstrated.build,
+        dict(zip(slugs, reports, strict=True)),
+        dict(zip(slugs, verifications, strict=True)),
+    )
 
 
 def address(hosts: list[dict[str, object]], name: str) -> str:
@@ -127,17 +128,26 @@ def test_it_ends_with_a_summary_and_its_last_line_is_where_the_report_is(
     assert done.reports["bakkerij-jansen"].read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
-def test_running_it_again_writes_nothing_to_netbox(
+def hashes(done: Done) -> dict[str, str | None]:
+    """What the last audit of each host that answered found, as one number."""
+    with Store.open(demo.store_url(done.build)) as store:
+        found = [pair for slug in done.reports for pair in store.last_audits(slug).values()]
+    return {ok.host: ok.facts_hash for ok, _last in found if ok is not None}
+
+
+def test_running_it_again_finds_the_same_and_writes_nothing_to_netbox(
     done: Done, lab: Lab, netbox: NetBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(done.build))
     # A controller west of Greenwich: what it calls now is not UTC.
     monkeypatch.setenv("TZ", "America/New_York")
-    before = netbox.call("GET", "core/object-changes/?limit=1")["count"]
+    before, found = netbox.changes(), hashes(done)
 
     demo.run(lab, done.build)
 
-    assert netbox.call("GET", "core/object-changes/?limit=1")["count"] == before
+    assert netbox.changes() == before
+    assert hashes(done) == found
+    assert len(found) == 5
 
 
 def test_the_daily_run_renews_the_dates_in_the_saved_filters_and_reports(
@@ -150,7 +160,9 @@ def test_the_daily_run_renews_the_dates_in_the_saved_filters_and_reports(
     job = Job(done.build, demo.environment(lab, done.build))
     reports = done.build / "daily"
 
-    job.play("daily", "playbooks/daily.yml", "-e", json.dumps({"report_directory": str(reports)}))
+    one_each = "jansen-srv01.bakkerij-jansen,harbour-srv01.harbour-dental,localhost"
+    settings = json.dumps({"report_directory": str(reports)})
+    job.play("daily", "playbooks/daily.yml", "-e", settings, "--limit", one_each)
 
     (renewed,) = netbox.all("extras/saved-filters/?slug=msp-warranty-ends")
     assert renewed["parameters"] == soon["parameters"]

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -175,8 +175,14 @@ def test_a_second_up_leaves_a_running_lab_alone_and_returns_at_once(up: str) -> 
     assert seconds < 5, "a lab that runs took as long as one that starts"
 
 
-def test_two_ups_at_once_make_one_lab(up: str) -> None:
-    lab_of.down(up)
+def test_down_leaves_no_process_and_two_ups_at_once_make_one_lab_with_its_data(up: str) -> None:
+    netbox_of(up).create("tenancy/tenants/", {"name": "Kept", "slug": "kept"})
+
+    done = msp("lab", "down", "--name", up)
+
+    assert done.returncode == 0
+    assert running(up) == []
+    assert msp("lab", "status", "--name", up).returncode == 1
 
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: msp("lab", "up", "--name", up, "--no-hosts"), range(2)))
@@ -184,51 +190,64 @@ def test_two_ups_at_once_make_one_lab(up: str) -> None:
     assert [done.returncode for done in results] == [0, 0]
     masters = [process for process in running(up) if processes.program(process.pid) == "redis-server"]
     assert len(masters) == 1
+    (kept,) = netbox_of(up).all("tenancy/tenants/")
+    assert kept["slug"] == "kept"
+    netbox_of(up).call("DELETE", f"tenancy/tenants/{kept['id']}/")
 
 
-def test_down_leaves_no_process_and_up_finds_the_data_again(up: str) -> None:
-    NetBox(lab_of.up(up, hosts=False)).create("tenancy/tenants/", {"name": "Kept", "slug": "kept"})
-
-    done = msp("lab", "down", "--name", up)
-
-    assert done.returncode == 0
-    assert running(up) == []
-    assert msp("lab", "status", "--name", up).returncode == 1
-    assert msp("lab", "up", "--name", up, "--no-hosts").returncode == 0
-    assert [tenant["slug"] for tenant in netbox_of(up).all("tenancy/tenants/")] == ["kept"]
-    netbox_of(up).call("DELETE", f"tenancy/tenants/{netbox_of(up).all('tenancy/tenants/')[0]['id']}/")
-
-
-def test_two_labs_side_by_side_share_no_data_no_port_and_no_secret(up: str) -> None:
+@pytest.fixture(scope="module")
+def other() -> Iterator[str]:
+    """A lab beside it, whose first up was killed half-way; the next one went on with it."""
+    command = [sys.executable, str(ROOT / "msp_cli" / "__main__.py"), "lab", "up", "--name", OTHER, "--no-hosts"]
     try:
-        lab_of.up(OTHER, hosts=False)
-        here, there = netbox_of(up), netbox_of(OTHER)
-
-        there.create("tenancy/tenants/", {"name": "Elsewhere", "slug": "elsewhere"})
-
-        assert here.url != there.url
-        assert "elsewhere" not in [tenant["slug"] for tenant in here.all("tenancy/tenants/")]
-        with pytest.raises(Refused) as refused:
-            here.call("GET", "dcim/sites/", token=there.token)
-        assert refused.value.status in (401, 403)
-        lab_of.down(OTHER, purge=True)
-        assert running(OTHER) == []
-        assert not paths.lab_paths(OTHER).base.exists()
-        assert here.all("tenancy/tenants/") is not None
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as killed:
+            assert processes.wait_until(lambda: running(OTHER) != [], 120)
+            killed.kill()
+        done = msp("lab", "up", "--name", OTHER, "--no-hosts")
+        assert done.returncode == 0, done.stderr
+        yield OTHER
     finally:
         lab_of.down(OTHER, purge=True)
 
 
-@pytest.mark.parametrize("service", lab_of.SERVICES)
-def test_a_killed_service_is_seen_by_status_and_mended_by_up(up: str, service: str) -> None:
-    victim = State.read(paths.lab_paths(up).state).processes[service]
+def test_an_up_that_was_killed_half_way_is_gone_on_with_by_the_next(other: str) -> None:
+    assert netbox_of(other).all("dcim/sites/") == []
+    assert one_of_each(other)
 
+
+def test_two_labs_side_by_side_share_no_data_no_port_and_no_secret(up: str, other: str) -> None:
+    here, there = netbox_of(up), netbox_of(other)
+
+    there.create("tenancy/tenants/", {"name": "Elsewhere", "slug": "elsewhere"})
+
+    assert here.url != there.url
+    assert "elsewhere" not in [tenant["slug"] for tenant in here.all("tenancy/tenants/")]
+    with pytest.raises(Refused) as refused:
+        here.call("GET", "dcim/sites/", token=there.token)
+    assert refused.value.status in (401, 403)
+    lab_of.down(other, purge=True)
+    assert running(other) == []
+    assert not paths.lab_paths(other).base.exists()
+    assert here.all("tenancy/tenants/") is not None
+
+
+def killed(victim: processes.Process) -> bool:
     os.kill(victim.pid, signal.SIGKILL)
-    assert processes.wait_until(lambda: not processes.alive(victim), 10)
+    return processes.wait_until(lambda: not processes.alive(victim), 10)
 
-    seen = msp("lab", "status", "--name", up)
-    assert seen.returncode == 1
-    assert f"{service} not running" in seen.stdout
+
+# What needs the second of them goes on without it.
+@pytest.mark.parametrize("services", [("worker", "postgres"), ("web", "redis")])
+def test_killed_services_are_seen_by_status_and_mended_by_up(up: str, services: Sequence[str]) -> None:
+    before = State.read(paths.lab_paths(up).state).processes
+
+    for service in services:
+        assert killed(before[service])
+
+        seen = msp("lab", "status", "--name", up)
+        assert seen.returncode == 1
+        assert f"{service} not running" in seen.stdout
+
     assert msp("lab", "up", "--name", up, "--no-hosts").returncode == 0
     assert all(lab_of.status(up).services.values())
     assert netbox_of(up).all("dcim/sites/") == []
@@ -266,20 +285,6 @@ def test_a_database_server_that_ends_says_why() -> None:
         place = cluster.data.parent
         with pytest.raises(MspError, match=r"lock file .* already exists"):
             cluster.start(log=place / "log" / "postgres.log", mark=place, durable=False)
-
-
-def test_an_up_that_was_killed_half_way_is_gone_on_with_by_the_next(up: str) -> None:
-    lab_of.down(up, purge=True)
-    command = [sys.executable, str(ROOT / "msp_cli" / "__main__.py"), "lab", "up", "--name", up, "--no-hosts"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as killed:
-        assert processes.wait_until(lambda: running(up) != [], 120)
-        killed.kill()
-
-    done = msp("lab", "up", "--name", up, "--no-hosts")
-
-    assert done.returncode == 0, done.stderr
-    assert netbox_of(up).all("dcim/sites/") == []
-    assert one_of_each(up)
 
 
 def test_processes_that_no_state_file_names_are_found_and_ended(up: str) -> None:

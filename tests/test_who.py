@@ -19,6 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import apply as declare
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from lab.api import NetBox
+from msp_cli import who as command
 
 pytestmark = pytest.mark.lab
 
@@ -28,7 +29,8 @@ MAC, ADDRESS = "b8:27:eb:4a:10:9c", "192.0.2.57"
 PENDING = {"known": True, "total": 3, "security": 2, "pending": []}
 OLD = {"id": "debian", "name": "Debian GNU/Linux", "version": "11", "support_end": "2026-01-31"}
 
-Who = Callable[..., subprocess.CompletedProcess[str]]
+Done = subprocess.CompletedProcess[str]
+Who = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,8 @@ def office(fresh_netbox: NetBox) -> NetBox:
 
 
 @pytest.fixture
-def who(office: NetBox, store_url: str, tmp_path: Path) -> Who:
-    """Runs the command; the store knows an audit of srv01 and a till that nobody promised."""
+def known(office: NetBox, store_url: str) -> dict[str, str]:
+    """The environment of the command: its store knows an audit of srv01 and a till that nobody promised."""
     (srv,) = office.all("dcim/devices/?serial=S-bakkerij-jansen")
     slug, key = "bakkerij-jansen", f"device:{srv['id']}"
     with Store.open(store_url, upgrade=True) as store:
@@ -70,15 +72,35 @@ def who(office: NetBox, store_url: str, tmp_path: Path) -> Who:
         seen = [Observation(slug, "audit", NOW, itself, asset=key), Observation(slug, "neighbours", NOW, till)]
         store.record_observations(seen)
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, **office.env(), "MSP_STORE_URL": store_url, **environment}
-        command = [sys.executable, "msp_cli/__main__.py", "who", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=60)
+    return {**office.env(), "MSP_STORE_URL": store_url}
+
+
+@pytest.fixture
+def who(known: dict[str, str]) -> Who:
+    """Runs the command."""
+
+    def run(*arguments: str, **environment: str) -> Done:
+        variables = {**os.environ, **known, **environment}
+        words = [sys.executable, "msp_cli/__main__.py", "who", *arguments]
+        return subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=60)
 
     return run
 
 
-def answers(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+@pytest.fixture
+def ask(known: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Who:
+    """Does what the command does in this process, which takes a tenth: for terms of many kinds."""
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Done:
+        status = command.main(arguments)
+        return Done(arguments, status, *capsys.readouterr())
+
+    return run
+
+
+def answers(done: Done) -> list[dict[str, Any]]:
     return list(json.loads(done.stdout)["answers"])
 
 
@@ -86,8 +108,8 @@ def answers(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     "term",
     ["S-bakkerij-jansen", "s-bakkerij-jansen", "192.0.2.11", "52:54:00:12:34:01", "5254.0012.3401", "old-name"],
 )
-def test_an_asset_is_found_by_serial_address_mac_and_by_the_name_that_it_calls_itself(who: Who, term: str) -> None:
-    done = who(term, "--json")
+def test_an_asset_is_found_by_serial_address_mac_and_by_the_name_that_it_calls_itself(ask: Who, term: str) -> None:
+    done = ask(term, "--json")
     (answer,) = answers(done)
     assert done.returncode == 0, done.stderr
     assert (answer["name"], answer["customer"], answer["contract_status"]) == (
@@ -112,8 +134,8 @@ def test_every_asset_of_that_name_is_listed_whosever_it_is(who: Who) -> None:
 
 
 @pytest.mark.parametrize("term", [MAC, ADDRESS, "till02"])
-def test_a_thing_that_only_the_store_knows_is_unlisted(who: Who, term: str) -> None:
-    (answer,) = answers(who(term, "--json"))
+def test_a_thing_that_only_the_store_knows_is_unlisted(ask: Who, term: str) -> None:
+    (answer,) = answers(ask(term, "--json"))
     assert (answer["asset"], answer["contract_status"], answer["customer_name"]) == (
         None,
         "unlisted",
@@ -122,7 +144,7 @@ def test_a_thing_that_only_the_store_knows_is_unlisted(who: Who, term: str) -> N
 
 
 def test_of_what_is_nowhere_it_says_where_it_looked(who: Who, office: NetBox) -> None:
-    done = who("nobody")
+    done = who("n\xf8body")
     assert done.returncode == 3
     assert "nothing known" in done.stdout and office.url in done.stdout and "evidence store" in done.stdout
 
@@ -142,8 +164,8 @@ def test_of_what_is_nowhere_it_says_where_it_looked(who: Who, office: NetBox) ->
         "b\xf8rn",
     ],
 )
-def test_whatever_is_typed_both_answer_and_nothing_is_known(who: Who, term: str) -> None:
-    done = who(term, "--json")
+def test_whatever_is_typed_both_answer_and_nothing_is_known(ask: Who, term: str) -> None:
+    done = ask(term, "--json")
     assert (done.returncode, done.stderr, json.loads(done.stdout)["answers"]) == (3, "", [])
 
 
