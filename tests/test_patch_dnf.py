@@ -13,7 +13,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,14 @@ try:
 finally:
     host.close()
 """
+# What is refused is refused for each of several transactions, of which none is begun; else there is one.
 INSTALL = f"""
 import json, os, sys
 from {UTILS}.audit.host import Host
 from {UTILS}.patching import dnf as asking
 from {UTILS}.patching.install import dnf, preflight, programs
 from {UTILS}.patching.install.request import Package, Request
-packages = [Package(*words) for words in %r]
-back, force = %r, %r
+several, back, begin = %r, %r, %r
 log = "/tmp/install.log"
 if os.path.exists(log):
     os.unlink(log)
@@ -76,13 +77,16 @@ host = Host()
 # The container is a Debian one, and would be taken for that.
 interpreter, why = asking.find_interpreter(host)
 found = dnf.Dnf(host, programs.Programs(), interpreter)
-targets = [found.named(package) for package in packages]
-before = found.states()
-todo = preflight.Todo(tuple(packages))
-read = preflight.gather(Request("r", lock_timeout=0, packages=()), found, host, todo, targets, back=back)
-refusals = preflight.refusals(Request("r", packages=()), read)
+refused = []
+for words in several:
+    packages = [Package(*one) for one in words]
+    targets = [found.named(package) for package in packages]
+    before = found.states()
+    todo = preflight.Todo(tuple(packages))
+    read = preflight.gather(Request("r", lock_timeout=0, packages=()), found, host, todo, targets, back=back)
+    refused.append([str(one) for one in preflight.refusals(Request("r", packages=()), read)])
 steps = []
-if force or not refusals:
+if begin == "anyway" or begin == "if allowed" and not any(refused):
     for do in (found.download, found.install):
         status = do(targets, log, 0, back=back)
         after = found.states()
@@ -91,7 +95,7 @@ if force or not refusals:
                                if key not in before or before[key].version != state.version}}])
 text = open(log).read() if os.path.exists(log) else ""
 print(json.dumps(dict(
-    refusals=[str(one) for one in refusals], steps=steps, errors=found.errors(text), scripts=found.failed_scripts(text),
+    refused=refused, steps=steps, errors=found.errors(text), scripts=found.failed_scripts(text),
     also=[move.key for move in read.simulation.installs], cost=[read.download, read.simulation.cost.changes],
 )))
 """
@@ -139,13 +143,43 @@ def pending(host: DnfHost, *, refresh: bool = False) -> dict[str, Any]:
     return dict(json.loads(host.python(PENDING % refresh)))
 
 
-def install(host: DnfHost, *targets: tuple[str, str, str], back: bool = False, force: bool = False) -> dict[str, Any]:
-    return dict(json.loads(host.python(INSTALL % ([list(target) for target in targets], back, force))))
+Target = tuple[str, str, str]
+
+
+def install(host: DnfHost, *targets: Target, back: bool = False, begin: str = "if allowed") -> dict[str, Any]:
+    return dict(json.loads(host.python(INSTALL % ([[list(target) for target in targets]], back, begin))))
+
+
+def back_to(host: DnfHost, name: str) -> None:
+    """The first version again, without a word to dnf."""
+    host.run("rpm", "--upgrade", "--oldpackage", f"{PLACE}/base/{name}-1.0-1.noarch.rpm")
+
+
+def refusals(host: DnfHost, several: Sequence[Sequence[Target]]) -> list[list[str]]:
+    """Why none of these transactions would be begun."""
+    plain = [[list(target) for target in targets] for targets in several]
+    return list(json.loads(host.python(INSTALL % (plain, False, "never")))["refused"])
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The first scan of a host, and the state of the host before and after it."""
+
+    found: dict[str, Any]
+    before: list[str]
+    after: list[str]
 
 
 @pytest.fixture(scope="module")
-def found(host: DnfHost) -> dict[str, Any]:
-    return pending(host)
+def scanned(host: DnfHost) -> Scanned:
+    before = state(host)
+    found = pending(host)
+    return Scanned(found, before, state(host))
+
+
+@pytest.fixture(scope="module")
+def found(scanned: Scanned) -> dict[str, Any]:
+    return scanned.found
 
 
 @pytest.fixture(scope="module")
@@ -243,21 +277,17 @@ def test_what_comes_and_goes_with_the_updates_is_said(rows: dict[str, dict[str, 
     assert "lab-old is replaced by lab-new" in found["warnings"]
 
 
-def test_a_scan_leaves_the_host_as_it_was(host: DnfHost) -> None:
-    before = state(host)
-
-    pending(host)
-
-    assert state(host) == before
+def test_a_scan_leaves_the_host_as_it_was(scanned: Scanned) -> None:
+    assert scanned.after == scanned.before
 
 
-@pytest.mark.parametrize("place", ["/etc/yum.repos.d/lab.repo", "/var/cache/dnf"])
-def test_what_is_closed_to_others_is_read_all_the_same(host: DnfHost, found: dict[str, Any], place: str) -> None:
-    host.run("chmod", "-R", "go=", place)
+def test_what_is_closed_to_others_is_read_all_the_same(host: DnfHost, found: dict[str, Any]) -> None:
+    places = ("/etc/yum.repos.d/lab.repo", "/var/cache/dnf")
+    host.run("chmod", "-R", "go=", *places)
     try:
         assert pending(host) == found
     finally:
-        host.run("chmod", "-R", "go=rX", place)
+        host.run("chmod", "-R", "go=rX", *places)
 
 
 def test_without_updateinfo_nobody_knows_what_is_pending(host: DnfHost) -> None:
@@ -417,66 +447,82 @@ def test_versions_compare_as_rpm_itself_compares_them(host: DnfHost) -> None:
     assert [(number > 0) - (number < 0) for number in ours] == said
 
 
-def test_exact_versions_are_installed_and_nothing_else_and_the_way_back_leads_where_it_began(host: DnfHost) -> None:
-    targets = [("lab-web", "noarch", "1.1-1"), ("lab-db", "x86_64", "1:1.1-1")]
-    olds = [("lab-web", "noarch", "1.0-1"), ("lab-db", "x86_64", "1:1.0-1")]
+@dataclass(frozen=True)
+class Moved:
+    """A transaction of exact versions, a kernel and what needs something new; the kernel again; the way back."""
 
-    done = install(host, *targets)
+    there: dict[str, Any]
+    again: dict[str, Any]
+    back: dict[str, Any]
+
+
+CORE = ("lab-core", "noarch", "1.1-1")
+
+
+@pytest.fixture(scope="module")
+def moved(host: DnfHost, rows: dict[str, dict[str, Any]]) -> Moved:
+    targets = [("lab-web", "noarch", "1.1-1"), ("lab-db", "x86_64", "1:1.1-1"), ("lab-app", "noarch", "1.1-1")]
+    olds = [("lab-web", "noarch", "1.0-1"), ("lab-db", "x86_64", "1:1.0-1"), ("lab-app", "noarch", "1.0-1")]
+    there, again = install(host, *targets, CORE), install(host, CORE)
     back = install(host, *olds, back=True)
+    host.run("rpm", "--erase", "--nodeps", "lab-core-1.1-1", "lab-library")
+    return Moved(there, again, back)
 
-    changed = {"lab-db:x86_64": ["1:1.0-1", "1:1.1-1", []], "lab-web:noarch": ["1.0-1", "1.1-1", []]}
-    assert (done["refusals"], done["steps"]) == ([], [[0, {}], [0, changed]])
-    fetch, changes = done["cost"]
-    assert sorted(changes) == [[0, 0], [4096, 200_000]]
+
+CHANGED = {
+    "lab-app:noarch": ("1.0-1", "1.1-1"),
+    "lab-db:x86_64": ("1:1.0-1", "1:1.1-1"),
+    "lab-web:noarch": ("1.0-1", "1.1-1"),
+}
+BESIDE = {"lab-core:noarch": ["1.0-1", "1.1-1", ["1.0-1"]], "lab-library:noarch": [None, "1.0-1", []]}
+
+
+def test_exact_versions_are_installed_and_nothing_else_and_the_way_back_leads_where_it_began(moved: Moved) -> None:
+    changed = {key: [old, new, []] for key, (old, new) in CHANGED.items()}
+
+    assert moved.there["refused"] == [[]]
+    assert moved.there["steps"] == [[0, {}], [0, {**changed, **BESIDE}]]
+    fetch, changes = moved.there["cost"]
+    assert sorted(changes) == [*[[0, 0]] * 4, [4096, 200_000]]
     assert fetch > 200_000
-    assert back["steps"] == [[0, {}], [0, {key: [new, old, []] for key, (old, new, _none) in changed.items()}]]
+    assert moved.back["steps"] == [[0, {}], [0, {key: [new, old, []] for key, (old, new) in CHANGED.items()}]]
 
 
-def test_a_kernel_stands_beside_the_older_one_and_both_are_meant_to_be_there(host: DnfHost) -> None:
-    done = install(host, ("lab-core", "noarch", "1.1-1"))
-    try:
-        assert done["steps"][-1] == [0, {"lab-core:noarch": ["1.0-1", "1.1-1", ["1.0-1"]]}]
-        assert install(host, ("lab-core", "noarch", "1.1-1"))["errors"] == []
-    finally:
-        host.run("rpm", "--erase", "--nodeps", "lab-core-1.1-1")
+def test_a_kernel_stands_beside_the_older_one_and_both_are_meant_to_be_there(moved: Moved) -> None:
+    assert moved.there["steps"][-1][1]["lab-core:noarch"] == BESIDE["lab-core:noarch"]
+    assert moved.again["errors"] == []
 
 
-def test_what_comes_with_it_is_told_and_installed(host: DnfHost) -> None:
-    done = install(host, ("lab-app", "noarch", "1.1-1"))
-    try:
-        assert (done["refusals"], sorted(done["also"])) == ([], ["lab-app:noarch", "lab-library:noarch"])
-        assert done["steps"][-1][1]["lab-library:noarch"] == [None, "1.0-1", []]
-    finally:
-        install(host, ("lab-app", "noarch", "1.0-1"), back=True)
-        host.run("rpm", "--erase", "lab-library")
+def test_what_comes_with_it_is_told_and_installed(moved: Moved) -> None:
+    assert sorted(moved.there["also"]) == sorted([*CHANGED, *BESIDE])
+    assert moved.there["steps"][-1][1]["lab-library:noarch"] == BESIDE["lab-library:noarch"]
 
 
-@pytest.mark.parametrize(
-    ("targets", "code", "words"),
-    [
-        ([("lab-gone", "noarch", "1.1-1")], "MSP-PAT-109", "lab-gone-0:1.1-1.noarch"),
-        ([("lab-locked", "noarch", "1.1-1")], "MSP-PAT-108", "lab-locked-0:1.1-1.noarch (versionlock)"),
-        ([("lab-barred", "noarch", "1.1-1")], "MSP-PAT-108", "lab-barred-0:1.1-1.noarch (excluded)"),
-        ([("lab-stuck", "noarch", "1.1-1")], "MSP-PAT-111", "nothing provides lab-absent"),
-        ([("lab-new", "noarch", "1.0-1")], "MSP-PAT-110", "it would remove lab-old"),
-    ],
+REFUSED = (
+    (("lab-gone", "noarch", "1.1-1"), "MSP-PAT-109", "lab-gone-0:1.1-1.noarch"),
+    (("lab-locked", "noarch", "1.1-1"), "MSP-PAT-108", "lab-locked-0:1.1-1.noarch (versionlock)"),
+    (("lab-barred", "noarch", "1.1-1"), "MSP-PAT-108", "lab-barred-0:1.1-1.noarch (excluded)"),
+    (("lab-stuck", "noarch", "1.1-1"), "MSP-PAT-111", "nothing provides lab-absent"),
+    (("lab-new", "noarch", "1.0-1"), "MSP-PAT-110", "it would remove lab-old"),
 )
-def test_a_transaction_that_would_do_less_than_asked_or_remove_something_is_not_begun(
-    host: DnfHost, targets: list[tuple[str, str, str]], code: str, words: str
-) -> None:
-    done = install(host, *targets)
 
-    assert [line.partition(":")[0] for line in done["refusals"]] == [code]
-    assert words in done["refusals"][0]
-    assert done["steps"] == []
+
+def test_a_transaction_that_would_do_less_than_asked_or_remove_something_is_refused(host: DnfHost) -> None:
+    said = refusals(host, [[target] for target, _code, _words in REFUSED])
+
+    assert [[line.partition(":")[0] for line in lines] for lines in said] == [
+        [code] for _target, code, _words in REFUSED
+    ]
+    for (line,), (_target, _code, words) in zip(said, REFUSED, strict=True):
+        assert words in line
 
 
 @on_one
 def test_dnf_calls_it_a_success_when_it_did_not_find_a_package_and_rpms_database_tells(host: DnfHost) -> None:
     targets = [("lab-gone", "noarch", "1.1-1"), ("lab-mail", "noarch", "1.1-1")]
 
-    done = install(host, *targets, force=True)
-    install(host, ("lab-mail", "noarch", "1.0-1"), back=True)
+    done = install(host, *targets, begin="anyway")
+    back_to(host, "lab-mail")
 
     assert [status for status, _changes in done["steps"]] == [0, 0]
     assert done["steps"][-1][1] == {"lab-mail:noarch": ["1.0-1", "1.1-1", []]}
@@ -486,7 +532,7 @@ def test_dnf_calls_it_a_success_when_it_did_not_find_a_package_and_rpms_database
 def test_a_script_that_fails_before_keeps_the_old_version_and_one_after_does_not(host: DnfHost) -> None:
     broken = install(host, ("lab-broken", "noarch", "1.1-1"))
     clumsy = install(host, ("lab-clumsy", "noarch", "1.1-1"))
-    install(host, ("lab-clumsy", "noarch", "1.0-1"), back=True)
+    back_to(host, "lab-clumsy")
 
     assert broken["steps"][-1] == [1, {}]
     assert any("lab-broken" in line for line in broken["errors"])

@@ -16,8 +16,7 @@ import os
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
@@ -26,7 +25,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.patching.install import keeping
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import steering
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import events
@@ -36,15 +34,13 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching.made_p
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.register.conftest import MadeNetBox
 from lab import hosts, image, paths, podman
 from lab.machines import MACHINES
-from lab.repository import MAIN, SECURITY, Package, Repository
+from lab.repository import MAIN, ON_HOST, SECURITY, Package, Repository
+from tests.patch_bed import AT, GO, SECONDS, STATE, until, wait_in
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
 LAB = "-".join(filter(None, ("faults-test", os.environ.get("PYTEST_XDIST_WORKER"))))
 NAMES = CANARY, SECOND, THIRD = ("jansen-srv01", "jansen-till02", "harbour-ws01")
-SECONDS = 300
-STATE = keeping.TOP
-AT, GO = "/run/lab-at", "/run/lab-go"
 PLAN: dict[str, Any] = {
     "name": "office",
     "timezone": "Europe/Amsterdam",
@@ -100,14 +96,6 @@ class NetBox(MadeNetBox):
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, and fail when it does not come."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not happen in time: {what}"
-        time.sleep(0.1)
-
-
 @dataclass
 class Tick:
     """One run of playbooks/patch.yml."""
@@ -128,7 +116,6 @@ class Office:
     place: Path
     state_dir: Path
     netbox: NetBox
-    repository: Repository
 
     @property
     def store_url(self) -> str:
@@ -172,28 +159,6 @@ class Office:
         assert status == 0, said[-4000:]
         return said
 
-    def ask(self, host: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """What msp.ops.patch_install answers for a host."""
-        play = [
-            {
-                "hosts": host,
-                "gather_facts": False,
-                "become": True,
-                "tasks": [
-                    {"msp.ops.patch_install": dict(arguments), "register": "found"},
-                    {
-                        "ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": f"{self.place}/found"},
-                        "delegate_to": "localhost",
-                        "become": False,
-                    },
-                ],
-            }
-        ]
-        (self.place / "play.yml").write_text(json.dumps(play), encoding="utf-8")
-        status, said = self._begin(str(self.place / "play.yml")).ends()
-        assert status == 0, said[-4000:]
-        return dict(json.loads((self.place / "found").read_text(encoding="utf-8")))
-
     def asks(self, action: str) -> None:
         """What a person asks between ticks."""
         said = {"customer": SLUG, "action": action, "rollout": "", "manifest": "", "by": "A. de Vries", "reason": "so"}
@@ -208,15 +173,19 @@ class Office:
         self.sh(host, f"rm -f {AT} {GO}; touch {GO}.wanted")
 
     def at_work(self, host: str) -> None:
-        until(lambda: self.sh(host, f"test -e {AT} && echo yes || true") == "yes", f"{host} runs the script")
+        self._waits(host, f"[ -e {AT} ]", "it runs the script")
 
     def lets_go(self, host: str) -> None:
         self.sh(host, f"touch {GO}; rm {GO}.wanted")
 
     def goes_on_alone(self, host: str, version: str) -> None:
         self.lets_go(host)
-        until(lambda: self.version(host) == f"{version} installed", f"{host} goes on alone")
-        until(lambda: "inactive" in self.sh(host, "systemctl is-active msp-patch || true"), f"the unit ends on {host}")
+        version_is = f"dpkg-query -W -f '${{Version}} ${{db:Status-Status}}' lab-till | grep -q '^{version} installed'"
+        self._waits(host, version_is, "it goes on alone")
+        self._waits(host, "systemctl is-active msp-patch | grep -q inactive", "its unit ends")
+
+    def _waits(self, host: str, condition: str, what: str) -> None:
+        wait_in(str(self.rows[host]["container"]), condition, f"{what} on {host}")
 
     def version(self, host: str) -> str:
         return self.sh(host, "dpkg-query -W -f '${Version} ${db:Status-Status}' lab-till")
@@ -225,14 +194,11 @@ class Office:
         """How often dpkg itself says that it put this version on the host."""
         return int(self.sh(host, f"grep -c 'status installed lab-till:all {version}$' /var/log/dpkg.log || true"))
 
-    def offer(self, version: str, before: str, *packages: Package, machine_id: str = "") -> None:
-        """A newer version is in the hosts' repository, and their scans know of it. packages: all that it has then."""
-        self.repository.publish(SECURITY, packages or [till(version)])
+    def offer(self, version: str, before: str, *, machine_id: str = "") -> None:
+        """The hosts' scans know of a newer version from now on."""
         update = Update("lab-till", "all", before, version, "Lab/security", True)
         found = Judged(update, "security", "high", "vendor", "")
         now = dt.datetime.now(dt.UTC)
-        with ThreadPoolExecutor(len(NAMES)) as pool:
-            list(pool.map(self._fetch, NAMES))
         with Store.open(self.store_url) as store:
             store.record_scans(
                 Scan(
@@ -240,10 +206,6 @@ class Office:
                 )
                 for number, host in enumerate(NAMES, start=1)
             )
-
-    def _fetch(self, host: str) -> None:
-        self.repository.copy_to(str(self.rows[host]["container"]))
-        self.sh(host, "apt-get -qq update")
 
     def rollout(self) -> Rollout:
         with Store.open(self.store_url) as store:
@@ -271,6 +233,9 @@ def till(version: str) -> Package:
     return Package("lab-till", version, scripts={"postinst": WAIT}, files={"/usr/lib/lab-till": f"{version}\n"})
 
 
+BROKEN = Package("lab-till", "1.5", scripts={"postinst": "#!/bin/sh\nexit 3\n"})
+
+
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     if reason := hosts.available():
@@ -292,7 +257,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         rows = [hosts.describe(ground, machine, found) for machine, found in zip(machines, keys, strict=True)]
         named = {machine.name: found for machine, found in zip(machines, keys, strict=True)}
         hosts.write_ssh_files(state_dir, rows, named)
-        made = Office({row["name"]: row for row in rows}, place, state_dir, netbox, Repository(place / "repository"))
+        made = Office({row["name"]: row for row in rows}, place, state_dir, netbox)
         prepare(made)
         yield made
     finally:
@@ -320,13 +285,14 @@ def prepare(office: Office) -> None:
         for number, name in enumerate(NAMES, start=1)
     }
     (office.place / "inventory.yml").write_text(json.dumps({"all": {"hosts": inventory}}), encoding="utf-8")
-    office.repository.publish(MAIN, [till("1.0")])
-    office.repository.publish(SECURITY, [])
+    repository = Repository(office.place / "repository")
+    repository.publish(MAIN, [till("1.0")])
+    repository.publish(SECURITY, [*(till(version) for version in ("1.1", "1.2", "1.3", "1.4")), BROKEN])
 
     def host(name: str) -> None:
-        office.sh(name, "mv /etc/apt/sources.list /root/; echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/lab")
-        office._fetch(name)
-        office.sh(name, "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install lab-till >/dev/null 2>&1")
+        repository.copy_to(str(office.rows[name]["container"]))
+        office.sh(name, f"rm /etc/apt/sources.list; dpkg --force-unsafe-io -i {ON_HOST}/pool/{MAIN}/*.deb")
+        office.sh(name, "echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/lab; apt-get -qq update")
 
     with ThreadPoolExecutor(len(NAMES)) as pool:
         list(pool.map(host, NAMES))
@@ -349,11 +315,6 @@ def test_a_netbox_that_goes_away_while_a_host_works_is_named_and_what_the_host_a
         office.lets_go(CANARY)
         failed(tick.ends(), "MSP-REG-")
         assert office.states() == ["patched", "waiting", "waiting"]
-        number = office.rollout().number
-
-        failed(office.tick(), "MSP-REG-")
-
-        assert office.rollout().number == number
     finally:
         office.netbox.come_back()
     assert office.installs(CANARY, "1.1") == 1
@@ -368,7 +329,6 @@ def test_a_ring_of_which_all_hosts_are_off_stops_the_rollout_and_is_gone_on_with
         failed(office.tick(), "halted")
         assert [ring.state for ring in office.rollout().rings] == ["complete", "active"]
         assert office.states() == ["patched", "lost", "lost"]
-        failed(office.tick(), "halted")
     finally:
         office.switch_on(SECOND, THIRD)
     assert [office.version(name) for name in (SECOND, THIRD)] == ["1.0 installed"] * 2
@@ -421,7 +381,6 @@ def test_a_killed_controller_is_gone_on_with_and_a_host_that_forgot_its_work_is_
     office.goes_on_alone(SECOND, "1.2")
     office.sh(SECOND, f"rm -r {STATE}")  # a disk that was put back to its state before, say: the result is lost
 
-    failed(office.tick(), "MSP-EVD-015")
     office.lease_runs_out()
     office.goes_well()
 
@@ -455,21 +414,6 @@ def test_a_store_that_goes_away_while_a_host_works_is_named_and_the_host_is_aske
     assert office.states()[0] == "patched"
     assert office.rollout().hosts[CANARY].begins == 1
     assert office.installs(CANARY, "1.3") == 1
-
-
-def test_a_host_that_is_asked_to_begin_after_the_lease_of_who_asks_begins_nothing(office: Office) -> None:
-    """As by a worker that was held up: another controller may have taken over meanwhile."""
-    asked = {
-        "rollout": "late",
-        "packages": [{"name": "lab-till", "architecture": "all", "version": "1.3"}],
-        "begin_by": dt.datetime.now(dt.UTC).isoformat(),
-    }
-
-    found = office.ask(THIRD, asked)
-
-    assert (found["state"], found["result"], found["changed"]) == ("none", None, False)
-    assert "another controller may have taken over" in found["why"]
-    assert office.version(THIRD) == "1.2 installed"
 
 
 def test_a_run_for_some_of_the_hosts_is_refused_for_the_others_would_be_left_out(office: Office) -> None:
@@ -509,9 +453,7 @@ def test_a_package_whose_script_fails_on_the_canary_goes_back_and_is_not_tried_a
     office: Office,
 ) -> None:
     office.netbox.plans({**PLAN, "rollback": "downgrade", "reboot": "if_needed"})
-    broken = Package("lab-till", "1.5", scripts={"postinst": "#!/bin/sh\nexit 3\n"})
-    machine_id = office.sh(CANARY, "cat /etc/machine-id")
-    office.offer("1.5", "1.3", till("1.3"), broken, machine_id=machine_id)
+    office.offer("1.5", "1.3", machine_id=office.sh(CANARY, "cat /etc/machine-id"))
 
     failed(office.tick(), "halted")
     assert office.states() == ["failed", "waiting", "waiting"]

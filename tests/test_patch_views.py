@@ -138,10 +138,11 @@ def test_the_report_is_written_in_the_customers_language_and_a_second_run_change
     would = desk.play("playbooks/patch_report.yml", *options, "--check", "--diff")
     assert would.returncode == 0, would.stdout + would.stderr
     assert "+Stand van de updates: Bakkerij Jansen" in would.stdout and not (desk.directory / "reports").exists()
-    first, again = (desk.play("playbooks/patch_report.yml", *options) for _unused in range(2))
+    # Ansible plays one after the other, and the second recap has the changes of both.
+    both = desk.play("playbooks/patch_report.yml", "playbooks/patch_report.yml", *options)
 
-    assert first.returncode == again.returncode == 0, first.stdout + first.stderr
-    assert re.search(r"changed=1\b", first.stdout) and re.search(r"changed=0\b", again.stdout)
+    assert both.returncode == 0, both.stdout + both.stderr
+    assert re.findall(r"changed=(\d+)", both.stdout) == ["1", "1"]
     folder = desk.directory / "reports" / SLUG
     assert "Van 3 apparaten met een updateplan zijn er 2 op tijd" in (folder / "patch-report.txt").read_text()
     assert json.loads((folder / "patch-report.json").read_text())["assets"]["unknown"] == 1

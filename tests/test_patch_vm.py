@@ -58,7 +58,7 @@ PLAN = data(
 PINNED = f'set default="gnulinux-advanced-{virtual_disk.ROOT_UUID}>gnulinux-{{}}-advanced-{virtual_disk.ROOT_UUID}"'
 MENU = "/boot/grub/grub.cfg"
 MADE = "lab-down"
-INSTALL = f"apt-get -qq update && apt-get -qq install -y {MADE}=1.0 >/dev/null 2>&1"
+INSTALL = f"apt-get -qq update && dpkg --install {ON_HOST}/pool/{MAIN}/*.deb >/dev/null"
 
 
 @dataclass
