@@ -2,9 +2,6 @@
 
 The hosts are of the lab's images, but of this test's own: what it does to their apt is nobody else's business, and they
 need no NetBox. Three are given only the repository of made packages, so every number is known; one keeps Debian's own.
-
-Each scan is a step, written down where the test is that judges it. One ansible-playbook takes all hosts through all of
-them, in the order in which they stand here: a start for each would only repeat the start.
 """
 
 from __future__ import annotations
@@ -14,10 +11,9 @@ import os
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +23,10 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from lab import hosts as lab_hosts
 from lab import image, podman
 from lab.image import DEBIAN_11, DEBIAN_12, DEBIAN_12_BEHIND, DEBIAN_13, USER, Recipe
-from lab.repository import MAIN, ON_HOST, SECURITY, SOURCES_FILE, Package, Repository, build
+from lab.repository import ON_HOST, SOURCES_FILE, Package, Repository
 
 ROOT = Path(__file__).resolve().parent.parent
+CUSTOMER = "bakkerij-jansen"
 HOLE = "CVE-2026-0001"
 DAEMON = "/usr/lib/lab-daemon/run"
 RUN = {
@@ -69,101 +66,53 @@ NEW = [
 FIXED = [Package("lab-between", "1.1"), Package("lab-held", "1.1")]
 
 
-# What depends on the version of apt is asked on all made hosts; what does not, on one.
-MADE, ONE, BEHIND = (DEBIAN_12, DEBIAN_11, DEBIAN_13), (DEBIAN_12,), (DEBIAN_12_BEHIND,)
-# Where a host has the repository as it will be later.
-LATER = f"{ON_HOST}.later"
-LEFT_OVER = "ls -d /tmp/msp-* 2>/dev/null || true"
+@dataclass
+class Host:
+    """One host of this test's own, and the controller that scans it."""
 
-
-@dataclass(frozen=True)
-class Step:
-    """One scan. before and after are shell commands of root's on the host; asset: as what it is recorded."""
-
-    recipes: tuple[Recipe, ...]
-    before: str
-    after: str
-    asset: str
-    check: bool
-    become: bool
-    arguments: Mapping[str, Any]
-
-    def play(self, name: str) -> dict[str, Any]:
-        scan = {"msp.ops.patch_scan": dict(self.arguments), "become": self.become, "check_mode": self.check}
-        tasks = [{**scan, "ignore_errors": True, "register": f"{name}_found", "vars": subject(self.asset)}]
-        if self.before:
-            tasks.insert(0, {"ansible.builtin.raw": f"set -e; {self.before}", "become": True})
-        if self.after:
-            tasks.append({"ansible.builtin.raw": f"set -e; {self.after}", "become": True, "register": f"{name}_after"})
-        return {"hosts": ":".join(recipe.name for recipe in self.recipes), "gather_facts": False, "tasks": tasks}
-
-
-def subject(asset: str) -> dict[str, Any]:
-    """Each host is the only one of its customer, so that the store keeps them apart."""
-    return {"msp": {"customer": "{{ inventory_hostname }}", "asset": {"key": asset}}}
-
-
-STEPS: dict[str, Step] = {}
-
-
-def step(
-    name: str,
-    recipes: tuple[Recipe, ...] = ONE,
-    *,
-    before: str = "",
-    after: str = "",
-    asset: str = "",
-    check: bool = False,
-    become: bool = True,
-    **arguments: Any,
-) -> str:
-    """One more step of the run; its name, by which a test asks what came of it. By itself it is an asset of its own."""
-    STEPS[name] = Step(recipes, before, after, asset or name, check, become, arguments)
-    return name
-
-
-def keep() -> dict[str, Any]:
-    """The play that writes down what each host has said."""
-    steps = ", ".join(
-        f"'{name}': [{name}_found | default(none), ({name}_after | default({{}})).stdout | default(none)]"
-        for name in STEPS
-    )
-    local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-    copy = {"content": f"{{{{ {{{steps}}} | to_json }}}}", "dest": "{{ place }}/{{ inventory_hostname }}.json"}
-    return {
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [{"ansible.builtin.copy": copy, "delegate_to": "localhost", "vars": local}],
-    }
-
-
-@dataclass(frozen=True)
-class Run:
-    """The run with all steps, and what came of them."""
-
+    container: str
     place: Path
-    containers: Mapping[str, str]
+    repository: Repository
+    asset: str = "device:7"
+    kev: dict[str, Any] = field(default_factory=dict)
+
+    def sh(self, command: str) -> str:
+        return podman.run("exec", self.container, "sh", "-c", command)
 
     @property
     def store_url(self) -> str:
         return f"sqlite:///{self.place / 'evidence.db'}"
 
-    def play(self) -> None:
-        """Each host is asked as an ordinary user who may become root."""
-        (self.place / "play.yml").write_text(
-            json.dumps([*(one.play(name) for name, one in STEPS.items()), keep()]), encoding="utf-8"
-        )
-        common = {
-            "ansible_connection": "containers.podman.podman",
-            "ansible_pipelining": True,
-            "ansible_user": USER,
-            "place": str(self.place),
-            **subject("none"),
+    def scan(self, *, check: bool = False, become: bool = True, **arguments: Any) -> dict[str, Any]:
+        """The result of the task, run as an ordinary user who may become root."""
+        play = {
+            "hosts": "all",
+            "gather_facts": False,
+            "tasks": [
+                {"msp.ops.patch_scan": arguments, "become": become, "register": "found", "ignore_errors": True},
+                {
+                    "ansible.builtin.copy": {"content": "{{ found | to_json }}", "dest": str(self.place / "out.json")},
+                    "delegate_to": "localhost",
+                    "check_mode": False,
+                    "vars": {
+                        "ansible_connection": "local",
+                        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+                    },
+                },
+            ],
         }
-        hosts = {name: {"ansible_host": container} for name, container in self.containers.items()}
-        (self.place / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}), encoding="utf-8")
+        variables = {
+            "ansible_connection": "containers.podman.podman",
+            "ansible_host": self.container,
+            "ansible_user": USER,
+            "msp": {"customer": CUSTOMER, "asset": {"key": self.asset}},
+        }
+        (self.place / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+        inventory = {"all": {"hosts": {"srv01.bakkerij-jansen": variables}}}
+        (self.place / "hosts.yml").write_text(json.dumps(inventory), encoding="utf-8")
+        command = ["ansible-playbook", "--diff", "-i", str(self.place / "hosts.yml"), str(self.place / "play.yml")]
         done = subprocess.run(
-            ["ansible-playbook", "--diff", "-i", str(self.place / "hosts.yml"), str(self.place / "play.yml")],
+            [*command, *(["--check"] if check else [])],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -179,22 +128,17 @@ class Run:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        return dict(json.loads((self.place / "out.json").read_text(encoding="utf-8")))
 
-    def _step(self, name: str, host: str) -> list[Any]:
-        return list(json.loads((self.place / f"{host}.json").read_text(encoding="utf-8"))[name])
+    def publish(self, **suites: list[Package]) -> None:
+        for suite, packages in suites.items():
+            self.repository.publish(suite, packages)
+        self.repository.copy_to(self.container)
 
-    def found(self, name: str, host: str = DEBIAN_12.name) -> dict[str, Any]:
-        """The result of the task."""
-        return dict(self._step(name, host)[0])
-
-    def after(self, name: str, host: str = DEBIAN_12.name) -> str:
-        """What the command after it printed."""
-        return str(self._step(name, host)[1]).strip()
-
-    def recorded(self, asset: str, host: str = DEBIAN_12.name) -> Any:
+    def recorded(self) -> Any:
         """The last scan that worked and the last attempt, as the evidence store has them."""
         with Store.open(self.store_url) as store:
-            return store.last_scans(host).get(asset)
+            return store.last_scans(CUSTOMER).get(self.asset)
 
 
 def by_name(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -202,81 +146,55 @@ def by_name(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def started(recipes: Sequence[Recipe]) -> Iterator[dict[str, str]]:
-    """A container of each recipe by its name; they are gone afterwards."""
+def started(recipe: Recipe, place: Path) -> Iterator[Host]:
+    """A host of a recipe that is gone afterwards."""
     if reason := lab_hosts.available():
         pytest.skip(reason)
-    image.ensure(recipes, lambda _title: nullcontext())
-    mark = secrets.token_hex(4)
-    names = {recipe.name: f"msp-scan-{recipe.name}-{mark}" for recipe in recipes}
+    image.ensure([recipe], lambda _title: nullcontext())
+    name = f"msp-scan-{recipe.name}-{secrets.token_hex(4)}"
+    podman.run("run", "--detach", f"--name={name}", "--systemd=always", recipe.tag, "/sbin/init")
     try:
-        for recipe in recipes:
-            podman.run("run", "--detach", f"--name={names[recipe.name]}", "--systemd=always", recipe.tag, "/sbin/init")
-        for name in names.values():
-            lab_hosts.wait_until_booted(name)
-        yield names
+        lab_hosts.wait_until_booted(name)
+        os.environ["MSP_DURABLE_PATHS"] = str(place)
+        host = Host(name, place, Repository(place / "repository"))
+        Store.open(host.store_url, upgrade=True).close()
+        yield host
     finally:
-        podman.run("rm", "--force", "--ignore", "--time", "0", "--volumes", *names.values())
+        podman.run("rm", "--force", "--time", "0", "--volumes", name)
 
 
-# apt draws from 0 to 100 for each package and machine, and 0 is in the phase of 0 %: one machine in 101 gets it.
-PREPARE = f"""
-set -e
-rm -f /etc/apt/sources.list
-find /etc/apt/sources.list.d -type f ! -path {SOURCES_FILE} -delete
-chmod -R a+rX {LATER}
-dpkg --force-unsafe-io -i {ON_HOST}.old/*.deb >/dev/null
-apt-mark hold lab-held
-echo 'APT::Machine-ID "0123456789abcdef0123456789abcdef";' >/etc/apt/apt.conf.d/01lab-phase
-printf 'Package: lab-pinned\nPin: version 1.0\nPin-Priority: 1001\n' >/etc/apt/preferences.d/lab
-systemctl daemon-reload && systemctl start lab-daemon
-apt-get -q update
-"""
-
-
-def with_made_packages(containers: Sequence[str], place: Path) -> None:
+def with_made_packages(host: Host) -> None:
     """Only the made repository; the old packages are installed, and newer ones wait in it."""
-    old = place / "old"
-    old.mkdir()
-    for package in OLD:
-        build(package, old)
-    repository = Repository(place / "repository")
-    repository.publish(SECURITY, FIXED)
-    repository.publish(MAIN, NEW)
-    for container in containers:
-        repository.copy_to(container)
-        podman.run("cp", str(old), f"{container}:{ON_HOST}.old")
-    repository.publish(MAIN, [*NEW, Package("lab-more", "1.0")])
-    for container in containers:
-        podman.run("cp", str(repository.place), f"{container}:{LATER}")
-    with ThreadPoolExecutor(len(containers)) as pool:
-        list(pool.map(lambda container: podman.run("exec", container, "sh", "-c", PREPARE), containers))
+    host.sh("rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
+    host.publish(main=OLD)
+    host.sh(f"apt-get -q update && apt-get -qy install {' '.join(package.name for package in OLD)}")
+    host.sh("apt-mark hold lab-held")
+    # apt draws from 0 to 100 for each package and machine, and 0 is in the phase of 0 %: one machine in 101 gets it.
+    host.sh("echo 'APT::Machine-ID \"0123456789abcdef0123456789abcdef\";' >/etc/apt/apt.conf.d/01lab-phase")
+    host.sh("printf 'Package: lab-pinned\\nPin: version 1.0\\nPin-Priority: 1001\\n' >/etc/apt/preferences.d/lab")
+    host.sh("systemctl daemon-reload && systemctl start lab-daemon")
+    host.publish(main=NEW, security=FIXED)
+    host.sh("apt-get -q update")
+
+
+# What depends on the version of apt is asked on all; what does not, on one: a scan takes its time on a busy machine.
+# pytest puts tests of one host together by the host's place in the list: the one is the first of all, too.
+on_one = pytest.mark.parametrize("made", [DEBIAN_12], indirect=True, ids=["debian12"])
+
+
+@pytest.fixture(scope="module", params=[DEBIAN_12, DEBIAN_11, DEBIAN_13], ids=lambda recipe: recipe.name)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with started(request.param, tmp_path_factory.mktemp("scan")) as host:
+        with_made_packages(host)
+        yield host
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    place = tmp_path_factory.mktemp("scan")
-    with pytest.MonkeyPatch.context() as patch, started([*MADE, *BEHIND]) as containers:
-        patch.setenv("MSP_DURABLE_PATHS", str(place))
-        with_made_packages([containers[recipe.name] for recipe in MADE], place)
-        kev = {"dateReleased": "2026-03-01T00:00:00Z", "vulnerabilities": [{"cveID": HOLE}]}
-        (place / "kev.json").write_text(json.dumps(kev), encoding="utf-8")
-        (place / "broken.json").write_text("<html>", encoding="utf-8")
-        made = Run(place, containers)
-        Store.open(made.store_url, upgrade=True).close()
-        made.play()
-        yield made
+def first(made: Host) -> dict[str, Any]:
+    return made.scan(list=True)
 
 
-every = pytest.mark.parametrize("host", [recipe.name for recipe in MADE])
-
-FIRST = step("first", MADE, list=True)
-
-
-@every
-def test_every_number_is_known_and_right(run: Run, host: str) -> None:
-    first = run.found(FIRST, host)
-
+def test_every_number_is_known_and_right(first: dict[str, Any]) -> None:
     assert first["counts"] == {
         "total": 9,
         "emergency": 0,
@@ -291,9 +209,8 @@ def test_every_number_is_known_and_right(run: Run, host: str) -> None:
     assert (first["summary"]["installs"], first["summary"]["removes"]) == (["lab-new"], ["lab-eaten"])
 
 
-@every
-def test_a_later_ordinary_version_carries_the_earlier_security_fix(run: Run, host: str) -> None:
-    row = by_name(run.found(FIRST, host))["lab-between"]
+def test_a_later_ordinary_version_carries_the_earlier_security_fix(first: dict[str, Any]) -> None:
+    row = by_name(first)["lab-between"]
 
     assert (row["installed"], row["candidate"], row["origin"]) == ("1.0", "1.2", "Lab/main")
     assert (row["security"], row["class"]) == (True, "security")
@@ -304,9 +221,8 @@ def test_a_later_ordinary_version_carries_the_earlier_security_fix(run: Run, hos
     assert row["source"] == "security update of Lab-Security/security"
 
 
-@every
-def test_what_stays_says_why(run: Run, host: str) -> None:
-    assert {name: row["held"] for name, row in by_name(run.found(FIRST, host)).items() if row["held"]} == {
+def test_what_stays_says_why(first: dict[str, Any]) -> None:
+    assert {name: row["held"] for name, row in by_name(first).items() if row["held"]} == {
         "lab-held": "hold",
         "lab-phased": "phased 0 %",
         "lab-pinned": "pinned",
@@ -314,54 +230,43 @@ def test_what_stays_says_why(run: Run, host: str) -> None:
     }
 
 
-@every
-def test_what_comes_and_goes_is_told_of_the_update_that_brings_it(run: Run, host: str) -> None:
-    rows = by_name(run.found(FIRST, host))
+def test_what_comes_and_goes_is_told_of_the_update_that_brings_it(first: dict[str, Any]) -> None:
+    rows = by_name(first)
 
     assert {name: row["installs"] for name, row in rows.items() if row["installs"]} == {"lab-needs": ["lab-new"]}
     assert {name: row["removes"] for name, row in rows.items() if row["removes"]} == {"lab-eats": ["lab-eaten"]}
 
 
-@every
-def test_a_service_that_runs_with_a_packages_files_has_to_be_restarted(run: Run, host: str) -> None:
-    row = by_name(run.found(FIRST, host))["lab-daemon"]
+def test_a_service_that_runs_with_a_packages_files_has_to_be_restarted(first: dict[str, Any]) -> None:
+    row = by_name(first)["lab-daemon"]
 
     assert (row["needs"], row["services"]) == ("restart", ["lab-daemon.service"])
 
 
-AGAIN = step(
-    "again",
-    before="touch /root/before",
-    after=f"cat /etc/machine-id; find {WATCHED} -newer /root/before -type f; {LEFT_OVER}",
-    asset=FIRST,
-    list=True,
-)
+@on_one
+def test_a_scan_writes_nothing_on_the_host_and_the_store_has_it_whole(made: Host, first: dict[str, Any]) -> None:
+    made.sh("touch /root/before")
+    again = made.scan(list=True)
 
-
-def test_a_scan_writes_nothing_on_the_host_and_the_store_has_it_whole(run: Run) -> None:
-    first, again = run.found(FIRST), run.found(AGAIN)
-
-    (machine_id,) = run.after(AGAIN).splitlines()
+    assert made.sh(f"find {WATCHED} -newer /root/before -type f") == ""
+    assert made.sh("ls -d /tmp/msp-* 2>/dev/null || true") == ""
     assert (again["updates"], again["new"]) == (first["updates"], [])
     assert "diff" not in again
-    scan = run.recorded(FIRST)[1]
+    scan = made.recorded()[1]
     assert scan.updates is not None
-    assert (scan.machine_id, scan.blind) == (machine_id, ())
+    assert (scan.machine_id, scan.blind) == (made.sh("cat /etc/machine-id").strip(), ())
     assert scan.booted_at is not None and scan.booted_at < scan.at
     assert {one.update.name: one.patch_class for one in scan.updates} == {
         name: row["class"] for name, row in by_name(first).items()
     }
 
 
-KEV = [{"kind": "kev", "path": "{{ place }}/kev.json"}]
-CHANGELOGS = step("changelogs", MADE, after=LEFT_OVER, list=True, changelogs=True, feeds=KEV)
+def test_changelogs_name_what_no_archive_has_any_more_and_what_is_exploited_of_it_is_an_emergency(made: Host) -> None:
+    path = made.place / "kev.json"
+    kev = {"dateReleased": "2026-03-01T00:00:00Z", "vulnerabilities": [{"cveID": HOLE}]}
+    path.write_text(json.dumps(kev), encoding="utf-8")
 
-
-@every
-def test_changelogs_name_what_no_archive_has_any_more_and_what_is_exploited_of_it_is_an_emergency(
-    run: Run, host: str
-) -> None:
-    found = run.found(CHANGELOGS, host)
+    found = made.scan(list=True, changelogs=True, feeds=[{"kind": "kev", "path": str(path)}])
     row = by_name(found)["lab-between"]
 
     assert [(one["version"], one["origin"], one["cves"]) for one in row["versions"]] == [
@@ -374,137 +279,127 @@ def test_changelogs_name_what_no_archive_has_any_more_and_what_is_exploited_of_i
     assert (row["class"], row["source"]) == ("emergency", f"CISA KEV 2026-03-01: {HOLE}")
     assert (found["counts"]["emergency"], found["counts"]["security"]) == (1, 1)
     assert any("CISA KEV of 2026-03-01 is" in warning for warning in found["scan_warnings"])
-    assert run.after(CHANGELOGS, host) == ""
+    assert made.sh("ls -d /tmp/msp-* 2>/dev/null || true") == ""
 
 
-BROKEN_FEED = step("broken_feed", feeds=[{"kind": "kev", "path": "{{ place }}/broken.json"}])
+@on_one
+def test_a_broken_feed_fails_before_the_host_is_asked_and_records_nothing(made: Host) -> None:
+    path = made.place / "broken.json"
+    path.write_text("<html>", encoding="utf-8")
+    before = made.recorded()
 
-
-def test_a_broken_feed_fails_before_the_host_is_asked_and_records_nothing(run: Run) -> None:
-    found = run.found(BROKEN_FEED)
+    found = made.scan(feeds=[{"kind": "kev", "path": str(path)}])
 
     assert (found["failed"], found["error"]["code"]) == (True, "MSP-PAT-033")
-    assert run.recorded(BROKEN_FEED) is None
+    assert made.recorded() == before
 
 
-AS_USER = step("as_user", become=False, list=True)
-
-
-def test_without_root_the_list_is_the_same(run: Run) -> None:
-    found = run.found(AS_USER)
+@on_one
+def test_without_root_the_list_is_the_same(made: Host, first: dict[str, Any]) -> None:
+    found = made.scan(list=True, become=False)
 
     aside = ("needs", "services")
     plain = [{key: value for key, value in row.items() if key not in aside} for row in found["updates"]]
-    assert plain == [
-        {key: value for key, value in row.items() if key not in aside} for row in run.found(FIRST)["updates"]
-    ]
+    assert plain == [{key: value for key, value in row.items() if key not in aside} for row in first["updates"]]
     assert "nothing" not in {row["needs"] for row in found["updates"]}
 
 
-MIRROR_MOVES = f"rm -r {ON_HOST} && mv {LATER} {ON_HOST}"
-CHECKED = step("checked", MADE, before=MIRROR_MOVES, check=True, refresh=True)
-RENEWED = step("renewed", MADE, refresh=True)
-RENEWED_AGAIN = step("renewed_again", MADE, refresh=True)
-
-
-@every
-def test_a_refresh_renews_the_lists_once_and_check_mode_never(run: Run, host: str) -> None:
-    checked, renewed, again = (run.found(name, host) for name in (CHECKED, RENEWED, RENEWED_AGAIN))
+def test_a_refresh_renews_the_lists_once_and_check_mode_never(made: Host) -> None:
+    made.publish(main=[*NEW, Package("lab-more", "1.0")])
+    checked = made.scan(refresh=True, check=True)
+    renewed = made.scan(refresh=True)
+    again = made.scan(refresh=True)
 
     assert (checked["changed"], checked["summary"]["refreshed"]) == (False, False)
     assert (renewed["changed"], renewed["summary"]["refreshed"]) == (True, True)
     assert (again["changed"], again["summary"]["refreshed"]) == (False, True)
 
 
-HOLD = (
-    "import fcntl, sys, time\n"
-    "files = [open(name, 'w') for name in ('/var/lib/apt/lists/lock', '/var/lib/dpkg/lock-frontend')]\n"
-    "[fcntl.lockf(file, fcntl.LOCK_EX) for file in files]\n"
-    "open('/run/lab-locked', 'w').close()\ntime.sleep(600)\n"
-)
-LOCKED = step(
-    "locked",
-    before=f'systemd-run --quiet --unit=lab-lock python3 -c "{HOLD}"; '
-    "while [ ! -e /run/lab-locked ]; do sleep 0.05; done",
-)
-LOCKED_REFRESH = step("locked_refresh", after="systemctl stop lab-lock", refresh=True, lock_timeout=0)
-
-
-def test_a_lock_that_another_holds_is_no_hindrance_to_a_scan_and_a_reason_against_a_refresh(run: Run) -> None:
-    scanned, refreshed = run.found(LOCKED), run.found(LOCKED_REFRESH)
+@on_one
+def test_a_lock_that_another_holds_is_no_hindrance_to_a_scan_and_a_reason_against_a_refresh(made: Host) -> None:
+    hold = (
+        "import fcntl, sys, time\n"
+        "files = [open(name, 'w') for name in ('/var/lib/apt/lists/lock', '/var/lib/dpkg/lock-frontend')]\n"
+        "[fcntl.lockf(file, fcntl.LOCK_EX) for file in files]\n"
+        "open('/run/lab-locked', 'w').close()\ntime.sleep(600)\n"
+    )
+    made.sh(f'systemd-run --quiet --unit=lab-lock python3 -c "{hold}"')
+    try:
+        made.sh("while [ ! -e /run/lab-locked ]; do sleep 0.05; done")
+        scanned = made.scan()
+        refreshed = made.scan(refresh=True, lock_timeout=0)
+    finally:
+        made.sh("systemctl stop lab-lock; rm -f /run/lab-locked")
 
     assert (scanned["outcome"], scanned["counts"]["total"]) == ("ok", 9)
     assert (refreshed["outcome"], refreshed["error"]["code"]) == ("failed", "MSP-PAT-037")
     assert "Could not get lock" in refreshed["error"]["found"]
 
 
-GONE = step("gone", before=f"sed -i 's,file:{ON_HOST},http://127.0.0.1:9,' {SOURCES_FILE}", refresh=True, list=True)
-GONE_AFTER = step(
-    "gone_after",
-    after=f"sed -i 's,http://127.0.0.1:9,file:{ON_HOST},' {SOURCES_FILE}; apt-get -q update",
-    asset=LOCKED,
-)
-
-
-def test_a_mirror_that_is_gone_fails_the_refresh_and_old_lists_do_not_stand_in(run: Run) -> None:
-    found, seen = run.found(GONE), run.found(GONE_AFTER)
+@on_one
+def test_a_mirror_that_is_gone_fails_the_refresh_and_old_lists_do_not_stand_in(made: Host) -> None:
+    made.sh(f"sed -i 's,file:{ON_HOST},http://127.0.0.1:9,' {SOURCES_FILE}")
+    try:
+        found = made.scan(refresh=True, list=True)
+        seen = made.scan()
+    finally:
+        made.publish()
+        made.repository.copy_to(made.container)
+        made.sh("apt-get -q update")
 
     assert (found["outcome"], found["changed"]) == ("failed", False)
     assert "Failed to fetch http://127.0.0.1:9/" in found["error"]["found"]
     assert "updates" not in found
-    # And without a refresh: a source of which there is no list is no source without updates. LOCKED scanned it well.
+    # And without a refresh: a source of which there is no list is no source without updates.
     assert seen["outcome"] == "no metadata"
-    ok, last = run.recorded(LOCKED)
+    ok, last = made.recorded()
     assert (ok.outcome, last.outcome, last.updates) == ("ok", "no metadata", None)
 
 
-NO_LISTS = step(
-    "no_lists",
-    before="rm -rf /var/lib/apt/lists && mkdir -p /var/lib/apt/lists/partial",
-    after="apt-get -q update",
-)
-
-
-def test_a_host_whose_lists_were_removed_has_no_metadata(run: Run) -> None:
-    found = run.found(NO_LISTS)
+@on_one
+def test_a_host_whose_lists_were_removed_has_no_metadata(made: Host) -> None:
+    made.sh("rm -rf /var/lib/apt/lists && mkdir -p /var/lib/apt/lists/partial")
+    try:
+        found = made.scan()
+    finally:
+        made.sh("apt-get -q update")
 
     assert (found["outcome"], found["error"]["code"]) == ("no metadata", "MSP-PAT-039")
 
 
-NO_SECURITY = step("no_security", before="rm /var/lib/apt/lists/*_security_*", after="apt-get -q update", list=True)
-
-
-def test_a_host_with_one_source_unfetched_or_without_a_security_archive_is_warned_of(run: Run) -> None:
-    found = run.found(NO_SECURITY)
+@on_one
+def test_a_host_with_one_source_unfetched_or_without_a_security_archive_is_warned_of(made: Host) -> None:
+    made.sh("rm /var/lib/apt/lists/*_security_*")
+    try:
+        found = made.scan(list=True)
+    finally:
+        made.sh("apt-get -q update")
 
     assert (
         f"the source file:{ON_HOST}/dists/security was never fetched, or its lists were removed: nothing of it counts"
         in (found["scan_warnings"])
     )
-    blind = run.recorded(NO_SECURITY)[1].blind
+    blind = made.recorded()[1].blind
     assert [sentence for sentence in blind if "never fetched" in sentence]
     assert [sentence for sentence in blind if "no security archive" in sentence]
     assert by_name(found)["lab-plain"]["security"] is None
     assert by_name(found)["lab-plain"]["class"] == "security"
 
 
-STATUS = r"/^Package: lab-current$/,/^$/{s/ok installed/ok half-configured/;s/^Version:/Depends: none-such\nVersion:/}"
-HALF = step(
-    "half",
-    MADE,
-    before=f"cp /var/lib/dpkg/status /root/status; sed -i '{STATUS}' /var/lib/dpkg/status",
-    after="cp /root/status /var/lib/dpkg/status",
-    list=True,
-)
-
-
-@every
-def test_a_database_that_dpkg_left_broken_is_told_and_holds_everything(run: Run, host: str) -> None:
-    found = run.found(HALF, host)
+def test_a_database_that_dpkg_left_broken_is_told_and_holds_everything(made: Host) -> None:
+    made.sh("cp /var/lib/dpkg/status /root/status")
+    status = (
+        r"/^Package: lab-current$/,/^$/{s/ok installed/ok half-configured/;s/^Version:/Depends: none-such\nVersion:/}"
+    )
+    made.sh(f"sed -i '{status}' /var/lib/dpkg/status")
+    try:
+        found = made.scan(list=True)
+    finally:
+        made.sh("cp /root/status /var/lib/dpkg/status")
 
     assert found["outcome"] == "ok"
     assert any(warning.startswith("dpkg: ") and "lab-current" in warning for warning in found["scan_warnings"])
-    assert any(sentence.startswith("dpkg: ") for sentence in run.recorded(HALF, host)[1].blind)
+    assert any(sentence.startswith("dpkg: ") for sentence in made.recorded()[1].blind)
     stays = {name: row["held"] for name, row in by_name(found).items()}
     assert {name for name, why in stays.items() if why == "broken database"} >= {
         "lab-plain",
@@ -514,13 +409,17 @@ def test_a_database_that_dpkg_left_broken_is_told_and_holds_everything(run: Run,
     assert (stays["lab-held"], stays["lab-pinned"]) == ("hold", "pinned")
 
 
-DEBIANS = step("debians", BEHIND, after="apt-get --simulate dist-upgrade", list=True, changelogs=True)
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with started(DEBIAN_12_BEHIND, tmp_path_factory.mktemp("scan")) as host:
+        yield host
 
 
 def test_debians_own_pending_updates_are_those_that_apt_would_install_with_the_holes_that_they_close(
-    run: Run,
+    behind: Host,
 ) -> None:
-    found, said = run.found(DEBIANS, DEBIAN_12_BEHIND.name), run.after(DEBIANS, DEBIAN_12_BEHIND.name)
+    found = behind.scan(list=True, changelogs=True)
+    said = behind.sh("apt-get --simulate dist-upgrade")
     rows = by_name(found)
 
     expected = dict(re.findall(r"^Inst (\S+) \[(\S+)\]", said, re.MULTILINE))
@@ -535,8 +434,8 @@ def test_debians_own_pending_updates_are_those_that_apt_would_install_with_the_h
     assert all(re.fullmatch(r"CVE-\d{4}-\d{4,}", name) for row in rows.values() for name in row["cves"])
 
 
-def test_a_library_that_sshd_runs_with_asks_for_a_restart_of_ssh(run: Run) -> None:
-    row = by_name(run.found(DEBIANS, DEBIAN_12_BEHIND.name))["libssl3"]
+def test_a_library_that_sshd_runs_with_asks_for_a_restart_of_ssh(behind: Host) -> None:
+    row = by_name(behind.scan(list=True))["libssl3"]
 
     assert row["needs"] == "restart"
     assert "ssh.service" in row["services"]

@@ -228,6 +228,8 @@ def test_apply_puts_every_change_right_and_somebody_else_agrees(wharf: Wharf, sp
         assert [name for name, holds in found.items() if not holds] == []
         measured = {control for control, one in states.items() if one.status != "not applicable"}
         assert measured <= set(LOOKS)
+        # No guard is at work any more.
+        assert wharf.sh(host, "ls /var/lib/msp-ops/guard").split() == ["lock"]
 
 
 def test_after_it_a_check_is_clean_and_a_second_run_changes_nothing(wharf: Wharf, spoiled: dict[str, set[str]]) -> None:

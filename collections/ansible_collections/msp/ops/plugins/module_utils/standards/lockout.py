@@ -169,11 +169,10 @@ class Guard:
         """The call itself came by a new login: that is the proof. Only its being new is looked at here."""
         state = self._state()
         if state == NONE or (state == TOKEN and not self._is_of(wanted)):
-            found = "none is armed" if state == NONE else "another run's guard of %s is" % self._plan()["name"]
             raise MspError(
                 "MSP-STD-083",
                 "the guard of %s that this run armed to be armed on the host" % wanted.name,
-                found,
+                self._whose(state, wanted),
                 "see docs/errors.md for how that can be; what was changed since may not be guarded: look at the host",
             )
         login = lockout_login.login()
@@ -192,6 +191,13 @@ class Guard:
         """Whether the guard is the one that this run armed by this name."""
         plan = self._plan()
         return (plan["name"], plan.get("run", "")) == (wanted.name, wanted.run)
+
+    def _whose(self, state: str, wanted: Wanted) -> str:
+        """Which guard is armed, where it is not the one that this run armed by this name."""
+        if state == NONE:
+            return "none is armed"
+        name = self._plan()["name"]
+        return "another run's is" if name == wanted.name else "the one of %s is" % name
 
     def _compare(self, before: str | None, login: str | None) -> None:
         if before is not None and (login is None or login == before):

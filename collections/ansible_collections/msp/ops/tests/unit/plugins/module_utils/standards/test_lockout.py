@@ -475,7 +475,7 @@ def test_a_login_proves_only_what_its_own_run_has_changed(host: Host, monkeypatc
 
     error = host.error("proven", run="second")
 
-    assert (error.code, error.found) == ("MSP-STD-083", "another run's guard of ssh is")
+    assert (error.code, error.found) == ("MSP-STD-083", "another run's is")
     assert host.call("proven", run="first")["state"] == "disarmed"
 
 
