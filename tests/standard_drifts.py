@@ -83,7 +83,9 @@ LOOKS: Mapping[str, str] = {
     "accounts-password-hash": "grep -Eq '^ENCRYPT_METHOD[[:space:]]+(YESCRYPT|SHA512)$' /etc/login.defs",
     "accounts-password-weak": "! awk -F: '$2 ~ /^[$]1[$]/ && $3 != 0' /etc/shadow | grep -q .",
     "accounts-root-password": "! grep -q '^root::' /etc/shadow",
-    "accounts-system-used": "! awk -F: '$3 > 0 && $3 < 1000 && $7 !~ /(nologin|false|sync)$/' /etc/passwd | grep -q .",
+    "accounts-system-used": "! awk -F: '$3 > 0 && $3 < 1000 && $7 !~ /(nologin|false|sync)$/ {print $1, $6}' /etc/passwd"
+    ' | while read -r who home; do find "$home/.ssh/authorized_keys" "/var/spool/cron/crontabs/$who" 2>/dev/null;'
+    ' pgrep -u "$who" -x "(ba|da|)sh"; done | grep -q .',
     "accounts-homes-elsewhere": "! find /srv -mindepth 1 -maxdepth 1 -perm /0022 | grep -q .",
     "accounts-homes": "! find /home -mindepth 1 -maxdepth 1 -perm /0027 | grep -q .",
     "accounts-umask": "grep -Eq '^UMASK[[:space:]]+0?[27]7$' /etc/login.defs",
