@@ -241,12 +241,12 @@ def killed(victim: processes.Process) -> bool:
 def test_killed_services_are_seen_by_status_and_mended_by_up(up: str, services: Sequence[str]) -> None:
     before = State.read(paths.lab_paths(up).state).processes
 
-    for service in services:
+    for number, service in enumerate(services, start=1):
         assert killed(before[service])
 
         seen = msp("lab", "status", "--name", up)
         assert seen.returncode == 1
-        assert f"{service} not running" in seen.stdout
+        assert f"broken, {', '.join(sorted(services[:number]))} not running" in seen.stdout
 
     assert msp("lab", "up", "--name", up, "--no-hosts").returncode == 0
     assert all(lab_of.status(up).services.values())
