@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from lab.api import NetBox
 from lab.lab import Lab
 from msp_cli import demo, demo_discovery
 from msp_cli.jobs import Job
-from tests.demonstrated import Demonstrated
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,12 +81,14 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(lab: Lab, demonstrated: Demonstrated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(
+    lab: Lab, hosts: list[dict[str, object]], fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
     build = tmp_path_factory.mktemp("discover")
-    demonstrated.put_back(build)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MSP_DURABLE_PATHS", str(build))
-        yield World(lab, demonstrated.netbox, build)
+        demo.run(lab, build)
+        yield World(lab, fresh_netbox, build)
     unplug(lab)
 
 
@@ -224,7 +225,7 @@ def test_a_decision_is_kept_with_who_and_when_and_nobody_is_asked_again(looked: 
     name, device = next(iter(looked.devices(JANSEN, "unlisted").items()))
     looked.netbox.change(f"dcim/devices/{device['id']}/", {"custom_fields": {"msp_contract_status": "tracked"}})
 
-    done = looked.discover({JANSEN: SCANS[JANSEN]})
+    done = looked.discover(SCANS)
 
     assert done.returncode == 0, done.stdout[-3000:]
     with looked.store() as store:
@@ -234,60 +235,47 @@ def test_a_decision_is_kept_with_who_and_when_and_nobody_is_asked_again(looked: 
     assert dt.datetime.now(dt.UTC) - decision.at < dt.timedelta(hours=1)
     assert name not in looked.devices(JANSEN, "unlisted")
     written = looked.writes()
-    looked.discover({JANSEN: SCANS[JANSEN]})
+    looked.discover(SCANS)
     assert looked.writes() == written
     assert name not in looked.devices(JANSEN, "unlisted")
 
 
+def test_a_source_that_fails_stops_no_other_proves_nothing_and_ends_the_play_in_an_error(looked: World) -> None:
+    sources = {JANSEN: [{"source": "dhcp", "format": "isc", "file": "/nowhere/dhcpd.leases"}, *SCANS[JANSEN]]}
+
+    done = looked.discover(sources)
+
+    assert done.returncode != 0
+    assert "MSP-OBS-055" in done.stdout
+    with looked.store() as store:
+        looks = store.coverages(JANSEN)
+    last = {one.source: one for one in looks}
+    assert not last["dhcp"].complete
+    assert "/nowhere/dhcpd.leases" in last["dhcp"].reason
+    assert last["nmap"].complete
+
+
 @pytest.mark.parametrize(
-    "wanted",
-    [
-        {JANSEN: (["198.51.100.0/24"], "MSP-OBS-002"), HARBOUR: (["-oN", "scan.txt"], "MSP-OBS-001")},
-        {JANSEN: (["0.0.0.0/0"], "MSP-OBS-002")},
-    ],
+    ("wanted", "code"),
+    [(["198.51.100.0/24"], "MSP-OBS-002"), (["0.0.0.0/0"], "MSP-OBS-002"), (["-oN", "scan.txt"], "MSP-OBS-001")],
 )
 def test_no_other_prefix_than_the_customers_allowed_ones_is_ever_scanned(
-    looked: World, wanted: dict[str, tuple[list[str], str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    looked: World, wanted: Sequence[str], code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tripwire, started = tmp_path / "nmap", tmp_path / "started"
     tripwire.write_text(f"#!/bin/sh\ntouch {started}\nexit 1\n")
     tripwire.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
-    done = looked.discover(
-        {customer: [{"source": "nmap", "prefixes": prefixes}] for customer, (prefixes, _code) in wanted.items()}
-    )
+    done = looked.discover({JANSEN: [{"source": "nmap", "prefixes": list(wanted)}]})
 
     assert done.returncode != 0
+    assert code in done.stdout
+    assert wanted[0] in done.stdout
     assert not started.exists()
-    for customer, (prefixes, code) in wanted.items():
-        assert re.search(rf"{code}: expected '?{re.escape(prefixes[0])}", done.stdout), done.stdout[-3000:]
-        with looked.store() as store:
-            last = [one for one in store.coverages(customer) if one.source == "nmap"][-1]
-        assert (last.complete, last.seen) == (False, 0)
-
-
-SECRET = "Sup3r-s3cret-directory-password"  # noqa: S105 (made up)
-
-
-@dataclass(frozen=True)
-class Faulty:
-    """A run in which one customer's list has errors, and two of another one's sources can't be asked or read."""
-
-    done: subprocess.CompletedProcess[str]
-    asked_before: int
-
-
-@pytest.fixture(scope="module")
-def faulty(looked: World) -> Faulty:
-    before = asked(looked)
-    live = {"source": "directory", "server": "ldaps://127.0.0.1:1", "user": "cn=x", "password": SECRET, "base": "dc=x"}
-    leases = {"source": "dhcp", "format": "isc", "file": "/nowhere/dhcpd.leases"}
-    sources = {
-        JANSEN: [{"source": "nmapp"}, {"source": "dhcp"}, *SCANS[JANSEN]],
-        HARBOUR: [leases, live, *SCANS[HARBOUR]],
-    }
-    return Faulty(looked.discover(sources, "-vvvv"), before)
+    with looked.store() as store:
+        last = [one for one in store.coverages(JANSEN) if one.source == "nmap"][-1]
+    assert (last.complete, last.seen) == (False, 0)
 
 
 def asked(world: World) -> int:
@@ -296,32 +284,16 @@ def asked(world: World) -> int:
         return sum(one.source != "netbox" for one in store.coverages(JANSEN))
 
 
-def test_a_source_that_fails_stops_no_other_proves_nothing_and_ends_the_play_in_an_error(
-    looked: World, faulty: Faulty
-) -> None:
-    assert faulty.done.returncode != 0
-    assert "MSP-OBS-055" in faulty.done.stdout
-    with looked.store() as store:
-        looks = store.coverages(HARBOUR)
-    last = {one.source: one for one in looks}
-    assert not last["dhcp"].complete
-    assert "/nowhere/dhcpd.leases" in last["dhcp"].reason
-    assert not last["directory"].complete
-    assert last["nmap"].complete
+def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: World) -> None:
+    before = asked(looked)
 
+    done = looked.discover({JANSEN: [{"source": "nmapp"}, {"source": "dhcp"}, *SCANS[JANSEN]]})
 
-def test_a_list_of_sources_with_errors_asks_nobody_and_names_them_all(looked: World, faulty: Faulty) -> None:
-    assert faulty.done.returncode != 0
-    assert "source 1 of bakkerij-jansen" in faulty.done.stdout
-    assert "source 2 of bakkerij-jansen" in faulty.done.stdout
-    assert "Hold it against what is agreed" in faulty.done.stdout  # the other customers' look is not lost
-    assert asked(looked) == faulty.asked_before
-
-
-def test_a_password_in_the_list_is_in_no_output_at_any_verbosity(looked: World, faulty: Faulty) -> None:
-    assert "ldaps://127.0.0.1:1" in faulty.done.stdout
-    assert SECRET not in faulty.done.stdout + faulty.done.stderr
-    assert SECRET.encode() not in (looked.build / "evidence.db").read_bytes()
+    assert done.returncode != 0
+    assert "source 1 of bakkerij-jansen" in done.stdout
+    assert "source 2 of bakkerij-jansen" in done.stdout
+    assert "Hold it against what is agreed" in done.stdout  # the other customers' look is not lost
+    assert asked(looked) == before
 
 
 def test_a_preview_looks_and_plans_and_leaves_nothing(looked: World) -> None:
@@ -335,6 +307,17 @@ def test_a_preview_looks_and_plans_and_leaves_nothing(looked: World) -> None:
     with looked.store() as store:
         assert (len(store.coverages(HARBOUR)), len(store.changes(HARBOUR))) == before
     assert looked.writes() == written
+
+
+def test_a_password_in_the_list_is_in_no_output_at_any_verbosity(looked: World) -> None:
+    secret = "Sup3r-s3cret-directory-password"  # noqa: S105 (made up)
+    live = {"source": "directory", "server": "ldaps://127.0.0.1:1", "user": "cn=x", "password": secret, "base": "dc=x"}
+
+    done = looked.discover({JANSEN: [live]}, "-vvvv")
+
+    assert done.returncode != 0
+    assert secret not in done.stdout + done.stderr
+    assert secret.encode() not in (looked.build / "evidence.db").read_bytes()
 
 
 @pytest.fixture
