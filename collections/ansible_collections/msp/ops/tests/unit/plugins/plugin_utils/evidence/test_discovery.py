@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -43,8 +44,16 @@ def test_a_look_comes_back_as_it_was_told_and_is_told_once(store: Store) -> None
     assert all(one.recorded_at is not None for one in found)
 
 
+def a_moment_later() -> None:
+    """Until SQLite's clock goes on, which has milliseconds."""
+    begin = time.time_ns() // 1_000_000
+    while time.time_ns() // 1_000_000 == begin:
+        pass
+
+
 def test_looks_come_in_the_order_in_which_they_were_recorded_whatever_their_clock_says(store: Store) -> None:
     store.record_coverages([replace(LOOK, at=AT + HOUR)])
+    a_moment_later()
     store.record_coverages([replace(LOOK, at=AT - HOUR)])
 
     assert [one.at for one in store.coverages("bakery")] == [AT + HOUR, AT - HOUR]
@@ -97,6 +106,7 @@ def test_an_id_is_remembered_of_one_asset_and_the_same_again_writes_nothing(
 
 def test_plans_come_in_the_order_in_which_they_were_recorded_whatever_their_clock_says(store: Store) -> None:
     store.record_plan(replace(PLAN, made=AT + HOUR))
+    a_moment_later()
     store.record_plan(replace(PLAN, id="p2", made=AT - HOUR))
 
     assert [one.id for one in store.plans("bakery")] == ["p2", "p1"]
@@ -105,6 +115,7 @@ def test_plans_come_in_the_order_in_which_they_were_recorded_whatever_their_cloc
 def test_a_change_is_recorded_once_and_found_by_when_it_was_recorded(store: Store) -> None:
     store.record_changes([NEW])
     first = store.changes("bakery")
+    a_moment_later()
     store.record_changes([replace(NEW, kind="gone"), replace(NEW, key="k2", kind="moved")])
 
     assert [replace(one, recorded_at=None) for one in first] == [NEW]
