@@ -261,9 +261,10 @@ def test_the_journal_is_told_what_is_checked(id_: str) -> None:
 def test_of_other_files_for_the_journal_only_what_is_put_right_is_taken_out(
     enforce: list[str], line: str, taken: bool
 ) -> None:
-    (task,) = (one for one in yaml.safe_load(tasks("logging.yml")) if "ansible.builtin.replace" in one)
+    (task,) = (one for one in yaml.safe_load(tasks("logging.yml")) if "replacements" in one.get("msp.ops.files", {}))
+    (change,) = task["msp.ops.files"]["replacements"]
     known = {name: trust_as_template(text) for name, text in task["vars"].items()}
-    pattern = rendered(task["ansible.builtin.replace"]["regexp"], msp_baseline_linux_enforce=enforce, **known)
+    pattern = rendered(change["regexp"], msp_baseline_linux_enforce=enforce, **known)
 
     assert bool(re.search(pattern, f"[Journal]\n{line}\n", re.MULTILINE)) is taken
 

@@ -16,6 +16,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan
+from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import Replacement
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Chosen, Control
@@ -345,11 +346,12 @@ def test_whoever_sudo_can_name_can_be_agreed_on(name: str) -> None:
 
 
 def asks_again(text: str, *allowed: str) -> str:
-    """As the role's task does it: twice."""
-    (task,) = (one for one in tasks("sudo") if "without_password" in str(one.get("ansible.builtin.replace")))
+    """As the role's task does it."""
+    (task,) = (one for one in tasks("sudo") if "replacements" in one.get("msp.ops.files", {}))
     regexp = variable("sudo_rule_without_password", sudo_nopasswd={"allowed": list(allowed)})
-    for _time in range(2):
-        text = re.compile(regexp, re.MULTILINE).sub(task["ansible.builtin.replace"]["replace"], text)
+    for change in task["vars"]["__msp_baseline_linux_without_password"]:
+        assert change["regexp"] == "{{ __msp_baseline_linux_sudo_rule_without_password }}"
+        text = Replacement(regexp, change["replace"]).of(text)
     return text
 
 
@@ -538,18 +540,31 @@ def rendered_paths(task: Mapping[str, Any], around: Mapping[str, Any]) -> list[s
     return list(Templar(DataLoader(), variables=known).template(trusted(contents)))
 
 
+def rewritten_paths(task: Mapping[str, Any], around: Mapping[str, Any]) -> list[str]:
+    """The paths of files in which the task replaces something, for a host with a file that is read after ours."""
+    if "replacements" not in task.get("msp.ops.files", {}):
+        return []
+    files = [{"path": "/etc/sudoers.d/zz-zz", "isreg": True}]
+    asked = {name: value for name, value in task["vars"].items() if isinstance(value, list)}
+    paths = [one["paths"] for changes in asked.values() for one in changes]
+    known = {"__msp_baseline_linux_found": {"files": files}, **trusted({**around, **task["vars"]})}
+    found: list[list[str]] = Templar(DataLoader(), variables=known).template(trusted(paths))
+    assert ["/etc/sudoers.d/zz-zz"] in found
+    return [path for some in found for path in some]
+
+
 @pytest.mark.parametrize("area", ["ssh", "sudo"])
 def test_all_that_is_written_behind_the_guard_is_saved_by_it(area: str) -> None:
     (guarded,) = (one for one in tasks(area) if "rescue" in one)
     saved = guarded["block"][0]["msp.ops.lockout_guard"]["files"]
     for task in everything(guarded["block"]):
-        for module in ("copy", "lineinfile", "replace"):
+        for module in ("copy", "lineinfile"):
             path = task.get(f"ansible.builtin.{module}", {})
             place = path.get("dest") or path.get("path")
             if place and "{{" not in place.split("/", 3)[-1][:2] and place.startswith("/"):
                 assert any(place == one or place.startswith(f"{one}/") for one in saved), place
-        for place in rendered_paths(task, guarded["vars"]):
-            assert any(place.startswith(f"{one}/") for one in saved), place
+        for place in [*rendered_paths(task, guarded["vars"]), *rewritten_paths(task, guarded["vars"])]:
+            assert any(place == one or place.startswith(f"{one}/") for one in saved), place
 
 
 def test_what_a_login_screen_shows_passes_its_own_check() -> None:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Write small files and set the rights of files, all of them in one round trip
+short_description: Write small files, change lines of files and set the rights of files, all in one round trip
 version_added: 0.3.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - Does for many files what M(ansible.builtin.copy) with C(content) and M(ansible.builtin.file) do for one. Each of
-    those takes the host as long as all of these together.
-  - First come the directories, then the files that are written, then the rights of what is there.
+  - Does for many files what M(ansible.builtin.copy) with C(content), M(ansible.builtin.replace) and
+    M(ansible.builtin.file) do for one. Each of those takes the host as long as all of these together.
+  - First come the directories, then the files that are written, then what is replaced in files, then the rights of what
+    is there.
   - The rights of what a link leads to are left as they are. A link in the place of a file that is to be written is
     replaced.
 options:
@@ -27,6 +28,36 @@ options:
     description: For each path of a file, the whole text that is to be in it.
     type: dict
     default: {}
+  replacements:
+    description:
+      - What is replaced in files that are there, one after another. A file is written once, when all of it was replaced.
+      - A file that is not there is an error.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      paths:
+        description: The files.
+        type: list
+        elements: str
+        required: true
+      regexp:
+        description: A regular expression of Python's; C(^) and C($) match at each line.
+        type: str
+        required: true
+      replace:
+        description: What takes the place of each match, with references as C(\1) or C(\g<name>).
+        type: str
+        required: true
+      after:
+        description:
+          - A regular expression; only what follows its first match is looked at.
+          - Where it does not match, nothing of the file is replaced.
+        type: str
+  backup:
+    description: Whether a copy of each file that O(replacements) change stays beside it, named as Ansible names them.
+    type: bool
+    default: false
   paths:
     description: Files and directories that only get their rights. One that is not there is an error.
     type: list
@@ -68,6 +99,7 @@ requirements:
 seealso:
   - module: ansible.builtin.copy
   - module: ansible.builtin.file
+  - module: ansible.builtin.replace
 """
 
 EXAMPLES = r"""
@@ -89,6 +121,16 @@ EXAMPLES = r"""
     mode: u-x,go=
     directory_mode: go=
   become: true
+
+- name: Have every rule of sudo ask for a password
+  msp.ops.files:
+    replacements:
+      - paths: [/etc/sudoers, /etc/sudoers.d/deploy]
+        regexp: '^([^#\n]*)\bNOPASSWD:[ \t]*'
+        replace: \1
+    backup: true
+    validate: visudo -c -f %s
+  become: true
 """
 
 RETURN = r"""
@@ -101,14 +143,27 @@ files:
 """
 
 import os
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting, NotValid
+from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting, NotValid, by_path
 
 SPEC = {
     "directories": {"type": "list", "elements": "str", "default": []},
     "contents": {"type": "dict", "default": {}},
+    "replacements": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "paths": {"type": "list", "elements": "str", "required": True},
+            "regexp": {"type": "str", "required": True},
+            "replace": {"type": "str", "required": True},
+            "after": {"type": "str"},
+        },
+    },
+    "backup": {"type": "bool", "default": False},
     "paths": {"type": "list", "elements": "str", "default": []},
     "owner": {"type": "str"},
     "group": {"type": "str"},
@@ -133,9 +188,11 @@ def main() -> None:
             writing.make(path, of_directories)
         for path, text in asked["contents"].items():
             writing.write(path, text, of_files)
+        for path, changes in by_path(asked["replacements"]).items():
+            writing.rewrite(path, changes, backup=asked["backup"])
         for path in asked["paths"]:
             writing.shield(path, of_directories if os.path.isdir(path) else of_files)
-    except (OSError, NotValid) as error:
+    except (OSError, NotValid, re.error) as error:
         module.fail_json(msg="%s" % error, files=writing.changed)
     module.exit_json(changed=bool(writing.changed), files=writing.changed, diff=writing.differences)
 

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Writes small text files and sets rights, many in one go, as the modules copy and file do one at a time.
+"""Writes small text files, changes lines and sets rights, many in one go, as copy, replace and file do one at a time.
 
 Ansible's own module object does the last step of each: it moves a file into place, and knows modes and owners. A path
 is taken as it is: no variable in it is looked up, for it may be a name that somebody chose on the host.
@@ -9,13 +9,41 @@ is taken as it is: no variable in it is looked up, for it may be a name that som
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 
 class NotValid(Exception):
     """A new text that its own program does not take."""
+
+
+class Replacement(NamedTuple):
+    """What takes the place of each match of a regular expression (Python's, by lines), in what follows another's."""
+
+    regexp: str
+    replace: str
+    after: str | None = None
+
+    def of(self, text: str) -> str:
+        """The text with it. Where there is nothing to follow, it stays as it is."""
+        start = 0
+        if self.after is not None:
+            found = re.search(self.after, text)
+            if found is None:
+                return text
+            start = found.end()
+        return text[:start] + re.sub(self.regexp, self.replace, text[start:], flags=re.MULTILINE)
+
+
+def by_path(asked: Iterable[Mapping[str, Any]]) -> dict[str, list[Replacement]]:
+    """What is replaced in each file, in this order, from the module's option replacements."""
+    found: dict[str, list[Replacement]] = {}
+    for one in asked:
+        for path in one["paths"]:
+            found.setdefault(path, []).append(Replacement(one["regexp"], one["replace"], one.get("after")))
+    return found
 
 
 class FileWriting:
@@ -48,16 +76,33 @@ class FileWriting:
             return
         self._note(path, before=before or "", after=text)
         if not self.module.check_mode:
-            partial = _beside(path, text)
-            self._validate(path, partial)
-            self.module.atomic_move(partial, path)
+            self._place(path, text)
             self._set(path, rights, {})
+
+    def rewrite(self, path: str, changes: Iterable[Replacement], *, backup: bool = False) -> None:
+        """A file that is there, with these changes; whose it is and its rights stay. What a link leads to is changed."""
+        path = os.path.realpath(path)
+        before = after = _read(path)
+        for change in changes:
+            after = change.of(after)
+        if after == before:
+            return
+        self._note(path, before=before, after=after)
+        if not self.module.check_mode:
+            if backup:
+                self.module.backup_local(path)
+            self._place(path, after)
 
     def shield(self, path: str, rights: Mapping[str, Any]) -> None:
         """The rights of what is there; of a link nothing, for it may lead to somebody else's file."""
         shown: dict[str, Any] = {}
         if not os.path.islink(path) and self._set(path, rights, shown):
             self._note(path, **shown)
+
+    def _place(self, path: str, text: str) -> None:
+        partial = _beside(path, text)
+        self._validate(path, partial)
+        self.module.atomic_move(partial, path)
 
     def _validate(self, path: str, partial: str) -> None:
         if self.validate is None:
@@ -80,13 +125,17 @@ def _text(path: str) -> str | None:
     """What is in a file; None where there is none, or a link."""
     if os.path.islink(path) or not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+    return _read(path)
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
         return handle.read()
 
 
 def _beside(path: str, text: str) -> str:
     """A new file in the same directory, so that it takes the place of the other in one step; only root's at first."""
     number, partial = tempfile.mkstemp(prefix=".msp-", dir=os.path.dirname(path))
-    with os.fdopen(number, "w", encoding="utf-8") as handle:
+    with os.fdopen(number, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
         handle.write(text)
     return partial

@@ -14,7 +14,12 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import FileWriting, NotValid
+from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import (
+    FileWriting,
+    NotValid,
+    Replacement,
+    by_path,
+)
 
 ONLY_ROOT = {"mode": "0600"}
 NOT_OTHERS = {"mode": "o-rwx"}
@@ -173,3 +178,89 @@ def test_a_file_takes_its_place_only_when_its_validation_ends_well(command: str,
 
     assert path.read_text() == ("good\n" if written else "old\n")
     assert os.listdir(tmp_path) == ["rules"]
+
+
+def test_changes_of_a_file_are_made_one_after_another_and_it_keeps_its_rights(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "rules"
+    path.write_text("one\ntwo\n")
+    path.chmod(0o440)
+    run = writing()
+
+    run.rewrite(str(path), [Replacement("^one$", "two"), Replacement("^two$", "three")])
+
+    assert (run.changed, run.differences[0]["after"]) == ([str(path)], "three\nthree\n")
+    assert (path.read_text(), rights(path)) == ("one\ntwo\n" if check else "three\nthree\n", "0440")
+    assert os.listdir(tmp_path) == ["rules"]
+
+
+def test_a_copy_of_what_is_changed_stays_beside_it_and_of_nothing_else(
+    writing: Callable[[], FileWriting], check: bool, tmp_path: Path
+) -> None:
+    changed, same = tmp_path / "changed", tmp_path / "same"
+    changed.write_text("one\n")
+    same.write_text("two\n")
+    run = writing()
+
+    for path in (changed, same):
+        run.rewrite(str(path), [Replacement("one", "three")], backup=True)
+
+    copies = [tmp_path / name for name in os.listdir(tmp_path) if name not in ("changed", "same")]
+    assert [copy.read_text() for copy in copies] == ([] if check else ["one\n"])
+    assert run.changed == [str(changed)]
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [("a=1\n[x]\na=2\n", "a=1\n[x]\n# a=2\n"), ("a=1\na=2\n", "a=1\na=2\n"), ("a=1\n[x]", "a=1\n[x]")],
+)
+def test_only_what_follows_is_looked_at_and_where_nothing_does_nothing_is_replaced(text: str, becomes: str) -> None:
+    assert Replacement("^(a=)", r"# \1", after=r"\[x\]").of(text) == becomes
+
+
+def test_what_is_no_utf_8_and_how_lines_end_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "latin"
+    path.write_bytes(b"# caf\xe9\r\none\r\n")
+    with patch_module_args({}):
+        run = FileWriting(basic.AnsibleModule({}))
+
+    run.rewrite(str(path), [Replacement("^one", "two")])
+
+    assert path.read_bytes() == b"# caf\xe9\r\ntwo\r\n"
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_changed(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("one\n")
+    link.symlink_to(file)
+    with patch_module_args({}):
+        run = FileWriting(basic.AnsibleModule({}))
+
+    run.rewrite(str(link), [Replacement("one", "two")])
+
+    assert link.is_symlink() and file.read_text() == "two\n"
+    assert run.changed == [str(file)]
+
+
+def test_a_file_whose_changes_are_not_valid_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("good\n")
+    with patch_module_args({}):
+        run = FileWriting(basic.AnsibleModule({}), validate="grep -q good %s")
+
+    with pytest.raises(NotValid, match="rules"):
+        run.rewrite(str(path), [Replacement("good", "bad")])
+
+    assert path.read_text() == "good\n"
+
+
+def test_each_file_gets_its_changes_in_the_order_in_which_they_were_asked_for() -> None:
+    asked = [
+        {"paths": ["a", "b"], "regexp": "1", "replace": "2", "after": None},
+        {"paths": ["b"], "regexp": "2", "replace": "3", "after": "x"},
+    ]
+    assert by_path(asked) == {
+        "a": [Replacement("1", "2")],
+        "b": [Replacement("1", "2"), Replacement("2", "3", "x")],
+    }
