@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -18,8 +19,9 @@ CHECKS: dict[str, list[str]] = {
     "ansible-lint": ["ansible-lint", "--offline", "--profile", "production", "--strict"],
     "antsibull-docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", COLLECTION],
 }
-# A syntax check reads the inventory of ansible.cfg, and so NetBox; linting must not need one.
-ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}", "ANSIBLE_INVENTORY": "localhost,"}
+# A syntax check reads the inventory of ansible.cfg, and so NetBox; linting must not need one. Not "localhost,": in the
+# environment that is two paths, a file localhost that is not there and this whole directory, read as an inventory.
+ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}", "ANSIBLE_INVENTORY": os.devnull}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,8 +14,23 @@ ROOT = Path(__file__).resolve().parent.parent
 COLLECTION = ROOT / "collections" / "ansible_collections" / "msp" / "ops"
 IGNORES = COLLECTION / "tests" / "sanity"
 
-# ansible-test would download a script that bootstraps pip; the one that ships with Python serves.
-GET_PIP = "import ensurepip\n\nensurepip.bootstrap(default_pip=True)\n"
+# ansible-test would download a script that bootstraps pip; the one that ships with Python serves. It does so in nine
+# environments, one for each test with needs of its own: the first gets a pip that the others get copied, compiled.
+GET_PIP = """\
+import shutil
+import sysconfig
+from pathlib import Path
+
+packages, kept = Path(sysconfig.get_path("purelib")), Path(__file__).with_name("pip")
+if kept.exists():
+    shutil.copytree(kept, packages, dirs_exist_ok=True)
+else:
+    import ensurepip
+
+    ensurepip.bootstrap(default_pip=True)
+    for part in packages.glob("pip*"):
+        shutil.copytree(part, kept / part.name)
+"""
 
 
 @pytest.fixture
