@@ -30,7 +30,7 @@ options:
     default: {}
   replacements:
     description:
-      - What is replaced in files that are there, one after another. A file is written once, when all of it was replaced.
+      - What is replaced in files that are there, one after another. A file is written once, with all of it replaced.
       - A file that is not there is an error.
     type: list
     elements: dict

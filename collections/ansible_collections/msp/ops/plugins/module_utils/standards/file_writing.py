@@ -80,7 +80,7 @@ class FileWriting:
             self._set(path, rights, {})
 
     def rewrite(self, path: str, changes: Iterable[Replacement], *, backup: bool = False) -> None:
-        """A file that is there, with these changes; whose it is and its rights stay. What a link leads to is changed."""
+        """A file that is there, with these changes; its rights stay. Of a link, what it leads to is changed."""
         path = os.path.realpath(path)
         before = after = _read(path)
         for change in changes:

@@ -256,7 +256,7 @@ def test_a_file_whose_changes_are_not_valid_stays_as_it_is(tmp_path: Path) -> No
 
 
 def test_each_file_gets_its_changes_in_the_order_in_which_they_were_asked_for() -> None:
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"paths": ["a", "b"], "regexp": "1", "replace": "2", "after": None},
         {"paths": ["b"], "regexp": "2", "replace": "3", "after": "x"},
     ]
