@@ -5,6 +5,10 @@ Reads the role's files and the definitions of the controls; runs neither.
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,13 +46,56 @@ def test_each_control_is_in_its_area_and_no_other_is() -> None:
 
 
 def test_each_area_is_gone_into_when_one_of_its_controls_is_to_be_brought_about() -> None:
-    included = {task["ansible.builtin.include_tasks"]["file"]: task for task in yaml.safe_load(tasks("main.yml"))}
+    first, *included, last = yaml.safe_load(tasks("main.yml"))
 
-    for area in AREAS:
-        task = included[f"{area}.yml"]
-        assert f"__msp_software_set_areas.{area})" in task["when"]
-        assert task["tags"] == task["ansible.builtin.include_tasks"]["apply"]["tags"] == [area]
-    assert list(included) == ["preflight.yml", *(f"{area}.yml" for area in AREAS)]
+    for area, task in zip(AREAS, included, strict=True):
+        assert task["vars"] == {"__msp_software_set_area": area}
+        assert f"__msp_software_set_areas.{area})" in str(task["when"])
+        assert task["ansible.builtin.include_tasks"] == {"file": "area.yml", "apply": {"tags": [area]}}
+        assert task["tags"] == [area]
+    assert first["ansible.builtin.include_tasks"]["file"] == "preflight.yml"
+    assert "ansible.builtin.assert" in last
+
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  roles: [{role: msp_software_set, msp_software_set_enforce: ENFORCED, msp_software_set_parameters: {}}]
+"""
+FAILS = "- name: Need it\n  ansible.builtin.assert: {that: false, fail_msg: 'MSP-STD-103: none', quiet: true}\n"
+REACHED = "- name: Reach it\n  ansible.builtin.debug: {msg: AREA was reached}\n"
+
+
+@pytest.mark.parametrize(
+    ("failing", "reached"), [("repositories", ["updates"]), ("updates", ["repositories", "software"])]
+)
+def test_a_failed_area_keeps_no_other_from_its_turn_but_software_from_repositories_that_are_not_agreed_on(
+    failing: str, reached: list[str], tmp_path: Path
+) -> None:
+    """The role's own main.yml, area.yml and variables, with made tasks in the areas."""
+    role = tmp_path / "roles" / "msp_software_set"
+    shutil.copytree(ROLE, role)
+    made = {area: FAILS if area == failing else REACHED.replace("AREA", area) for area in AREAS}
+    for name, text in {**made, "preflight": yaml.dump(yaml.safe_load(tasks("preflight.yml"))[:1])}.items():
+        (role / "tasks" / f"{name}.yml").write_text(text, encoding="utf-8")
+    enforced = [ids[0] for ids in AREAS.values()]
+    (tmp_path / "play.yml").write_text(PLAY.replace("ENFORCED", str(enforced)), encoding="utf-8")
+    program = shutil.which("ansible-playbook", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert program is not None
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+
+    done = subprocess.run(
+        [program, "-i", "localhost,", "-c", "local", "play.yml"],
+        cwd=tmp_path,
+        env={**environment, "ANSIBLE_COLLECTIONS_PATH": str(ROLE.parents[1] / "collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert [area for area in AREAS if f"{area} was reached" in done.stdout] == reached
+    assert "MSP-STD-204" in done.stdout and f"{failing}: Need it: MSP-STD-103: none" in done.stdout
 
 
 def test_a_role_that_fails_does_not_keep_the_other_from_its_turn() -> None:

@@ -24,7 +24,8 @@ options:
     description:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
       - C(sshd) with C(name), and C(user) for what holds for one user. What C(sshd -T) says. Where a C(Match) block
-        makes it another, C(value) says so too, and C(values) has all of them.
+        makes it another, C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and
+        by each of those blocks.
       - C(sysctl) with C(name). What the kernel does now. With a star for the interface
         (V(net.ipv4.conf.*.rp_filter)) C(value) is a mapping, by interface.
       - C(unit) with C(name), with its ending. How systemd has it.

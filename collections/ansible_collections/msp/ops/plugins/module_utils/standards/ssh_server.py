@@ -201,7 +201,10 @@ def prepare(reader: Reader) -> None:
 
 
 def measure(reader: Reader, name: str, user: str | None = None) -> dict:
-    """value is all that is printed for the keyword, and where a Match block makes it another, that too."""
+    """value is all that is printed for the keyword, and where a Match block makes it another, that too.
+
+    each is there only then: what holds for everybody else, and what holds by those blocks, one by one.
+    """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
     name = _ALSO.get(name.lower(), name.lower())
@@ -209,7 +212,7 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
         values = reader.once(_settings, _specification(dict(_ANYBODY, user=user))).get(name, [])
         return {"value": " ".join(values), "values": items(values)}
     values = reader.once(_settings, None).get(name, [])
-    told, single = [" ".join(values)], items(values)
+    told, single, each = [" ".join(values)], items(values), [" ".join(values)]
     for block in reader.once(_blocks):
         if name not in block.keywords:
             continue
@@ -218,7 +221,8 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
         if others != values:
             told.append("%s for Match %s" % (" ".join(others), block.condition))
             single += [one for one in items(others) if one not in single]
-    return {"value": "; ".join(told), "values": single}
+            each.append(" ".join(others))
+    return {"value": "; ".join(told), "values": single, **({"each": each} if len(each) > 1 else {})}
 
 
 def _options(reader: Reader) -> tuple[str, ...]:

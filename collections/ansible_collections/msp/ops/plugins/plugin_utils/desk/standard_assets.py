@@ -59,7 +59,8 @@ def holdings(snapshot: Snapshot, customer: Customer, today: dt.date) -> Holdings
             if asset.asset_class in HELD:
                 without.append(asset)
             continue
-        found = assignments.of(said, context.get(names.CONTEXT_STANDARDS))
+        planned = context.get(names.CONTEXT_PATCH_PLAN) is not None
+        found = assignments.of(said, context.get(names.CONTEXT_STANDARDS), planned=planned)
         if isinstance(found, Assigned):
             held.append(Held(asset, found, _title(found.standard, context.get(names.CONTEXT_STANDARDS))))
         else:
@@ -82,20 +83,21 @@ class _Assignments:
     def __init__(self, today: dt.date) -> None:
         self.today = today
         # With what was asked, for only while that is there nothing else can have its id.
-        self.asked: dict[tuple[int, int], tuple[Any, Any, Assigned | MspErrors]] = {}
+        self.asked: dict[tuple[int, int, bool], tuple[Any, Any, Assigned | MspErrors]] = {}
         self.known: dict[str, Assigned | MspErrors] = {}
 
-    def of(self, said: Any, own: Any) -> Assigned | MspErrors:
-        place = (id(said), id(own))
+    def of(self, said: Any, own: Any, *, planned: bool) -> Assigned | MspErrors:
+        """planned: the asset has a patch plan."""
+        place = (id(said), id(own), planned)
         if place not in self.asked:
-            self.asked[place] = (said, own, self._read(said, own))
+            self.asked[place] = (said, own, self._read(said, own, planned=planned))
         return self.asked[place][2]
 
-    def _read(self, said: Any, own: Any) -> Assigned | MspErrors:
-        key = json.dumps([said, own], sort_keys=True)
+    def _read(self, said: Any, own: Any, *, planned: bool) -> Assigned | MspErrors:
+        key = json.dumps([said, own, planned], sort_keys=True)
         if key not in self.known:
             try:
-                self.known[key] = assign(said, own, today=self.today)
+                self.known[key] = assign(said, own, today=self.today, planned=planned)
             except MspErrors as errors:
                 self.known[key] = errors
         return self.known[key]

@@ -231,6 +231,12 @@ def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Fo
     return _Found(model.COMPLIANT, _joined(line for _holds, line in lines))
 
 
+def _in_force(measured: Any, field: str, found: Any) -> Iterable[Any]:
+    """What has to fit: all of it, where a setting is one for some and another for the rest (sshd's Match blocks)."""
+    each = measured.get("each") if field == "value" and isinstance(measured, Mapping) else None
+    return each or (found,)
+
+
 def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any]) -> _Answer:
     answer = answers.get(ids[probing.key(probing.resolved(check.probe, held.parameters))])
     state = answer.get("state") if isinstance(answer, Mapping) else None
@@ -246,7 +252,7 @@ def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers
     value = probing.value_of(check.value, held.parameters)
     try:
         found = rules.at(answer.get("value"), check.field)
-        holds = rules.holds(check.rule, found, value)
+        holds = all(rules.holds(check.rule, one, value) for one in _in_force(answer["value"], check.field, found))
         return _Answer(holds, rules.seen(check.rule, found, value, held=holds))
     except rules.Unfit as unfit:
         return _Answer(None, unfit.said)

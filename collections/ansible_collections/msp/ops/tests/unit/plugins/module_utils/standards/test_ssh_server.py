@@ -77,7 +77,11 @@ def test_a_match_block_that_makes_it_another_is_told(tmp_path: Path) -> None:
 
     found = ssh_server.measure(reader, "passwordauthentication")
 
-    assert found == {"value": "no; yes for Match User deploy Address 10.1.0.0/16", "values": ["no", "yes"]}
+    assert found == {
+        "value": "no; yes for Match User deploy Address 10.1.0.0/16",
+        "values": ["no", "yes"],
+        "each": ["no", "yes"],
+    }
 
 
 def test_a_match_block_that_says_nothing_of_it_is_not_asked(tmp_path: Path) -> None:

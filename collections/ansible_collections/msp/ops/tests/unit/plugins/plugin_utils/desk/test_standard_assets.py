@@ -87,3 +87,18 @@ def test_the_assets_of_another_customer_are_none_of_its() -> None:
     found = standard_assets.holdings(snapshot(machine(1), machine(2, tenant=2), shared=tries(3)), CUSTOMER, TODAY)
 
     assert [one.asset.name for one in found.held] == ["srv1"]
+
+
+def test_one_with_a_patch_plan_need_not_update_by_itself() -> None:
+    said = tries(3)
+    made = snapshot(machine(1), machine(2), shared=said, device_2={**said, "msp_patch_plan": {"name": "office"}})
+
+    found = standard_assets.holdings(made, CUSTOMER, TODAY)
+
+    policies = {
+        one.asset.name: held.parameters["policy"]
+        for one in found.held
+        for held in one.assigned.controls
+        if held.control.id == "updates-automatic"
+    }
+    assert policies == {"srv1": "security", "srv2": "none"}
