@@ -96,7 +96,7 @@ def test_all_checks_must_hold_and_only_those_that_do_not_are_shown() -> None:
     assert (record.desired, record.found) == ("permitrootlogin: no; maxauthtries: at most 4", "maxauthtries: 9")
 
 
-@pytest.mark.parametrize(("others", "status"), [("3", "compliant"), ("4", "compliant"), ("5", "drift"), ("", "drift")])
+@pytest.mark.parametrize(("others", "status"), [("3", "compliant"), ("4", "compliant"), ("5", "drift")])
 def test_a_match_block_may_be_stricter_and_what_is_shown_says_so(others: str, status: str) -> None:
     measured = {"value": f"4; {others} for Match User eve", "values": ["4", others], "each": ["4", others]}
     _root, record = judge(assigned(), (TRIES, ok(measured)))
