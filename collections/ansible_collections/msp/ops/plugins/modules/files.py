@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: files
 short_description: Write small files, change lines of files and set the rights of files, all in one round trip
-version_added: 0.3.0
+version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
