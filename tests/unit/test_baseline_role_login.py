@@ -14,6 +14,8 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan
 from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import Replacement
@@ -125,6 +127,17 @@ def sshd_that_says(*lines: str, written: tuple[str, ...] = ()) -> dict[str, Any]
             {"ssh-passwords": {"interactive": "yes"}},
             "KbdInteractiveAuthentication no",
         ),
+        ("permitrootlogin no", {"ssh-root-login": {"allowed": "prohibit-password"}}, "PermitRootLogin no"),
+        (
+            "permitrootlogin without-password",
+            {"ssh-root-login": {"allowed": "prohibit-password"}},
+            "PermitRootLogin prohibit-password",
+        ),
+        ("permitrootlogin yes", {"ssh-root-login": {"allowed": "no"}}, "PermitRootLogin no"),
+        ("maxauthtries 2", {"ssh-auth-tries": {"most": 4}}, "MaxAuthTries 2"),
+        ("maxauthtries 9", {"ssh-auth-tries": {"most": 4}}, "MaxAuthTries 4"),
+        ("logingracetime 20", {"ssh-grace-time": {"seconds": 60}}, "LoginGraceTime 20"),
+        ("logingracetime 0", {"ssh-grace-time": {"seconds": 60}}, "LoginGraceTime 60"),
         ("clientaliveinterval 60", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveInterval 60"),
         ("clientaliveinterval 0", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveInterval 300"),
         ("clientalivecountmax 1", {"ssh-idle": {"seconds": 300, "times": 3}}, "ClientAliveCountMax 1"),
@@ -137,6 +150,18 @@ def test_what_is_stricter_already_stays_so_when_the_rest_is_put_right(
     lines = variable("ssh", sshd_that_says(now), **{id_.replace("-", "_"): chosen[id_]})[id_]
 
     assert told in lines
+
+
+def test_every_setting_of_sshd_with_a_limit_or_an_order_is_never_made_weaker() -> None:
+    """All of them are in the tables that keep what is stricter."""
+    bounded = {
+        check.probe["name"]
+        for control in OF_SSHD
+        for check in control.checks
+        if check.probe["kind"] == "sshd" and check.rule in ("as_strict", "at_most")
+    }
+    tables = VARIABLES["__msp_baseline_linux_ssh_stricter"], VARIABLES["__msp_baseline_linux_ssh_sooner"]
+    assert bounded == {name for table in tables for name in table}
 
 
 def test_a_strict_list_loses_what_is_weak_and_gains_nothing() -> None:
@@ -351,7 +376,7 @@ def asks_again(text: str, *allowed: str) -> str:
     regexp = variable("sudo_rule_without_password", sudo_nopasswd={"allowed": list(allowed)})
     for change in task["vars"]["__msp_baseline_linux_without_password"]:
         assert change["regexp"] == "{{ __msp_baseline_linux_sudo_rule_without_password }}"
-        text = Replacement(regexp, change["replace"]).of(text)
+        text = Replacement(regexp, change["replace"], repeat=change["repeat"]).of(text)
     return text
 
 
@@ -360,6 +385,10 @@ def asks_again(text: str, *allowed: str) -> str:
     [
         ("eve ALL=(ALL) NOPASSWD: ALL\n", "eve ALL=(ALL) ALL\n"),
         ("eve ALL=NOPASSWD:/bin/a, PASSWD: /bin/b, NOPASSWD: /bin/c\n", "eve ALL=/bin/a, PASSWD: /bin/b, /bin/c\n"),
+        (
+            "eve ALL=NOPASSWD:/a, PASSWD:/b, NOPASSWD:/c, PASSWD:/d, NOPASSWD:/e\n",
+            "eve ALL=/a, PASSWD:/b, /c, PASSWD:/d, /e\n",
+        ),
         ("eve ALL=(ALL) \\\n NOPASSWD: ALL\n", "eve ALL=(ALL) \\\n ALL\n"),
         ("deploy ALL=(ALL) NOPASSWD: /bin/sh\n", "deploy ALL=(ALL) /bin/sh\n"),
         ("PAIR ALL=(ALL) NOPASSWD: /bin/sh\n", "PAIR ALL=(ALL) /bin/sh\n"),
@@ -392,6 +421,67 @@ def test_a_rule_that_was_agreed_on_is_left_as_it_is(text: str) -> None:
 
 def test_where_nothing_was_agreed_on_every_rule_asks() -> None:
     assert asks_again("msp ALL=(ALL) NOPASSWD: ALL\n") == "msp ALL=(ALL) ALL\n"
+
+
+def later(text: str, *enforced: str) -> str:
+    """What is set after ours, as the role takes it out."""
+    known = {**VARIABLES, "msp_baseline_linux_enforce": list(enforced)}
+    wanted = trust_as_template("{{ __msp_baseline_linux_sudo_set_later }}")
+    changes: list[dict[str, Any]] = Templar(DataLoader(), variables=known).template(wanted)
+    for change in changes:
+        text = Replacement(change["regexp"], change["replace"], repeat=change.get("repeat", False)).of(text)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Defaults !use_pty # not for ours\n", "# msp: Defaults !use_pty # not for ours\n"),
+        ("Defaults !use_pty\n", "# msp: Defaults !use_pty\n"),
+        ("  Defaults\tuse_pty\n", "# msp:   Defaults\tuse_pty\n"),
+        ("Defaults !use_pty, env_reset\n", "Defaults env_reset\n"),
+        ("Defaults env_reset, !use_pty\n", "Defaults env_reset\n"),
+        ("Defaults env_reset, !use_pty, insults # why\n", "Defaults env_reset, insults # why\n"),
+        ("Defaults env_reset, \\\n  !use_pty\n", "Defaults env_reset\n"),
+        ("Defaults use_pty, insults, !use_pty\n", "Defaults insults\n"),
+        ('Defaults passprompt="a, b: ", !use_pty\n', 'Defaults passprompt="a, b: "\n'),
+    ],
+)
+def test_of_what_is_set_after_ours_the_one_setting_goes(before: str, after: str) -> None:
+    assert later(before, "sudo-terminal") == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Defaults timestamp_timeout=0\n",
+        "Defaults logfile=/var/log/x.log, secure_path=/usr/bin\n",
+        "Defaults use_pty_of_others\n",
+        'Defaults passprompt="use_pty, now"\n',
+        "Defaults:anna !use_pty\n",
+        "# Defaults !use_pty\n",
+        "use_pty ALL=(ALL) ALL\n",
+    ],
+)
+def test_of_what_is_set_after_ours_all_else_stays(text: str) -> None:
+    assert later(text, "sudo-terminal") == text
+
+
+@given(st.data())
+def test_whatever_a_line_sets_only_what_is_enforced_leaves_it(data: st.DataObject) -> None:
+    settings = ["use_pty", "!use_pty", "logfile=/a", 'logfile="/a, b"', "timestamp_timeout=5", "env_reset", "insults"]
+    line = data.draw(st.lists(st.sampled_from(settings), min_size=1, max_size=4))
+    enforced = data.draw(st.sets(st.sampled_from(["sudo-terminal", "sudo-log", "sudo-timeout"]), min_size=1))
+    names = tuple(VARIABLES["__msp_baseline_linux_sudo_settings"][one] for one in enforced)
+    kept = [one for one in line if not one.lstrip("!").startswith(names)]
+    between = data.draw(st.sampled_from([", ", ",", " , ", ", \\\n\t"]))
+
+    found = later(f"Defaults {between.join(line)}\n", *enforced)
+
+    if kept:
+        assert found == f"Defaults {between.join(kept)}\n"
+    else:
+        assert all(one.startswith("#") for one in found.splitlines() if "Defaults" in one)
 
 
 def test_sudo_is_told_what_is_checked() -> None:
@@ -544,13 +634,18 @@ def rewritten_paths(task: Mapping[str, Any], around: Mapping[str, Any]) -> list[
     """The paths of files in which the task replaces something, for a host with a file that is read after ours."""
     if "replacements" not in task.get("msp.ops.files", {}):
         return []
-    files = [{"path": "/etc/sudoers.d/zz-zz", "isreg": True}]
-    asked = {name: value for name, value in task["vars"].items() if isinstance(value, list)}
-    paths = [one["paths"] for changes in asked.values() for one in changes]
-    known = {"__msp_baseline_linux_found": {"files": files}, **trusted({**around, **task["vars"]})}
-    found: list[list[str]] = Templar(DataLoader(), variables=known).template(trusted(paths))
-    assert ["/etc/sudoers.d/zz-zz"] in found
-    return [path for some in found for path in some]
+    known = {
+        **VARIABLES,
+        **SUDO,
+        "msp_baseline_linux_enforce": ["sudo-who", "sudo-nopasswd", "sudo-terminal"],
+        "msp_baseline_linux_parameters": DEFAULTS,
+        "__msp_baseline_linux_found": {"files": [{"path": "/etc/sudoers.d/zz-zz", "isreg": True}]},
+        **trusted({**around, **task["vars"]}),
+    }
+    asked = trusted(task["msp.ops.files"]["replacements"])
+    found: list[dict[str, Any]] = Templar(DataLoader(), variables=known).template(asked)
+    assert ["/etc/sudoers.d/zz-zz"] in [one["paths"] for one in found]
+    return [path for one in found for path in one["paths"]]
 
 
 @pytest.mark.parametrize("area", ["ssh", "sudo"])

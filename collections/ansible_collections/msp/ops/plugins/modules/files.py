@@ -54,6 +54,10 @@ options:
           - A regular expression; only what follows its first match is looked at.
           - Where it does not match, nothing of the file is replaced.
         type: str
+      repeat:
+        description: Whether it is done again until nothing changes any more, for matches that lie within each other.
+        type: bool
+        default: false
   backup:
     description: Whether a copy of each file that O(replacements) change stays beside it, named as Ansible names them.
     type: bool
@@ -77,7 +81,7 @@ options:
   validate:
     description:
       - A command that has to end well before a new file takes its place, with C(%s) for the path of that file.
-      - Where it does not, the run ends there. It is not used in check mode.
+      - Where it does not, the run ends there, in check mode too if its program is on the host already.
     type: str
   directory_mode:
     description:
@@ -161,6 +165,7 @@ SPEC = {
             "regexp": {"type": "str", "required": True},
             "replace": {"type": "str", "required": True},
             "after": {"type": "str"},
+            "repeat": {"type": "bool", "default": False},
         },
     },
     "backup": {"type": "bool", "default": False},

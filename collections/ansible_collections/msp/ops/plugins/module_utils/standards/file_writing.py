@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -19,12 +20,20 @@ class NotValid(Exception):
     """A new text that its own program does not take."""
 
 
+# A replacement that changes its own result is one that never ends.
+_MOST_TIMES = 1000
+
+
 class Replacement(NamedTuple):
-    """What takes the place of each match of a regular expression (Python's, by lines), in what follows another's."""
+    """What takes the place of each match of a regular expression (Python's, by lines), in what follows another's.
+
+    repeat: again, until nothing more matches or changes.
+    """
 
     regexp: str
     replace: str
     after: str | None = None
+    repeat: bool = False
 
     def of(self, text: str) -> str:
         """The text with it. Where there is nothing to follow, it stays as it is."""
@@ -34,7 +43,12 @@ class Replacement(NamedTuple):
             if found is None:
                 return text
             start = found.end()
-        return text[:start] + re.sub(self.regexp, self.replace, text[start:], flags=re.MULTILINE)
+        head, rest = text[:start], text[start:]
+        for _time in range(_MOST_TIMES):
+            before, rest = rest, re.sub(self.regexp, self.replace, rest, flags=re.MULTILINE)
+            if not self.repeat or rest == before:
+                return head + rest
+        raise NotValid("the replacement of %s never ends" % self.regexp)
 
 
 def by_path(asked: Iterable[Mapping[str, Any]]) -> dict[str, list[Replacement]]:
@@ -42,7 +56,9 @@ def by_path(asked: Iterable[Mapping[str, Any]]) -> dict[str, list[Replacement]]:
     found: dict[str, list[Replacement]] = {}
     for one in asked:
         for path in one["paths"]:
-            found.setdefault(path, []).append(Replacement(one["regexp"], one["replace"], one.get("after")))
+            found.setdefault(path, []).append(
+                Replacement(one["regexp"], one["replace"], one.get("after"), bool(one.get("repeat")))
+            )
     return found
 
 
@@ -75,8 +91,7 @@ class FileWriting:
             self.shield(path, rights)
             return
         self._note(path, before=before or "", after=text)
-        if not self.module.check_mode:
-            self._place(path, text)
+        if self._placed(path, text):
             self._set(path, rights, {})
 
     def rewrite(self, path: str, changes: Iterable[Replacement], *, backup: bool = False) -> None:
@@ -88,10 +103,7 @@ class FileWriting:
         if after == before:
             return
         self._note(path, before=before, after=after)
-        if not self.module.check_mode:
-            if backup:
-                self.module.backup_local(path)
-            self._place(path, after)
+        self._placed(path, after, backup=backup)
 
     def shield(self, path: str, rights: Mapping[str, Any]) -> None:
         """The rights of what is there; of a link nothing, for it may lead to somebody else's file."""
@@ -99,10 +111,24 @@ class FileWriting:
         if not os.path.islink(path) and self._set(path, rights, shown):
             self._note(path, **shown)
 
-    def _place(self, path: str, text: str) -> None:
-        partial = _beside(path, text)
+    def _placed(self, path: str, text: str, *, backup: bool = False) -> bool:
+        """Whether the text stands there. A check has it validated too, in a directory where nothing reads it."""
+        check = self.module.check_mode
+        if check and not self._validates():
+            return False
+        partial = _beside(None if check else path, text)
         self._validate(path, partial)
+        if check:
+            os.unlink(partial)
+            return False
+        if backup:
+            self.module.backup_local(path)
         self.module.atomic_move(partial, path)
+        return True
+
+    def _validates(self) -> bool:
+        """Whether there is a validation, and its program: before a first run that may be yet to be installed."""
+        return self.validate is not None and self.module.get_bin_path(shlex.split(self.validate)[0]) is not None
 
     def _validate(self, path: str, partial: str) -> None:
         if self.validate is None:
@@ -133,9 +159,12 @@ def _read(path: str) -> str:
         return handle.read()
 
 
-def _beside(path: str, text: str) -> str:
-    """A new file in the same directory, so that it takes the place of the other in one step; only root's at first."""
-    number, partial = tempfile.mkstemp(prefix=".msp-", dir=os.path.dirname(path))
+def _beside(path: str | None, text: str) -> str:
+    """A new file in the same directory, so that it takes the place of the other in one step; only root's at first.
+
+    None: where temporary files are.
+    """
+    number, partial = tempfile.mkstemp(prefix=".msp-", dir=None if path is None else os.path.dirname(path))
     with os.fdopen(number, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
         handle.write(text)
     return partial

@@ -264,3 +264,33 @@ def test_each_file_gets_its_changes_in_the_order_in_which_they_were_asked_for() 
         "a": [Replacement("1", "2")],
         "b": [Replacement("1", "2"), Replacement("2", "3", "x")],
     }
+
+
+def test_a_check_has_what_would_be_written_validated_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("good\n")
+    with patch_module_args({"_ansible_check_mode": True}):
+        run = FileWriting(basic.AnsibleModule({}, supports_check_mode=True), validate="grep -q good %s")
+
+    run.write(str(path), "good again\n", ONLY_ROOT)
+    with pytest.raises(NotValid, match="rules"):
+        run.write(str(path), "bad\n", ONLY_ROOT)
+
+    assert (path.read_text(), os.listdir(tmp_path)) == ("good\n", ["rules"])
+
+
+def test_a_check_before_the_program_is_there_does_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    with patch_module_args({"_ansible_check_mode": True}):
+        run = FileWriting(basic.AnsibleModule({}, supports_check_mode=True), validate="no-such-program -c %s")
+
+    run.write(str(path), "new\n", ONLY_ROOT)
+
+    assert (run.changed, path.exists()) == ([str(path)], False)
+
+
+def test_a_replacement_is_repeated_until_nothing_changes_and_one_that_never_ends_is_refused() -> None:
+    assert Replacement("^a", "", repeat=True).of("aaab\n") == "b\n"
+    assert Replacement("^a", "").of("aaab\n") == "aab\n"
+    with pytest.raises(NotValid, match="never ends"):
+        Replacement("^a", "aa", repeat=True).of("a\n")
