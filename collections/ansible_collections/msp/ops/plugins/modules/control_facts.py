@@ -41,7 +41,8 @@ options:
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
       - C(firewall_unlisted) with C(ports) and C(closed). What programs wait for and the packet filter lets in, and
         is in neither of the two.
-      - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it.
+      - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it. C(system_in_use)
+        are accounts of services that are seen to use their shell, C(signs) by what, with the file where it is a job.
       - C(homes) with C(below), the directory of homes. C(wrong) are those that can be put right without a doubt (in
         C(paths) by user where they are), C(left) those that a person has to look at.
       - C(sudo). Who may do what by C(sudo), by all of its files. As the rules name them (C(who), C(all)), and with

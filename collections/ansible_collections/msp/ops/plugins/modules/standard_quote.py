@@ -13,8 +13,9 @@ author: The msp.ops founders (@msp-ops)
 description:
   - Reckons from what M(msp.ops.standard_scan) just found how many changes on how many machines are needed, and about
     how many hours of people that takes.
-  - The hours are what each control says of work by hand. Once enough jobs have effort on record, they are as much of
-    that as those jobs took, with an interval.
+  - The hours are what each control says of work by hand. Of what the run brings about they are, once enough jobs have
+    effort on record, as much of that as those jobs took, with an interval. What is left to a person no run makes
+    faster, so its hours are always those of work by hand.
   - A machine that was not measured is named, and is no part of the sum.
   - It reads the evidence store and writes nothing.
 options:
@@ -77,7 +78,7 @@ summary:
   returned: success
   type: list
   elements: str
-  sample: ["To bring these 40 machines to their standard takes 112 changes on 31 machines, about 9.5 hours."]
+  sample: ["To bring these 40 machines to their standard takes 112 changes on 31 machines, about 9:30 hours."]
 machines:
   description: How many machines were asked about.
   returned: success
@@ -95,18 +96,32 @@ changes:
   elements: str
   sample: [pc01.bakkerij-jansen]
 hours:
-  description: Hours of people.
+  description: Hours of people, for both parts together.
   returned: success
   type: float
   sample: 9.5
+by_run:
+  description: How many of the changes the run brings about, and the hours of people that takes.
+  returned: success
+  type: dict
+  sample: {changes: 109, hours: 8.75}
+by_hand:
+  description: How many of the changes are left to a person, and the hours that takes by the controls' minutes.
+  returned: success
+  type: dict
+  sample: {changes: 3, hours: 0.75}
 between:
-  description: Between how many hours nine jobs in ten lie. Null where too few jobs were measured.
+  description:
+    - Between how many hours nine jobs in ten lie, with the hours of RV(by_hand) on top, which have no interval.
+    - Null where too few jobs were measured, or where the run brings nothing about.
   returned: success
   type: list
   elements: float
   sample: [7.0, 12.5]
 basis:
-  description: V(measured) on earlier jobs, or V(table) where too few were.
+  description:
+    - Whence the hours of RV(by_run) are. V(measured) on earlier jobs, or V(table) where too few were or where the run
+      brings nothing about.
   returned: success
   type: str
   sample: table
@@ -115,6 +130,11 @@ controls:
   returned: success
   type: dict
   sample: {ssh-root-login: [pc01.bakkerij-jansen]}
+left:
+  description: Of RV(controls) those that are left to a person, with the machines on which they are.
+  returned: success
+  type: dict
+  sample: {software-allowed: [pc01.bakkerij-jansen]}
 unmeasured:
   description: Machines of which nothing is known, and that are no part of the sum.
   returned: success

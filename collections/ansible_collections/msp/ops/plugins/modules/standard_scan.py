@@ -107,7 +107,7 @@ counts:
 drift:
   description:
     - The controls that are to be brought about, and those that are left to a person (RV(left)), each with what is
-      desired and what was found.
+      desired and what was found. C(left) is true in those that are left to a person, and in no other.
   returned: when the host was measured
   type: list
   elements: dict

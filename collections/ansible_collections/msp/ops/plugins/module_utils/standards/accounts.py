@@ -13,6 +13,7 @@ import stat
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.standards import becoming
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look, rights, whose
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
@@ -187,7 +188,8 @@ def measure(reader: Reader) -> dict:
     users, found = reader.once(read)
     with_shell = [user for user in users if user.name in found["system_with_shell"]]
     running = _running_shells(reader.host) if with_shell else frozenset()
-    seen = {user.name: _uses(reader.host, user, running) for user in with_shell}
+    jobs = becoming.read(reader.host) if with_shell else becoming.Jobs([], [])
+    seen = {user.name: _uses(reader.host, user, running, jobs) for user in with_shell}
     return {
         **found,
         "system_with_shell": sorted(name for name, uses in seen.items() if not uses),
@@ -196,14 +198,14 @@ def measure(reader: Reader) -> dict:
     }
 
 
-def _uses(host: Host, user: User, running: frozenset[int]) -> list[str]:
+def _uses(host: Host, user: User, running: frozenset[int], jobs: becoming.Jobs) -> list[str]:
     """By what an account needs its shell, as far as that can be seen."""
     signs = {
         "authorized keys": any(_written(host, "%s/.ssh/%s" % (user.home, name)) for name in _KEYS),
         "a crontab": any(_written(host, "%s/%s" % (place, user.name)) for place in _CRONTABS),
         "a running shell": user.uid in running,
     }
-    return [sign for sign, there in signs.items() if there]
+    return [sign for sign, there in signs.items() if there] + becoming.signs(jobs, user.name)
 
 
 def _written(host: Host, path: str) -> bool:

@@ -34,9 +34,12 @@ def quote(store: Store, customer: str, measured: Mapping[str, Any], language: st
         "changes": made.changes,
         "on": list(made.assets),
         "hours": round(made.hours, 2),
+        "by_run": {"changes": made.by_run.changes, "hours": round(made.by_run.hours, 2)},
+        "by_hand": {"changes": made.left.changes, "hours": round(made.left.hours, 2)},
         "between": None if made.low is None or made.high is None else [round(x / 60, 2) for x in (made.low, made.high)],
         "basis": made.basis,
         "controls": {line.control: list(line.assets) for line in made.lines},
+        "left": {line.control: list(line.left) for line in made.lines if line.left},
         "unmeasured": list(made.unmeasured),
         "undecided": list(made.undecided),
     }

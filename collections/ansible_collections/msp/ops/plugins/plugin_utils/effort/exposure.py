@@ -82,13 +82,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """What was worked on a customer's assets. untimed are the closed tickets on an asset without a minute.
+    """What was worked on a customer's assets. timed are the closed tickets on an asset with minutes of a person.
+
+    Within the contract or not: both show that minutes are written down. untimed are the closed ones without. An open
+    ticket is neither: its minutes may still be written down.
 
     loose are the keys of the rows of people's effort that belong to no asset: without a ticket, of a ticket that nobody
     knows or that says no asset, or whose number two ticket systems have.
     """
 
     works: tuple[Work, ...]
+    timed: tuple[str, ...]
     untimed: tuple[str, ...]
     loose: tuple[str, ...]
 
@@ -112,8 +116,8 @@ def worked(tickets: Iterable[Ticket], effort: Iterable[Effort]) -> Worked:
         if row.in_contract:
             rows[row.ticket].append(row)
     works = tuple(_work(by_ref[ref], found) for ref, found in sorted(rows.items()))
-    untimed = [_name(ticket) for ticket in known if ticket.asset and ticket.closed and _name(ticket) not in timed]
-    return Worked(works, tuple(sorted(untimed)), tuple(sorted(loose)))
+    closed = {_name(ticket) for ticket in known if ticket.asset and ticket.closed}
+    return Worked(works, tuple(sorted(closed & timed)), tuple(sorted(closed - timed)), tuple(sorted(loose)))
 
 
 def _work(ticket: Ticket, rows: Sequence[Effort]) -> Work:

@@ -132,8 +132,8 @@ def uplifts(customers: Iterable[OfCustomer]) -> dict[Place, Uplift | Lack]:
 def _unmeasured(worked: Worked | None) -> Lack | None:
     if worked is None:
         return Lack(NO_MINUTES)
-    tickets = len(worked.untimed) + len(worked.works)
-    part = len(worked.untimed) / tickets if tickets else 0.0
+    closed = len(worked.timed) + len(worked.untimed)
+    part = len(worked.untimed) / closed if closed else 0.0
     return Lack(UNTIMED, part, MOST_UNTIMED) if part > MOST_UNTIMED else None
 
 

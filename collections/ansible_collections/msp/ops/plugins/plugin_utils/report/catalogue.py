@@ -1100,6 +1100,27 @@ WORDS: dict[str, tuple[str, str]] = {
         "Dat is gemeten aan {n} eerdere keren; waarschijnlijk ligt het tussen {low} en {high} uur.",
         "That is measured on {n} earlier jobs; it is likely between {low} and {high} hours.",
     ),
+    "srep.quote.parts": (
+        "Vanzelf: {run}; met de hand, want iemand moet beslissen: {left}, voor {hours} van deze uren.",
+        "By the run: {run}; by hand, for somebody has to decide: {left}, which takes {hours} of these hours.",
+    ),
+    "srep.quote.mixed.one": (
+        "Wat vanzelf gaat, is gemeten aan {n} eerdere keer, wat met de hand gebeurt komt uit een tabel met tijden;"
+        " samen ligt het waarschijnlijk tussen {low} en {high} uur.",
+        "What the run does is measured on {n} earlier job, what is done by hand is from a table of times; together it"
+        " is likely between {low} and {high} hours.",
+    ),
+    "srep.quote.mixed.many": (
+        "Wat vanzelf gaat, is gemeten aan {n} eerdere keren, wat met de hand gebeurt komt uit een tabel met tijden;"
+        " samen ligt het waarschijnlijk tussen {low} en {high} uur.",
+        "What the run does is measured on {n} earlier jobs, what is done by hand is from a table of times; together it"
+        " is likely between {low} and {high} hours.",
+    ),
+    "srep.quote.left.all": (
+        "Dat gebeurt allemaal met de hand, want iemand moet beslissen; de uren komen uit een tabel met tijden.",
+        "All of it is done by hand, for somebody has to decide; the hours are from a table of times.",
+    ),
+    "srep.quote.left": ("Met de hand: {who}", "By hand: {who}"),
     "srep.quote.table": (
         "Dat is geschat uit een tabel met tijden voor handwerk: er is nog te weinig gemeten.",
         "That is an estimate from a table of times for work by hand: too little was measured yet.",

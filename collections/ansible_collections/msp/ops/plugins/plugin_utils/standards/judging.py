@@ -78,7 +78,10 @@ def family(platform: str) -> str:
 
 
 def enforced(record: ControlRecord, control: Control, today: dt.date) -> bool:
-    """Whether a control is brought about where it was found so: never while a waiver holds, and never undecided."""
+    """Whether a control is to be brought about where it was found so: never while a waiver holds, and never undecided.
+
+    By a role, or by a person where the record is left to one.
+    """
     if record.waiver is not None and today <= dt.date.fromisoformat(str(record.waiver["expires"])):
         return False
     if record.status == model.ERROR:
@@ -115,6 +118,7 @@ def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlReco
         found=found.found,
         reason=reason,
         waiver=None if held.waiver is None else held.waiver.as_dict(),
+        left=not held.enforced,
     )
 
 

@@ -144,8 +144,9 @@ class Control:
     """One rule that can be checked and brought about. All of its checks must hold.
 
     area is the file of tasks in the role, and their tag. lockout is one of LOCKOUTS, or "". minutes is what a person
-    needs to do it by hand, for a quote until effort was measured. enforced_if is the parameter, true or false, that
-    says whether it is brought about; "" where it always is. by_hand: it never is, for a person has to decide.
+    needs to do it by hand, for a quote; of what a role does only until effort was measured. enforced_if is the
+    parameter, true or false, that says whether it is brought about; "" where it always is. by_hand: it never is, for a
+    person has to decide.
 
     together are controls that the same change brings about: what is to be decided for one is for the other.
     waived_with is a control that this one is a part of: who does without that one does without this one. Only with
@@ -260,7 +261,8 @@ class ControlRecord:
     """What was found of one control on one asset. desired and found are short texts for people, in any language.
 
     status is one of STATUSES. reason says why it is not simply compliant or drift, else it is "". waiver is
-    Waiver.as_dict() where there is one, also where it expired or is not needed.
+    Waiver.as_dict() where there is one, also where it expired or is not needed. left: no role brings it about on this
+    asset, so where it deviates it is left to a person. A record of before that was kept does not say so.
     """
 
     control: str
@@ -270,6 +272,7 @@ class ControlRecord:
     found: Text
     reason: Text = ""
     waiver: Mapping[str, Any] | None = None
+    left: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The record as it is kept: its texts as said.read() takes them."""
@@ -288,4 +291,5 @@ class ControlRecord:
             "found": text(self.found),
             "reason": text(self.reason),
             "waiver": None if self.waiver is None else dict(self.waiver),
+            **({"left": True} if self.left else {}),
         }

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What it takes to bring assets to their standard: changes, on how many of them, and about how many hours. Pure.
 
-Hours are what the controls say of work by hand, until enough jobs were measured; then as much of that as those took.
+Hours are what the controls say of work by hand. Of what a run brings about they are, once enough jobs were measured, as
+much of that as those took. What is left to a person no run makes faster: its hours are always those of work by hand.
 What was not measured is no part of a quote and is named beside it: nobody knows what it takes.
 """
 
@@ -49,7 +50,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many minutes a minute by hand takes in truth, by the jobs; spread is the variance of one minute by hand."""
+    """How many minutes of people a run takes for what would be a minute by hand, by the jobs.
+
+    spread is the variance of one minute by hand. It says nothing of what no role brings about.
+    """
 
     factor: float
     spread: float
@@ -64,16 +68,39 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One control that has to be brought about: on how many assets, and the minutes by hand of all of them."""
+    """One control that has to be brought about: on which assets, and the minutes by hand of all of them.
+
+    left are those of the assets on which no role does it.
+    """
 
     control: str
     assets: tuple[str, ...]
     by_hand: float
+    left: tuple[str, ...] = ()
+
+    @property
+    def left_by_hand(self) -> float:
+        return self.by_hand * len(self.left) / len(self.assets)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """So many changes, and the minutes of people that they take."""
+
+    changes: int
+    minutes: float
+
+    @property
+    def hours(self) -> float:
+        return self.minutes / 60
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What it takes. low and high are None where the minutes are from the table: that has no interval.
+    """What it takes: what the run brings about, and what is left to a person, the minutes of which are the table's.
+
+    basis is whence the minutes of the run's part are. low and high are of both parts together, where that of a person
+    has no interval; they are None where the run's minutes are from the table too.
 
     of is how many assets were asked about. unmeasured are those of which nothing is known, uncertain those with a
     control of which nothing is known; waived is how many records the customer agreed to leave as they are. undecided
@@ -83,7 +110,8 @@ class Quote:
     of: int
     assets: tuple[str, ...]
     lines: tuple[Line, ...]
-    minutes: float
+    by_run: Part
+    left: Part
     low: float | None
     high: float | None
     basis: str
@@ -95,7 +123,11 @@ class Quote:
 
     @property
     def changes(self) -> int:
-        return sum(len(line.assets) for line in self.lines)
+        return self.by_run.changes + self.left.changes
+
+    @property
+    def minutes(self) -> float:
+        return self.by_run.minutes + self.left.minutes
 
     @property
     def hours(self) -> float:
@@ -111,9 +143,10 @@ def quote(
 ) -> Quote:
     """The quote for assets by what was found on each (None: nothing). pace is None where too little was measured.
 
-    It has what would be brought about today, and nothing else.
+    It has what would be brought about today, by the run or by a person, and nothing else.
     """
     drifting: dict[str, list[str]] = defaultdict(list)
+    left: dict[str, list[str]] = defaultdict(list)
     unmeasured, uncertain, undecided, waived = [], [], [], 0
     for asset, records in sorted(found.items()):
         statuses: Counter[str] = Counter()
@@ -121,6 +154,8 @@ def quote(
             enforced = record.control in controls and judging.enforced(record, controls[record.control], today)
             if enforced:
                 drifting[record.control].append(asset)
+                if record.left:
+                    left[record.control].append(asset)
             # What could not be measured and is brought about all the same is in the quote.
             statuses["" if enforced else record.status] += 1
             if judging.undecided(record) and asset not in undecided:
@@ -132,20 +167,25 @@ def quote(
         elif silent:
             uncertain.append(asset)
     lines = tuple(
-        Line(control, tuple(assets), float(controls[control].minutes * len(assets)))
+        Line(control, tuple(assets), float(controls[control].minutes * len(assets)), tuple(left[control]))
         for control, assets in sorted(drifting.items())
     )
-    by_hand = sum(line.by_hand for line in lines)
-    low, high = pace.within(by_hand) if pace else (None, None)
+    of_person = Part(sum(len(line.left) for line in lines), sum(line.left_by_hand for line in lines))
+    changes = sum(len(line.assets) for line in lines) - of_person.changes
+    by_hand = sum(line.by_hand - line.left_by_hand for line in lines)
+    # Where all of it is left to a person nothing was measured, whatever other jobs took.
+    used = None if of_person.changes and not changes else pace
+    low, high = (end + of_person.minutes for end in used.within(by_hand)) if used else (None, None)
     return Quote(
         of=len(found),
         assets=tuple(sorted({asset for line in lines for asset in line.assets})),
         lines=lines,
-        minutes=by_hand * pace.factor if pace else by_hand,
+        by_run=Part(changes, by_hand * used.factor if used else by_hand),
+        left=of_person,
         low=low,
         high=high,
-        basis=MEASURED if pace else TABLE,
-        jobs=pace.jobs if pace else (),
+        basis=MEASURED if used else TABLE,
+        jobs=used.jobs if used else (),
         unmeasured=tuple(unmeasured),
         uncertain=tuple(uncertain),
         waived=waived,
@@ -157,14 +197,17 @@ def jobs(checks: Iterable[StandardCheck], effort: Iterable[Effort], controls: Ma
     """The runs that brought about controls and on which people wrote their time.
 
     A run without a row of a person's is no job: that nobody wrote anything down does not mean that it took no time. Nor
-    is one that brought about a control which the catalogue has no more.
+    is one that brought about a control which the catalogue has no more, or in which a person put right what is left to
+    one: what people wrote down is of that too, and nobody knows how much of it.
     """
     by_hand: dict[str, float] = defaultdict(float)
     for check in checks:
         for record in check.records or ():
             if check.run is not None and record["status"] == FIXED:
                 known = controls.get(record["control"])
-                by_hand[check.run] += known.minutes if known else math.inf
+                # A record of before does not say left. Of what no role ever brings about the catalogue does.
+                ours = known is not None and not known.by_hand and record.get("left") is not True
+                by_hand[check.run] += known.minutes if known is not None and ours else math.inf
     rows: dict[str, list[Effort]] = defaultdict(list)
     for row in effort:
         if row.by == "person" and row.run in by_hand:

@@ -232,7 +232,7 @@ def records_of(asset: OfAsset) -> tuple[ControlRecord, ...] | None:
         return None
     deviating = {one.control: one for one in asset.deviations}
     return tuple(
-        ControlRecord(control, one.severity, status, one.desired, one.found, one.reason, _waiver_of(one))
+        ControlRecord(control, one.severity, status, one.desired, one.found, one.reason, _waiver_of(one), one.left)
         if (one := deviating.get(control))
         else ControlRecord(control, "", status, "", "")
         for control, status in asset.statuses.items()
@@ -357,11 +357,18 @@ def quote_as_dict(found: Quote, names: Mapping[str, str]) -> dict[str, Any]:
         "assets": named(found.assets),
         "changes": found.changes,
         "hours": found.hours,
+        "by_run": {"changes": found.by_run.changes, "hours": found.by_run.hours},
+        "left_to_a_person": {"changes": found.left.changes, "hours": found.left.hours},
         "hours_low": None if found.low is None else found.low / 60,
         "hours_high": None if found.high is None else found.high / 60,
         "basis": found.basis,
         "lines": [
-            {"control": line.control, "assets": named(line.assets), "minutes_by_hand": line.by_hand}
+            {
+                "control": line.control,
+                "assets": named(line.assets),
+                "left_to_a_person": named(line.left),
+                "minutes_by_hand": line.by_hand,
+            }
             for line in found.lines
         ],
         "jobs": [

@@ -310,7 +310,7 @@ def _quote(found: Report, say: _Say) -> Section:
     rows = [
         Row(
             say.title(line.control),
-            "",
+            t("srep.quote.left", who=some([say.name(asset) for asset in line.left], t)) if line.left else "",
             ((counted([say.name(asset) for asset in line.assets], t),), (f.duration(line.by_hand),)),
         )
         for line in sorted(quote.lines, key=lambda line: (-line.by_hand, line.control))

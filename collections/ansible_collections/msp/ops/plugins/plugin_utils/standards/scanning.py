@@ -113,6 +113,7 @@ def drift(rows: Iterable[Mapping[str, Any]]) -> tuple[ControlRecord, ...]:
                 desired=str(row["desired"]),
                 found=str(row["found"]),
                 reason=str(row["reason"]),
+                left=row.get("left") is True,
             )
             for row in rows
         )
@@ -152,8 +153,7 @@ def told(
     parameters: dict[str, dict[str, Any]] = {}
     left: list[str] = []
     for record in to_do:
-        held = by_id[record.control]
-        (roles.setdefault(held.control.role, []) if held.enforced else left).append(record.control)
+        (left if record.left else roles.setdefault(by_id[record.control].control.role, [])).append(record.control)
     for held in assigned.controls:
         parameters.setdefault(held.control.role, {})[held.control.id] = dict(held.parameters)
     result.update(

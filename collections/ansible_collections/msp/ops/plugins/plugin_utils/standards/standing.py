@@ -46,7 +46,7 @@ class Deviation:
     """A control of an asset that is not as it should be, or that nobody knows. status: drift, waived, error or unknown.
 
     since is when it was first found so, None where nobody recorded it. waiver is there also where it has expired. left:
-    where it is drift a person has to decide, for it is not brought about by itself.
+    it is to be put right, and not by itself: a person has to decide.
     """
 
     control: str
@@ -220,7 +220,8 @@ def _held(
         return status, None
     at = since.get((asset, control.id)) if status in (DRIFT, WAIVED) else None
     desired, found, reason = (said.read(str(record[name] or "")) for name in ("desired", "found", "reason"))
-    left = status == DRIFT and not one.enforced
+    due = status == DRIFT or (status == ERROR and control.enforce_unmeasured)
+    left = due and not one.enforced
     return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver, left)
 
 

@@ -200,6 +200,8 @@ def test_a_home_that_sshd_shuts_somebody_in_is_never_given_away(tmp_path: Path) 
         ({"/var/spool/cron/tool": "0 3 * * * backup\n"}, "a crontab"),
         ({"/proc/77/comm": "bash\n"}, "a running shell"),
         ({"/proc/77/comm": "toold\n"}, None),
+        ({"/etc/cron.d/nightly": "0 3 * * * root su - tool -c backup\n"}, "a job in /etc/cron.d/nightly"),
+        ({"/etc/cron.d/nightly": "0 3 * * * root su - other -c backup\n"}, None),
         ({}, None),
     ],
 )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,10 @@ def record(status: str) -> ControlRecord:
 
 def measured(*drifting: str, compliant: int = 0) -> dict[str, Any]:
     """A result of msp.ops.standard_scan, as far as a quote reads it."""
-    rows = [{**record("drift").as_dict(), "control": control} for control in drifting]
+    given = catalogue()
+    rows = [
+        {**replace(record("drift"), control=control, left=given[control].by_hand).as_dict()} for control in drifting
+    ]
     return {"outcome": "ok", "drift": rows, "counts": {"drift": len(rows), "compliant": compliant}}
 
 
@@ -62,6 +66,22 @@ def test_enough_jobs_of_this_customer_make_it_measured_with_an_interval(store: S
     assert (found["basis"], found["hours"]) == ("measured", round((10 * by_hand + 2) / 60, 2))
     low, high = found["between"]
     assert low < found["hours"] < high
+
+
+def test_what_only_a_person_can_do_is_not_taken_to_go_at_the_pace_of_runs(store: Store) -> None:
+    by_hand = catalogue()[CONTROL].minutes
+    for number in range(5):
+        job(store, number, 0.5 * by_hand)
+    theirs = "accounts-system-used"
+
+    found = standard_quote.quote(store, SLUG, {"srv01": measured(CONTROL, theirs), "srv02": measured(CONTROL)}, "en")
+
+    least = round(catalogue()[theirs].minutes / 60, 2)
+    assert found["by_run"] == {"changes": 2, "hours": round(by_hand / 60, 2)}
+    assert found["by_hand"] == {"changes": 1, "hours": least}
+    assert found["left"] == {theirs: ["srv01"]}
+    assert found["between"][0] >= least
+    assert found["hours"] == pytest.approx(found["by_run"]["hours"] + least, abs=0.011)
 
 
 def test_jobs_of_somebody_else_are_none_of_this_customers(store: Store) -> None:

@@ -84,7 +84,7 @@ def test_minutes_come_to_the_asset_of_their_ticket_and_bear_its_time() -> None:
         Work("device:1", SINCE + DAY, 45, "desk 1", ("a", "b")),
         Work("device:2", SINCE, 5, "desk 2", ("row:2",)),
     )
-    assert (found.untimed, found.loose) == ((), ())
+    assert (found.timed, found.untimed, found.loose) == (("desk 1", "desk 2"), (), ())
 
 
 def test_what_automation_did_and_what_is_charged_by_the_hour_costs_nothing_more() -> None:
@@ -94,7 +94,7 @@ def test_what_automation_did_and_what_is_charged_by_the_hour_costs_nothing_more(
     )
 
     assert found.works == ()
-    assert found.untimed == ("desk 1",)  # nobody wrote minutes for it; for the other one somebody did
+    assert (found.timed, found.untimed) == (("desk 2",), ("desk 1",))  # for the one nobody wrote minutes down
 
 
 def test_minutes_that_belong_to_no_one_asset_are_told_and_counted_nowhere() -> None:
@@ -111,4 +111,6 @@ def test_a_closed_ticket_without_a_minute_is_untimed_and_an_open_one_is_not_yet(
     opened = ticket("2", "device:1", SINCE)
     still = type(opened)(opened.customer, opened.source, opened.ref, opened.opened, None, "", opened.asset)
 
-    assert worked([ticket("1", "device:1", SINCE), still], [minutes("1", 0)]).untimed == ("desk 1",)
+    for written in ([minutes("1", 0)], [minutes("1", 0), minutes("2", 30)]):
+        found = worked([ticket("1", "device:1", SINCE), still], written)
+        assert (found.timed, found.untimed) == ((), ("desk 1",))

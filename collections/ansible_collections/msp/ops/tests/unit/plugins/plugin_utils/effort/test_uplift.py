@@ -202,8 +202,8 @@ def test_what_nobody_knows_of_an_asset_puts_it_on_neither_side() -> None:
     ("told", "why"),
     [
         (None, Lack(NO_MINUTES)),
-        (Worked((), tuple(str(number) for number in range(10)), ()), Lack(UNTIMED, 1.0, 0.2)),
-        (Worked((), (), ()), Lack(FEW_TICKETS, 0, 5)),
+        (Worked((), (), tuple(str(number) for number in range(10)), ()), Lack(UNTIMED, 1.0, 0.2)),
+        (Worked((), (), (), ()), Lack(FEW_TICKETS, 0, 5)),
     ],
 )
 def test_where_nobody_wrote_down_what_was_done_nothing_is_measured_and_it_is_said_why(
@@ -212,6 +212,38 @@ def test_where_nobody_wrote_down_what_was_done_nothing_is_measured_and_it_is_sai
     silent = replace(portfolio(1)[0], customer="silent", worked=told)
 
     assert lack(uplifts([*portfolio(3), silent]), "silent") == why
+
+
+@pytest.mark.parametrize(
+    ("timed", "untimed", "still_open", "why"),
+    [
+        (0, 4, 20, Lack(UNTIMED, 1.0, 0.2)),  # twenty open ones say nothing of four closed ones
+        (3, 1, 20, Lack(UNTIMED, 0.25, 0.2)),
+        (4, 1, 0, None),
+        (4, 1, 20, None),
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_only_closed_tickets_say_whether_minutes_are_written_down(
+    timed: int, untimed: int, still_open: int, why: Lack | None, inside: bool
+) -> None:
+    """Minutes outside the contract are written down too, and what is still open has no end to write down."""
+    closed = [ticket(f"closed{number}", "device:1", SINCE) for number in range(timed + untimed)]
+    opened = [replace(ticket(f"open{number}", "device:1", SINCE), closed=None) for number in range(still_open)]
+    written = [minutes(one.ref, 30, inside=inside) for one in closed[:timed]] + [minutes(one.ref, 30) for one in opened]
+
+    assert module._unmeasured(worked([*closed, *opened], written)) == why
+
+
+@given(st.lists(st.booleans(), max_size=30), st.lists(st.booleans(), max_size=30))
+def test_open_tickets_change_nothing_of_it(closed: list[bool], still_open: list[bool]) -> None:
+    tickets = [ticket(f"closed{number}", "device:1", SINCE) for number in range(len(closed))]
+    opened = [replace(ticket(f"open{number}", "device:1", SINCE), closed=None) for number in range(len(still_open))]
+    both = [*zip(tickets, closed, strict=True), *zip(opened, still_open, strict=True)]
+    rows = [minutes(one.ref, 10) for one, written in both if written]
+    ours = [row for row in rows if str(row.ticket).startswith("closed")]
+
+    assert module._unmeasured(worked([*tickets, *opened], rows)) == module._unmeasured(worked(tickets, ours))
 
 
 def test_too_few_assets_months_or_customers_are_said_to_be_too_few() -> None:

@@ -34,6 +34,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.quoting import (
     MEASURED,
     TABLE,
     Job,
+    Pace,
     jobs,
     pace_of,
     quote,
@@ -151,6 +152,83 @@ def test_the_pace_is_what_jobs_took_for_what_they_brought_about() -> None:
     assert 0 <= found.low < 7.5 < found.high
 
 
+# Brought about a minute by hand in half a minute: 400 minutes by hand took 200.
+HALVED = done((60, 30), (120, 70), (30, 10), (90, 50), (100, 40))
+
+
+def left(name: str) -> ControlRecord:
+    return ControlRecord(name, HIGH, DRIFT, "", "", left=True)
+
+
+def test_what_is_left_to_a_person_takes_what_it_takes_by_hand_at_any_pace() -> None:
+    """By the run 6 + 6 + 15 minutes by hand, which take 13.5; by a person 15, which take 15.
+
+    The spread of the jobs is (100/120 + 25/30 + 25/90 + 100/100) / 4 = 0.736, so the run's part lies within
+    2.132 * sqrt(0.736 * 27 * (1 + 27/400)) = 9.82 minutes.
+    """
+    found = quote(
+        {"a": [*records(ssh=DRIFT), left("sudo")], "b": records(ssh=DRIFT, sudo=DRIFT)},
+        CONTROLS,
+        pace_of(HALVED),
+        today=TODAY,
+    )
+
+    assert (found.by_run.changes, found.left.changes, found.changes) == (3, 1, 4)
+    assert (found.by_run.minutes, found.left.minutes) == pytest.approx((13.5, 15))
+    assert (found.minutes, found.hours) == pytest.approx((28.5, 0.475))
+    assert (found.low, found.high) == pytest.approx((18.68, 38.32), abs=0.05)
+    assert [(line.control, line.assets, line.by_hand, line.left) for line in found.lines] == [
+        ("ssh", ("a", "b"), 12, ()),
+        ("sudo", ("a", "b"), 30, ("a",)),
+    ]
+    assert found.basis == MEASURED
+
+
+def test_where_all_is_left_to_a_person_nothing_of_it_was_measured() -> None:
+    found = quote({"a": [*records(ssh=COMPLIANT), left("sudo")]}, CONTROLS, pace_of(HALVED), today=TODAY)
+
+    assert (found.basis, found.low, found.high, found.jobs) == (TABLE, None, None, ())
+    assert (found.by_run.minutes, found.left.minutes) == (0, 15)
+
+
+PACES = st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), min_size=5, max_size=8).map(
+    lambda of: pace_of(done(*of))
+)
+FOUND = st.dictionaries(
+    st.sampled_from("abcd"),
+    st.lists(st.tuples(st.sampled_from(STATUSES), st.booleans()), min_size=2, max_size=2).map(
+        lambda of: [
+            replace(record, left=left)
+            for (_status, left), record in zip(
+                of, records(**dict(zip(CONTROLS, (one[0] for one in of), strict=True))), strict=True
+            )
+        ]
+    ),
+)
+
+
+@settings(max_examples=80)
+@given(FOUND, PACES)
+def test_the_part_of_a_person_never_depends_on_the_pace_and_the_whole_is_both_parts(
+    found: dict[str, list[ControlRecord]], pace: Pace | None
+) -> None:
+    assert pace is not None
+    by_table, measured = (quote(found, CONTROLS, one, today=TODAY) for one in (None, pace))
+    drifting = [one for of in found.values() for one in of if one.status == DRIFT]
+
+    assert measured.left == by_table.left
+    assert measured.left.minutes == sum(CONTROLS[one.control].minutes for one in drifting if one.left)
+    assert by_table.by_run.minutes == sum(CONTROLS[one.control].minutes for one in drifting if not one.left)
+    assert measured.by_run.minutes == pytest.approx(pace.factor * by_table.by_run.minutes)
+    assert measured.by_run.changes + measured.left.changes == len(drifting) == measured.changes
+    assert measured.minutes == measured.by_run.minutes + measured.left.minutes
+    if measured.basis == MEASURED:
+        within = pace.within(by_table.by_run.minutes)
+        assert (measured.low, measured.high) == pytest.approx(tuple(end + measured.left.minutes for end in within))
+    else:
+        assert measured.left.changes and not measured.by_run.changes
+
+
 def test_four_jobs_are_too_few_to_say_how_long_the_next_takes() -> None:
     assert pace_of(done((60, 30), (120, 70), (30, 10), (90, 50))) is None
 
@@ -201,6 +279,17 @@ def test_a_job_is_what_a_run_fixed_and_what_people_wrote_down_for_it() -> None:
     effort = [row("run1", 10, key="b"), row("run1", 5, key="a"), row("run1", 99, by="automation"), row(None, 50)]
 
     assert jobs(checks, effort, CONTROLS) == (Job("run1", 21.0, 15, ("a", "b")),)
+
+
+def test_a_run_in_which_a_person_put_something_right_says_nothing_of_the_pace_of_a_role() -> None:
+    """Of a control that no role ever brings about also where the record is of before and does not say left."""
+    ours = check("run1", AFTER, ("ssh", FIXED), ("sudo", FIXED))
+    theirs = replace(ours, records=(*(ours.records or ())[:1], {"control": "sudo", "status": FIXED, "left": True}))
+    never = {**CONTROLS, "sudo": replace(CONTROLS["sudo"], by_hand=True)}
+
+    assert [job.by_hand for job in jobs([ours], [row("run1", 10)], CONTROLS)] == [21]
+    assert jobs([theirs], [row("run1", 10)], CONTROLS) == ()
+    assert jobs([ours], [row("run1", 10)], never) == ()
 
 
 @pytest.mark.parametrize(

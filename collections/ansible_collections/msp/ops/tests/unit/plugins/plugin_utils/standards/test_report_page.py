@@ -17,7 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import NO
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns
 from ansible_collections.msp.ops.plugins.plugin_utils.report.standing_page import MOST_ROWS, Told, page, text
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, report, software, standing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, quoting, report, software, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report import Report, Wrong
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.report_page import (
     MOST_ITEMS,
@@ -197,9 +197,38 @@ def test_a_quote_of_jobs_that_were_measured_says_between_what_it_lies() -> None:
     assert "That is measured on 6 earlier jobs; it is likely between 0:12 and 0:36 hours." in intro
 
 
+def test_what_a_quote_leaves_to_a_person_is_told_by_control_and_in_the_data() -> None:
+    found = made(job_count=6)
+    nas = next(name for name in found.names if found.names[name] == "jansen-srv01")
+    held = {
+        one.asset: [
+            replace(record, left=(one.asset, record.control) == (nas, "ssh-root-login"))
+            for record in report.records_of(one) or ()
+        ]
+        for one in found.assets
+    }
+    found = replace(
+        found,
+        quote=quoting.quote(held, found.controls, quoting.pace_of(found.quote.jobs), today=NOW.date()),
+    )
+
+    notes = {row.name: row.sub for row in section("quote", found).rows}
+    data = report.as_dict_of(found)["quote"]
+
+    assert notes["Root can't log in over ssh"] == "By hand: jansen-srv01"
+    assert set(notes.values()) == {"", "By hand: jansen-srv01"}
+    assert "By the run: 2 changes; by hand" in section("quote", found).intro
+    assert data["left_to_a_person"] == {"changes": 1, "hours": 0.1}
+    assert data["by_run"]["changes"] == 2
+    assert data["hours"] == pytest.approx(data["by_run"]["hours"] + 0.1)
+    assert [line["left_to_a_person"] for line in data["lines"] if line["control"] == "ssh-root-login"] == [
+        ["jansen-srv01"]
+    ]
+
+
 def test_where_nothing_has_to_change_it_says_so_and_still_what_nobody_knows() -> None:
     found = made()
-    quote = replace(found.quote, lines=(), assets=(), minutes=0.0)
+    quote = replace(found.quote, lines=(), assets=(), by_run=quoting.Part(0, 0.0))
     said_of_it = section("quote", replace(found, quote=quote)).empty
     assert said_of_it.startswith("Nothing has to change. It leaves out 2 machines")
 

@@ -308,6 +308,7 @@ def test_what_a_standard_does_not_have_put_right_by_itself_is_drift_and_left_to_
     said = scanning.told(assigned, found, records, None, today=AT.date(), diff=False)
 
     assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
+    assert [one.left for one in scanning.records(said) or () if one.control] == [not remove]
     assert said["left"] == ([] if remove else ["ssh-root-login"])
     assert said["enforce"] == ({"msp_baseline_linux": ["ssh-root-login"]} if remove else {})
 
@@ -320,7 +321,10 @@ def test_what_only_a_person_can_put_right_is_drift_and_never_brought_about() -> 
     said = scanning.told(assigned, found, records, None, today=AT.date(), diff=False)
 
     assert (said["left"], said["enforce"]) == (["ssh-root-login"], {})
-    assert [one["control"] for one in said["drift"]] == ["ssh-root-login"]
+    assert [(one["control"], one["left"]) for one in said["drift"]] == [("ssh-root-login", True)]
+    # On record too, for what is measured by it; others are as they were before that was said.
+    kept = [one.as_dict() for one in records]
+    assert [one.get("left") for one in kept] == [True, None]
 
 
 def test_new_is_what_drifts_and_did_not_the_last_time() -> None:

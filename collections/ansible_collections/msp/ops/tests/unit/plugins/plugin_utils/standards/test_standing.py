@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, standing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, quoting, report, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Agreement,
@@ -73,6 +74,26 @@ def test_what_differs_says_what_should_be_what_is_and_since_when() -> None:
     assert found.state == "drift"
     assert (deviation.control, deviation.desired, deviation.found) == ("b", "no", "yes")
     assert deviation.since == NOW - 9 * DAY
+
+
+@pytest.mark.parametrize(
+    ("status", "unmeasured", "left"),
+    [("drift", False, True), ("waived", False, True), ("error", True, True), ("error", False, False)],
+)
+def test_what_no_role_puts_right_is_left_to_a_person_in_the_quote_too(
+    status: str, unmeasured: bool, left: bool
+) -> None:
+    """As it is assigned today: what is on record need not say it."""
+    theirs = replace(control("b"), by_hand=True, enforce_unmeasured=unmeasured)
+    to = replace(assigned("a"), controls=(*assigned("a").controls, AssignedControl(theirs, {})))
+    one = held(to, check({"a": "drift", "b": status}))
+    (of_b,) = (each for each in one.deviations if each.control == "b")
+
+    controls = {each.control.id: each.control for each in to.controls}
+    made = quoting.quote({ASSET: report.records_of(one)}, controls, None, today=TODAY)
+
+    assert of_b.left is left
+    assert (made.by_run, made.left) == (quoting.Part(1, 5), quoting.Part(int(left), 5 * left))
 
 
 def test_a_control_that_nobody_measured_is_unknown_and_not_well() -> None:
