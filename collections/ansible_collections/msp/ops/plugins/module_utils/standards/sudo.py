@@ -14,6 +14,7 @@ import stat
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look, rights, whose
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
@@ -172,6 +173,11 @@ def foreign_groups(rules: list[Rule], groups: dict[str, tuple[int, list[str]]], 
     return sorted(name for name in all_powerful(rules) - known if elsewhere and name.startswith("%"))
 
 
+def groups_elsewhere(host: Host) -> bool:
+    """Whether a directory has groups, or members of groups, that no file of this host tells."""
+    return asks_elsewhere(host.text(_NSSWITCH)) if host.exists(_NSSWITCH) else False
+
+
 def asks_elsewhere(nsswitch: str) -> bool:
     """Whether nsswitch.conf(5) takes groups from anything but this host. Without a line it does not."""
     for line in nsswitch.splitlines():
@@ -253,9 +259,8 @@ def measure(reader: Reader) -> dict:
     rules = parse_rules(found)
     users = accounts.parse_passwd(host.text("/etc/passwd"))
     groups = accounts.parse_group(host.text("/etc/group"))
-    nsswitch = host.text(_NSSWITCH) if host.exists(_NSSWITCH) else ""
     by_group = members(rules, users, groups)
-    foreign = foreign_groups(rules, groups, asks_elsewhere(nsswitch))
+    foreign = foreign_groups(rules, groups, groups_elsewhere(host))
     return {
         **everybody(rules, users, groups),
         "by_group": sorted({one.user for one in by_group} | set(foreign)),

@@ -1415,6 +1415,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.attempt.not_attempted": ("niet geprobeerd: {why}", "not attempted: {why}"),
     "said.waived": ("uitzondering tot en met {day} van {owner}: {why}", "waived until {day} by {owner}: {why}"),
     "said.undecided": ("eerst te besluiten: {why}", "needs a decision first: {why}"),
+    "said.left": ("met de hand te herstellen: {why}", "to be put right by hand: {why}"),
+    "said.out_of_reach.sshd": (
+        "wat voor iedereen geldt is goed; een Match-blok wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
+        "what holds for everybody is right, and no Match block is changed by us; change or take out {where}",
+    ),
+    "said.out_of_reach.sudo": (
+        "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",
+        "it stands where nothing is changed by us; change or take out {where}",
+    ),
     "said.decide": ("{because} ({what})", "{because} ({what})"),
     "said.waiver_expired": (
         "de uitzondering van {owner} is verlopen op {day}: {why}",

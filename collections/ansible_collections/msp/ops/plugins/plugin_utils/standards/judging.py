@@ -33,7 +33,7 @@ FAMILIES: Mapping[str, str] = {
     **dict.fromkeys(("redhat", "rhel", "centos", "rocky", "almalinux", "ol", "fedora"), model.REDHAT),
 }
 NOT_MEASURED = phrase("not_measured")
-_UNDECIDED = "undecided"
+_UNDECIDED, _LEFT = "undecided", "left"
 _OK, _ABSENT, _ERROR = ("ok", "absent", "error")
 
 
@@ -91,14 +91,25 @@ def undecided(record: ControlRecord) -> bool:
     return record.status == model.DRIFT and isinstance(record.reason, said.Phrase) and record.reason.key == _UNDECIDED
 
 
+def left(record: ControlRecord) -> bool:
+    """Whether this drift is where no role reaches, so that a person has to put it right; its reason says where."""
+    return record.status == model.DRIFT and says_left(record.reason)
+
+
+def says_left(reason: Text) -> bool:
+    """Whether the reason of a drift is that no role reaches it."""
+    return isinstance(reason, said.Phrase) and reason.key == _LEFT
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """undecided is what has to be decided before it is brought about, in words."""
+    """undecided is what has to be decided before it is brought about, left why no role can do that: both in words."""
 
     status: str
     found: Text = ""
     reason: Text = ""
     undecided: Text = ""
+    left: Text = ""
 
 
 def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlRecord:
@@ -107,6 +118,8 @@ def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlReco
         status, reason = _waived(held.waiver, today)
     if status == model.DRIFT and found.undecided:
         reason = phrase(_UNDECIDED, why=_joined(text for text in (found.undecided, reason) if text))
+    elif status == model.DRIFT and found.left:
+        reason = phrase(_LEFT, why=_joined(text for text in (found.left, reason) if text))
     return ControlRecord(
         control=held.control.id,
         severity=held.control.severity,
@@ -171,11 +184,15 @@ def _thing(probe: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What one check came to. holds is None where it could not be told, and text then says why."""
+    """What one check came to. holds is None where it could not be told, and text then says why.
+
+    left is why no role can make it hold, where it is so.
+    """
 
     holds: bool | None
     text: Text
     absent: bool = False
+    left: Text = ""
 
 
 def _found(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any], platform: str) -> _Found:
@@ -225,7 +242,10 @@ def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Fo
     wrong = [line for holds, line in lines if holds is False]
     untold = [line for holds, line in lines if holds is None]
     if wrong:
-        return _Found(model.DRIFT, _joined(wrong), _joined(untold) if untold else "")
+        left = [answer.left for _check, answer in checked if answer.holds is False]
+        # As long as a role can put anything of it right, it does.
+        why = _joined(left) if all(left) else ""
+        return _Found(model.DRIFT, _joined(wrong), _joined(untold) if untold else "", left=why)
     if untold:
         return _Found(model.ERROR, reason=_joined(untold))
     return _Found(model.COMPLIANT, _joined(line for _holds, line in lines))
@@ -253,6 +273,22 @@ def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers
     try:
         found = rules.at(answer.get("value"), check.field)
         holds = all(rules.holds(check.rule, one, value) for one in _in_force(answer["value"], check.field, found))
-        return _Answer(holds, rules.seen(check.rule, found, value, held=holds))
+        left = "" if holds else _out_of_reach(check, value, answer["value"])
+        return _Answer(holds, rules.seen(check.rule, found, value, held=holds), left=left)
     except rules.Unfit as unfit:
         return _Answer(None, unfit.said)
+
+
+def _out_of_reach(check: Check, value: Any, measured: Any) -> Text:
+    """Why no role can make a check hold: what it changes is as it should be, and something else is not. Else empty."""
+    if not isinstance(measured, Mapping) or "within_reach" not in measured:
+        return ""
+    try:
+        if not rules.holds(check.rule, rules.at(measured["within_reach"], check.field), value):
+            return ""
+        where = rules.shown(rules.at(measured.get("out_of_reach"), check.field))
+    except rules.Unfit:
+        # It says nothing of this field: a role may reach all of that.
+        return ""
+    key = f"out_of_reach.{check.probe['kind']}"
+    return phrase(key, where=where) if said.known(key) else ""

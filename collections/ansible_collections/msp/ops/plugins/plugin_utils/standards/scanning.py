@@ -153,7 +153,8 @@ def told(
     left: list[str] = []
     for record in to_do:
         held = by_id[record.control]
-        (roles.setdefault(held.control.role, []) if held.enforced else left).append(record.control)
+        by_role = held.enforced and not judging.left(record)
+        (roles.setdefault(held.control.role, []) if by_role else left).append(record.control)
     for held in assigned.controls:
         parameters.setdefault(held.control.role, {})[held.control.id] = dict(held.parameters)
     result.update(
@@ -185,8 +186,8 @@ def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> d
 
 
 def _shown(record: ControlRecord) -> Text:
-    """What was found, or why that is not known; of what is to be decided both."""
-    texts = (record.found, record.reason if judging.undecided(record) else "")
+    """What was found, or why that is not known; of what is left to somebody both."""
+    texts = (record.found, record.reason if judging.undecided(record) or judging.left(record) else "")
     return several(LINES, [text for text in texts if text]) or record.reason
 
 
