@@ -178,6 +178,65 @@ def test_what_is_out_of_reach_is_waived_as_long_as_that_holds_and_left_afterward
     assert "Match User eve" in said.english(later.reason) and "expired" in said.english(later.reason)
 
 
+SUDO = {"kind": "sudo"}
+
+
+@pytest.mark.parametrize(
+    ("field", "rule", "measured", "left"),
+    [
+        (
+            "defaults.use_pty",
+            "is_true",
+            {
+                "defaults": {"use_pty": False, "timestamp_timeout": 5},
+                "within_reach": {"defaults": {"use_pty": True}},
+                "out_of_reach": {"defaults": {"use_pty": ["Defaults for bert"]}},
+            },
+            "Defaults for bert",
+        ),
+        (
+            "defaults.timestamp_timeout",
+            "at_most",
+            {
+                "defaults": {"use_pty": False, "timestamp_timeout": 50},
+                "within_reach": {"defaults": {"use_pty": True}},
+                "out_of_reach": {"defaults": {"use_pty": ["Defaults for bert"]}},
+            },
+            "",
+        ),
+        (
+            "files_wrong",
+            "empty",
+            {
+                "files_wrong": ["/opt/rules 0644 root:root"],
+                "within_reach": {"files_wrong": []},
+                "out_of_reach": {"files_wrong": ["/opt/rules 0644 root:root"]},
+            },
+            "/opt/rules 0644 root:root",
+        ),
+        (
+            "files_wrong",
+            "empty",
+            {
+                "files_wrong": ["/opt/rules 0644 root:root", "/etc/sudoers 0644 root:root"],
+                "within_reach": {"files_wrong": ["/etc/sudoers 0644 root:root"]},
+                "out_of_reach": {"files_wrong": ["/opt/rules 0644 root:root"]},
+            },
+            "",
+        ),
+    ],
+)
+def test_what_stands_in_files_of_sudo_that_no_role_changes_is_left_field_by_field(
+    field: str, rule: str, measured: dict[str, Any], left: str
+) -> None:
+    held = assigned(control(checks=[check(rule, 5 if rule == "at_most" else None, SUDO, field)]))
+
+    (record,) = judging.judge(held, answers(held, (SUDO, ok(measured))), "debian-12", today=TODAY)
+
+    assert (record.status, judging.left(record)) == ("drift", bool(left))
+    assert left in said.english(record.reason)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 9), st.integers(0, 9))
 def test_a_weaker_match_block_never_passes_and_never_hides_what_a_role_can_mend(general: int, others: int) -> None:
