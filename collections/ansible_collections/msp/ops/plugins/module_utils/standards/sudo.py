@@ -224,7 +224,7 @@ def measure(reader: Reader) -> dict:
     by_group = members(rules, users, groups)
     foreign = foreign_groups(rules, groups, groups_elsewhere(host))
     version = parse_version(reader.answer("sudo", "-V").out)
-    value = {
+    value: dict[str, Any] = {
         **everybody(rules, users, groups),
         "by_group": sorted({one.user for one in by_group} | set(foreign)),
         "members": [one._asdict() for one in by_group],
@@ -236,12 +236,12 @@ def measure(reader: Reader) -> dict:
         "defaults": weakest(version, bound),
     }
     other = elsewhere(host)
-    files_of_others = {one: one for one in value["files_wrong"] if not within(host, one.rsplit(" ", 2)[0])}
+    foreign_files = {one: one for one in value["files_wrong"] if not within(host, one.rsplit(" ", 2)[0])}
     apart = {
         "defaults": other.weaker({**version, **general}, bound),
         "all": _apart(value["all"], other.powerful),
         "nopasswd": _apart(value["nopasswd"], _unasked_elsewhere(value["nopasswd"], rules, other)),
-        "files_wrong": _apart(value["files_wrong"], files_of_others),
+        "files_wrong": _apart(value["files_wrong"], foreign_files),
     }
     apart = {name: found for name, found in apart.items() if found[1]}
     if not apart:

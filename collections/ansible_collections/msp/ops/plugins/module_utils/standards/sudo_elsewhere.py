@@ -8,6 +8,7 @@ here, and what this reading does not understand is taken for something that a ro
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.sudo_settings im
 
 _SUDOERS, _DIRECTORY = "/etc/sudoers", "/etc/sudoers.d"
 # How the names of the files begin that a role writes there. What is read after them overrules them.
-_OURS = "zz-msp-"
+OURS = "zz-msp-"
 _MOST_FILES = 500
 _GENERAL = re.compile(r"Defaults\s+(.*)")
 _OPTION = re.compile(r'(?:^|[\s,])(!*)\s*(use_pty|logfile|timestamp_timeout)\b(?:\s*=\s*(?:"([^"]*)"|([^\s,]+)))?')
@@ -128,9 +129,10 @@ def _read(host: Host, path: str, found: list[Line], seen: set[str], later: set[s
         else:
             directory = full.rstrip("/")
             for name in host.names(full):
-                if directory == _DIRECTORY and name >= _OURS:
+                if directory == _DIRECTORY and name >= OURS:
                     later.add(directory)
-                if "." not in name and not name.endswith("~") and host.exists("%s/%s" % (directory, name)):
-                    _read(host, "%s/%s" % (directory, name), found, seen, later)
+                inner = "%s/%s" % (directory, name)
+                if "." not in name and not name.endswith("~") and os.path.isfile(host.path(inner)):
+                    _read(host, inner, found, seen, later)
             if directory == _DIRECTORY:
                 later.add(directory)

@@ -1420,7 +1420,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "wat voor iedereen geldt is goed; een Match-blok wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
         "what holds for everybody is right, and no Match block is changed by us; change or take out {where}",
     ),
-    "said.out_of_reach.sudo": (
+    "said.out_of_reach": (
         "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",
         "it stands where nothing is changed by us; change or take out {where}",
     ),

@@ -291,4 +291,4 @@ def _out_of_reach(check: Check, value: Any, measured: Any) -> Text:
         # It says nothing of this field: a role may reach all of that.
         return ""
     key = f"out_of_reach.{check.probe['kind']}"
-    return phrase(key, where=where) if said.known(key) else ""
+    return phrase(key if said.known(key) else "out_of_reach", where=where)

@@ -288,6 +288,14 @@ def test_a_link_among_the_rules_is_no_file_that_a_role_changes(tmp_path: Path, n
     assert not any(one.startswith(path) for one in told["files_wrong"][0])
 
 
+def test_what_stands_after_a_directory_is_of_the_file_that_includes_it(tmp_path: Path) -> None:
+    files = {"/opt/rules": "Defaults !use_pty\n", "/etc/sudoers": "@includedir /etc/sudoers.d\nDefaults !use_pty\n"}
+    reader = a_host(tmp_path, {}, **{"/etc/sudoers.d/README": "", **files})
+    (tmp_path / "etc/sudoers.d/zzz").symlink_to(tmp_path / "opt/rules")
+
+    assert sudo_elsewhere.elsewhere(reader.host).set_later == {}
+
+
 def test_what_a_file_in_reach_allows_too_is_within_reach(tmp_path: Path) -> None:
     files = {
         "/etc/sudoers": "User_Alias OPS = anna, bert\n@includedir /etc/sudoers.d\n@includedir /opt/sudo\n",
@@ -319,31 +327,29 @@ def test_where_sudo_is_told_elsewhere_not_to_ask_that_is_said(
     assert found == expected
 
 
+_said = st.sampled_from([None, True, False])
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.sampled_from([None, True, False]),
-    st.sampled_from([None, True, False]),
-    st.sampled_from([None, True, False]),
-    st.booleans(),
-)
-def test_what_is_out_of_reach_is_never_what_a_role_would_change(
-    tmp_path: Path, before: bool | None, mine: bool | None, other: bool | None, first: bool
+@given(_said, _said, _said, _said, st.booleans())
+def test_what_is_out_of_reach_is_never_what_a_role_would_change(  # noqa: PLR0917
+    tmp_path: Path, before: bool | None, mine: bool | None, other: bool | None, after: bool | None, first: bool
 ) -> None:
-    """before is in sudoers, mine in a role's file, other in a file of others."""
+    """before and after are in sudoers, mine in a role's file, other in a file of others."""
 
     def told(value: bool | None) -> str:
         return "" if value is None else f"Defaults {'' if value else '!'}use_pty\n"
 
     include, directory = "@include /etc/sudoers.local\n", "@includedir /etc/sudoers.d\n"
     files = {
-        "/etc/sudoers": told(before) + (include + directory if first else directory + include),
+        "/etc/sudoers": told(before) + (include + directory if first else directory + include) + told(after),
         "/etc/sudoers.d/zz-msp-terminal": told(mine),
         "/etc/sudoers.local": told(other),
     }
 
     found = sudo_elsewhere.elsewhere(a_host(tmp_path, {}, **files).host).set_later
 
-    assert ("use_pty" in found) == (other is not None and not first)
+    assert ("use_pty" in found) == (other is not None and not first and after is None)
     if found:
         within = next((one for one in (mine, before) if one is not None), False)
         assert found == {"use_pty": ("/etc/sudoers.local", within)}
