@@ -134,8 +134,8 @@ def prepare(reader: Reader) -> None:
 def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     """value is all that is printed for the keyword, and where a Match block makes it another, that too.
 
-    each is there only then: what holds for everybody else, and what holds by those blocks, one by one. So is
-    within_reach, what holds without them: a role writes for everybody, and leaves alone what is said of some.
+    each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
+    what holds without them and without the command line of the server: a role changes neither.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -158,10 +158,11 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
             single += [one for one in items(others) if one not in single]
             each.append(" ".join(others))
             where.append("Match %s" % block.condition)
-    if not where:
-        return alone
-    found = {"value": "; ".join(told), "values": single, "each": each}
-    return {**found, "within_reach": alone, "out_of_reach": dict.fromkeys(alone, where)}
+    found = {"value": "; ".join(told), "values": single, **({"each": each} if len(each) > 1 else {})}
+    started = [one for one in reader.once(_options)[1::2] if name in _keyword(one)]
+    mine = _printed(reader.once(_settings_of_files).get(name, [])) if started else alone
+    where += ["-o %s" % one for one in started]
+    return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
 
 
 def _printed(values: list[str]) -> dict:
@@ -190,6 +191,19 @@ def _specification(asked: dict[str, str]) -> str:
 
 def _settings(reader: Reader, specification: str | None) -> dict[str, list[str]]:
     return parse_settings(reader.answer(*_command(reader.once(_options), specification)).out)
+
+
+def _settings_of_files(reader: Reader) -> dict[str, list[str]]:
+    """Without what the server that runs was told when it was started, but for where its file is."""
+    options = reader.once(_options)
+    places = [
+        one for place in range(0, len(options), 2) if options[place] == "-f" for one in options[place : place + 2]
+    ]
+    return parse_settings(reader.answer(*_command(tuple(places))).out)
+
+
+def _keyword(option: str) -> list[str]:
+    return [_ALSO.get(one, one) for one in words(option)[:1]]
 
 
 def _blocks(reader: Reader) -> list[Block]:

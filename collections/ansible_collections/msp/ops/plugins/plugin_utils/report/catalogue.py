@@ -1417,8 +1417,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.undecided": ("eerst te besluiten: {why}", "needs a decision first: {why}"),
     "said.left": ("met de hand te herstellen: {why}", "to be put right by hand: {why}"),
     "said.out_of_reach.sshd": (
-        "wat voor iedereen geldt is goed; een Match-blok wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
-        "what holds for everybody is right, and no Match block is changed by us; change or take out {where}",
+        "de instelling voor iedereen is goed; dit wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
+        "the setting for everybody is right, and this is not changed by us; change or take out {where}",
     ),
     "said.out_of_reach": (
         "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",

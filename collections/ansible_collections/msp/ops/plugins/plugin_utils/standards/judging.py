@@ -286,7 +286,13 @@ def _out_of_reach(check: Check, value: Any, measured: Any) -> Text:
     try:
         if not rules.holds(check.rule, rules.at(measured["within_reach"], check.field), value):
             return ""
-        where = rules.shown(rules.at(measured.get("out_of_reach"), check.field))
+        places = rules.at(measured.get("out_of_reach"), check.field)
+        # Of Match blocks only those that are weaker; what follows them is no block.
+        each = list(_in_force(measured, check.field, None))[1:]
+        if isinstance(places, list):
+            fine = [place for place, one in zip(places, each, strict=False) if rules.holds(check.rule, one, value)]
+            places = [place for place in places if place not in fine]
+        where = rules.shown(places)
     except rules.Unfit:
         # It says nothing of this field: a role may reach all of that.
         return ""

@@ -222,12 +222,21 @@ def test_sshd_is_asked_with_the_command_line_of_the_one_that_runs(tmp_path: Path
         "/proc/11/comm": "sshd\n",
         "/proc/11/cmdline": "sshd: anna [priv]\0",
     }
-    reader = made_reader(tmp_path, files, {"sshd": printing(DUMP)})
+    started = f'case "$*" in *PermitRootLogin=yes*) echo permitrootlogin yes ;; *) {printing(DUMP)}\n;; esac'
+    reader = made_reader(tmp_path, files, {"sshd": started})
 
     ssh_server.prepare(reader)
-    ssh_server.measure(reader, "permitrootlogin")
+    found = ssh_server.measure(reader, "permitrootlogin")
+    ssh_server.measure(reader, "maxauthtries")
 
-    assert called(tmp_path) == ["sshd -T -o PermitRootLogin=yes"]
+    # What a role writes is as it should be, and is not in force.
+    assert found == {
+        "value": "yes",
+        "values": ["yes"],
+        "within_reach": {"value": "no", "values": ["no"]},
+        "out_of_reach": {"value": ["-o PermitRootLogin=yes"], "values": ["-o PermitRootLogin=yes"]},
+    }
+    assert called(tmp_path) == ["sshd -T -o PermitRootLogin=yes", "sshd -T"]
 
 
 def test_without_a_server_it_is_absent_and_one_that_refuses_its_file_is_not_measured(tmp_path: Path) -> None:

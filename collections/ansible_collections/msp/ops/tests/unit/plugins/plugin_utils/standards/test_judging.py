@@ -138,6 +138,17 @@ def test_what_only_a_match_block_makes_weaker_is_left_to_a_person_and_said(
     assert "met de hand" in said.worded(record.reason, Words("nl")) if left else True
 
 
+def test_of_several_places_those_are_named_that_are_weaker() -> None:
+    places = ["Match User strict", "Match User weak", "-o MaxAuthTries=4"]
+    measured = {**matched("4", "3"), "each": ["4", "3", "9"], "out_of_reach": {"value": places}}
+    held = assigned(tries())
+
+    (record,) = judging.judge(held, answers(held, (TRIES, ok(measured))), "debian-12", today=TODAY)
+
+    assert judging.left(record)
+    assert said.english(record.reason).endswith("change or take out Match User weak, -o MaxAuthTries=4")
+
+
 @pytest.mark.parametrize(("first", "left"), [("no", True), ("yes", False)])
 def test_a_control_is_left_only_where_nothing_of_it_can_be_brought_about(first: str, left: bool) -> None:
     held = assigned(control(checks=[check("equals", "no", ROOT, "value"), check("at_most", 4, TRIES, "value")]))
