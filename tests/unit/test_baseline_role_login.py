@@ -17,7 +17,8 @@ from ansible.template import Templar, trust_as_template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, sudo_elsewhere
 from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import Replacement
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
@@ -516,6 +517,27 @@ def test_the_files_that_are_changed_are_those_that_sudo_reads(name: str, read: b
         "wanted": trusted(block["vars"]["__msp_baseline_linux_sudoers"]),
     }
     assert bool(Templar(DataLoader(), variables=known).template(trust_as_template("{{ wanted }}"))) is read
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_what_the_role_can_change_is_what_the_scan_takes_for_that(tmp_path: Path, link: bool) -> None:
+    path = tmp_path / "etc/sudoers.d/local"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "opt").touch()
+    if link:
+        path.symlink_to(tmp_path / "opt")
+    else:
+        path.touch()
+    (block,) = (one for one in tasks("sudo") if "rescue" in one)
+    known = {
+        "__msp_baseline_linux_found": {"files": [{"path": "/etc/sudoers.d/local", "isreg": not link}]},
+        "wanted": trusted(block["vars"]["__msp_baseline_linux_sudoers"]),
+    }
+    changed = Templar(DataLoader(), variables=known).template(trust_as_template("{{ wanted }}"))
+
+    assert sudo_elsewhere.within(Host(str(tmp_path)), "/etc/sudoers.d/local") == bool(changed)
+    (write,) = (one for one in block["block"] if one["name"] == "Write the settings of each control")
+    assert f"/etc/sudoers.d/{sudo_elsewhere.OURS}" in write["vars"]["__msp_baseline_linux_paths"]
 
 
 def test_only_members_that_were_not_agreed_on_are_taken_out_of_a_group() -> None:

@@ -151,7 +151,8 @@ enforce:
 left:
   description:
     - The controls of RV(drift) that are left to a person, for bringing them about takes something away and the
-      standard does not say that it may.
+      standard does not say that it may, or for what differs is where no role changes anything (a Match block of the ssh
+      server, a setting of sudo for some). Their C(reason) then says where.
   returned: when the host was measured
   type: list
   elements: str

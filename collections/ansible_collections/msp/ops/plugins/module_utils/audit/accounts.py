@@ -55,9 +55,9 @@ def parse_sudoers(text: str) -> tuple[list[str], list[tuple[str, str]], dict[str
     """One file: who may run ALL commands on this host's rules, the includes in it, and its aliases."""
     rules, includes, aliases = [], [], {}  # type: ignore[var-annotated]
     for line in logical_lines(text):
-        include, alias = _INCLUDE.match(line), _ALIAS.match(line)
-        if include:
-            includes.append((include.group(1), include.group(2).strip('"')))
+        include, alias = included(line), _ALIAS.match(line)
+        if include[0]:
+            includes.append(include)
         elif alias:
             table = aliases.setdefault(alias.group(1).replace("Cmd_", "Cmnd_"), {})
             for definition in alias.group(2).split(":"):
@@ -68,25 +68,36 @@ def parse_sudoers(text: str) -> tuple[list[str], list[tuple[str, str]], dict[str
     return rules, includes, aliases
 
 
+def included(line: str) -> tuple[str, str]:
+    """Of a line that includes something "include" or "includedir", and what; of any other line nothing."""
+    found = _INCLUDE.match(line)
+    return (found.group(1), found.group(2).strip('"')) if found else ("", "")
+
+
 def _list(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def grants(rule: str, aliases: dict[str, dict[str, list[str]]]) -> list[str]:
     """The users and %groups that one rule lets run ALL commands as root; empty for a narrower rule."""
-    left, _equals, right = rule.partition("=")
-    # Names of a directory have spaces in them, as "\ " or in quotes.
-    left = re.sub(r'"([^"]*)"', lambda match: match.group(1).replace(" ", _SPACE), left.replace("\\ ", _SPACE))
-    words = re.sub(r"\s*,\s*", ",", left.strip()).rsplit(None, 1)
-    for part in _specs(right):
+    for part in _specs(rule.partition("=")[2]):
         runas = re.match(r"\s*\(([^):]*)", part)
         as_root = (
             runas is None or bool({"ALL", "root", "#0"} & set(_list(runas.group(1)))) or not runas.group(1).strip()
         )
         if as_root and _allows_all(part, aliases.get("Cmnd_Alias", {})):
-            names = [one.replace(_SPACE, " ") for one in _list(words[0])]
-            return [name for one in names for name in expand(one, aliases.get("User_Alias", {}))]
+            return named(rule, aliases)
     return []
+
+
+def named(rule: str, aliases: dict[str, dict[str, list[str]]]) -> list[str]:
+    """The users and %groups that a rule is for."""
+    # Names of a directory have spaces in them, as "\ " or in quotes.
+    left = rule.partition("=")[0].replace("\\ ", _SPACE)
+    left = re.sub(r'"([^"]*)"', lambda match: match.group(1).replace(" ", _SPACE), left)
+    words = re.sub(r"\s*,\s*", ",", left.strip()).rsplit(None, 1)
+    names = [one.replace(_SPACE, " ") for one in _list(words[0])]
+    return [name for one in names for name in expand(one, aliases.get("User_Alias", {}))]
 
 
 def _specs(text: str) -> list[str]:

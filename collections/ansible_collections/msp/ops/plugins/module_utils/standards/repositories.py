@@ -8,13 +8,17 @@ A line that apt would not understand is not measured: nobody can say which repos
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import tempfile
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
 _APT, _YUM = "/etc/apt", "/etc/yum.repos.d"
 _DNF = "/etc/dnf/dnf.conf"
+# apt reads it after all others, also after those that a role writes; no role changes it.
+APT_MAIN = "/etc/apt/apt.conf"
 # The address of a disc has spaces in it.
 _LINE = re.compile(r"(deb|deb-src)\s+(?:\[\s*([^\]]*?)\s*\]\s+)?(cdrom:\[[^\]]*\]\S*|\S+)\s+(\S+)\s*(.*)")
 _YES, _NO = frozenset(("yes", "true", "1", "on", "with", "enable")), frozenset(("no", "false", "0", "off", "without"))
@@ -250,3 +254,16 @@ def apt_config(reader: Reader, name: str) -> dict:
 def dump(reader: Reader) -> tuple[dict[str, str], dict[str, list[str]]]:
     """apt's settings as apt has put them together, by parse_dump()."""
     return parse_dump(reader.answer("apt-config", "dump", unprivileged=True).out)
+
+
+def dump_within_reach(reader: Reader) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The same without what apt.conf says. The command line comes too late to have apt pass over it."""
+    if not reader.host.exists(APT_MAIN):
+        found: tuple[dict[str, str], dict[str, list[str]]] = reader.once(dump)
+        return found
+    with tempfile.NamedTemporaryFile("w", prefix="msp-audit-", encoding="utf-8") as first:
+        first.write('Dir::Etc::main "/dev/null";\n')
+        first.flush()
+        # Who asks has no rights of root's.
+        os.chmod(first.name, 0o644)
+        return parse_dump(reader.answer("env", "APT_CONFIG=" + first.name, "apt-config", "dump", unprivileged=True).out)

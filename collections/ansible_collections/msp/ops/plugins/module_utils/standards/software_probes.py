@@ -147,8 +147,17 @@ def unsigned_repositories(reader: Reader, distribution: Sequence[str]) -> dict:
     }
     if reader.once(repositories.files)[0] == wanted_sources.APT:
         given, _lists = reader.once(repositories.dump)
-        said |= {"%s is on" % name for name in automatic_updates.insecure(given)}
+        mine, _lists = reader.once(repositories.dump_within_reach)
+        allowing = [{"%s is on" % name for name in automatic_updates.insecure(one)} for one in (given, mine)]
+        return _reached({"found": sorted(said | allowing[0])}, {"found": sorted(said | allowing[1])})
     return {"found": sorted(said)}
+
+
+def _reached(value: dict, mine: dict) -> dict:
+    """What was found, with what of it a role can change (mine), where apt.conf makes it another."""
+    other = {name: found for name, found in mine.items() if found != value[name]}
+    where = {name: [repositories.APT_MAIN] for name in other}
+    return {**value, **({"within_reach": other, "out_of_reach": where} if other else {})}
 
 
 def wanted_repositories(reader: Reader, repositories: Mapping[str, Mapping[str, str]]) -> dict:
@@ -206,8 +215,11 @@ def automatic(reader: Reader) -> dict:
     if reader.once(repositories.files)[0] == wanted_sources.APT:
         timers = {name: _timer(reader, name, automatic_updates.APT_TIMERS) for name in automatic_updates.APT_TIMERS}
         there = reader.host.exists(automatic_updates.UNATTENDED)
-        given, lists = reader.once(repositories.dump)
-        return automatic_updates.of_apt(given, lists, timers, installed=there).as_dict()
+        value, mine = (
+            automatic_updates.of_apt(given, lists, timers, installed=there).as_dict()
+            for given, lists in (reader.once(repositories.dump), reader.once(repositories.dump_within_reach))
+        )
+        return _reached(value, mine)
     timers = {name: _timer(reader, name, automatic_updates.DNF_TIMERS) for name in automatic_updates.DNF_TIMERS}
     text = reader.host.text(AUTOMATIC) if reader.host.exists(AUTOMATIC) else ""
     return automatic_updates.of_dnf(automatic_updates.dnf_settings(text), timers).as_dict()

@@ -9,7 +9,6 @@ asked, sshd is asked again as such a connection, and a value that differs is tol
 from __future__ import annotations
 
 import glob
-import ipaddress
 import os
 import re
 import shlex
@@ -18,6 +17,8 @@ from typing import NamedTuple
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY, connection
+from ansible_collections.msp.ops.plugins.module_utils.standards.sudo import groups_elsewhere
 
 _CONFIG = "/etc/ssh/sshd_config"
 _DEEPEST_INCLUDE = 16
@@ -33,17 +34,6 @@ _ALSO = {
 }
 # Older words that sshd prints for what its manual calls otherwise now.
 _WORDS = {("permitrootlogin", "without-password"): "prohibit-password"}
-# What a Match block may ask, and what -C calls it.
-_CRITERIA = {
-    "user": "user",
-    "host": "host",
-    "address": "addr",
-    "localaddress": "laddr",
-    "localport": "lport",
-    "rdomain": "rdomain",
-}
-# A connection that no block is made for: names and addresses that are reserved for examples.
-_ANYBODY = {"user": "msp-anybody", "host": "anywhere.invalid", "addr": "192.0.2.1", "laddr": "192.0.2.2", "lport": "22"}
 
 
 class Block(NamedTuple):
@@ -98,65 +88,6 @@ def running_options(cmdline: str) -> list[str]:
     return found
 
 
-def connection(condition: str, members: dict[str, list[str]]) -> dict[str, str] | None:
-    """A connection that the Match line is for; None when no user of this host can make one.
-
-    members are the users by group. Unmeasurable for what this code knows no connection for.
-    """
-    found = dict(_ANYBODY)
-    rest = shlex.split(condition)
-    while rest:
-        name, _equals, value = rest.pop(0).partition("=")
-        name = name.lower()
-        if name == "all":
-            continue
-        if not value:
-            if not rest:
-                raise Unmeasurable("a Match line of sshd's configuration ends in %s" % name)
-            value = rest.pop(0)
-        patterns = [one for one in value.split(",") if one]
-        if name == "group":
-            users = sorted({user for group in members if _matches(group, patterns) for user in members[group]})
-            if not users:
-                return None
-            found["user"] = users[0]
-        elif name in _CRITERIA:
-            found[_CRITERIA[name]] = _example(name, patterns)
-        else:
-            raise Unmeasurable("a Match line of sshd's configuration asks for %s" % name)
-    return found
-
-
-def _matches(text: str, patterns: list[str]) -> bool:
-    """ssh_config(5): * and ? as in file names; ! takes out what it matches."""
-    taken = [one[1:] for one in patterns if one.startswith("!")]
-    return not any(_like(text, one) for one in taken) and any(
-        _like(text, one) for one in patterns if not one.startswith("!")
-    )
-
-
-def _like(text: str, pattern: str) -> bool:
-    return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text))
-
-
-def _example(name: str, patterns: list[str]) -> str:
-    """A text that the patterns match. An address may be given as a network."""
-    for pattern in patterns:
-        if pattern.startswith("!"):
-            continue
-        if "/" in pattern and name in ("address", "localaddress"):
-            network = ipaddress.ip_network(pattern, strict=False)
-            return str(network[1] if network.num_addresses > 1 else network[0])
-        digits = name in ("address", "localaddress")
-        for filler in ("1", "203") if digits else ("msp-anybody", "x", "another"):
-            text = pattern.replace("*", filler).replace("?", filler[0])
-            if pattern == "*" and digits:
-                text = "192.0.2.1"
-            if _matches(text, patterns):
-                return text
-    raise Unmeasurable("no connection is known that matches %s %s" % (name, ",".join(patterns)[:100]))
-
-
 def blocks(host: Host, place: str) -> list[Block]:
     """Every Match block of the configuration and what it includes, with the keywords set in it."""
     found: list[tuple[str, set[str]]] = []
@@ -203,26 +134,39 @@ def prepare(reader: Reader) -> None:
 def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     """value is all that is printed for the keyword, and where a Match block makes it another, that too.
 
-    each is there only then: what holds for everybody else, and what holds by those blocks, one by one.
+    each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
+    what holds without them and without the command line of the server: a role changes neither.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
     name = _ALSO.get(name.lower(), name.lower())
     if user is not None:
-        values = reader.once(_settings, _specification(dict(_ANYBODY, user=user))).get(name, [])
-        return {"value": " ".join(values), "values": items(values)}
+        return _printed(reader.once(_settings, _specification(dict(ANYBODY, user=user))).get(name, []))
     values = reader.once(_settings, None).get(name, [])
-    told, single, each = [" ".join(values)], items(values), [" ".join(values)]
+    alone = _printed(values)
+    told, single, each, where = [alone["value"]], items(values), [alone["value"]], []
+    earlier: list[str] = []
     for block in reader.once(_blocks):
         if name not in block.keywords:
             continue
-        asked = connection(block.condition, reader.once(_members))
+        members, complete = reader.once(_members)
+        asked = connection(block.condition, members, earlier, complete)
+        earlier.append(block.condition)
         others = values if asked is None else reader.once(_settings, _specification(asked)).get(name, [])
         if others != values:
             told.append("%s for Match %s" % (" ".join(others), block.condition))
             single += [one for one in items(others) if one not in single]
             each.append(" ".join(others))
-    return {"value": "; ".join(told), "values": single, **({"each": each} if len(each) > 1 else {})}
+            where.append("Match %s" % block.condition)
+    found = {"value": "; ".join(told), "values": single, **({"each": each} if len(each) > 1 else {})}
+    started = [one for one in reader.once(_options)[1::2] if name in _keyword(one)]
+    mine = _printed(reader.once(_settings_of_files).get(name, [])) if started else alone
+    where += ["-o %s" % one for one in started]
+    return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
+
+
+def _printed(values: list[str]) -> dict:
+    return {"value": " ".join(values), "values": items(values)}
 
 
 def _options(reader: Reader) -> tuple[str, ...]:
@@ -249,6 +193,19 @@ def _settings(reader: Reader, specification: str | None) -> dict[str, list[str]]
     return parse_settings(reader.answer(*_command(reader.once(_options), specification)).out)
 
 
+def _settings_of_files(reader: Reader) -> dict[str, list[str]]:
+    """Without what the server that runs was told when it was started, but for where its file is."""
+    options = reader.once(_options)
+    places = [
+        one for place in range(0, len(options), 2) if options[place] == "-f" for one in options[place : place + 2]
+    ]
+    return parse_settings(reader.answer(*_command(tuple(places))).out)
+
+
+def _keyword(option: str) -> list[str]:
+    return [_ALSO.get(one, one) for one in words(option)[:1]]
+
+
 def _blocks(reader: Reader) -> list[Block]:
     options = reader.once(_options)
     places = [options[number + 1] for number, flag in enumerate(options[:-1]) if flag == "-f"]
@@ -256,8 +213,9 @@ def _blocks(reader: Reader) -> list[Block]:
     return blocks(reader.host, place) if reader.host.exists(place) else []
 
 
-def _members(reader: Reader) -> dict[str, list[str]]:
-    """The users of every group of this host."""
+def _members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
+    """The users of every group of this host, and whether these are all: a directory may have others."""
     users = accounts.parse_passwd(reader.host.text("/etc/passwd"))
     groups = accounts.parse_group(reader.host.text("/etc/group"))
-    return {group: [one for one in accounts.members(group, users, groups) if one in users] for group in groups}
+    known = {group: [one for one in accounts.members(group, users, groups) if one in users] for group in groups}
+    return known, not groups_elsewhere(reader.host)

@@ -14,8 +14,15 @@ import stat
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look, rights, whose
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.plugins.module_utils.standards.sudo_elsewhere import Elsewhere, elsewhere, within
+from ansible_collections.msp.ops.plugins.module_utils.standards.sudo_settings import (
+    parse_defaults,
+    parse_version,
+    weakest,
+)
 
 _SUDOERS = "/etc/sudoers"
 _COMMAND = ("cvtsudoers", "-e", "-f", "json", _SUDOERS)
@@ -86,25 +93,6 @@ def _flag(options: list | None, name: str) -> bool | None:
     return None
 
 
-def parse_defaults(found: dict) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Settings that hold for everybody, and those that hold for some: (for whom, settings). The last one counts."""
-    general: dict[str, Any] = {}
-    bound = []
-    for row in found.get("Defaults", []):
-        settings: dict[str, Any] = {}
-        for option in row.get("Options", []):
-            settings.update({name: value for name, value in option.items() if name != "operation"})
-        if row.get("Binding"):
-            bound.append((", ".join(_bound(one) for one in row["Binding"]), settings))
-        else:
-            general.update(settings)
-    return general, bound
-
-
-def _bound(row: dict) -> str:
-    return " ".join(str(value) for name, value in row.items() if name != "negated")
-
-
 def everybody(
     rules: list[Rule], users: dict[str, tuple[int, int]], groups: dict[str, tuple[int, list[str]]]
 ) -> dict[str, list[str]]:
@@ -172,6 +160,11 @@ def foreign_groups(rules: list[Rule], groups: dict[str, tuple[int, list[str]]], 
     return sorted(name for name in all_powerful(rules) - known if elsewhere and name.startswith("%"))
 
 
+def groups_elsewhere(host: Host) -> bool:
+    """Whether a directory has groups, or members of groups, that no file of this host tells."""
+    return asks_elsewhere(host.text(_NSSWITCH)) if host.exists(_NSSWITCH) else False
+
+
 def asks_elsewhere(nsswitch: str) -> bool:
     """Whether nsswitch.conf(5) takes groups from anything but this host. Without a line it does not."""
     for line in nsswitch.splitlines():
@@ -198,44 +191,19 @@ def people(names: set[str], users: dict[str, tuple[int, int]], groups: dict[str,
     return sorted(found)
 
 
+def _way(rule: Rule) -> str:
+    return "%s: %s" % (", ".join(rule.who), ", ".join(rule.commands))
+
+
 def without_password(rules: list[Rule], general: dict[str, Any], bound: list[tuple[str, dict[str, Any]]]) -> list[str]:
     """Every way past the question for a password, as "anna: /usr/bin/apt"."""
-    found = ["%s: %s" % (", ".join(rule.who), ", ".join(rule.commands)) for rule in rules if rule.password is False]
+    found = [_way(rule) for rule in rules if rule.password is False]
     if general.get("authenticate") is False:
         found.append("Defaults: !authenticate")
     found += [
         "Defaults for %s: !authenticate" % whom for whom, settings in bound if settings.get("authenticate") is False
     ]
     return sorted(set(found))
-
-
-def parse_version(text: str) -> dict[str, Any]:
-    """Of `sudo -V` as root: what holds for everybody on this host, out of the files and where they say nothing out of
-    how sudo was built."""
-    minutes = re.search(r"^Authentication timestamp timeout: (-?[0-9.]+) minutes", text, re.MULTILINE)
-    log = re.search(r"^Path to log file: (.+)$", text, re.MULTILINE)
-    return {
-        "use_pty": bool(re.search(r"^Always run commands in a (pty|pseudo-tty)$", text, re.MULTILINE)),
-        "timestamp_timeout": float(minutes.group(1)) if minutes else None,
-        "logfile": log.group(1).strip() if log else None,
-    }
-
-
-def weakest(general: dict[str, Any], bound: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    """The settings with those that hold for some only, where these are weaker: for whom does not matter."""
-    settings = [one for _whom, one in bound]
-    times = [
-        general["timestamp_timeout"],
-        *(one["timestamp_timeout"] for one in settings if "timestamp_timeout" in one),
-    ]
-    minutes = [float(one) for one in times if one is not None]
-    # Below 0 sudo never asks again.
-    longest = min(minutes, key=lambda one: (one >= 0, -one)) if minutes else None
-    return {
-        "use_pty": general["use_pty"] and not any(one.get("use_pty") is False for one in settings),
-        "timestamp_timeout": int(longest) if longest is not None and longest.is_integer() else longest,
-        "logfile": None if any(one.get("logfile") is False for one in settings) else general["logfile"],
-    }
 
 
 def prepare(reader: Reader) -> None:
@@ -253,10 +221,10 @@ def measure(reader: Reader) -> dict:
     rules = parse_rules(found)
     users = accounts.parse_passwd(host.text("/etc/passwd"))
     groups = accounts.parse_group(host.text("/etc/group"))
-    nsswitch = host.text(_NSSWITCH) if host.exists(_NSSWITCH) else ""
     by_group = members(rules, users, groups)
-    foreign = foreign_groups(rules, groups, asks_elsewhere(nsswitch))
-    return {
+    foreign = foreign_groups(rules, groups, groups_elsewhere(host))
+    version = parse_version(reader.answer("sudo", "-V").out)
+    value: dict[str, Any] = {
         **everybody(rules, users, groups),
         "by_group": sorted({one.user for one in by_group} | set(foreign)),
         "members": [one._asdict() for one in by_group],
@@ -265,8 +233,37 @@ def measure(reader: Reader) -> dict:
         "command_aliases": aliases(reader, "Cmnd_Alias"),
         "nopasswd": without_password(rules, general, bound),
         "files_wrong": wrong_files(reader),
-        "defaults": weakest(parse_version(reader.answer("sudo", "-V").out), bound),
+        "defaults": weakest(version, bound),
     }
+    other = elsewhere(host)
+    foreign_files = {one: one for one in value["files_wrong"] if not within(host, one.rsplit(" ", 2)[0])}
+    apart = {
+        "defaults": other.weaker({**version, **general}, bound),
+        "all": _apart(value["all"], other.powerful),
+        "nopasswd": _apart(value["nopasswd"], _unasked_elsewhere(value["nopasswd"], rules, other)),
+        "files_wrong": _apart(value["files_wrong"], foreign_files),
+    }
+    apart = {name: found for name, found in apart.items() if found[1]}
+    if not apart:
+        return value
+    reach = {name: mine for name, (mine, _where) in apart.items()}
+    return {**value, "within_reach": reach, "out_of_reach": {name: where for name, (_mine, where) in apart.items()}}
+
+
+def _apart(found: list[str], elsewhere: dict[str, str]) -> tuple[list[str], list[str]]:
+    """What of it a role can change, and where the rest stands."""
+    return (
+        [one for one in found if one not in elsewhere],
+        sorted({elsewhere[one] for one in found if one in elsewhere}),
+    )
+
+
+def _unasked_elsewhere(found: list[str], rules: list[Rule], other: Elsewhere) -> dict[str, str]:
+    """Of the ways past the question for a password those that stand out of reach, and where."""
+    places = {_way(rule): other.unasked[frozenset(rule.who)] for rule in rules if frozenset(rule.who) in other.unasked}
+    if other.not_asking:
+        places.update({one: ", ".join(other.not_asking) for one in found if one.startswith("Defaults")})
+    return places
 
 
 def _read(reader: Reader) -> dict:

@@ -1436,6 +1436,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.attempt.not_attempted": ("niet geprobeerd: {why}", "not attempted: {why}"),
     "said.waived": ("uitzondering tot en met {day} van {owner}: {why}", "waived until {day} by {owner}: {why}"),
     "said.undecided": ("eerst te besluiten: {why}", "needs a decision first: {why}"),
+    "said.left": ("met de hand te herstellen: {why}", "to be put right by hand: {why}"),
+    "said.out_of_reach.sshd": (
+        "de instelling voor iedereen is goed; dit wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
+        "the setting for everybody is right, and this is not changed by us; change or take out {where}",
+    ),
+    "said.out_of_reach": (
+        "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",
+        "it stands where nothing is changed by us; change or take out {where}",
+    ),
     "said.decide": ("{because} ({what})", "{because} ({what})"),
     "said.waiver_expired": (
         "de uitzondering van {owner} is verlopen op {day}: {why}",

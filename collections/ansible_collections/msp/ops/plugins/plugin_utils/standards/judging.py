@@ -33,7 +33,7 @@ FAMILIES: Mapping[str, str] = {
     **dict.fromkeys(("redhat", "rhel", "centos", "rocky", "almalinux", "ol", "fedora"), model.REDHAT),
 }
 NOT_MEASURED = phrase("not_measured")
-_UNDECIDED = "undecided"
+_UNDECIDED, _LEFT = "undecided", "left"
 _OK, _ABSENT, _ERROR = ("ok", "absent", "error")
 
 
@@ -94,22 +94,36 @@ def undecided(record: ControlRecord) -> bool:
     return record.status == model.DRIFT and isinstance(record.reason, said.Phrase) and record.reason.key == _UNDECIDED
 
 
+def left(record: ControlRecord) -> bool:
+    """Whether this drift is where no role reaches, so that a person has to put it right; its reason says where."""
+    return record.status == model.DRIFT and says_left(record.reason)
+
+
+def says_left(reason: Text) -> bool:
+    """Whether the reason of a drift is that no role reaches it."""
+    return isinstance(reason, said.Phrase) and reason.key == _LEFT
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """undecided is what has to be decided before it is brought about, in words."""
+    """undecided is what has to be decided before it is brought about, left why no role can do that: both in words."""
 
     status: str
     found: Text = ""
     reason: Text = ""
     undecided: Text = ""
+    left: Text = ""
 
 
 def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlRecord:
     status, reason = found.status, found.reason
     if status == model.DRIFT and held.waiver is not None:
         status, reason = _waived(held.waiver, today)
+    out_of_reach = status == model.DRIFT and bool(found.left) and not found.undecided
     if status == model.DRIFT and found.undecided:
         reason = phrase(_UNDECIDED, why=_joined(text for text in (found.undecided, reason) if text))
+    elif out_of_reach:
+        reason = phrase(_LEFT, why=_joined(text for text in (found.left, reason) if text))
     return ControlRecord(
         control=held.control.id,
         severity=held.control.severity,
@@ -118,7 +132,7 @@ def _record(held: AssignedControl, found: _Found, today: dt.date) -> ControlReco
         found=found.found,
         reason=reason,
         waiver=None if held.waiver is None else held.waiver.as_dict(),
-        left=not held.enforced,
+        left=out_of_reach or not held.enforced,
     )
 
 
@@ -175,11 +189,15 @@ def _thing(probe: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What one check came to. holds is None where it could not be told, and text then says why."""
+    """What one check came to. holds is None where it could not be told, and text then says why.
+
+    left is why no role can make it hold, where it is so.
+    """
 
     holds: bool | None
     text: Text
     absent: bool = False
+    left: Text = ""
 
 
 def _found(held: AssignedControl, ids: Mapping[str, str], answers: Mapping[str, Any], platform: str) -> _Found:
@@ -229,7 +247,10 @@ def _checked(checked: list[tuple[Check, _Answer]], held: AssignedControl) -> _Fo
     wrong = [line for holds, line in lines if holds is False]
     untold = [line for holds, line in lines if holds is None]
     if wrong:
-        return _Found(model.DRIFT, _joined(wrong), _joined(untold) if untold else "")
+        left = [answer.left for _check, answer in checked if answer.holds is False]
+        # As long as a role can put anything of it right, it does.
+        why = _joined(left) if all(left) else ""
+        return _Found(model.DRIFT, _joined(wrong), _joined(untold) if untold else "", left=why)
     if untold:
         return _Found(model.ERROR, reason=_joined(untold))
     return _Found(model.COMPLIANT, _joined(line for _holds, line in lines))
@@ -257,6 +278,28 @@ def _answer(check: Check, held: AssignedControl, ids: Mapping[str, str], answers
     try:
         found = rules.at(answer.get("value"), check.field)
         holds = all(rules.holds(check.rule, one, value) for one in _in_force(answer["value"], check.field, found))
-        return _Answer(holds, rules.seen(check.rule, found, value, held=holds))
+        left = "" if holds else _out_of_reach(check, value, answer["value"])
+        return _Answer(holds, rules.seen(check.rule, found, value, held=holds), left=left)
     except rules.Unfit as unfit:
         return _Answer(None, unfit.said)
+
+
+def _out_of_reach(check: Check, value: Any, measured: Any) -> Text:
+    """Why no role can make a check hold: what it changes is as it should be, and something else is not. Else empty."""
+    if not isinstance(measured, Mapping) or "within_reach" not in measured:
+        return ""
+    try:
+        if not rules.holds(check.rule, rules.at(measured["within_reach"], check.field), value):
+            return ""
+        places = rules.at(measured.get("out_of_reach"), check.field)
+        # Of Match blocks only those that are weaker; what follows them is no block.
+        each = list(_in_force(measured, check.field, None))[1:]
+        if isinstance(places, list):
+            fine = [place for place, one in zip(places, each, strict=False) if rules.holds(check.rule, one, value)]
+            places = [place for place in places if place not in fine]
+        where = rules.shown(places)
+    except rules.Unfit:
+        # It says nothing of this field: a role may reach all of that.
+        return ""
+    key = f"out_of_reach.{check.probe['kind']}"
+    return phrase(key if said.known(key) else "out_of_reach", where=where)

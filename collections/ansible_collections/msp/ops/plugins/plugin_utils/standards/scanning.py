@@ -185,8 +185,8 @@ def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> d
 
 
 def _shown(record: ControlRecord) -> Text:
-    """What was found, or why that is not known; of what is to be decided both."""
-    texts = (record.found, record.reason if judging.undecided(record) else "")
+    """What was found, or why that is not known; of what is left to somebody both."""
+    texts = (record.found, record.reason if judging.undecided(record) or judging.left(record) else "")
     return several(LINES, [text for text in texts if text]) or record.reason
 
 

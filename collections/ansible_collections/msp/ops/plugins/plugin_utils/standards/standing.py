@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import said
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import judging, said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import FRESH, NOTICE_DAYS
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     COMPLIANT,
@@ -221,7 +221,7 @@ def _held(
     at = since.get((asset, control.id)) if status in (DRIFT, WAIVED) else None
     desired, found, reason = (said.read(str(record[name] or "")) for name in ("desired", "found", "reason"))
     due = status == DRIFT or (status == ERROR and control.enforce_unmeasured)
-    left = due and not one.enforced
+    left = due and (not one.enforced or judging.says_left(reason))
     return status, Deviation(control.id, control.severity, status, desired, found, reason, at, waiver, left)
 
 

@@ -215,6 +215,67 @@ def test_automatic_updates_are_what_their_timers_make_of_them(
     assert found == {"policy": policy, "reboot": False}
 
 
+# What env is started for: apt-config that is told to pass over apt.conf, and that says what it was told.
+PASSING_OVER = """case "$*" in
+*APT_CONFIG=*" apt-config dump") grep -q '^Dir::Etc::main "/dev/null";$' "${1#APT_CONFIG=}" || exit 3
+%s
+;;
+esac"""
+SECURITY = """APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Origins-Pattern:: "origin=Debian,codename=bookworm,label=Debian-Security";"""
+
+
+@pytest.mark.parametrize(
+    ("main", "policy", "reboot"),
+    [
+        ('Unattended-Upgrade::Origins-Pattern:: "origin=Debian";', "security", None),
+        ('Unattended-Upgrade::Automatic-Reboot "true";', None, False),
+        ("", None, None),
+    ],
+)
+def test_what_apts_own_file_makes_of_updates_is_told_apart(
+    tmp_path: Path, main: str, policy: str | None, reboot: bool | None
+) -> None:
+    unit = "LoadState=loaded\nActiveState=active\nSubState=waiting\nUnitFileState=enabled\n"
+    (tmp_path / "run/systemd/system").mkdir(parents=True)
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/unattended-upgrade").touch()
+    scripts = {
+        "systemctl": printing(unit + "\n" + unit),
+        "apt-config": printing(f"{SECURITY}\n{main}"),
+        "env": PASSING_OVER % printing(SECURITY),
+    }
+    (tmp_path / "etc/apt").mkdir(parents=True)
+    (tmp_path / "etc/apt/apt.conf").write_text(main)
+
+    found = probes.automatic(host(tmp_path, **scripts))
+
+    expected = {name: value for name, value in (("policy", policy), ("reboot", reboot)) if value is not None}
+    assert found.get("within_reach", {}) == expected
+    assert found.get("out_of_reach", {}) == {name: ["/etc/apt/apt.conf"] for name in expected}
+
+
+def test_what_apts_own_file_says_of_signatures_is_told_apart(tmp_path: Path) -> None:
+    reader = host(tmp_path, env=PASSING_OVER % "true")
+    (tmp_path / "etc/apt/apt.conf").write_text('APT::Get::AllowUnauthenticated "true";\n')
+
+    found = probes.unsigned_repositories(reader, ("http://deb.debian.org/*",))
+
+    assert found == {
+        "found": ["APT::Get::AllowUnauthenticated is on", f"{EXAMPLE}: no key of its own"],
+        "within_reach": {"found": [f"{EXAMPLE}: no key of its own"]},
+        "out_of_reach": {"found": ["/etc/apt/apt.conf"]},
+    }
+
+
+def test_what_cannot_be_told_apart_is_no_measurement(tmp_path: Path) -> None:
+    reader = host(tmp_path, env="exit 100")
+    (tmp_path / "etc/apt/apt.conf").write_text("")
+
+    with pytest.raises(Unmeasurable):
+        probes.unsigned_repositories(reader, ())
+
+
 def test_a_host_with_neither_apt_nor_dnf_has_no_repositories_to_be_right(tmp_path: Path) -> None:
     for measure in (probes.foreign_repositories, probes.unsigned_repositories):
         with pytest.raises(Absent):

@@ -7,8 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import ssh_server
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Unmeasurable
@@ -81,7 +79,62 @@ def test_a_match_block_that_makes_it_another_is_told(tmp_path: Path) -> None:
         "value": "no; yes for Match User deploy Address 10.1.0.0/16",
         "values": ["no", "yes"],
         "each": ["no", "yes"],
+        "within_reach": {"value": "no", "values": ["no"]},
+        "out_of_reach": {
+            "value": ["Match User deploy Address 10.1.0.0/16"],
+            "values": ["Match User deploy Address 10.1.0.0/16"],
+        },
     }
+
+
+# sshd as it decides: of the blocks that a user matches the first one that says anything of it counts.
+STAFF = """Match User anna
+    PasswordAuthentication no
+Match Group staff
+    PasswordAuthentication yes
+"""
+STAFF_SSHD = """case "$*" in
+*user=bert,*) echo 'passwordauthentication yes' ;;
+*) echo 'passwordauthentication no' ;;
+esac"""
+
+
+def staff(group: str = "anna,bert", nsswitch: str = "group: files\n", config: str = STAFF) -> dict[str, str]:
+    return {
+        "/etc/ssh/sshd_config": config,
+        "/etc/passwd": "anna:x:1000:1000::/:/bin/sh\nbert:x:1001:1001::/:/bin/sh\n",
+        "/etc/group": f"staff:x:50:{group}\n",
+        "/etc/nsswitch.conf": nsswitch,
+    }
+
+
+@pytest.mark.parametrize("config", [STAFF, STAFF.replace("Group staff", "User anna,bert")])
+def test_a_block_is_asked_as_somebody_whom_no_block_before_it_is_for(tmp_path: Path, config: str) -> None:
+    reader = made_reader(tmp_path, staff(config=config), {"sshd": STAFF_SSHD})
+
+    found = ssh_server.measure(reader, "passwordauthentication")
+
+    assert found["each"] == ["no", "yes"]
+    assert [one.partition(",")[0] for one in called(tmp_path)] == [
+        "sshd -T",
+        "sshd -T -C user=anna",
+        "sshd -T -C user=bert",
+    ]
+
+
+def test_a_block_whose_people_all_have_an_earlier_one_decides_nothing(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, staff("anna"), {"sshd": STAFF_SSHD})
+
+    assert ssh_server.measure(reader, "passwordauthentication") == {"value": "no", "values": ["no"]}
+    assert len(called(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("group", ["anna", ""])
+def test_who_is_in_a_group_is_not_known_where_a_directory_has_more_of_them(tmp_path: Path, group: str) -> None:
+    reader = made_reader(tmp_path, staff(group, "group: files sss\n"), {"sshd": STAFF_SSHD})
+
+    with pytest.raises(Unmeasurable, match="Match Group staff decides about"):
+        ssh_server.measure(reader, "passwordauthentication")
 
 
 def test_a_match_block_that_says_nothing_of_it_is_not_asked(tmp_path: Path) -> None:
@@ -132,49 +185,6 @@ def test_files_that_include_each_other_come_to_an_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "expected"),
-    [
-        ("User anna", {"user": "anna"}),
-        ("User *,!root", {"user": "msp-anybody"}),
-        ("User web*", {"user": "webmsp-anybody"}),
-        ("user=anna address=192.168.1.0/24", {"user": "anna", "addr": "192.168.1.1"}),
-        ("Address 10.*", {"addr": "10.1"}),
-        ("Address *", {"addr": "192.0.2.1"}),
-        ("Address 2001:db8::/32", {"addr": "2001:db8::1"}),
-        ("LocalPort 2222 Host *.example.com", {"lport": "2222", "host": "msp-anybody.example.com"}),
-        ("Group backup", {"user": "anna"}),
-        ("all", {}),
-    ],
-)
-def test_a_connection_is_made_up_that_the_block_is_for(condition: str, expected: dict[str, str]) -> None:
-    members = {"backup": ["anna"], "empty": []}
-
-    found = ssh_server.connection(condition, members)
-
-    assert found is not None
-    assert {name: found[name] for name in expected} == expected
-
-
-def test_a_block_for_a_group_without_members_is_for_nobody() -> None:
-    assert ssh_server.connection("Group empty", {"backup": ["anna"], "empty": []}) is None
-
-
-@pytest.mark.parametrize("condition", ["Exec /bin/true", "User !root", "Address"])
-def test_a_block_that_no_connection_can_be_made_up_for_is_said(condition: str) -> None:
-    with pytest.raises(Unmeasurable):
-        ssh_server.connection(condition, {})
-
-
-@settings(max_examples=60)
-@given(st.lists(st.text("ab*?", min_size=1, max_size=6), min_size=1, max_size=4))
-def test_a_made_up_name_is_one_that_the_patterns_match(patterns: list[str]) -> None:
-    found = ssh_server.connection("User " + ",".join(patterns), {})
-
-    assert found is not None
-    assert ssh_server._matches(found["user"], patterns)
-
-
-@pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("PermitRootLogin no", ["permitrootlogin", "no"]),
@@ -212,12 +222,21 @@ def test_sshd_is_asked_with_the_command_line_of_the_one_that_runs(tmp_path: Path
         "/proc/11/comm": "sshd\n",
         "/proc/11/cmdline": "sshd: anna [priv]\0",
     }
-    reader = made_reader(tmp_path, files, {"sshd": printing(DUMP)})
+    started = f'case "$*" in *PermitRootLogin=yes*) echo permitrootlogin yes ;; *) {printing(DUMP)}\n;; esac'
+    reader = made_reader(tmp_path, files, {"sshd": started})
 
     ssh_server.prepare(reader)
-    ssh_server.measure(reader, "permitrootlogin")
+    found = ssh_server.measure(reader, "permitrootlogin")
+    ssh_server.measure(reader, "maxauthtries")
 
-    assert called(tmp_path) == ["sshd -T -o PermitRootLogin=yes"]
+    # What a role writes is as it should be, and is not in force.
+    assert found == {
+        "value": "yes",
+        "values": ["yes"],
+        "within_reach": {"value": "no", "values": ["no"]},
+        "out_of_reach": {"value": ["-o PermitRootLogin=yes"], "values": ["-o PermitRootLogin=yes"]},
+    }
+    assert called(tmp_path) == ["sshd -T -o PermitRootLogin=yes", "sshd -T"]
 
 
 def test_without_a_server_it_is_absent_and_one_that_refuses_its_file_is_not_measured(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import sudo
+from ansible_collections.msp.ops.plugins.module_utils.standards import sudo, sudo_elsewhere, sudo_settings
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader, printing
 
@@ -133,7 +135,7 @@ def test_a_group_that_is_not_on_the_host_is_told_only_where_a_directory_may_have
 
 
 def test_without_a_word_in_the_files_what_sudo_was_built_with_holds() -> None:
-    assert sudo.parse_version(WITHOUT) == {
+    assert sudo_settings.parse_version(WITHOUT) == {
         "use_pty": False,
         "timestamp_timeout": 15.0,
         "logfile": None,
@@ -158,6 +160,199 @@ def test_a_setting_that_is_weaker_for_some_is_the_one_that_is_told(
     rules = {"Defaults": [{"Binding": [{"username": "bert"}], "Options": [bound]}]}
 
     assert sudo.measure(a_host(tmp_path, rules))["defaults"] == expected
+
+
+# -- what no role reaches -----------------------------------------------------------------------------------------
+
+# All is well in the files that a role changes.
+GENERAL: dict[str, Any] = {"Options": [{"use_pty": True}, {"logfile": "/var/log/sudo.log"}, {"timestamp_timeout": "5"}]}
+
+
+def reach(found: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """By field what is within reach, and where the rest is."""
+    mine, where = found.get("within_reach", {}), found.get("out_of_reach", {})
+    assert set(mine) == set(where)
+    return {name: (mine[name], where[name]) for name in mine}
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ({"use_pty": False}, {"defaults": ({"use_pty": True}, {"use_pty": ["Defaults for bert"]})}),
+        (
+            {"timestamp_timeout": "-1"},
+            {"defaults": ({"timestamp_timeout": 5}, {"timestamp_timeout": ["Defaults for bert"]})},
+        ),
+        ({"logfile": False}, {"defaults": ({"logfile": "/var/log/sudo.log"}, {"logfile": ["Defaults for bert"]})}),
+        ({"timestamp_timeout": "1"}, {}),
+        ({"use_pty": True}, {}),
+    ],
+)
+def test_a_setting_that_is_weaker_for_some_only_is_said_to_be_theirs(
+    tmp_path: Path, setting: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    rules = {"Defaults": [GENERAL, {"Binding": [{"username": "bert"}], "Options": [setting]}]}
+
+    assert reach(sudo.measure(a_host(tmp_path, rules))) == expected
+
+
+def test_what_holds_for_everybody_is_read_from_the_files_where_sudo_tells_what_holds_for_root(tmp_path: Path) -> None:
+    """sudo -V, which root runs, has what is set for root and for this host in it."""
+    reader = a_host(
+        tmp_path, {"Defaults": [GENERAL, {"Binding": [{"username": "root"}], "Options": [{"use_pty": False}]}]}
+    )
+    (tmp_path / "usr/sbin/sudo").write_text(f"#!/bin/sh\n{printing(WITHOUT)}\n")
+
+    found = sudo.measure(reader)
+
+    assert found["defaults"]["use_pty"] is False
+    assert reach(found)["defaults"][0]["use_pty"] is True
+
+
+def test_a_setting_for_everybody_that_is_weak_is_within_reach(tmp_path: Path) -> None:
+    weak = {
+        "Defaults": [
+            GENERAL,
+            {"Options": [{"use_pty": False}]},
+            {"Binding": [{"username": "bert"}], "Options": [{"use_pty": False}]},
+        ]
+    }
+
+    assert reach(sudo.measure(a_host(tmp_path, weak))) == {}
+
+
+LATER = "root ALL=(ALL) ALL\nDefaults use_pty\n@includedir /etc/sudoers.d\n@include sudoers.local\n"
+EARLIER = "@include /etc/sudoers.local\n@includedir /etc/sudoers.d\nDefaults use_pty\n"
+
+
+@pytest.mark.parametrize(
+    ("sudoers", "other", "expected"),
+    [
+        (
+            LATER,
+            "Defaults env_reset, !use_pty\n",
+            {"defaults": ({"use_pty": True}, {"use_pty": ["/etc/sudoers.local"]})},
+        ),
+        # What nothing in reach says a role writes first.
+        (
+            LATER.replace("Defaults use_pty", ""),
+            "Defaults !use_pty\n",
+            {"defaults": ({"use_pty": False}, {"use_pty": ["/etc/sudoers.local"]})},
+        ),
+        (EARLIER, "Defaults !use_pty\n", {}),
+        (LATER, "Defaults:anna !use_pty\n", {}),
+        (LATER, "Defaults use_pty\n", {"defaults": ({"use_pty": True}, {"use_pty": ["/etc/sudoers.local"]})}),
+    ],
+)
+def test_a_file_that_no_role_changes_has_the_last_word_where_it_is_read_last(
+    tmp_path: Path, sudoers: str, other: str, expected: dict[str, Any]
+) -> None:
+    files = {
+        "/etc/sudoers": sudoers,
+        "/etc/sudoers.local": other,
+        "/etc/sudoers.d/zz-msp-terminal": "Defaults use_pty\n",
+    }
+    if "Defaults use_pty" not in sudoers:
+        del files["/etc/sudoers.d/zz-msp-terminal"]
+        files["/etc/sudoers.d/README"] = "# nothing\n"
+
+    found = reach(sudo.measure(a_host(tmp_path, {"Defaults": [{"Options": [{"use_pty": False}]}]}, **files)))
+
+    # Whose the files are the test cannot choose.
+    found.pop("files_wrong", None)
+    assert found == expected
+
+
+@pytest.mark.parametrize(("name", "last"), [("zzz-link", True), ("10-link", False)])
+def test_a_link_among_the_rules_is_no_file_that_a_role_changes(tmp_path: Path, name: str, last: bool) -> None:
+    files = {
+        "/opt/rules": "Defaults !use_pty\ncarl ALL=(ALL) NOPASSWD: ALL\n",
+        "/etc/sudoers.d/zz-msp-terminal": "Defaults use_pty\n",
+    }
+    carl = {
+        "User_List": [{"username": "carl"}],
+        "Cmnd_Specs": [{"Commands": [{"command": "ALL"}], "Options": [{"authenticate": False}]}],
+    }
+    anna = {"User_List": [{"username": "anna"}], "Cmnd_Specs": [{"Commands": [{"command": "ALL"}]}]}
+    reader = a_host(tmp_path, {"User_Specs": [anna, carl]}, **files)
+    path = f"/etc/sudoers.d/{name}"
+    (tmp_path / path[1:]).symlink_to(tmp_path / "opt/rules")
+
+    found = sudo.measure(reader)
+
+    told = reach(found)
+    assert told["all"] == (["anna"], [path])
+    assert told["nopasswd"] == ([], [path])
+    assert ("defaults" in told) == last
+    assert any(one.startswith(path) for one in found["files_wrong"])
+    assert not any(one.startswith(path) for one in told["files_wrong"][0])
+
+
+def test_what_stands_after_a_directory_is_of_the_file_that_includes_it(tmp_path: Path) -> None:
+    files = {"/opt/rules": "Defaults !use_pty\n", "/etc/sudoers": "@includedir /etc/sudoers.d\nDefaults !use_pty\n"}
+    reader = a_host(tmp_path, {}, **{"/etc/sudoers.d/README": "", **files})
+    (tmp_path / "etc/sudoers.d/zzz").symlink_to(tmp_path / "opt/rules")
+
+    assert sudo_elsewhere.elsewhere(reader.host).set_later == {}
+
+
+def test_what_a_file_in_reach_allows_too_is_within_reach(tmp_path: Path) -> None:
+    files = {
+        "/etc/sudoers": "User_Alias OPS = anna, bert\n@includedir /etc/sudoers.d\n@includedir /opt/sudo\n",
+        "/etc/sudoers.d/anna": "anna ALL=(ALL) NOPASSWD: ALL\n",
+        "/opt/sudo/ops": "OPS ALL=(ALL) NOPASSWD: ALL\nanna ALL=(ALL) NOPASSWD: ALL\n",
+    }
+
+    found = sudo_elsewhere.elsewhere(a_host(tmp_path, {}, **files).host)
+
+    assert found.powerful == {"bert": "/opt/sudo/ops"}
+    assert found.unasked == {frozenset(("anna", "bert")): "/opt/sudo/ops"}
+
+
+@pytest.mark.parametrize(
+    ("sudoers", "expected"),
+    [("", {"nopasswd": ([], ["/etc/sudoers.local"])}), ("Defaults:bert !authenticate\n", {})],
+)
+def test_where_sudo_is_told_elsewhere_not_to_ask_that_is_said(
+    tmp_path: Path, sudoers: str, expected: dict[str, Any]
+) -> None:
+    files = {
+        "/etc/sudoers": f"{sudoers}@include /etc/sudoers.local\n",
+        "/etc/sudoers.local": "Defaults ! authenticate\n",
+    }
+    reader = a_host(tmp_path, {"Defaults": [{"Options": [{"authenticate": False}]}]}, **files)
+    found = reach(sudo.measure(reader))
+
+    found.pop("files_wrong", None)
+    assert found == expected
+
+
+_said = st.sampled_from([None, True, False])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_said, _said, _said, _said, st.booleans())
+def test_what_is_out_of_reach_is_never_what_a_role_would_change(  # noqa: PLR0917
+    tmp_path: Path, before: bool | None, mine: bool | None, other: bool | None, after: bool | None, first: bool
+) -> None:
+    """before and after are in sudoers, mine in a role's file, other in a file of others."""
+
+    def told(value: bool | None) -> str:
+        return "" if value is None else f"Defaults {'' if value else '!'}use_pty\n"
+
+    include, directory = "@include /etc/sudoers.local\n", "@includedir /etc/sudoers.d\n"
+    files = {
+        "/etc/sudoers": told(before) + (include + directory if first else directory + include) + told(after),
+        "/etc/sudoers.d/zz-msp-terminal": told(mine),
+        "/etc/sudoers.local": told(other),
+    }
+
+    found = sudo_elsewhere.elsewhere(a_host(tmp_path, {}, **files).host).set_later
+
+    assert ("use_pty" in found) == (other is not None and not first and after is None)
+    if found:
+        within = next((one for one in (mine, before) if one is not None), False)
+        assert found == {"use_pty": ("/etc/sudoers.local", within)}
 
 
 def test_files_without_any_rule_let_nobody(tmp_path: Path) -> None:

@@ -308,6 +308,15 @@ def test_who_was_done_before_the_freeze_began_counts() -> None:
     assert course.ended(result) is not None
 
 
+def test_what_is_left_to_a_person_fails_no_host_and_stops_no_ring() -> None:
+    found = office(others=1)
+    left: dict[str, Any] = {**DONE, "drift": [{"control": "ssh-root-login"}], "left": ["ssh-root-login"]}
+
+    result = course.results(found, {"p0": (OWED, left), "b0": (left, None)})
+
+    assert (result["outcomes"], result["stop"], course.ended(result)) == ({"p0": WELL, "b0": WELL}, "", None)
+
+
 # -- the end ------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import judging, model, probing, said
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned, ControlRecord
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_standard import (
@@ -102,6 +103,162 @@ def test_a_match_block_may_be_stricter_and_what_is_shown_says_so(others: str, st
     _root, record = judge(assigned(), (TRIES, ok(measured)))
 
     assert (record.status, record.found) == (status, f"maxauthtries: 4; {others} for Match User eve")
+
+
+# -- what no role reaches -----------------------------------------------------------------------------------------
+
+
+def matched(general: str, others: str) -> dict[str, Any]:
+    """As the probe says it where a Match block makes the number of tries another."""
+    where = ["Match User eve"]
+    return {
+        "value": f"{general}; {others} for {where[0]}",
+        "values": [general, others],
+        "each": [general, others],
+        "within_reach": {"value": general, "values": [general]},
+        "out_of_reach": {"value": where, "values": where},
+    }
+
+
+@pytest.mark.parametrize(
+    ("general", "others", "status", "left"),
+    [("4", "3", "compliant", False), ("4", "9", "drift", True), ("9", "9", "drift", False), ("9", "3", "drift", False)],
+)
+def test_what_only_a_match_block_makes_weaker_is_left_to_a_person_and_said(
+    general: str, others: str, status: str, left: bool
+) -> None:
+    held = assigned(tries())
+    (record,) = judging.judge(held, answers(held, (TRIES, ok(matched(general, others)))), "debian-12", today=TODAY)
+
+    assert (record.status, judging.left(record)) == (status, left)
+    # It is brought about where there is anything to bring about; who asks for what is left is told both.
+    assert judging.enforced(record, held.controls[0].control, TODAY) == (status == "drift")
+    reason = said.english(record.reason)
+    assert reason.startswith("to be put right by hand: ") and "Match User eve" in reason if left else not reason
+    assert "met de hand" in said.worded(record.reason, Words("nl")) if left else True
+
+
+def test_of_several_places_those_are_named_that_are_weaker() -> None:
+    places = ["Match User strict", "Match User weak", "-o MaxAuthTries=4"]
+    measured = {**matched("4", "3"), "each": ["4", "3", "9"], "out_of_reach": {"value": places}}
+    held = assigned(tries())
+
+    (record,) = judging.judge(held, answers(held, (TRIES, ok(measured))), "debian-12", today=TODAY)
+
+    assert judging.left(record)
+    assert said.english(record.reason).endswith("change or take out Match User weak, -o MaxAuthTries=4")
+
+
+@pytest.mark.parametrize(("first", "left"), [("no", True), ("yes", False)])
+def test_a_control_is_left_only_where_nothing_of_it_can_be_brought_about(first: str, left: bool) -> None:
+    held = assigned(control(checks=[check("equals", "no", ROOT, "value"), check("at_most", 4, TRIES, "value")]))
+    found = answers(held, (ROOT, ok({"value": first})), (TRIES, ok(matched("4", "9"))))
+
+    (record,) = judging.judge(held, found, "debian-12", today=TODAY)
+
+    assert (record.status, judging.left(record)) == ("drift", left)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"within_reach": {}},
+        {"within_reach": 7},
+        {"within_reach": {"value": "many"}},
+        {"within_reach": {"value": ["4"]}},
+    ],
+)
+def test_what_is_not_said_to_be_out_of_reach_is_brought_about(more: dict[str, Any]) -> None:
+    held = assigned(tries())
+    found = answers(held, (TRIES, ok({**matched("4", "9"), **more})))
+
+    (record,) = judging.judge(held, found, "debian-12", today=TODAY)
+
+    assert (record.status, judging.left(record)) == ("drift", False)
+
+
+def test_what_is_out_of_reach_is_waived_as_long_as_that_holds_and_left_afterwards() -> None:
+    held = assigned(tries(), waivers={"ssh-tries": WAIVER})
+    found = answers(held, (TRIES, ok(matched("4", "9"))))
+
+    (now,) = judging.judge(held, found, "debian-12", today=TODAY)
+    (later,) = judging.judge(held, found, "debian-12", today=dt.date(2027, 3, 1))
+
+    assert (now.status, judging.left(now)) == ("waived", False)
+    assert (later.status, judging.left(later)) == ("drift", True)
+    assert "Match User eve" in said.english(later.reason) and "expired" in said.english(later.reason)
+
+
+SUDO = {"kind": "sudo"}
+
+
+@pytest.mark.parametrize(
+    ("field", "rule", "measured", "left"),
+    [
+        (
+            "defaults.use_pty",
+            "is_true",
+            {
+                "defaults": {"use_pty": False, "timestamp_timeout": 5},
+                "within_reach": {"defaults": {"use_pty": True}},
+                "out_of_reach": {"defaults": {"use_pty": ["Defaults for bert"]}},
+            },
+            "Defaults for bert",
+        ),
+        (
+            "defaults.timestamp_timeout",
+            "at_most",
+            {
+                "defaults": {"use_pty": False, "timestamp_timeout": 50},
+                "within_reach": {"defaults": {"use_pty": True}},
+                "out_of_reach": {"defaults": {"use_pty": ["Defaults for bert"]}},
+            },
+            "",
+        ),
+        (
+            "files_wrong",
+            "empty",
+            {
+                "files_wrong": ["/opt/rules 0644 root:root"],
+                "within_reach": {"files_wrong": []},
+                "out_of_reach": {"files_wrong": ["/opt/rules 0644 root:root"]},
+            },
+            "/opt/rules 0644 root:root",
+        ),
+        (
+            "files_wrong",
+            "empty",
+            {
+                "files_wrong": ["/opt/rules 0644 root:root", "/etc/sudoers 0644 root:root"],
+                "within_reach": {"files_wrong": ["/etc/sudoers 0644 root:root"]},
+                "out_of_reach": {"files_wrong": ["/opt/rules 0644 root:root"]},
+            },
+            "",
+        ),
+    ],
+)
+def test_what_stands_in_files_of_sudo_that_no_role_changes_is_left_field_by_field(
+    field: str, rule: str, measured: dict[str, Any], left: str
+) -> None:
+    held = assigned(control(checks=[check(rule, 5 if rule == "at_most" else None, SUDO, field)]))
+
+    (record,) = judging.judge(held, answers(held, (SUDO, ok(measured))), "debian-12", today=TODAY)
+
+    assert (record.status, judging.left(record)) == ("drift", bool(left))
+    assert left in said.english(record.reason)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_a_weaker_match_block_never_passes_and_never_hides_what_a_role_can_mend(general: int, others: int) -> None:
+    held = assigned(tries())
+    (record,) = judging.judge(
+        held, answers(held, (TRIES, ok(matched(str(general), str(others))))), "debian-12", today=TODAY
+    )
+
+    assert (record.status == "compliant") == (general <= 4 and others <= 4)
+    assert judging.left(record) == (general <= 4 < others)
+    assert judging.left(ControlRecord(**read(record))) == judging.left(record)
 
 
 def test_a_check_names_its_kind_and_its_field_where_that_says_more() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, said, scanning
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import course, model, probing, said, scanning
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.scanning import Answer
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards import made_standard
 
@@ -325,6 +326,37 @@ def test_what_only_a_person_can_put_right_is_drift_and_never_brought_about() -> 
     # On record too, for what is measured by it; others are as they were before that was said.
     kept = [one.as_dict() for one in records]
     assert [one.get("left") for one in kept] == [True, None]
+
+
+def matched(general: str) -> Answer:
+    """root may log in where a Match block says so; general is what holds for everybody else."""
+    found = answer(root="yes")
+    probe = next(one["id"] for one in probing.probes(ASSIGNED)[0] if one["name"] == "permitrootlogin")
+    where = {"within_reach": {"value": general}, "out_of_reach": {"value": ["Match User root"]}}
+    value = {"value": f"{general}; yes for Match User root", "each": [general, "yes"], **where}
+    return replace(found, answers={**found.answers, probe: {"state": "ok", "value": value}})
+
+
+def test_drift_that_no_role_reaches_is_left_to_a_person_and_no_role_runs_for_it() -> None:
+    found = told(matched("no"), diff=True)
+
+    assert (found["counts"], found["enforce"], found["left"]) == ({"drift": 1, "compliant": 1}, {}, ["ssh-root-login"])
+    (row,) = found["drift"]
+    assert "by hand" in row["reason"] and "Match User root" in row["reason"]
+    assert row["reason"] in found["diff"]["before"]
+    assert (found["undecided"], found["unmeasured"], list(scanning.left_alone(found))) == ([], [], [])
+
+
+def test_what_a_role_can_mend_of_it_is_mended_and_the_rest_is_left_then() -> None:
+    before = told(matched("yes"))
+    after = told(matched("no"), phase="after", drifted=scanning.drift(before["drift"]))
+
+    assert (before["enforce"], before["left"]) == ({"msp_baseline_linux": ["ssh-root-login"]}, [])
+    assert (after["enforce"], after["left"], after["fixed"]) == ({}, ["ssh-root-login"], [])
+    assert course.outcome(before, after) == course.WELL
+    assert course.outcome(after, None) == course.WELL
+    # Where the role did not get its part right the host is not well.
+    assert course.outcome(before, before) == course.FAILED
 
 
 def test_new_is_what_drifts_and_did_not_the_last_time() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import ControlChange, StandardCheck
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, quoting, report, standing
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, quoting, report, said, standing
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance import FRESH
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     Agreement,
@@ -94,6 +94,19 @@ def test_what_no_role_puts_right_is_left_to_a_person_in_the_quote_too(
 
     assert of_b.left is left
     assert (made.by_run, made.left) == (quoting.Part(1, 5), quoting.Part(int(left), 5 * left))
+
+
+@pytest.mark.parametrize("key", ["left", "undecided", "waiver_expired"])
+def test_what_no_role_reaches_is_said_to_be_a_persons_to_put_right(key: str) -> None:
+    told = {"why": "Match User eve", "owner": "Noor", "day": "2026-01-01"}
+    reason = said.phrase(key, **(told if key == "waiver_expired" else {"why": told["why"]}))
+    good = check({"a": "drift"})
+    assert good.records is not None
+    good = replace(good, records=({**good.records[0], "reason": said.kept(reason)},))
+
+    (deviation,) = held(assigned("a"), good).deviations
+
+    assert (deviation.reason, deviation.left) == (reason, key == "left")
 
 
 def test_a_control_that_nobody_measured_is_unknown_and_not_well() -> None:
