@@ -25,7 +25,9 @@ DRIFTS: Mapping[str, str] = {
     "accounts-password-hash": "sed -i 's/^ENCRYPT_METHOD.*/ENCRYPT_METHOD MD5/' /etc/login.defs",
     "accounts-homes": "useradd --create-home carla; chmod 0777 /home/carla",
     "accounts-password-weak": "useradd --create-home old; echo 'old:$1$salt$UsdFqFVB.FsuinRDK5eE..' | chpasswd --encrypted",
-    "accounts-umask": "sed -i 's/^UMASK.*/UMASK 000/' /etc/login.defs",
+    # Debian 13 has pam_umask in its sessions by itself.
+    "accounts-umask": "sed -i 's/^UMASK.*/UMASK 000/' /etc/login.defs;"
+    " ! test -e /usr/share/pam-configs/msp-umask || pam-auth-update --remove msp-umask",
     "banner-login": "echo 'Debian \\n on \\l' >/etc/issue",
     "cron-rights": "echo '# by hand' >/etc/crontab; chmod 0666 /etc/crontab",
     "firewall-active": "systemctl disable --quiet --now msp-firewall.service; nft flush ruleset",
@@ -80,7 +82,10 @@ LOOKS: Mapping[str, str] = {
     "accounts-root": "test \"$(awk -F: '$3 == 0 { print $1 }' /etc/passwd)\" = root",
     "accounts-empty-password": "! awk -F: '$2 == \"\"' /etc/shadow | grep -q .",
     "accounts-system-shell": "! awk -F: '$3 > 0 && $3 < 1000 && $7 !~ /(nologin|false|sync)$/' /etc/passwd | grep -q .",
-    "accounts-password-hash": "grep -Eq '^ENCRYPT_METHOD[[:space:]]+(YESCRYPT|SHA512)$' /etc/login.defs",
+    # A password of an account goes by PAM, that of a group by login.defs.
+    "accounts-password-hash": "useradd --no-create-home look && groupadd looks && echo look:A-new-0ne-4-you | chpasswd"
+    " && echo looks:A-new-0ne-4-you | chgpasswd; found=$(grep -h '^looks*:' /etc/shadow /etc/gshadow | cut -d: -f2 | cut -c1-3);"
+    ' userdel look; groupdel looks; test "$(echo "$found" | grep -cE \'^[$][y6][$]$\')" = 2',
     "accounts-password-weak": "! awk -F: '$2 ~ /^[$]1[$]/ && $3 != 0' /etc/shadow | grep -q .",
     "accounts-root-password": "! grep -q '^root::' /etc/shadow",
     "accounts-system-used": "! awk -F: '$3 > 0 && $3 < 1000 && $7 !~ /(nologin|false|sync)$/ {print $1, $6}' /etc/passwd"
@@ -88,7 +93,11 @@ LOOKS: Mapping[str, str] = {
     ' pgrep -u "$who" -x "(ba|da|)sh"; done | grep -q .',
     "accounts-homes-elsewhere": "! find /srv -mindepth 1 -maxdepth 1 -perm /0022 | grep -q .",
     "accounts-homes": "! find /home -mindepth 1 -maxdepth 1 -perm /0027 | grep -q .",
-    "accounts-umask": "grep -Eq '^UMASK[[:space:]]+0?[27]7$' /etc/login.defs",
+    # A session by PAM, of an account whose group is not its own.
+    "accounts-umask": 'test "$(su - nobody -s /bin/sh -c umask 2>/dev/null)" = 0027',
+    # A shell that PAM has no part in keeps what it was started with.
+    "accounts-umask-elsewhere": 'umask 0077; test "$(bash -lc umask)" = 0077 && test "$(bash -ic umask 2>/dev/null)" = 0077'
+    " && ! cut -d: -f5 /etc/passwd | grep -qi umask=",
     "banner-login": "cmp -s /etc/issue /etc/issue.net && ! grep -q '\\\\' /etc/issue && grep -q . /etc/issue",
     "cron-rights": "! find /etc/crontab /etc/cron.d /etc/cron.daily -maxdepth 0 -perm /0077 2>/dev/null | grep -q .",
     "firewall-active": "nft list chain inet msp input | grep -q 'policy drop'"

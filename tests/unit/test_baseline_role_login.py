@@ -18,7 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
-from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, sudo_elsewhere
+from ansible_collections.msp.ops.plugins.module_utils.standards import (
+    lockout_plan,
+    pam,
+    password_hashes,
+    sudo_elsewhere,
+    umask,
+)
 from ansible_collections.msp.ops.plugins.module_utils.standards.file_writing import Replacement
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model, probing, rules
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
@@ -609,6 +615,89 @@ def test_only_homes_are_given_away_that_the_measurement_says_may_be() -> None:
 
     assert looped(task, homes={"state": "ok", "value": value}) == [{"key": "anna", "value": "/home/anna"}]
     assert task["ansible.builtin.file"]["follow"] is False
+
+
+CONFIGURED = next(one for one in tasks("accounts") if one["name"].startswith("Set what login.defs says"))
+
+
+def login_defs(text: str, *enforce: str, version: str = "12") -> str:
+    """What becomes of the lines of login.defs."""
+    (task,) = (one for one in CONFIGURED["block"] if "msp.ops.files" in one)
+    known = {
+        **VARIABLES,
+        "msp_baseline_linux_enforce": list(enforce),
+        "ansible_facts": {"distribution": "Debian", "distribution_major_version": version},
+        **trusted(task["vars"]),
+    }
+    asked = task["msp.ops.files"]["replacements"]
+    for change in Templar(DataLoader(), variables=known).template(trust_as_template(asked)):
+        assert change["paths"] == ["/etc/login.defs"]
+        text = Replacement(change["regexp"], change["replace"]).of(text)
+    return text
+
+
+@given(st.from_regex(r"[ \t]{0,2}(UMASK|umask)[ \t=]{1,2}[0-7]{1,4}([ \t]*#x)?", fullmatch=True))
+def test_of_login_defs_every_umask_is_changed_that_is_measured_to_be_weak(line: str) -> None:
+    value = umask.octal(re.split(r"[ \t=]+", line.strip(), maxsplit=1)[1])
+    kept = login_defs(f"A 1\n{line}\nB 2\n", "accounts-umask", "accounts-password-hash")
+
+    assert kept == (f"A 1\n{line if umask.strict(value, False) else 'UMASK 027'}\nB 2\n")
+    assert login_defs(f"{line}\n", "accounts-password-hash") == f"{line}\n"
+
+
+@pytest.mark.parametrize("word", ["MD5", "DES", "BCRYPT", "sha512", "YESCRYPT", "SHA512", "SHA256", "SHA512x"])
+def test_of_login_defs_every_method_is_changed_that_is_measured_to_be_weak(word: str) -> None:
+    line = f"ENCRYPT_METHOD\t{word}\n"
+    weak = word not in password_hashes._STRONG_BY_NAME
+
+    assert login_defs(line, "accounts-password-hash") == ("ENCRYPT_METHOD YESCRYPT\n" if weak else line)
+    assert login_defs(line, "accounts-umask") == line
+    # There the tools take YESCRYPT for DES.
+    assert login_defs(line, "accounts-password-hash", version="11") == ("ENCRYPT_METHOD SHA512\n" if weak else line)
+
+
+@pytest.mark.parametrize(
+    ("enforce", "missing", "changed"),
+    [
+        (["accounts-umask"], ["sshd"], True),
+        (["accounts-umask"], [], False),
+        (["accounts-password-hash"], ["sshd"], False),
+    ],
+)
+def test_pam_is_only_changed_where_its_sessions_lack_the_umask_and_all_of_that_is_saved_before(
+    enforce: list[str], missing: list[str], changed: bool
+) -> None:
+    (guarded,) = (one for one in tasks("accounts") if "rescue" in one)
+    arming, writing, adding = guarded["block"][:3]
+    known = {
+        "msp_baseline_linux_enforce": enforce,
+        "__msp_baseline_linux_new": {"answers": {"sessions": {"state": "ok", "value": {"missing": missing}}}},
+        **trusted({**guarded["vars"], **arming["vars"]}),
+    }
+
+    def template(text: str) -> Any:
+        return Templar(DataLoader(), variables=known).template(trust_as_template(text))
+
+    place = writing["ansible.builtin.copy"]["dest"]
+    saved = template(arming["msp.ops.lockout_guard"]["files"])
+    assert ({"/etc/pam.d", "/var/lib/pam", place} <= set(saved)) is changed
+    assert {"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"} <= set(saved)
+    assert template("{{ " + guarded["when"] + " }}") is changed
+    for task in (writing, adding):
+        assert template("{{ " + task["when"] + " }}") is changed
+    assert adding["ansible.builtin.command"]["argv"] == ["pam-auth-update", "--enable", place.rsplit("/", 1)[-1]]
+
+
+def test_the_profile_only_adds_the_umask_and_lets_no_login_fail() -> None:
+    (guarded,) = (one for one in tasks("accounts") if "rescue" in one)
+    *fields, module = guarded["block"][1]["ansible.builtin.copy"]["content"].splitlines()
+    control, name = module.split()
+    line = pam.Line(control, name, (), ())
+
+    assert dict(one.split(":", 1) for one in fields)["Session-Type"].strip() == "Additional"
+    assert {one.split("-")[0] for one in fields} & {"Auth", "Account", "Password"} == set()
+    assert line.module == "pam_umask.so"
+    assert pam.ways(line) == {pam.NEXT}
 
 
 # -- the guard -----------------------------------------------------------------------------------------------------

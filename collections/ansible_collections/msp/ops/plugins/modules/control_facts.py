@@ -53,6 +53,13 @@ options:
         alone, C(lists) who stands together in a rule for everything, C(aliases) and C(command_aliases) what aliases
         stand for, C(members) in which group; C(own) is true where it is the account's own one.
       - C(login_defs) with C(name). A setting of login.defs.
+      - C(umask). With which umask a session begins, by program in C(sessions): what C(pam_umask) sets in PAM's stacks.
+        C(weak) is what leaves new files to others and login.defs or C(pam-auth-update) can put right, C(by_hand) what
+        only a person can, as in the shells' files for everybody and in GECOS fields. C(missing) are programs whose
+        sessions lack C(pam_umask), where C(pam-auth-update) can add it. No session is opened for it.
+      - C(password_hashes). By which C(methods) a new password is kept, by program, as C(pam_unix) has it, and what
+        login.defs says for what goes without PAM. C(weak) are those that keep it badly, C(by_hand) what of them stands
+        in PAM's own files.
       - C(repositories). Those that are on.
       - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.
       - C(time). Which service keeps the clock, by which servers, and the time zone.

@@ -21,11 +21,13 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     firewall,
     installed,
     kernel,
+    password_hashes,
     repositories,
     services,
     software_probes,
     ssh_server,
     sudo,
+    umask,
     units,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
@@ -62,6 +64,8 @@ MEASURES: dict[str, Kind] = {
     "homes": Kind(accounts.homes),
     "sudo": Kind(sudo.measure, sudo.prepare),
     "login_defs": Kind(accounts.login_defs),
+    "umask": Kind(umask.measure, ssh_server.prepare),
+    "password_hashes": Kind(password_hashes.measure),
     "repositories": Kind(repositories.measure),
     "apt_config": Kind(repositories.apt_config, repositories.prepare_apt),
     "time": Kind(services.clock),

@@ -91,6 +91,8 @@ KINDS: dict[str, dict[str, Form]] = {
     "homes": {"below": PATH},
     "sudo": {},
     "login_defs": {"name": Form(r"[A-Z][A-Z0-9_]*", "a setting of login.defs as PASS_MAX_DAYS")},
+    "umask": {},
+    "password_hashes": {},
     "repositories": {},
     "apt_config": {
         "name": Form(r"[A-Za-z0-9][A-Za-z0-9_.+/-]*(::[A-Za-z0-9_.+/*-]+)*", "a setting as APT::Sandbox::User")

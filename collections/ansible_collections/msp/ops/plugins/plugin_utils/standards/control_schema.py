@@ -110,6 +110,8 @@ KINDS: Mapping[str, Kind] = {
     "homes": Kind(("below",)),
     "sudo": Kind(),
     "login_defs": Kind(("name",)),
+    "umask": Kind(),
+    "password_hashes": Kind(),
     "repositories": Kind(),
     "apt_config": Kind(("name",)),
     "time": Kind(),

@@ -140,6 +140,8 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "homes", "below": "/home"},
     {"kind": "sudo"},
     {"kind": "login_defs", "name": "UMASK"},
+    {"kind": "umask"},
+    {"kind": "password_hashes"},
     {"kind": "repositories"},
     {"kind": "apt_config", "name": "APT::Architecture"},
     {"kind": "time"},
