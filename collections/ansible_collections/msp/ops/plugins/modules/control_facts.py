@@ -53,7 +53,7 @@ options:
         alone, C(lists) who stands together in a rule for everything, C(aliases) and C(command_aliases) what aliases
         stand for, C(members) in which group; C(own) is true where it is the account's own one.
       - C(login_defs) with C(name). A setting of login.defs.
-      - C(umask). With which umask a session begins, by program in C(sessions): what C(pam_umask) sets in PAM's stacks.
+      - C(umask). With which umask a session begins, by program in C(sessions), as C(pam_umask) sets it by PAM.
         C(weak) is what leaves new files to others and login.defs or C(pam-auth-update) can put right, C(by_hand) what
         only a person can, as in the shells' files for everybody and in GECOS fields. C(missing) are programs whose
         sessions lack C(pam_umask), where C(pam-auth-update) can add it. No session is opened for it.
