@@ -85,16 +85,14 @@ def _steps(host: Host, name: str, kind: str, through: tuple[str, ...]) -> Iterat
             continue
         found, control, words = parsed
         if found == "@include":
-            for step in _steps(host, control, kind, through):
-                yield step
+            yield from _steps(host, control, kind, through)
         elif found not in _TYPES:
             raise Unmeasurable("a line of PAM's configuration is of no known type: %s" % row.strip()[:100])
         elif found == kind:
             if not words:
                 raise Unmeasurable("a line of PAM's configuration names no module: %s" % row.strip()[:100])
             if control.lower() == "include":
-                for step in _steps(host, words[0], kind, through):
-                    yield step
+                yield from _steps(host, words[0], kind, through)
             elif control.lower() == "substack":
                 yield Part(tuple(_steps(host, words[0], kind, through)))
             else:
@@ -112,8 +110,7 @@ def lines(steps: tuple[Step, ...]) -> Iterator[Line]:
     """Every module, those of substacks too."""
     for step in steps:
         if isinstance(step, Part):
-            for line in lines(step.lines):
-                yield line
+            yield from lines(step.lines)
         else:
             yield step
 
