@@ -1,0 +1,95 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Writes secrets to an escrow so that they can be relied on, and fetches them so that it can be told who did.
+
+A secret counts as kept once it was read back and opened. One is handed out once that is on record, and not before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow import records, sealing
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Held, Place, Secret
+
+if TYPE_CHECKING:
+    from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient
+
+WRITTEN, IN_FORCE, FETCHED = ACTIONS = ("written", "in force", "fetched")
+
+
+class Escrow(Protocol):
+    """Where ciphertexts lie. Nothing that is kept changes; what fails raises MspError and has kept nothing."""
+
+    def write(self, place: Place, version: str, ciphertext: bytes) -> None: ...
+
+    def read(self, place: Place, version: str) -> bytes: ...
+
+    def mark(self, place: Place, version: str, at: dt.datetime) -> None: ...
+
+    def held(self, place: Place) -> tuple[Held, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is put on record of a secret, which is not in it. why is a reason in words, ticket its number or empty."""
+
+    at: dt.datetime
+    action: str
+    place: Place
+    version: str
+    who: str
+    why: str
+    ticket: str = ""
+
+
+Record = Callable[[Note], None]
+
+
+def keep(
+    escrow: Escrow, place: Place, value: str, to: Sequence[Recipient], now: dt.datetime, note: Callable[[str], None]
+) -> str:
+    """Keep a new secret and return its version. note is told the version before anything is written.
+
+    Raises MspError where it can't be written, or what was read back is not what was written (MSP-ESC-005): then
+    nothing may be set on the host.
+    """
+    version = records.new_version(now, escrow.held(place))
+    sealed = sealing.seal(Secret(place, version, value), to)
+    note(version)
+    escrow.write(place, version, sealed.ciphertext)
+    sealed.prove(escrow.read(place, version))
+    return version
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The secret that was seen in force last, and those that may have come after it, newest first."""
+
+    current: Secret | None
+    later: tuple[Secret, ...]
+
+
+def fetch(escrow: Escrow, by: Sequence[Identity], place: Place, note: Note, record: Record) -> Fetched:
+    """What may be in force, opened. Each is on record before it is handed out.
+
+    Raises MspError: no reason was given (MSP-ESC-010), there is nothing (MSP-ESC-009), it can't be opened.
+    """
+    if not note.why.strip() or not note.who.strip():
+        raise MspError(
+            "MSP-ESC-010", f"who wants the secret of {place}, and why", "no answer", "say both: they are put on record"
+        )
+    standing = records.standing(escrow.held(place))
+    if not standing.candidates:
+        raise MspError("MSP-ESC-009", f"a secret of {place}", "none", "look which there are: ./msp escrow list")
+    opened = {
+        version: sealing.opened(escrow.read(place, version), by, place, version) for version in standing.candidates
+    }
+    for version in standing.candidates:
+        record(Note(note.at, FETCHED, place, version, note.who, note.why, note.ticket))
+    current = None if standing.current is None else opened[standing.current]
+    return Fetched(current, tuple(opened[version] for version in standing.later))

@@ -1,0 +1,71 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a password is changed so that a crash at any step locks nobody out: what to do next, out of what is seen. Pure.
+
+Kept first, set second, marked third. Where a run ended between two of these, the next one sees which of the kept ones
+the host takes, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Standing
+
+# Without characters that look alike, for somebody may have to read it off a screen onto a console.
+ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+LENGTH = 24
+KEEP, SET, MARK, NOTHING = STEPS = ("keep a new one", "set it on the host", "mark it as in force", "nothing")
+
+
+def new_password(before: Collection[str] = ()) -> str:
+    """A random one: 24 of 56 characters, that is 139 bits; none of those before."""
+    while True:
+        found = "".join(secrets.choice(ALPHABET) for _place in range(LENGTH))
+        if found not in before:
+            return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known before a step.
+
+    on_host is the version that the host takes; None where it takes none that is kept. due: the current one is too old,
+    or was used.
+    """
+
+    standing: Standing
+    on_host: str | None
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do, with which version where it is one that is kept."""
+
+    do: str
+    version: str = ""
+
+
+def next_step(seen: Seen) -> Step:
+    """The one step that is safe and leads on; NOTHING when the host takes the current one and it is not due."""
+    current, later = seen.standing.current, seen.standing.later
+    # The host took one and the mark was never made.
+    if seen.on_host is not None and seen.on_host != current:
+        return Step(MARK, seen.on_host)
+    # One was kept after that, and never set: it is as good as a new one.
+    if later and (seen.due or seen.on_host is None):
+        return Step(SET, later[0])
+    if seen.due or seen.on_host is None:
+        return Step(KEEP)
+    return Step(NOTHING)
+
+
+def due(made: dt.datetime | None, used: dt.datetime | None, now: dt.datetime, every: dt.timedelta) -> bool:
+    """Whether it is to be changed: there is none, it is too old, or somebody was given it since it was made."""
+    if made is None:
+        return True
+    return now - made >= every or (used is not None and used >= made)
