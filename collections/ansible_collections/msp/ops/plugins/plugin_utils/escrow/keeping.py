@@ -51,7 +51,7 @@ Record = Callable[[Note], None]
 
 
 def keep(
-    escrow: Escrow, place: Place, value: str, to: Sequence[Recipient], now: dt.datetime, note: Callable[[str], None]
+    escrow: Escrow, place: Place, value: str, to: Sequence[Recipient], *, now: dt.datetime, note: Callable[[str], None]
 ) -> str:
     """Keep a new secret and return its version. note is told the version before anything is written.
 

@@ -110,7 +110,7 @@ class Standing:
 def standing(held: Iterable[Held]) -> Standing:
     """Of the versions of a place, in whatever order."""
     every = sorted(held)
-    marked = [one for one in every if one.in_force is not None]
-    current = max(marked, key=lambda one: (one.in_force, one.version)).version if marked else None
+    # By the version, not by when it was marked: versions sort whatever the clocks say.
+    current = max((one.version for one in every if one.in_force is not None), default=None)
     later = [one.version for one in every if one.in_force is None and (current is None or one.version > current)]
     return Standing(current, tuple(reversed(later)))

@@ -54,7 +54,7 @@ def recipients(text: str, whence: str) -> list[Recipient]:
             "MSP-ESC-003",
             f"at least one recipient in {whence}",
             "none",
-            "write the public key (age1..., ssh-ed25519 ...) of everybody who may open this customer's secrets, a line each",
+            "write the public key (age1..., ssh-ed25519 ...) of everybody who may open these secrets, a line each",
         )
     return found
 

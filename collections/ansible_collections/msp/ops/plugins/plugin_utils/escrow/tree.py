@@ -71,7 +71,7 @@ class Tree:
         path = self._of(place)
         with _told(path):
             try:
-                names = sorted(os.listdir(path))
+                names = sorted(one.name for one in path.iterdir())
             except FileNotFoundError:
                 return ()
             found = []
