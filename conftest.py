@@ -35,6 +35,7 @@ def pytest_sessionstart() -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
     gc.enable()
 
 

@@ -388,6 +388,21 @@ def asks_again(text: str, *allowed: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("allowed", "asks"),
+    [([], True), (["deploy: /usr/bin/apt"], True), (["Defaults:deploy"], False), (["Defaultsmith: ALL"], True)],
+)
+def test_sudo_is_told_to_ask_unless_it_was_agreed_that_somebody_is_never_asked(allowed: list[str], asks: bool) -> None:
+    (task,) = (one for one in tasks("sudo") if "replacements" in one.get("msp.ops.files", {}))
+    known = {
+        "msp_baseline_linux_enforce": ["sudo-nopasswd"],
+        "msp_baseline_linux_parameters": {"sudo-nopasswd": {"allowed": allowed}},
+    }
+    wanted = trust_as_template(task["vars"]["__msp_baseline_linux_all_ask"])
+
+    assert Templar(DataLoader(), variables=known).template(wanted) is asks
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         ("eve ALL=(ALL) NOPASSWD: ALL\n", "eve ALL=(ALL) ALL\n"),

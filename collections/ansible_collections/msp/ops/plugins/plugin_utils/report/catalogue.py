@@ -1101,8 +1101,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "That is measured on {n} earlier jobs; it is likely between {low} and {high} hours.",
     ),
     "srep.quote.parts": (
-        "Vanzelf: {run}; met de hand, want iemand moet beslissen: {left}, voor {hours} van deze uren.",
-        "By the run: {run}; by hand, for somebody has to decide: {left}, which takes {hours} of these hours.",
+        "Vanzelf: {run}; met de hand: {left}, voor {hours} van deze uren.",
+        "By the run: {run}; by hand: {left}, which takes {hours} of these hours.",
     ),
     "srep.quote.mixed.one": (
         "Wat vanzelf gaat, is gemeten aan {n} eerdere keer, wat met de hand gebeurt komt uit een tabel met tijden;"
@@ -1117,8 +1117,8 @@ WORDS: dict[str, tuple[str, str]] = {
         " is likely between {low} and {high} hours.",
     ),
     "srep.quote.left.all": (
-        "Dat gebeurt allemaal met de hand, want iemand moet beslissen; de uren komen uit een tabel met tijden.",
-        "All of it is done by hand, for somebody has to decide; the hours are from a table of times.",
+        "Dat gebeurt allemaal met de hand; de uren komen uit een tabel met tijden.",
+        "All of it is done by hand; the hours are from a table of times.",
     ),
     "srep.quote.left": ("Met de hand: {who}", "By hand: {who}"),
     "srep.quote.table": (

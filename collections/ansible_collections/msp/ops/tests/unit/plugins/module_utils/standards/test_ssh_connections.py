@@ -136,8 +136,10 @@ _groups = st.lists(st.sampled_from(["staff", "wheel", "nobody", "!wheel", "*"]),
 _networks = st.lists(
     st.sampled_from(["10.0.0.0/24", "10.0.0.1", "10.0.0.0/30", "!10.0.0.2", "10.0.0.0/16"]), min_size=1, max_size=2
 )
-Made = tuple[list[str] | None, list[str] | None, list[str] | None]
-_blocks = st.tuples(st.none() | _users, st.none() | _groups, st.none() | _networks).filter(any)
+# Users, groups and networks that a block asks for; empty where it does not.
+Made = tuple[list[str], list[str], list[str]]
+_nothing: st.SearchStrategy[list[str]] = st.just([])
+_blocks = st.tuples(*(st.one_of(_nothing, asked) for asked in (_users, _groups, _networks))).filter(any)
 
 
 def line(made: Made) -> str:

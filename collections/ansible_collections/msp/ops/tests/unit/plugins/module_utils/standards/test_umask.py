@@ -36,8 +36,8 @@ def with_pam_umask(arguments: str = "", defs: str = "UMASK 027") -> dict[str, st
     return {**made_pam.DEBIAN, **added, **kept, "/etc/login.defs": f"{defs}\nUSERGROUPS_ENAB yes\n"}
 
 
-def measured(tmp_path: Path, files: Mapping[str, str], tools: Mapping[str, str] = TOOLS) -> dict:
-    return umask.measure(made_reader(tmp_path, files, tools))
+def measured(tmp_path: Path, files: Mapping[str, str], tools: Mapping[str, str] | None = None) -> dict:
+    return umask.measure(made_reader(tmp_path, files, TOOLS if tools is None else tools))
 
 
 def test_login_defs_alone_is_not_in_force_where_no_session_asks_for_it(tmp_path: Path) -> None:
