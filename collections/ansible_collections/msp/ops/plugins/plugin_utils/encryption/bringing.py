@@ -26,13 +26,13 @@ MOST_STEPS = 12
 class Escrowed(Protocol):
     """The escrow of a customer, as far as it is needed here."""
 
-    def keep(self, place: Place, value: str) -> str: ...
+    def keep(self, place: Place, value: str, *, host: str = "") -> str: ...
 
-    def mark(self, place: Place, version: str) -> None: ...
+    def mark(self, place: Place, version: str, *, host: str = "") -> None: ...
 
     def standing(self, place: Place) -> Standing: ...
 
-    def last_fetched(self, place: Place) -> dt.datetime | None: ...
+    def due(self, place: Place, every: dt.timedelta) -> bool: ...
 
 
 # Asks the host for one step: its name, the volume's name, and its arguments; the facts of the volume after it.
@@ -43,12 +43,13 @@ Ask = Callable[..., Mapping[str, Any]]
 class Wish:
     """What is wanted of the volumes of a host, which is an asset of a customer.
 
-    every and settle as in stepping. open_with: by a volume's name, a key that opens it. dry: only say what would be
-    done.
+    host is what people call it. every: how old a recovery key may become; None: none is renewed. settle as in
+    stepping. open_with: by a volume's name, a key that opens it. dry: only say what would be done.
     """
 
     customer: str
     asset: str
+    host: str
     every: dt.timedelta | None
     settle: bool
     dry: bool = False
@@ -65,7 +66,6 @@ class Bringing:
     escrow: Escrowed
     ask: Ask
     wish: Wish
-    now: Callable[[], dt.datetime]
     done: dict[str, list[str]] = field(default_factory=dict)
 
     def all(self, volumes: Iterable[Volume], seen: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -84,7 +84,8 @@ class Bringing:
         place, key = self.wish.place(volume), self.wish.open_with.get(volume.name)
         done = self.done.setdefault(volume.name, [])
         for _time in range(MOST_STEPS):
-            step = stepping.next_step(volume, seen, self._known(place), settle=self.wish.settle)
+            formed = FORM in done
+            step = stepping.next_step(volume, seen, self._known(place), settle=self.wish.settle, formed=formed)
             if step.do == NOTHING:
                 return
             if stepping.needs_a_key(volume, step) and key is None:
@@ -96,12 +97,12 @@ class Bringing:
                 return
             if step.do in (FORM, ADD):
                 new = rotating.new_password()
-                version = self.escrow.keep(place, new)
+                version = self.escrow.keep(place, new, host=self.wish.host)
                 seen = self.ask(step.do, volume.name, version=version, key=new, by=key, current=self._current(place))
                 # It is known for the rest of this run alone, and opens the volume.
                 key = new
             elif step.do == MARK:
-                self.escrow.mark(place, step.version)
+                self.escrow.mark(place, step.version, host=self.wish.host)
             elif step.do == CLEAR:
                 seen = self.ask(step.do, volume.name, keep=step.version)
             else:
@@ -109,7 +110,9 @@ class Bringing:
         raise stepping.unsettled(volume, seen)
 
     def _known(self, place: Place) -> Known:
-        return Known(self.escrow.standing(place), self.escrow.last_fetched(place), self.now(), self.wish.every)
+        every = self.wish.every
+        standing = self.escrow.standing(place)
+        return Known(standing, standing.current is not None and every is not None and self.escrow.due(place, every))
 
     def _current(self, place: Place) -> str | None:
         return self.escrow.standing(place).current

@@ -8,7 +8,6 @@ ends anywhere between leaves at least one key in escrow that opens the volume, a
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.encryption import verdict
 from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import BY_HAND, Volume
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.escrow import records, rotating
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow import rotating
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Standing
 
 FORM, ADD, MARK, CLEAR, SETTLE, NOTHING = STEPS = ("form", "add", "mark", "clear", "settle", "nothing")
@@ -32,15 +31,10 @@ WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a volume beside what its host says. fetched: when somebody was last given its recovery key.
-
-    every: how old a recovery key may become; None where none is renewed for its age.
-    """
+    """What the escrow says of a volume's recovery key. due: it is to be renewed; somebody saw it, or it is too old."""
 
     standing: Standing
-    fetched: dt.datetime | None
-    now: dt.datetime
-    every: dt.timedelta | None
+    due: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +45,31 @@ class Step:
     version: str = ""
 
 
-def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: bool) -> Step:
+def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: bool, formed: bool = False) -> Step:
     """The one step that is safe and leads on. settle: whether it is made, opened and mounted too, or has its keys only.
+
+    formed: it was made in this very run, so that its recovery key is known and opens it.
 
     Raises MspError where a machine may do nothing to the volume.
     """
-    current, later = known.standing.current, known.standing.later
+    current = known.standing.current
     if (error := verdict.refusal(volume, seen, current)) is not None:
         raise error
     head = verdict.head_of(seen)
-    if head is None or verdict.to_format(seen):
+    if head is None or (verdict.to_format(seen) and not formed):
         return Step(FORM) if settle else Step(NOTHING)
-    on_host = head.proven[0].version if head.proven else ""
+    on_host = head.proven[0].version if head.proven else None
     if head.in_doubt:
-        return Step(CLEAR, on_host)
-    if on_host in later:
-        return Step(MARK, on_host)
+        return Step(CLEAR, on_host or "")
+    weak = bool(head.proven) and head.proven[0].slot in verdict.weak_slots(volume, head)
+    step = rotating.next_step(rotating.Seen(known.standing, on_host, known.due or weak))
+    if step.do == rotating.MARK:
+        return Step(MARK, step.version)
     if len(head.proven) > 1 and on_host == current:
-        return Step(CLEAR, on_host)
-    if on_host != current or not on_host or _due(volume, seen, known, on_host):
+        return Step(CLEAR, on_host or "")
+    if step.do == rotating.CHANGE:
         return Step(ADD)
     return Step(SETTLE) if settle and verdict.wrong(volume, seen) else Step(NOTHING)
-
-
-def _due(volume: Volume, seen: Mapping[str, Any], known: Known, on_host: str) -> bool:
-    """Too old, seen by somebody, or with too little memory in the derivation of its key."""
-    head = verdict.head_of(seen)
-    if head is not None and head.proven[0].slot in verdict.weak_slots(volume, head):
-        return True
-    every = known.every
-    return every is not None and rotating.due(records.made(on_host), known.fetched, known.now, every)
 
 
 def needs_a_key(volume: Volume, step: Step) -> bool:
