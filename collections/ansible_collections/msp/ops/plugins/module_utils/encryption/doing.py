@@ -11,20 +11,39 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.encryption import looking, tools
 from ansible_collections.msp.ops.plugins.module_utils.encryption.changing import Changing
 from ansible_collections.msp.ops.plugins.module_utils.encryption.tools import Tools
-from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import Volume
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import Volume, parse_all
 
 LOOK, FORM, ADD, CLEAR, SETTLE = STEPS = ("look", "form", "add", "clear", "settle")
+SPEC: dict[str, dict[str, Any]] = {
+    "volumes": {"type": "dict", "required": True},
+    "step": {"type": "str", "choices": list(STEPS), "default": LOOK},
+    "name": {"type": "str"},
+    "version": {"type": "str"},
+    "key": {"type": "str", "no_log": True},
+    "by": {"type": "str", "no_log": True},
+    "current": {"type": "str"},
+    "keep": {"type": "str"},
+}
+NEEDS = [
+    ("step", FORM, ("name", "version", "key")),
+    ("step", ADD, ("name", "version", "key")),
+    ("step", CLEAR, ("name",)),
+    ("step", SETTLE, ("name",)),
+]
+
+
+def answer(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the module is asked, as its arguments are: the facts of all volumes, or of the one after a step."""
+    volumes = {one.name: one for one in parse_all(given["volumes"])}
+    if given["step"] == LOOK:
+        return look(volumes.values())
+    volume = volumes[given["name"]]
+    return {volume.name: change(volume, given["step"], given)}
 
 
 def look(volumes: Iterable[Volume]) -> dict[str, dict[str, Any]]:
     """The facts of every volume, by its name."""
     host, programs = Host(), Tools()
-    missing = [name for name in ("cryptsetup", "wipefs") if not programs.has(name)]
-    if missing:
-        raise MspError(
-            "MSP-ENC-015", "the programs that encrypt disks", "no %s" % ", ".join(missing), "install cryptsetup"
-        )
     return {volume.name: looking.look(programs, host, volume) for volume in volumes}
 
 

@@ -17,8 +17,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, Ms
 # What opens a volume when the host starts: a key in a file of the host's, its TPM, or nothing but a person.
 KEY_FILE, TPM2, BY_HAND = UNLOCKS = ("key-file", "tpm2", "by-hand")
 CIPHERS = ("aes-xts-plain64", "xchacha20,aes-adiantum-plain64")
-# Of argon2id, in KiB. With much less cryptsetup's benchmark ends in a division by zero on a quick machine; below the last
-# it never goes by itself.
+# Of argon2id, in KiB. With much less cryptsetup's benchmark ends in a division by zero on a quick machine. It never goes
+# below the last one by itself.
 LEAST_MEMORY, MOST_MEMORY = 16 * 1024, 4 * 1024 * 1024
 BENCHMARK_LEAST = 64 * 1024
 _TEXT = r"[^\x00-\x1f\x7f]{1,200}"
