@@ -1,6 +1,6 @@
 """A volume for data on a machine with a real device mapper: encrypted, in escrow, through a start and a power cut.
 
-One story on the lab's virtual machine, whose second disk it has: each test goes on where the one before ended. Every run
+One story on the lab's virtual machine and its second disk: each test goes on where the one before ended. Every run
 is a real ansible-playbook over ssh; that a key opens the volume is asked of cryptsetup itself. Crashes at every other
 step: tests of plugin_utils/encryption, on a disk that is a file.
 """

@@ -31,6 +31,8 @@ def volumes(reader: Reader, volumes: Mapping[str, Mapping[str, str]]) -> dict:
 
     within_reach: what of that a machine may put right; out_of_reach: why it may not, for the rest.
     """
+    if not reader.host.exists("/sys/class/block"):
+        raise Unmeasurable("no /sys/class/block tells which disks there are")
     asked = parse_all(volumes)
     wrong: list[str] = []
     within: list[str] = []
