@@ -52,6 +52,7 @@ PACKAGES = (
     Package("dosfstools", "mkfs.vfat", MACHINE),
     Package("mtools", "mcopy", MACHINE),
     Package("e2fsprogs", "mke2fs", MACHINE),
+    Package("cryptsetup-bin", "cryptsetup", "tests of the keys of encrypted volumes"),
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_MARK = "msp.ops lab: it starts its services itself"

@@ -32,6 +32,8 @@ FIRMWARE = Path("/usr/share/OVMF")
 CODE, VARIABLES = FIRMWARE / "OVMF_CODE_4M.fd", FIRMWARE / "OVMF_VARS_4M.fd"
 ADDRESS = "127.0.0.1"
 HOSTNAME = "machine01"
+# The machine's second disk, /dev/disk/by-id/virtio-lab-data.
+DATA, DATA_BYTES = "lab-data", 64 * 1024 * 1024
 # Without KVM, on a machine that is busy with much else.
 BOOT_SECONDS, CONNECT_SECONDS = 300, 60
 POLL_SECONDS = 0.2
@@ -248,6 +250,9 @@ def arguments(place: Path, port: int) -> list[str]:
         # A power cut of the machine this runs on may cost the disk; one of the virtual machine does not.
         *("-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={place / 'disk.img'}"),
         *("-device", "virtio-blk-pci,drive=disk,bootindex=0"),
+        # A second one, with nothing on it at first.
+        *("-drive", f"if=none,id=data,format=raw,cache=unsafe,file={place / 'data.img'}"),
+        *("-device", f"virtio-blk-pci,drive=data,serial={DATA}"),
         # Closed to the outside in both directions, but for this one port.
         *("-netdev", f"user,id=network,restrict=on,hostfwd=tcp:{ADDRESS}:{port}-:22"),
         *("-device", "virtio-net-pci,netdev=network,romfile="),
@@ -261,6 +266,8 @@ def _start(place: Path, mark: Path, port: int) -> int:
     """Switch the machine on; returns the port of its sshd."""
     monitor = place / "monitor"
     monitor.unlink(missing_ok=True)
+    with (place / "data.img").open("ab") as data:
+        data.truncate(DATA_BYTES)
     process = processes.start(arguments(place, port), log=place / "qemu.log", cwd=place, mark=mark)
     machine = VirtualMachine(place, mark, port)
     if not processes.wait_until(lambda: monitor.exists() or not processes.alive(process), 60) or not monitor.exists():

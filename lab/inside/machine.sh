@@ -2,6 +2,7 @@
 #
 # The kernel is the oldest that the archive has. The newest waits for it in a mirror of its own, which is its only
 # source: so it can be given a newer kernel of Debian's without any network, and apt, slow without KVM, reads little.
+# What encrypts disks, and what talks to a TPM, waits there too.
 set -eu
 root="$1"
 inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
@@ -53,6 +54,9 @@ if [ "$older" != "$newest" ]; then
     inside apt-get -qy --no-install-recommends --download-only install linux-image-cloud-amd64
 fi
 
+inside apt-get -qy --no-install-recommends --download-only install cryptsetup-bin libtss2-esys-3.0.2-0 libtss2-rc0 \
+    libtss2-mu0 libtss2-tcti-device0
+
 # After the kernel, whose scripts would ask the boot loader for a disk that is not there yet. The first menu is written
 # here; the next kernel writes the whole one, with Debian's own script.
 install grub2-common grub-efi-amd64-signed
@@ -65,10 +69,12 @@ printf '%s\n' "search --no-floppy --fs-uuid --set=root $ROOT_UUID" \
 # The mirror. Its packages have Debian's content, packed again without compression: to unpack xz takes half a minute.
 mkdir -p "$root/srv/debian"
 : >"$root/srv/debian/Packages"
-for file in "$root"/var/cache/apt/archives/linux-image-*.deb; do
+cd "$root/var/cache/apt/archives"
+for file in linux-image-*.deb cryptsetup-bin_*.deb libpopt0_*.deb libtss2-*.deb; do
     [ -e "$file" ] || continue
-    name=${file##*/}
-    inside dpkg-deb --raw-extract "/var/cache/apt/archives/$name" /tmp/unpacked
+    # %3a is the colon of a version; in an address of a repository it would be read as one.
+    name=$(printf '%s' "$file" | tr -d %)
+    inside dpkg-deb --raw-extract "/var/cache/apt/archives/$file" /tmp/unpacked
     inside dpkg-deb -Znone --build /tmp/unpacked "/srv/debian/$name"
     rm -r "$root/tmp/unpacked" "$file"
     {

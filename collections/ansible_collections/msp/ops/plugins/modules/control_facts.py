@@ -71,6 +71,10 @@ options:
       - C(repositories_foreign) with C(allowed), C(repositories_unsigned) with C(distribution), and
         C(repositories_wanted) with C(repositories). The repositories, held against those that are to be there.
       - C(automatic_updates). What the host installs by itself.
+      - C(encrypted_volumes) with C(volumes), as M(msp.ops.disk_encryption) takes them. What of them is not as it has to
+        be, by the headers on the disks and what the kernel has open and mounted. No key is tried.
+      - C(encryption). Whether the root file system is encrypted, which swap space is not, how old the recovery keys of
+        encrypted volumes are, and key slots of which nobody says whose they are.
     type: list
     elements: dict
     required: true

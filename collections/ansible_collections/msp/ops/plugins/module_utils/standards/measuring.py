@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import SECONDS_A_PROBE, probe
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
     accounts,
+    encryption,
     files,
     firewall,
     installed,
@@ -79,6 +80,8 @@ MEASURES: dict[str, Kind] = {
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
     "repositories_wanted": Kind(software_probes.wanted_repositories),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
+    "encrypted_volumes": Kind(encryption.volumes),
+    "encryption": Kind(encryption.whole),
 }
 
 

@@ -110,6 +110,11 @@ KINDS: dict[str, dict[str, Form]] = {
         "repositories": Form(r"(?s:.{0,100000})", "by the name of each repository a map of texts", table=True)
     },
     "automatic_updates": {},
+    # What these mean is checked by encryption/volume.py.
+    "encrypted_volumes": {
+        "volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)
+    },
+    "encryption": {},
 }
 
 

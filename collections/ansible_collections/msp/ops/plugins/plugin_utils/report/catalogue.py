@@ -1348,6 +1348,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.audit_rules.loaded": ("geladen auditregels", "loaded audit rules"),
     "said.about.automatic_updates.policy": ("automatische updates", "automatic updates"),
     "said.about.automatic_updates.reboot": ("automatisch herstarten", "automatic restarts"),
+    "said.about.encrypted_volumes.named": ("afgesproken volumes", "volumes that were agreed"),
+    "said.about.encryption.managed": ("volumes met een herstelsleutel van ons", "volumes with a recovery key of ours"),
+    "said.about.encrypted_volumes.wrong": ("versleutelde volumes die niet goed staan", "encrypted volumes not right"),
+    "said.about.encryption.recovery_days": (
+        "leeftijd van de oudste herstelsleutel in dagen",
+        "age of the oldest recovery key in days",
+    ),
+    "said.about.encryption.root": ("rootbestandssysteem versleuteld", "root file system encrypted"),
+    "said.about.encryption.strays": ("sleutels waarvan niemand weet van wie", "keys that nobody knows the owner of"),
+    "said.about.encryption.swap": ("onversleutelde wisselruimte", "swap space that is not encrypted"),
     "said.about.file.exists": ("{thing} aanwezig", "{thing} there"),
     "said.about.file.type": ("soort van {thing}", "kind of {thing}"),
     "said.about.file_lines.count": ("regels in {thing}", "lines in {thing}"),
@@ -1444,6 +1454,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.out_of_reach.sshd": (
         "de instelling voor iedereen is goed; dit wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
         "the setting for everybody is right, and this is not changed by us; change or take out {where}",
+    ),
+    "said.out_of_reach.encrypted_volumes": (
+        "een machine mag dit niet doen: {where}",
+        "a machine may not do this: {where}",
+    ),
+    "said.out_of_reach.encryption": (
+        "alleen wie de sleutel heeft, kan dit vernieuwen: {where}",
+        "only somebody with the key can renew this: {where}",
     ),
     "said.out_of_reach": (
         "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",

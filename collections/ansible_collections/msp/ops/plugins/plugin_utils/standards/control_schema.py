@@ -125,6 +125,8 @@ KINDS: Mapping[str, Kind] = {
     "repositories_unsigned": Kind(("distribution",)),
     "repositories_wanted": Kind(("repositories",)),
     "automatic_updates": Kind(),
+    "encrypted_volumes": Kind(("volumes",)),
+    "encryption": Kind(),
 }
 _ARGUMENT = {
     "anyOf": [

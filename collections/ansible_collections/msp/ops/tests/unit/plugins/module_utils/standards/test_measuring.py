@@ -156,6 +156,8 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "repositories_unsigned", "distribution": ["*"]},
     {"kind": "repositories_wanted", "repositories": {}},
     {"kind": "automatic_updates"},
+    {"kind": "encrypted_volumes", "volumes": {"data": {"device": "/dev/disk/by-id/no-such-disk", "mount": "/srv"}}},
+    {"kind": "encryption"},
 )
 
 

@@ -39,6 +39,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "firewall_unlisted": {"ports": ["tcp/22"], "closed": []},
     "repositories_foreign": {"allowed": ["https://deb.debian.org/*"]},
     "repositories_unsigned": {"distribution": []},
+    "encrypted_volumes": {"volumes": {"data": {"device": "/dev/disk/by-id/virtio-data", "mount": "/srv/data"}}},
     "repositories_wanted": {"repositories": {"vendor": {"uri": "https://packages.example.com/", "key": "-----\nx\n"}}},
 }
 

@@ -1,0 +1,331 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The keys of an encrypted volume through crashes at every step: a real LUKS2 header, a real escrow.
+
+After a crash anywhere somebody can take a key out of the escrow that opens the volume, and the next run puts all right.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.encryption import header, looking
+from ansible_collections.msp.ops.plugins.module_utils.encryption.tools import Tools
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.encryption.made_disk import (
+    PLACE,
+    YEAR,
+    Disk,
+)
+
+pytestmark = pytest.mark.skipif(shutil.which("cryptsetup") is None, reason="needs cryptsetup-bin")
+KEY = "etc/cryptsetup-keys.d/data.key"
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def durable(tmp_path_factory: pytest.TempPathFactory) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MSP_DURABLE_PATHS", str(tmp_path_factory.getbasetemp()))
+        yield
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Disk:
+    return Disk(tmp_path / "blank")
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Disk:
+    return Disk(tmp_path_factory.mktemp("once") / "disk").finished()
+
+
+@pytest.fixture
+def disk(once: Disk, tmp_path: Path) -> Disk:
+    """One that was made, to be spoiled."""
+    return once.copied(tmp_path / "disk")
+
+
+def head(disk: Disk) -> header.Header:
+    return looking.read_header(Tools(), str(disk.file))
+
+
+def settled(disk: Disk) -> bool:
+    """One recovery key, proved, in escrow and marked there; the host's own; nothing else, and nothing left over."""
+    now = head(disk)
+    (one,) = now.proven
+    opens = disk.opening()
+    assert not now.in_doubt and not now.strays and not now.idle
+    assert opens == [one.version] and disk.tree.held(PLACE)[-1].version == one.version
+    assert disk.tree.held(PLACE)[-1].in_force is not None
+    assert sorted(map(int, disk.slots())) == sorted({one.slot, *now.host_key})
+    return True
+
+
+def test_a_new_volume_takes_the_key_in_escrow_and_its_hosts_own_and_no_other(blank: Disk) -> None:
+    blank.form()
+
+    assert settled(blank)
+    key = blank.root / KEY
+    assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777, key.stat().st_size) == (0o400, 0o700, 64)
+    assert blank.cryptsetup("open", "--test-passphrase", "--key-file", str(key), str(blank.file)).returncode == 0
+    said = blank.cryptsetup("luksDump", str(blank.file)).stdout
+    assert said.count("argon2id") == 2 and "aes-xts-plain64" in said and "512 bits" in said
+
+
+def test_a_second_run_changes_nothing(disk: Disk) -> None:
+    before = disk.file.read_bytes()
+
+    assert disk.run() == []
+    assert disk.file.read_bytes() == before
+
+
+def test_a_key_that_is_due_is_renewed_and_the_old_one_opens_nothing_any_more(disk: Disk) -> None:
+    ((old, secret),) = disk.in_escrow().items()
+
+    disk.now += YEAR
+    assert disk.run() == ["add", "mark", "clear"]
+
+    assert settled(disk)
+    assert not disk.opens(secret) and disk.opening() != [old]
+    assert disk.run() == []
+
+
+def test_a_key_that_somebody_was_given_is_renewed(disk: Disk) -> None:
+    disk.fetched = disk.now + DAY
+    disk.now += 2 * DAY
+
+    assert disk.run() == ["add", "mark", "clear"]
+    assert disk.run() == []
+
+
+def test_a_check_says_what_would_be_done_and_does_nothing(blank: Disk) -> None:
+    assert blank.run(dry=True, settle=True) == ["form"]
+    assert set(blank.file.read_bytes()) == {0} and blank.tree.held(PLACE) == ()
+
+
+# -- crashes ------------------------------------------------------------------------------------------------------
+
+
+def test_a_first_run_that_is_cut_off_at_any_step_is_made_good_by_the_next(blank: Disk, tmp_path: Path) -> None:
+    cut = blank.crashes(tmp_path, Disk.form)
+
+    assert len(cut) == 8  # before keep, format, token, proved, the host's key, its token, mark; and at the end
+    for number, hit in enumerate(cut, 1):
+        # What was encrypted can be opened by somebody who may.
+        assert hit.opening() or not hit.slots(), number
+        hit.form()
+        assert settled(hit), number
+
+
+def test_a_rotation_that_is_cut_off_at_any_step_locks_nobody_out(disk: Disk, tmp_path: Path) -> None:
+    disk.now += YEAR
+    cut = disk.crashes(tmp_path, Disk.run)
+
+    assert len(cut) == 8  # before keep, token, slot, proved, mark, the old slot, its token; and at the end
+    for number, hit in enumerate(cut, 1):
+        assert hit.opening() and hit.host_opens(), number
+        hit.run()
+        assert settled(hit), number
+        assert hit.run() == [], number
+
+
+def test_a_second_crash_while_the_first_is_made_good_locks_nobody_out_either(disk: Disk, tmp_path: Path) -> None:
+    disk.now += YEAR
+    # The worst one: the slot is filled, and nobody knows with what.
+    filled = disk.crashes(tmp_path, Disk.run)[3]
+    assert head(filled).in_doubt and len(filled.slots()) == 3
+
+    (tmp_path / "again").mkdir()
+    for number, hit in enumerate(filled.crashes(tmp_path / "again", Disk.run), 1):
+        assert hit.opening() and hit.host_opens(), number
+        hit.run()
+        assert settled(hit), number
+
+
+# -- what others did ----------------------------------------------------------------------------------------------
+
+
+def test_a_key_that_somebody_added_by_hand_stays_and_is_found(disk: Disk) -> None:
+    theirs = disk.place / "theirs"
+    theirs.write_text("a key of somebody", encoding="ascii")
+    quick = ("--pbkdf", "pbkdf2", "--iter-time", "10")
+    given = ("--key-file", str(disk.root / KEY), str(disk.file), str(theirs))
+    assert disk.cryptsetup("luksAddKey", "--batch-mode", *quick, *given).returncode == 0
+    (stray,) = head(disk).strays
+
+    disk.now += YEAR
+    disk.run()
+
+    assert head(disk).strays == (stray,)
+    assert disk.opens("a key of somebody")
+
+
+def test_a_slot_that_was_given_another_key_since_is_somebodys_and_no_longer_counts(disk: Disk) -> None:
+    (one,) = head(disk).proven
+    new = disk.place / "new"
+    new.write_text("changed by hand", encoding="ascii")
+    quick = ("--pbkdf", "pbkdf2", "--iter-time", "10", "--key-slot", str(one.slot), "--key-file", "-")
+    key = disk.in_escrow()[one.version]
+    assert disk.cryptsetup("luksChangeKey", "--batch-mode", *quick, str(disk.file), str(new), key=key).returncode == 0
+    assert disk.opening() == []
+
+    disk.run()
+
+    assert disk.opens("changed by hand")
+    assert len(disk.opening()) == 1 and head(disk).strays
+
+
+def test_a_host_key_that_opens_nothing_keeps_every_recovery_key_in_force(disk: Disk) -> None:
+    (disk.root / KEY).chmod(0o600)
+    (disk.root / KEY).write_bytes(os.urandom(64))
+    disk.now += YEAR
+
+    with pytest.raises(MspError) as caught:
+        disk.run()
+
+    assert caught.value.code == "MSP-ENC-013"
+    assert disk.opening()
+
+
+def test_an_escrow_that_was_lost_is_filled_anew(disk: Disk) -> None:
+    shutil.rmtree(disk.tree.root)
+    disk.tree = type(disk.tree)(disk.place / "another")
+
+    assert disk.run() == ["add", "mark", "clear"]
+    assert settled(disk)
+
+
+def test_a_person_opens_what_only_a_person_can_open(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, unlock="by-hand").finished()
+    assert not (disk.root / KEY).exists() and len(disk.slots()) == 1
+    disk.now += YEAR
+    ((_version, key),) = disk.in_escrow().items()
+
+    with pytest.raises(MspError) as caught:
+        disk.run()
+    assert caught.value.code == "MSP-ENC-013"
+    assert disk.run(open_with={"data": key}) == ["add", "mark", "clear"]
+    assert settled(disk)
+
+
+def test_a_wrong_key_of_a_person_changes_nothing_that_counts(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, unlock="by-hand").finished()
+    disk.now += YEAR
+    before = disk.opening()
+
+    with pytest.raises(MspError) as caught:
+        disk.run(open_with={"data": "wrong"})
+
+    assert caught.value.code == "MSP-ENC-008"
+    assert disk.opening() == before
+
+
+# -- what may not be lost -----------------------------------------------------------------------------------------
+
+
+def refused(disk: Disk) -> MspError:
+    before = disk.file.read_bytes()
+    with pytest.raises(MspError) as caught:
+        disk.form()
+    assert disk.file.read_bytes() == before
+    return caught.value
+
+
+def test_a_disk_with_a_file_system_is_refused_and_with_a_backup_it_is_not(blank: Disk) -> None:
+    os.system(f"mke2fs -q -t ext4 {blank.file}")  # noqa: S605 - a path of the test's own
+    error = refused(blank)
+    assert (error.code, error.found) == ("MSP-ENC-003", "ext4")
+
+    blank.volume = blank.volume._replace(backup="restic, snapshot 4bba301e")
+    blank.form()
+    assert settled(blank)
+
+
+@pytest.mark.parametrize(
+    ("what", "command"),
+    [
+        ("dos", "echo ',,L' | sfdisk -q {}"),
+        ("gpt", "printf 'label: gpt\n,,L\n' | sfdisk -q {}"),
+        ("swap", "mkswap -q {}"),
+        ("data of an unknown kind", "printf x | dd of={} bs=1 seek=10485760 conv=notrunc status=none"),
+    ],
+)
+def test_whatever_lies_on_a_disk_is_told_and_nothing_is_done(blank: Disk, what: str, command: str) -> None:
+    blank.file.chmod(0o600)
+    assert os.system(command.format(blank.file)) == 0  # noqa: S605 - a path of the test's own
+    error = refused(blank)
+    assert error.code == "MSP-ENC-003" and what in error.found
+
+
+def test_a_volume_that_lost_its_header_is_not_made_anew_but_where_its_disk_was_replaced(disk: Disk) -> None:
+    ((version, _key),) = disk.in_escrow().items()
+    with disk.file.open("wb") as stream:
+        stream.truncate(20 * 1024 * 1024)
+
+    error = refused(disk)
+    assert error.code == "MSP-ENC-005" and version in error.expected
+    disk.volume = disk.volume._replace(backup="there is one")
+    assert refused(disk).code == "MSP-ENC-005"
+
+    disk.volume = disk.volume._replace(replaced=version)
+    disk.form()
+    assert settled(disk)
+    # It names the disk that is gone: of the new one it says nothing.
+    with disk.file.open("wb") as stream:
+        stream.truncate(20 * 1024 * 1024)
+    assert refused(disk).code == "MSP-ENC-005"
+
+
+def test_a_volume_of_somebody_elses_is_taken_as_it_is_and_given_a_recovery_key(blank: Disk) -> None:
+    quick = ("--pbkdf", "argon2id", "--pbkdf-memory", "64", "--iter-time", "10")
+    blank.cryptsetup("luksFormat", "--batch-mode", *quick, "--key-file", "-", str(blank.file), key="theirs")
+    segments = blank.cryptsetup("luksDump", str(blank.file)).stdout.split("Keyslots:\n")[0]
+
+    with pytest.raises(MspError) as caught:
+        blank.run()
+    assert caught.value.code == "MSP-ENC-013"
+    assert blank.run(open_with={"data": "theirs"}) == ["add", "mark"]
+
+    assert len(blank.opening()) == 1 and blank.opens("theirs") and head(blank).strays == (0,)
+    assert (
+        blank.cryptsetup("luksDump", str(blank.file))
+        .stdout.split("Data segments:")[1]
+        .startswith(segments.split("Data segments:")[1])
+    )
+
+
+def test_a_volume_with_another_cipher_or_luks1_is_left_to_a_person(disk: Disk) -> None:
+    disk.volume = disk.volume._replace(key_size=256)
+    assert refused(disk).code == "MSP-ENC-006"
+    quick = ("--type", "luks1", "--iter-time", "10")
+    disk.cryptsetup("luksFormat", "--batch-mode", *quick, "--key-file", "-", str(disk.file), key="theirs")
+    assert refused(disk).code == "MSP-ENC-006"
+
+
+def test_no_key_is_ever_an_argument_or_in_a_file_but_the_hosts_own(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    plain = Tools._run
+
+    def seen(
+        self: Tools, argv: tuple[str, ...], keys: dict[str, bytes], environment: dict[str, str] | None = None
+    ) -> object:
+        ran.extend([*argv, *(environment or {}).values()])
+        return plain(self, argv, keys, environment or {})
+
+    monkeypatch.setattr(Tools, "_run", seen)
+    disk.finished()
+    disk.now += YEAR
+    secrets = list(disk.in_escrow().values())
+    disk.run()
+    secrets += disk.in_escrow().values()
+
+    assert len(set(secrets)) == 2 and "luksAddKey" in ran
+    assert not [word for word in ran for secret in secrets if secret in word]
+    files = [path for path in disk.place.rglob("*") if path.is_file() and path != disk.file]
+    assert not [path for path in files for secret in secrets if secret.encode() in path.read_bytes()]
