@@ -8,7 +8,7 @@ A secret counts as kept once it was read back and opened. One is handed out once
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,11 +19,17 @@ from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Held
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient
 
-WRITTEN, IN_FORCE, FETCHED = ACTIONS = ("written", "in force", "fetched")
+WRITTEN, IN_FORCE, FETCHED, VERIFIED = ACTIONS = ("written", "in force", "fetched", "verified")
 
 
 class Escrow(Protocol):
-    """Where ciphertexts lie. Nothing that is kept changes; what fails raises MspError and has kept nothing."""
+    """Where ciphertexts lie. Nothing that is kept changes; what fails raises MspError and has kept nothing.
+
+    name is where, without any secret.
+    """
+
+    @property
+    def name(self) -> str: ...
 
     def write(self, place: Place, version: str, ciphertext: bytes) -> None: ...
 
@@ -32,6 +38,8 @@ class Escrow(Protocol):
     def mark(self, place: Place, version: str, at: dt.datetime) -> None: ...
 
     def held(self, place: Place) -> tuple[Held, ...]: ...
+
+    def places(self, customer: str) -> Iterator[Place]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,11 @@ class Fetched:
     current: Secret | None
     later: tuple[Secret, ...]
 
+    @property
+    def every(self) -> tuple[Secret, ...]:
+        """All of them; the likeliest first."""
+        return (*((self.current,) if self.current else ()), *self.later)
+
 
 def fetch(escrow: Escrow, by: Sequence[Identity], place: Place, note: Note, record: Record) -> Fetched:
     """What may be in force, opened. Each is on record before it is handed out.
@@ -83,13 +96,25 @@ def fetch(escrow: Escrow, by: Sequence[Identity], place: Place, note: Note, reco
         raise MspError(
             "MSP-ESC-010", f"who wants the secret of {place}, and why", "no answer", "say both: they are put on record"
         )
+    found = opened(escrow, by, place)
+    for secret in found.every:
+        record(Note(note.at, FETCHED, place, secret.version, note.who, note.why, note.ticket))
+    return found
+
+
+def opened(escrow: Escrow, by: Sequence[Identity], place: Place) -> Fetched:
+    """What may be in force. Whoever calls it puts it on record."""
     standing = records.standing(escrow.held(place))
     if not standing.candidates:
-        raise MspError("MSP-ESC-009", f"a secret of {place}", "none", "look which there are: ./msp escrow list")
-    opened = {
-        version: sealing.opened(escrow.read(place, version), by, place, version) for version in standing.candidates
-    }
-    for version in standing.candidates:
-        record(Note(note.at, FETCHED, place, version, note.who, note.why, note.ticket))
-    current = None if standing.current is None else opened[standing.current]
-    return Fetched(current, tuple(opened[version] for version in standing.later))
+        raise MspError(
+            "MSP-ESC-009",
+            f"a secret of {place}",
+            f"none in {escrow.name}",
+            f"look which there are: ./msp escrow list {place.customer}",
+        )
+
+    def secret(version: str) -> Secret:
+        return sealing.opened(escrow.read(place, version), by, place, version)
+
+    current = None if standing.current is None else secret(standing.current)
+    return Fetched(current, tuple(secret(version) for version in standing.later))

@@ -49,8 +49,12 @@ class Place:
                 "name the place of the secret so",
             )
 
+    @property
+    def parts(self) -> tuple[str, str, str, str]:
+        return self.customer, self.asset, self.purpose, self.name
+
     def __str__(self) -> str:
-        return f"{self.customer}/{self.asset}/{self.purpose}/{self.name}"
+        return "/".join(self.parts)
 
 
 def new_version(now: dt.datetime, held: Iterable[Held] = ()) -> str:
@@ -114,3 +118,12 @@ def standing(held: Iterable[Held]) -> Standing:
     current = max((one.version for one in every if one.in_force is not None), default=None)
     later = [one.version for one in every if one.in_force is None and (current is None or one.version > current)]
     return Standing(current, tuple(reversed(later)))
+
+
+def nothing_held(place: Place, version: str, where: str) -> MspError:
+    return MspError(
+        "MSP-ESC-009",
+        f"a secret of {place}, version {version}",
+        f"none in {where}",
+        f"look which there are: ./msp escrow list {place.customer}",
+    )

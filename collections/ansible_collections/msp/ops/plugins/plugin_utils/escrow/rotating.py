@@ -1,9 +1,10 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a password is changed so that a crash at any step locks nobody out: what to do next, out of what is seen. Pure.
+"""How a secret is changed so that a crash at any step locks nobody out: what to do next, out of what is seen. Pure.
 
-Kept first, set second, marked third. Where a run ended between two of these, the next one sees which of the kept ones
-the host takes, and goes on from there.
+Kept first, set second, marked third. Whoever keeps need not be able to open, so a version that was kept by a run that
+ended before it was set is nobody's any more, and a new one is kept. The host itself says which version it takes: it
+writes down the version's name, with what tells whether it took it, before it takes it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Stan
 # Without characters that look alike, for somebody may have to read it off a screen onto a console.
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LENGTH = 24
-KEEP, SET, MARK, NOTHING = STEPS = ("keep a new one", "set it on the host", "mark it as in force", "nothing")
+CHANGE, MARK, NOTHING = STEPS = ("keep a new one, set it, mark it", "mark what the host takes", "nothing")
 
 
 def new_password(before: Collection[str] = ()) -> str:
@@ -33,8 +34,8 @@ def new_password(before: Collection[str] = ()) -> str:
 class Seen:
     """What is known before a step.
 
-    on_host is the version that the host takes; None where it takes none that is kept. due: the current one is too old,
-    or was used.
+    on_host is the version that the host says it takes; None where it takes none that it knows by name. due: the
+    current one is too old, or was used.
     """
 
     standing: Standing
@@ -54,13 +55,11 @@ def next_step(seen: Seen) -> Step:
     """The one step that is safe and leads on; NOTHING when the host takes the current one and it is not due."""
     current, later = seen.standing.current, seen.standing.later
     # The host took one and the mark was never made.
-    if seen.on_host is not None and seen.on_host != current:
-        return Step(MARK, seen.on_host)
-    # One was kept after that, and never set: it is as good as a new one.
-    if later and (seen.due or seen.on_host is None):
-        return Step(SET, later[0])
-    if seen.due or seen.on_host is None:
-        return Step(KEEP)
+    if seen.on_host in later:
+        return Step(MARK, seen.on_host or "")
+    # One that the escrow does not know, or an older one (the host was put back from a copy): nobody can look it up.
+    if seen.due or seen.on_host is None or seen.on_host != current:
+        return Step(CHANGE)
     return Step(NOTHING)
 
 

@@ -9,6 +9,7 @@ for that one version, sealed for like everybody else, and forgotten once it has 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,12 @@ def recipients(text: str, whence: str) -> list[Recipient]:
             "write the public key (age1..., ssh-ed25519 ...) of everybody who may open these secrets, a line each",
         )
     return found
+
+
+def fingerprint(text: str) -> str:
+    """The same for the same set of recipients, in whatever order and with whatever comments."""
+    rows = {" ".join(row.split()[:2]) for row in text.splitlines() if row.strip() and not row.strip().startswith("#")}
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:32]
 
 
 def _recipient(row: str, whence: str) -> Recipient:

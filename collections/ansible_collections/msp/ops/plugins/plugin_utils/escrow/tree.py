@@ -42,6 +42,10 @@ class Tree:
                 f"chmod 0700 {root}, and see who used it",
             )
 
+    @property
+    def name(self) -> str:
+        return str(self.root)
+
     def write(self, place: Place, version: str, ciphertext: bytes) -> None:
         """Keep it, on the disk. Raises FileExistsError where this version is there already."""
         self._keep(place, version + _SEALED, ciphertext)
@@ -53,12 +57,7 @@ class Tree:
             try:
                 return path.read_bytes()
             except FileNotFoundError:
-                raise MspError(
-                    "MSP-ESC-009",
-                    f"a secret of {place}, version {version}",
-                    f"none in {self.root}",
-                    "look which there are: ./msp escrow list",
-                ) from None
+                raise records.nothing_held(place, version, self.name) from None
 
     def mark(self, place: Place, version: str, at: dt.datetime) -> None:
         """The host was seen to take this version. A second mark is none: the first says when."""

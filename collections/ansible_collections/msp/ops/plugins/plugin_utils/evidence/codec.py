@@ -25,6 +25,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    SecurityEvent,
     Sheet,
     Sighting,
     StandardCheck,
@@ -42,7 +43,7 @@ class Facts:
     body: Mapping[str, Any]
 
 
-Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck
+Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck | SecurityEvent
 
 KINDS: dict[str, type] = {
     "facts": Facts,
@@ -54,6 +55,7 @@ KINDS: dict[str, type] = {
     "ticket": Ticket,
     "patch_scan": Scan,
     "standard_check": StandardCheck,
+    "security_event": SecurityEvent,
 }
 _NAMES = {
     **{record: name for name, record in KINDS.items()},

@@ -34,6 +34,7 @@ def customers(store: Store) -> list[str]:
         *(known.things, known.audits, known.run_hosts, known.sheets, known.tickets, known.effort),
         *(known.coverages, known.changes, known.plans, known.decisions, known.digests),
         *(known.patch_scans, known.rollouts, known.standard_checks, known.control_changes),
+        *(known.security_events, known.escrow_secrets),
     )
     with store.database.read() as connection:
         return sorted(
@@ -67,6 +68,7 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
             (known.changes, rows.change),
             (known.decisions, rows.decision),
             (known.digests, rows.digest),
+            (known.security_events, rows.security_event),
         ]
         for table, record in kinds:
             query = sa.select(table).where(table.c.customer == customer).order_by(*table.primary_key.columns)

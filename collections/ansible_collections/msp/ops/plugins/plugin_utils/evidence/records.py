@@ -274,6 +274,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityEvent:
+    """What was done with a secret or a login: who did what, where, when and why. Never has the secret itself.
+
+    action is one of escrow.keeping.ACTIONS or what a module of logins calls it ("login granted"); subject is the
+    account, or the place of a secret; host the name that people know the asset by.
+    """
+
+    customer: str
+    asset: str
+    host: str
+    at: dt.datetime
+    action: str
+    subject: str
+    who: str
+    why: str = ""
+    ticket: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """How far a customer was told of changes: those recorded in (since, until]. since None: from the beginning."""
 

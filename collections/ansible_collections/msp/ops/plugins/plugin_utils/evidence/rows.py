@@ -31,6 +31,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    SecurityEvent,
     Seen,
     Sheet,
     Sighting,
@@ -428,6 +429,30 @@ def decision_row(decision: Decision) -> Row:
 
 def decision(row: Any) -> Decision:
     return Decision(row.customer, row.asset, row.before, row.after, row.who, time_of(row.at), row.how)
+
+
+def security_row(event: SecurityEvent) -> Row:
+    at, extra = micros(event.at), hashing.canonical_json(dict(event.extra))
+    texts = {
+        name: clean(getattr(event, name))
+        for name in ("customer", "asset", "host", "action", "subject", "who", "why", "ticket")
+    }
+    return {"key": hashing.event_key(*texts.values(), at, extra), **texts, "at": at, "extra": extra}
+
+
+def security_event(row: Any) -> SecurityEvent:
+    return SecurityEvent(
+        customer=row.customer,
+        asset=row.asset,
+        host=row.host,
+        at=time_of(row.at),
+        action=row.action,
+        subject=row.subject,
+        who=row.who,
+        why=row.why,
+        ticket=row.ticket,
+        extra=json.loads(row.extra),
+    )
 
 
 def digest_row(digest: Digest) -> Row:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -25,10 +25,14 @@ APPEND_ONLY = (
     *("coverages", "changes", "plans", "plan_approvals", "plan_steps", "decisions", "digests"),
     *("patch_scans", "rollouts", "rollout_events"),
     *("standard_checks", "control_changes"),
+    *("security_events", "escrow_secrets", "escrow_marks"),
 )
 
 # What is said of a control in each of the two tables of controls.
 CONTROL_SAYS = ("status", "standard", "severity", "desired", "found", "reason")
+
+# What names a version of a secret in each of the two tables of the escrow.
+ESCROW_VERSION = ("customer", "asset", "purpose", "name", "version")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,9 @@ class Tables:
     packages: sa.Table
     package_lists: sa.Table
     software: sa.Table
+    security_events: sa.Table
+    escrow_secrets: sa.Table
+    escrow_marks: sa.Table
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def tables() -> Tables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched, _standards, _software)
+    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched, _standards, _software, _security)
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
 
@@ -584,6 +591,49 @@ def _software(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         sqlite_with_rowid=False,
     )
     return packages, lists, software
+
+
+def _security(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Who did what with secrets and logins; and of an escrow that is kept here the ciphertexts, and which of them hosts
+    were seen to take. No secret is in any of them that can be read without the key of a person."""
+    from sqlalchemy import BigInteger, Column, Index, LargeBinary, Table, Text
+
+    events = Table(
+        "security_events",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("action", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("who", Text, nullable=False),
+        Column("why", Text, nullable=False),
+        Column("ticket", Text, nullable=False),
+        Column("extra", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_security_events_customer_asset", "customer", "asset"),
+    )
+
+    def version() -> tuple[sa.Column[str], ...]:
+        return tuple(Column(name, Text, primary_key=True) for name in ESCROW_VERSION)
+
+    kept = Table(
+        "escrow_secrets",
+        metadata,
+        *version(),
+        Column("ciphertext", LargeBinary, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    marks = Table(
+        "escrow_marks",
+        metadata,
+        *version(),
+        Column("at", BigInteger, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    return events, kept, marks
 
 
 @cache

@@ -28,6 +28,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     pending,
     reading,
     rows,
+    security,
     software,
     writing,
 )
@@ -48,6 +49,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    SecurityEvent,
     Seen,
     Sheet,
     Sighting,
@@ -526,6 +528,53 @@ class Store:
                 kinds=kinds,
             )
 
+    # Security
+
+    def record_security(self, events: Iterable[SecurityEvent]) -> None:
+        """Record what was done with secrets and logins. The same again is not written again."""
+        self.record(list(events))
+
+    def security_events(
+        self,
+        customer: str,
+        asset: str | None = None,
+        *,
+        actions: Sequence[str] = (),
+        since: dt.datetime | None = None,
+    ) -> list[SecurityEvent]:
+        """Of a customer, oldest first; of one asset, of these actions, since then, where that is given."""
+        with self.database.read() as connection:
+            return security.events(connection, customer, asset, actions, since)
+
+    def keep_secret(self, version: security.Version, ciphertext: bytes) -> None:
+        """Keep a version of an escrow that lies here. Raises FileExistsError where it is there already."""
+
+        def work(connection: Connection) -> None:
+            if security.kept(connection, version) is not None:
+                raise FileExistsError(version)
+            security.keep(connection, version, ciphertext)
+
+        self.database.write(work)
+
+    def kept_secret(self, version: security.Version) -> bytes | None:
+        """The ciphertext as it was kept, None where there is no such version."""
+        with self.database.read() as connection:
+            return security.kept(connection, version)
+
+    def mark_secret(self, version: security.Version, at: dt.datetime) -> None:
+        """A host was seen to take this version. The first mark stays."""
+        self.database.write(lambda connection: security.mark(connection, version, at))
+
+    def secret_versions(self, place: Sequence[str]) -> list[tuple[str, dt.datetime | None]]:
+        """Of a place (customer, asset, purpose, name), oldest first, with when a host was seen to take each."""
+        with self.database.read() as connection:
+            return security.versions(connection, place)
+
+    def secret_places(self, customer: str) -> list[tuple[str, str, str, str]]:
+        """Every place of a customer that has a version, in order."""
+        with self.database.read() as connection:
+            return security.places(connection, customer)
+
     # Effort and tickets
 
     def record_effort(self, effort: Iterable[Effort]) -> None:
@@ -608,6 +657,8 @@ def _record_all(
     if observations := [rows.observation_row(observation) for observation in of(Observation)]:
         writing.write_observations(connection, observations)
     writing.write_events(connection, known.effort, _by([rows.effort_row(effort) for effort in of(Effort)], "key"))
+    told = [rows.security_row(event) for event in of(SecurityEvent)]
+    writing.write_events(connection, known.security_events, _by(told, "key"))
     writing.write_tickets(connection, _by([rows.ticket_row(ticket) for ticket in of(Ticket)], "source", "ref"))
 
 
