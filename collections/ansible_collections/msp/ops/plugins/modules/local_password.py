@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Sets the password of a local account so that it is always known which one is in force. See module_utils/local_admin."""
+"""Sets an account's password so that it is always known which one is in force. See module_utils/local_admin."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ options:
     description:
       - V(look) says how the account stands, and changes nothing.
       - V(set) sets O(password) as O(version), reads it back, and writes that down.
-      - V(announced) tells the host that the management logs in by the account itself in the next two minutes. V(settled)
-        ends that, and says whether exactly one such login was seen, with the password that is in force.
+      - V(announced) tells the host that the management logs in by the account itself in the next two minutes.
+        V(settled) ends that, and says whether exactly one such login was seen, with the password that is in force.
     type: str
     choices: [look, set, announced, settled]
     default: look
@@ -39,7 +39,7 @@ options:
     description: The new password. Needed with O(state=set).
     type: str
   loud:
-    description: Whether each login by this account is told to everybody on the host and written to its journal as an alert.
+    description: Whether each login by this account is told to everybody on the host, and is an alert in its journal.
     type: bool
     default: false
 extends_documentation_fragment:

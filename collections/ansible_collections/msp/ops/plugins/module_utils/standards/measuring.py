@@ -21,6 +21,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     firewall,
     installed,
     kernel,
+    local_admins,
     password_hashes,
     repositories,
     services,
@@ -79,6 +80,10 @@ MEASURES: dict[str, Kind] = {
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
     "repositories_wanted": Kind(software_probes.wanted_repositories),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
+    "local_admin": Kind(local_admins.account, sudo.prepare),
+    "password_uses": Kind(local_admins.noticed),
+    "emergency_login": Kind(local_admins.emergency_login, ssh_server.prepare),
+    "one_time_login": Kind(local_admins.once, sudo.prepare),
 }
 
 

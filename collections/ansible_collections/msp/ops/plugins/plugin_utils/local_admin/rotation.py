@@ -1,7 +1,7 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One rotation of the password of one account: asks the host, keeps, sets, marks, until nothing is left to do. Pure: the
-escrow and the host come as what speaks to them.
+"""One rotation of the password of one account: asks the host, keeps, sets, marks. Pure: the escrow and the host come
+as what speaks to them.
 
 Whatever it was doing when it was ended, the next one goes on from what the host and the escrow say.
 """
@@ -9,34 +9,35 @@ Whatever it was doing when it was ended, the next one goes on from what the host
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow import records, rotating
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place, Standing
 
-# Each version takes three steps; a rotation that was cut off has two of them to make up for.
-_MOST_STEPS = 8
-TOO_OLD, FETCHED, USED, UNTESTED, UNKNOWN, ASKED = REASONS = (
-    "it is too old",
+RENEW, FETCHED, USED, UNTESTED, UNKNOWN, ASKED = REASONS = (
+    "it is too old, or others may open it now",
     "somebody was given it",
     "it was used on the host",
     "no login with it was tested lately",
     "the host takes none that is kept",
     "it was asked for",
 )
+KEPT, SET, MARKED = STEPS = ("kept", "set", "marked")
 
 
 class Escrow(Protocol):
     """One customer's, as desk.escrowing has it."""
 
-    def keep(self, place: Place, value: str) -> str: ...
+    def keep(self, place: Place, value: str, *, host: str = "") -> str: ...
 
-    def mark(self, place: Place, version: str) -> None: ...
+    def mark(self, place: Place, version: str, *, host: str = "") -> None: ...
 
     def standing(self, place: Place) -> Standing: ...
+
+    def due(self, place: Place, every: dt.timedelta) -> bool: ...
 
     def last_fetched(self, place: Place) -> dt.datetime | None: ...
 
@@ -71,36 +72,30 @@ class Policy:
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done: the steps by name, and why a new password was due, empty where it was not.
+    """What was done: the steps, and why a new password was due, empty where it was not.
 
-    uses are those that were seen on the host before anything was done. password is the new one while it is at hand.
+    uses are those that were seen on the host before anything was done. version is the one in force at the end. fresh is
+    its password where this run made it up: of another only people have what opens it.
     """
 
-    steps: list[str]
-    because: tuple[str, ...]
-    uses: tuple[str, ...]
-    version: str | None
+    uses: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    version: str | None = None
+    fresh: str | None = field(default=None, repr=False)
 
     @property
     def changed(self) -> bool:
         return bool(self.steps)
 
 
-def read(host: str, account: str, said: Mapping[str, Any]) -> Looked:
-    """What msp.ops.local_password answered. Raises MspError: it could not (its own code, or MSP-ADM-010), or there is
-    no such account (MSP-ADM-005)."""
+def read(host: str, said: Mapping[str, Any]) -> Looked:
+    """What msp.ops.local_password answered. Raises MspError: it could not (its own code, or MSP-ADM-010)."""
     if said.get("failed") or "exists" not in said:
         raise failed(host, said)
-    if not said["exists"]:
-        raise MspError(
-            "MSP-ADM-005",
-            f"an account {account} on {host}",
-            "none",
-            "bring its controls about first (playbooks/standardise.yml), or name another account",
-        )
     tested = said.get("tested")
     return Looked(
-        exists=True,
+        exists=bool(said["exists"]),
         version=None if said.get("version") is None else str(said["version"]),
         uses=tuple(str(one)[:300] for one in said.get("uses") or ()),
         tested=dt.datetime.fromtimestamp(tested, dt.UTC) if isinstance(tested, int) else None,
@@ -122,94 +117,109 @@ def failed(host: str, said: Mapping[str, Any]) -> MspError:
     )
 
 
-def due(looked: Looked, made: dt.datetime | None, fetched: dt.datetime | None, now: dt.datetime, by: Policy) -> list[str]:
-    """Every reason why the current version is to be changed. made is when it was; None where there is none."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose password it is: its place in the escrow, and what people call the host."""
+
+    place: Place
+    host: str
+
+
+def reasons(escrow: Escrow, place: Place, looked: Looked, by: Policy, now: dt.datetime) -> tuple[str, ...]:
+    """Every reason why the version that is in force is to be changed."""
+    current = escrow.standing(place).current
+    if looked.version is None or looked.version != current:
+        return (UNKNOWN,)
     found = []
-    if made is None:
-        found.append(UNKNOWN)
-    elif rotating.due(made, None, now, by.every):
-        found.append(TOO_OLD)
-    if made is not None and fetched is not None and fetched >= made:
+    fetched = escrow.last_fetched(place)
+    if fetched is not None and fetched >= records.made(current):
         found.append(FETCHED)
+    elif escrow.due(place, by.every):
+        found.append(RENEW)
     if looked.uses:
         found.append(USED)
     if by.tested is not None and (looked.tested is None or now - looked.tested >= by.tested):
         found.append(UNTESTED)
     if by.force:
         found.append(ASKED)
-    return found
+    return tuple(found)
 
 
-def rotate(escrow: Escrow, place: Place, host: Host, policy: Policy, now: dt.datetime, *, dry: bool = False) -> Outcome:
-    """Bring the account to where its password is kept, in force, marked and not due. dry: only say what would be done.
+def rotate(escrow: Escrow, account: Account, host: Host, by: Policy, now: dt.datetime, *, dry: bool = False) -> Outcome:
+    """Bring an account to where its password is kept, in force, marked and not due. dry: only say what would be done.
 
-    The password of the version that was kept here is in Rotation.fresh, for a login to be tried with it.
+    Raises MspError. Whatever it was doing when it was ended, the host takes one that is in the escrow.
     """
-    return Rotation(escrow, place, host, policy, now).run(dry=dry)
-
-
-class Rotation:
-    """fresh are the passwords that this run kept itself, by version: of others only people have what opens them."""
-
-    def __init__(self, escrow: Escrow, place: Place, host: Host, policy: Policy, now: dt.datetime) -> None:
-        self.escrow = escrow
-        self.place = place
-        self.host = host
-        self.policy = policy
-        self.now = now
-        self.fresh: dict[str, str] = {}
-        self._set: set[str] = set()
-
-    def run(self, *, dry: bool = False) -> Outcome:
-        looked = self.host.look()
-        standing = self.escrow.standing(self.place)
-        first = self._due(looked, standing)
-        outcome = Outcome([], tuple(first), looked.uses, looked.version)
-        because = first
-        for _step in range(_MOST_STEPS):
-            step = self._next(looked, standing, due=bool(because))
-            if step.do == rotating.NOTHING:
-                outcome.version = standing.current
-                return outcome
-            outcome.steps.append(step.do)
-            if dry:
-                return outcome
-            self._do(step)
-            looked = self.host.look()
-            standing = self.escrow.standing(self.place)
-            because = self._due(looked, standing)
+    place = account.place
+    looked = host.look()
+    if not looked.exists:
+        if dry:
+            return Outcome(because=(UNKNOWN,), steps=STEPS)
+        raise absent(account.host, place.name)
+    outcome = Outcome(uses=looked.uses)
+    standing = escrow.standing(place)
+    # The host took one, and the run was ended before that was marked.
+    if rotating.next_step(rotating.Seen(standing, looked.version, due=False)).do == rotating.MARK:
+        outcome.steps = (MARKED,)
+        if dry:
+            return outcome
+        escrow.mark(place, str(looked.version), host=account.host)
+    outcome.because = reasons(escrow, place, looked, by, now)
+    seen = rotating.Seen(escrow.standing(place), looked.version, due=bool(outcome.because))
+    if rotating.next_step(seen).do == rotating.NOTHING:
+        outcome.version = looked.version
+        return outcome
+    outcome.steps = (*outcome.steps, *STEPS)
+    if dry:
+        return outcome
+    fresh = rotating.new_password()
+    version = escrow.keep(place, fresh, host=account.host)
+    host.set(version, fresh)
+    after = host.look()
+    if after.version != version:
         raise MspError(
             "MSP-ADM-011",
-            f"the password of {self.place} to be in force after it was kept, set and marked",
-            f"it still is not: {', '.join(because) or 'not marked'}",
-            "see what else changes it on the host, and whether the host's clock and the controller's agree",
+            f"{account.host} to take the new password of {place.name}",
+            "another one in force a moment later",
+            "see what else changes passwords on this host; every version that may be in force is in the escrow",
         )
+    escrow.mark(place, version, host=account.host)
+    outcome.version, outcome.fresh = version, fresh
+    return outcome
 
-    def _due(self, looked: Looked, standing: Standing) -> list[str]:
-        on_host = self._on_host(looked, standing)
-        if on_host is not None and on_host in self.fresh:
-            # What was set a moment ago is not due for what led to it; a use since then is.
-            return [USED] if looked.uses else []
-        made = None if on_host is None else records.made(on_host)
-        return due(looked, made, self.escrow.last_fetched(self.place), self.now, self.policy)
 
-    def _on_host(self, looked: Looked, standing: Standing) -> str | None:
-        """An older one than those that may be in force, as after somebody brought back /etc/shadow, is none of them."""
-        return looked.version if looked.version in standing.candidates else None
+def absent(host: str, account: str) -> MspError:
+    return MspError(
+        "MSP-ADM-005",
+        f"an account {account} on {host}",
+        "none",
+        "bring its controls about first (playbooks/standardise.yml), or name another account",
+    )
 
-    def _next(self, looked: Looked, standing: Standing, *, due: bool) -> rotating.Step:
-        on_host = self._on_host(looked, standing)
-        step = rotating.next_step(rotating.Seen(standing, on_host, due))
-        if step.do == rotating.SET and step.version not in self.fresh:
-            # It can be opened by people alone.
-            return rotating.Step(rotating.KEEP)
-        return step
 
-    def _do(self, step: rotating.Step) -> None:
-        if step.do == rotating.KEEP:
-            password = rotating.new_password(set(self.fresh.values()))
-            self.fresh[self.escrow.keep(self.place, password)] = password
-        elif step.do == rotating.SET:
-            self.host.set(step.version, self.fresh[step.version])
-        else:
-            self.escrow.mark(self.place, step.version)
+def not_pipelined(host: str) -> MspError:
+    return MspError(
+        "MSP-ADM-013",
+        f"a connection to {host} by which a module reaches it without a file (pipelining), for it has a password in it",
+        "one without pipelining, or become by su, or ANSIBLE_KEEP_REMOTE_FILES",
+        "use ssh with pipelining = true and sudo, as ansible.cfg of this project does; nothing was set",
+    )
+
+
+def no_door(host: str, transport: str) -> MspError:
+    return MspError(
+        "MSP-ADM-012",
+        f"a connection to {host} by ssh, for a real login to be tried",
+        f"one by {transport}",
+        "reach it by ssh; the new password is in force and in the escrow, but was not tested",
+    )
+
+
+def unseen(host: str, account: str, uses: Sequence[str]) -> MspError:
+    return MspError(
+        "MSP-ADM-014",
+        f"{host} to note exactly one login of {account}, the one that was tried",
+        "; ".join(str(one)[:200] for one in uses) or "none",
+        "see that controls local-admin-noticed and break-glass-login hold; where another login stands there, somebody "
+        "has the password",
+    )

@@ -93,7 +93,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "sshd": Kind(("name",), ("user",)),
+    "sshd": Kind(("name",), ("user", "besides")),
     "sysctl": Kind(("name",)),
     "unit": Kind(("name",)),
     "package": Kind(("name",)),
@@ -125,6 +125,10 @@ KINDS: Mapping[str, Kind] = {
     "repositories_unsigned": Kind(("distribution",)),
     "repositories_wanted": Kind(("repositories",)),
     "automatic_updates": Kind(),
+    "local_admin": Kind(("account",)),
+    "password_uses": Kind(),
+    "emergency_login": Kind(("account", "addresses")),
+    "one_time_login": Kind(),
 }
 _ARGUMENT = {
     "anyOf": [
