@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Grants a technician one login on one host, or ends it.
 
-Documentation: plugins/modules/one_time_login.py. What is done in which order is in plugin_utils/desk/one_time_logins.py.
+Documentation: plugins/modules/one_time_login.py. The order of its steps is in plugin_utils/desk/one_time_logins.py.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ version_added: 0.2.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of M(msp.ops.one_time_login) that runs on the host. Use that one. It has the ticket and the reason on record.
-  - Gives C(msp-technician) a password and one login. PAM takes the login away in one step when it begins, so of two at
-    the same moment one is let in. When the time is up a timer of the host ends the session and takes the password away,
-    after a boot too.
+  - The part of M(msp.ops.one_time_login) that runs on the host. Use that one. It has the ticket and reason on record.
+  - Gives C(msp-technician) a password and one login. PAM takes the login away in one step when it begins, so of two
+    at the same moment one is let in. When the time is up a timer of the host ends the session and takes the password
+    away, after a boot too.
 options:
   state:
     description:
