@@ -36,8 +36,9 @@ if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
 said, asked = b"", False
 while True:
-    ready, _w, _x = select.select([terminal], [], [], 60)
+    ready, _w, _x = select.select([terminal], [], [], 30)
     if not ready:
+        os.kill(pid, 9)
         break
     try:
         data = os.read(terminal, 1024)
@@ -130,10 +131,11 @@ class Bed(patch_bed.Bed):
             }
             for name in targets
         }
+        local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         groups = {"status_contracted": {"hosts": dict.fromkeys(targets)}}
         path = place / "inventory.yml"
         path.write_text(
-            json.dumps({"all": {"hosts": {**found, "localhost": {}}, "children": groups}}), encoding="utf-8"
+            json.dumps({"all": {"hosts": {**found, "localhost": local}, "children": groups}}), encoding="utf-8"
         )
         return path
 
@@ -255,7 +257,7 @@ class Bed(patch_bed.Bed):
 
     # -- logins with a password -----------------------------------------------------------------------------------
 
-    def ssh(self, host: str, account: str, password: str, *, become: bool = True) -> str:
+    def ssh(self, host: str, account: str, password: str) -> str:
         """Log in from here, and become root; what it said when that did not work, else nothing."""
         door = login.Door(
             address=str(self.rows[host]["address"]),
@@ -271,12 +273,19 @@ class Bed(patch_bed.Bed):
     def ssh_from(self, other: str, host: str, account: str, password: str) -> int:
         """Log in from another host; 0 where that works."""
         ssh = ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "PubkeyAuthentication=no", "-o", "ConnectTimeout=10"]
+        ssh += ["-o", "NumberOfPasswordPrompts=1"]
         return self.types(other, password, *ssh, "-l", account, str(self.rows[host]["address"]), "true").returncode
+
+    def logs_in(self, host: str) -> bool:
+        """Whether the automation does, with its key."""
+        alone = ("-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes")
+        command = ["ssh", "-F", str(self.state_dir / "ssh" / "config"), *alone, host, "sudo", "-n", "true"]
+        return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
     def types(self, host: str, password: str, *command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
         """Run a program on a terminal of the host, and type the password where it asks."""
         words = ("exec", "-i", "-u", user, self.container(host), "python3", "-c", TERMINAL, *command)
-        return podman.attempt(*words, stdin=password + "\n")
+        return podman.attempt(*words, stdin=password + "\n", timeout=120)
 
     def becomes(self, host: str, account: str, password: str) -> bool:
         """Whether somebody who is logged in as another becomes the account with the password, by su."""
