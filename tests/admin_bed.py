@@ -15,6 +15,7 @@ from typing import Any
 
 import pyrage
 
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow import keeping
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place
@@ -22,7 +23,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Se
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.local_admin import login
 from lab import hosts, podman
-from tests import patch_bed
+from tests import admin_crash, patch_bed
 
 ROOT = Path(__file__).resolve().parent.parent
 CUSTOMER = "harbour-dental"
@@ -75,6 +76,7 @@ class Bed(patch_bed.Bed):
     environment: dict[str, str] = field(default_factory=dict)
     waivers: dict[str, Any] = field(default_factory=dict)
     days: dict[str, int] = field(default_factory=dict)
+    desks: dict[str, admin_crash.Desk] = field(default_factory=dict)
 
     def prepare(self) -> None:
         self.identity = pyrage.x25519.Identity.generate()
@@ -230,6 +232,9 @@ class Bed(patch_bed.Bed):
         return {str(row["control"]) for row in ran.results[host]["found"]["drift"]}
 
     # -- the escrow -----------------------------------------------------------------------------------------------
+
+    def subject(self, host: str) -> Subject:
+        return Subject(host, CUSTOMER, self.asset(host))
 
     def place_of(self, host: str, account: str) -> Place:
         return Place(CUSTOMER, self.asset(host), "local-admin" if account == "root" else "break-glass", account)

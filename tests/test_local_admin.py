@@ -3,11 +3,10 @@ lets in and tells everybody; and logins that work once. Every login is a real on
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,8 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     machines = [machine for machine in NEWCOMERS if machine.name in NAMES]
     with patch_bed.bed(LAB, machines, tmp_path_factory.mktemp("admin"), (), Bed) as made:
         made.prepare()
-        yield made
+        with admin_crash.desks({name: made.container(name) for name in NAMES}, made.place) as made.desks:
+            yield made
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,6 @@ def ready(bed: Bed) -> Bed:
         drift = {row["control"] for row in ran.results[name]["before"]["drift"]}
         assert drift == set(CONTROLS) - {"local-admin-unused", "break-glass-unused"}
         assert ran.results[name]["after"]["counts"] == {"fixed": 8, "compliant": 2}, ran.results[name]["after"]
-        admin_crash.give_desk(bed.container(name), bed.place)
     return bed
 
 
@@ -104,7 +103,7 @@ def test_a_password_that_was_used_or_fetched_is_drift_until_it_is_rotated_and_op
     for name, old in ((TWELVE, used), (THIRTEEN, fetched)):
         (new,) = ready.peek(name)
         assert new != old
-        assert admin_crash.Host(ready.container(name)).fits([old, new]) == [False, True]
+        assert ready.desks[name].fits([old, new]) == [False, True]
     assert not ready.becomes(TWELVE, "root", used)
     # root of its own needs no password to become anybody, and uses none.
     ready.sh(THIRTEEN, "su - root -c true")
@@ -145,40 +144,39 @@ def test_the_emergency_account_lets_in_from_the_management_alone_and_tells_every
 # -- killed at any step ---------------------------------------------------------------------------------------------
 
 
-def crash_points(ready: Bed, name: str, kill: Any) -> int:
+def crash_points(ready: Bed, name: str, kill: Callable[[int], bool]) -> int:
     """Kill at the first point, the second, ... until a rotation comes to its end; how many there were.
 
     After each the host takes a password that people can fetch, and it lets in; and the next run goes on.
     """
-    host = admin_crash.Host(ready.container(name))
+    desk = ready.desks[name]
     for point in range(MOST_POINTS):
         if not kill(point):
             return point
         held = ready.peek(name)
-        fits = host.fits(held)
+        fits = desk.fits(held)
         assert any(fits), f"point {point}: nobody can look up what {name} takes"
-        # As far as the login goes, one of each half is enough: the hash is the same that PAM asks.
+        # By the hash at each point, and by a login at some: it is the hash that PAM asks.
         if point % 4 == 0:
             assert ready.becomes(name, "root", held[fits.index(True)])
-        seen = len(ready.events(name))
-        assert admin_crash.controller(ready.container(name), ready.asset(name), None, ready.environment) == 0
+        admin_crash.rotate(desk, ready.subject(name), ready.environment)
         (current,) = ready.peek(name)
-        assert host.fits([current]) == [True], f"point {point}: what is marked is not what {name} takes"
+        assert desk.fits([current]) == [True], f"point {point}: what is marked is not what {name} takes"
         assert current not in held, f"point {point}: a password was used again"
-        assert len(ready.events(name)) > seen
     raise AssertionError("it never came to its end")
 
 
 def test_a_host_that_is_cut_off_at_any_step_takes_a_password_that_people_can_fetch(ready: Bed) -> None:
+    desk = ready.desks[TWELVE]
+
     def kill(point: int) -> bool:
-        host = admin_crash.Host(ready.container(TWELVE), kill_at=point)
-        account = rotation.Account(ready.place_of(TWELVE, "root"), TWELVE)
-        with ready.escrow() as escrow:
-            try:
-                policy = rotation.Policy(dt.timedelta(days=31), force=True)
-                rotation.rotate(escrow, account, host, policy, dt.datetime.now(dt.UTC))
-            except admin_crash.Killed:
-                return True
+        desk.kill_at = point
+        try:
+            admin_crash.rotate(desk, ready.subject(TWELVE), ready.environment)
+        except admin_crash.Killed:
+            return True
+        finally:
+            desk.kill_at = None
         return False
 
     # Before and after each file that is written, and around chpasswd.
@@ -186,12 +184,13 @@ def test_a_host_that_is_cut_off_at_any_step_takes_a_password_that_people_can_fet
 
 
 def test_a_controller_that_is_killed_at_any_step_leaves_a_password_that_people_can_fetch(ready: Bed) -> None:
+    desk = ready.desks[THIRTEEN]
+
     def kill(point: int) -> bool:
-        status = admin_crash.controller(ready.container(THIRTEEN), ready.asset(THIRTEEN), point, ready.environment)
-        return status == admin_crash.KILLED
+        return admin_crash.killed(desk, ready.subject(THIRTEEN), ready.environment, point)
 
     # Around each record in the evidence, each file of the escrow, and each word with the host.
-    assert crash_points(ready, THIRTEEN, kill) >= 10
+    assert crash_points(ready, THIRTEEN, kill) >= 12
 
 
 def test_an_ansible_that_is_killed_between_the_escrow_and_the_host_is_made_good_by_the_next(ready: Bed) -> None:
@@ -211,12 +210,12 @@ def test_an_ansible_that_is_killed_between_the_escrow_and_the_host_is_made_good_
 
     assert kept() == before + 1
     held = ready.peek(TWELVE)
-    fits = admin_crash.Host(ready.container(TWELVE)).fits(held)
+    fits = ready.desks[TWELVE].fits(held)
     assert any(fits) and ready.becomes(TWELVE, "root", held[fits.index(True)])
     ran = ready.rotate([TWELVE])
     assert ran.status == 0, ran.output[-3000:]
     (current,) = ready.peek(TWELVE)
-    assert admin_crash.Host(ready.container(TWELVE)).fits([current]) == [True]
+    assert ready.desks[TWELVE].fits([current]) == [True]
 
 
 # -- a login that works once ----------------------------------------------------------------------------------------

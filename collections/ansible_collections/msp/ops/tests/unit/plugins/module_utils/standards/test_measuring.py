@@ -156,6 +156,10 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "repositories_unsigned", "distribution": ["*"]},
     {"kind": "repositories_wanted", "repositories": {}},
     {"kind": "automatic_updates"},
+    {"kind": "local_admin", "account": "root"},
+    {"kind": "password_uses"},
+    {"kind": "emergency_login", "account": "msp-breakglass", "addresses": ["192.0.2.0/24"]},
+    {"kind": "one_time_login"},
 )
 
 
