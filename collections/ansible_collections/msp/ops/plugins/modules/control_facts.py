@@ -23,9 +23,10 @@ options:
   probes:
     description:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
-      - C(sshd) with C(name), and C(user) for what holds for one user. What C(sshd -T) says. Where a C(Match) block
-        makes it another, C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and
-        by each of those blocks. A block is asked as somebody whom no earlier block that says anything of it is for;
+      - C(sshd) with C(name), and C(user) for what holds for one user, or C(besides) for accounts whose own C(Match)
+        blocks, from some addresses alone, are left out. What C(sshd -T) says. Where a C(Match) block makes it another,
+        C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and by each of those
+        blocks. A block is asked as somebody whom no earlier block that says anything of it is for;
         where nobody such can be made up, and it is not sure that there is none, it is not measured.
       - What no role of this project changes is in C(value) as everything else. Where there is any, C(within_reach) has
         those fields without it, and C(out_of_reach) by field where it stands.
@@ -75,6 +76,14 @@ options:
         be, by the headers on the disks and what the kernel has open and mounted. No key is tried.
       - C(encryption). Whether the root file system is encrypted, which swap space is not, how old the recovery keys of
         encrypted volumes are, and key slots of which nobody says whose they are.
+      - C(local_admin) with C(account). How an account stands whose password is rotated by M(msp.ops.local_admin).
+        C(managed) where the password in force is a version of a rotation, C(age_days), C(tested_days) since a login was
+        tested, C(uses) since it was set, and whether it C(becomes_root). No password and no hash is in it.
+      - C(password_uses). By which ways of logging in C(missing) the use of such a password is not noted.
+      - C(emergency_login) with C(account) and C(addresses). From which of these the ssh server would refuse its
+        password (C(refused)), and from which others it would let the account in (C(elsewhere)).
+      - C(one_time_login). The account for logins that work once. C(missing) are ways to log in that ask for no grant,
+        C(open) is true where it has a password and nobody was granted a login.
     type: list
     elements: dict
     required: true

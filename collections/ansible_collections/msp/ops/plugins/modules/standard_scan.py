@@ -157,6 +157,12 @@ left:
   type: list
   elements: str
   sample: [software-allowed]
+waived:
+  description: The controls that the customer does without today. No role changes anything for them.
+  returned: when the host was measured
+  type: list
+  elements: str
+  sample: [ssh-forwarding]
 parameters:
   description: The parameters of every control that the asset is held to, by role and control.
   returned: when the host was measured

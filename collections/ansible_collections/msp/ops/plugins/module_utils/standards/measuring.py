@@ -22,6 +22,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     firewall,
     installed,
     kernel,
+    local_admins,
     password_hashes,
     repositories,
     services,
@@ -82,6 +83,10 @@ MEASURES: dict[str, Kind] = {
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
     "encrypted_volumes": Kind(encryption.volumes),
     "encryption": Kind(encryption.whole),
+    "local_admin": Kind(local_admins.account, sudo.prepare),
+    "password_uses": Kind(local_admins.noticed),
+    "emergency_login": Kind(local_admins.emergency_login, ssh_server.prepare),
+    "one_time_login": Kind(local_admins.once, sudo.prepare),
 }
 
 

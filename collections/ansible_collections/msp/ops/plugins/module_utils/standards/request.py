@@ -39,6 +39,8 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 _PART = r"(?!\.\.?(?:/|\Z))[^/\x00-\x1f\x7f]+"
 _PATH = r"/|(?:/%s)+" % _PART
 _ACCOUNT = r"[A-Za-z0-9_][A-Za-z0-9_.@$\\ -]{0,63}"
+_LOCAL = r"[a-z_][a-z0-9_-]{0,31}"
+LOCAL = Form(_LOCAL, "the name of a local account")
 PATH = Form(_PATH, "an absolute path without . and .. in it")
 PATHS = Form(r"(?!.*\*\*)(?:%s)" % _PATH, "absolute paths, in which * ? and [] may stand", many=True)
 MODE = Form(r"0?[0-7]{3,4}", "file rights as 0644")
@@ -52,6 +54,7 @@ KINDS: dict[str, dict[str, Form]] = {
     "sshd": {
         "name": Form(r"[A-Za-z0-9]{1,64}", "a keyword of sshd_config"),
         "user": Form(_ACCOUNT, "the name of a user", needed=False),
+        "besides": Form(_LOCAL, "names of accounts", many=True, needed=False, least=0),
     },
     "sysctl": {
         "name": Form(
@@ -115,6 +118,13 @@ KINDS: dict[str, dict[str, Form]] = {
         "volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)
     },
     "encryption": {},
+    "local_admin": {"account": LOCAL},
+    "password_uses": {},
+    "emergency_login": {
+        "account": LOCAL,
+        "addresses": Form(r"[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}", "networks, each as 192.0.2.0/24", many=True, least=0),
+    },
+    "one_time_login": {},
 }
 
 

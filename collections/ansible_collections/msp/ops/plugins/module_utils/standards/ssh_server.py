@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
-from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY, connection
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY, connection, parse
 from ansible_collections.msp.ops.plugins.module_utils.standards.sudo import groups_elsewhere
 
 _CONFIG = "/etc/ssh/sshd_config"
@@ -131,11 +131,13 @@ def prepare(reader: Reader) -> None:
         reader.host.prepare(*_command(reader.once(_options)))
 
 
-def measure(reader: Reader, name: str, user: str | None = None) -> dict:
+def measure(reader: Reader, name: str, user: str | None = None, besides: str | tuple[str, ...] = ()) -> dict:
     """value is all that is printed for the keyword, and where a Match block makes it another, that too.
 
     each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
     what holds without them and without the command line of the server: a role changes neither.
+
+    besides are accounts of which nothing is told: blocks that are for them alone, from some addresses alone.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -148,6 +150,9 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     earlier: list[str] = []
     for block in reader.once(_blocks):
         if name not in block.keywords:
+            continue
+        if _is_of(block.condition, (besides,) if isinstance(besides, str) else besides):
+            earlier.append(block.condition)
             continue
         members, complete = reader.once(_members)
         asked = connection(block.condition, members, earlier, complete)
@@ -163,6 +168,15 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     mine = _printed(reader.once(_settings_of_files).get(name, [])) if started else alone
     where += ["-o %s" % one for one in started]
     return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
+
+
+def _is_of(condition: str, names: tuple[str, ...]) -> bool:
+    """Whether a Match line is for these accounts by name alone, and for some addresses alone."""
+    try:
+        asked = dict(parse(condition))
+    except (ValueError, Unmeasurable):
+        return False
+    return sorted(asked) == ["address", "user"] and set(asked["user"]) <= set(names) and asked["address"] != ["*"]
 
 
 def _printed(values: list[str]) -> dict:
@@ -219,3 +233,9 @@ def _members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
     groups = accounts.parse_group(reader.host.text("/etc/group"))
     known = {group: [one for one in accounts.members(group, users, groups) if one in users] for group in groups}
     return known, not groups_elsewhere(reader.host)
+
+
+def settings_for(reader: Reader, user: str, address: str) -> dict[str, list[str]]:
+    """All that holds for one account that comes from one address."""
+    settings: dict[str, list[str]] = reader.once(_settings, _specification(dict(ANYBODY, user=user, addr=address)))
+    return settings

@@ -93,7 +93,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "sshd": Kind(("name",), ("user",)),
+    "sshd": Kind(("name",), ("user", "besides")),
     "sysctl": Kind(("name",)),
     "unit": Kind(("name",)),
     "package": Kind(("name",)),
@@ -127,6 +127,10 @@ KINDS: Mapping[str, Kind] = {
     "automatic_updates": Kind(),
     "encrypted_volumes": Kind(("volumes",)),
     "encryption": Kind(),
+    "local_admin": Kind(("account",)),
+    "password_uses": Kind(),
+    "emergency_login": Kind(("account", "addresses")),
+    "one_time_login": Kind(),
 }
 _ARGUMENT = {
     "anyOf": [

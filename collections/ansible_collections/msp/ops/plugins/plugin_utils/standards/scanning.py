@@ -164,6 +164,7 @@ def told(
         unmeasured=[record.told() for record in records if record.status == ERROR and record not in to_do],
         enforce=roles,
         left=left,
+        waived=[held.control.id for held in assigned.controls if held.waiver is not None and held.waiver.holds(today)],
         parameters=parameters,
         seconds=answer.seconds,
     )

@@ -158,6 +158,10 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "automatic_updates"},
     {"kind": "encrypted_volumes", "volumes": {"data": {"device": "/dev/disk/by-id/no-such-disk", "mount": "/srv"}}},
     {"kind": "encryption"},
+    {"kind": "local_admin", "account": "root"},
+    {"kind": "password_uses"},
+    {"kind": "emergency_login", "account": "msp-breakglass", "addresses": ["192.0.2.0/24"]},
+    {"kind": "one_time_login"},
 )
 
 

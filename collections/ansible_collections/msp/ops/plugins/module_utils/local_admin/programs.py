@@ -1,0 +1,21 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The programs that PAM and systemd run on a host, as the role msp_local_admin writes them: where, and their digests.
+
+A test compares the digests with the role's files.
+"""
+
+from __future__ import annotations
+
+DIRECTORY = "/usr/lib/msp-ops"
+PASSWORD_USED, ONE_TIME_LOGIN, ONE_TIME_END = PROGRAMS = (
+    DIRECTORY + "/password-used",
+    DIRECTORY + "/one-time-login",
+    DIRECTORY + "/one-time-end",
+)
+# SHA-256.
+DIGESTS = {
+    PASSWORD_USED: "666d651c3262b43433d992e720cd972167f79f38334587b902b23db3d2a4e30e",
+    ONE_TIME_LOGIN: "611d1df69f5eaa6d5d9ae16d9afd1190ad7c68a1e92ef559ac43cb3290d4292b",
+    ONE_TIME_END: "b0b54a140fedcd246de7644d693937753cf0d524010e84e366adcfad7eee8e7b",
+}
