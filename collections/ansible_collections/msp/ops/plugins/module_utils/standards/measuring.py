@@ -23,6 +23,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     kernel,
     password_hashes,
     repositories,
+    second_factor,
     services,
     software_probes,
     ssh_server,
@@ -78,6 +79,10 @@ MEASURES: dict[str, Kind] = {
     "repositories_foreign": Kind(software_probes.foreign_repositories),
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
     "repositories_wanted": Kind(software_probes.wanted_repositories),
+    "second_factor": Kind(second_factor.enrolment, ssh_server.prepare),
+    "second_factor_ssh": Kind(second_factor.by_ssh, ssh_server.prepare),
+    "second_factor_pam": Kind(second_factor.by_pam),
+    "ssh_sources": Kind(second_factor.by_source, ssh_server.prepare),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
 }
 

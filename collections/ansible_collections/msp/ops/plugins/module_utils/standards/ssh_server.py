@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
-from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY, connection
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY, connection, parse
 from ansible_collections.msp.ops.plugins.module_utils.standards.sudo import groups_elsewhere
 
 _CONFIG = "/etc/ssh/sshd_config"
@@ -131,11 +131,14 @@ def prepare(reader: Reader) -> None:
         reader.host.prepare(*_command(reader.once(_options)))
 
 
-def measure(reader: Reader, name: str, user: str | None = None) -> dict:
+def measure(reader: Reader, name: str, user: str | None = None, agreed: tuple[str, ...] | str = ()) -> dict:
     """value is all that is printed for the keyword, and where a Match block makes it another, that too.
 
     each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
     what holds without them and without the command line of the server: a role changes neither.
+
+    Of a password, blocks are passed over that are for agreed accounts and from some addresses alone; of questions, those
+    by which nobody comes in without a key or a ticket before them.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -146,12 +149,14 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     alone = _printed(values)
     told, single, each, where = [alone["value"]], items(values), [alone["value"]], []
     earlier: list[str] = []
-    for block in reader.once(_blocks):
+    for block in reader.once(match_blocks):
         if name not in block.keywords:
             continue
-        members, complete = reader.once(_members)
-        asked = connection(block.condition, members, earlier, complete)
+        known, complete = reader.once(members)
+        asked = connection(block.condition, known, earlier, complete)
         earlier.append(block.condition)
+        if asked is not None and _passed_over(reader, name, block.condition, asked, agreed):
+            continue
         others = values if asked is None else reader.once(_settings, _specification(asked)).get(name, [])
         if others != values:
             told.append("%s for Match %s" % (" ".join(others), block.condition))
@@ -163,6 +168,22 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     mine = _printed(reader.once(_settings_of_files).get(name, [])) if started else alone
     where += ["-o %s" % one for one in started]
     return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
+
+
+def _passed_over(
+    reader: Reader, name: str, condition: str, asked: dict[str, str], agreed: tuple[str, ...] | str
+) -> bool:
+    """Whether what a block says of passwords or questions makes nothing weaker."""
+    if name == "passwordauthentication":
+        names = {agreed} if isinstance(agreed, str) else set(agreed)
+        criteria = dict(parse(condition))
+        return "address" in criteria and bool(criteria.get("user")) and set(criteria["user"]) <= names
+    if name == "kbdinteractiveauthentication":
+        found = reader.once(_settings, _specification(asked)).get("authenticationmethods", [])
+        ways = [each.split(",") for each in " ".join(found).split()]
+        before = {"publickey", "gssapi-with-mic", "gssapi-keyex"}
+        return bool(ways) and all(before & {word.partition(":")[0] for word in way} for way in ways)
+    return False
 
 
 def _printed(values: list[str]) -> dict:
@@ -193,6 +214,12 @@ def _settings(reader: Reader, specification: str | None) -> dict[str, list[str]]
     return parse_settings(reader.answer(*_command(reader.once(_options), specification)).out)
 
 
+def settings_of(reader: Reader, asked: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
+    """All that sshd -T prints for a login with these properties."""
+    found: dict[str, list[str]] = reader.once(_settings, _specification(dict(asked)))
+    return found
+
+
 def _settings_of_files(reader: Reader) -> dict[str, list[str]]:
     """Without what the server that runs was told when it was started, but for where its file is."""
     options = reader.once(_options)
@@ -206,14 +233,14 @@ def _keyword(option: str) -> list[str]:
     return [_ALSO.get(one, one) for one in words(option)[:1]]
 
 
-def _blocks(reader: Reader) -> list[Block]:
+def match_blocks(reader: Reader) -> list[Block]:
     options = reader.once(_options)
     places = [options[number + 1] for number, flag in enumerate(options[:-1]) if flag == "-f"]
     place = places[-1] if places else _CONFIG
     return blocks(reader.host, place) if reader.host.exists(place) else []
 
 
-def _members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
+def members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
     """The users of every group of this host, and whether these are all: a directory may have others."""
     users = accounts.parse_passwd(reader.host.text("/etc/passwd"))
     groups = accounts.parse_group(reader.host.text("/etc/group"))

@@ -93,7 +93,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "sshd": Kind(("name",), ("user",)),
+    "sshd": Kind(("name",), ("user", "agreed")),
     "sysctl": Kind(("name",)),
     "unit": Kind(("name",)),
     "package": Kind(("name",)),
@@ -124,6 +124,10 @@ KINDS: Mapping[str, Kind] = {
     "repositories_foreign": Kind(("allowed",)),
     "repositories_unsigned": Kind(("distribution",)),
     "repositories_wanted": Kind(("repositories",)),
+    "second_factor": Kind(("automation", "break_glass"), ("exempt",)),
+    "second_factor_ssh": Kind(("who", "automation", "break_glass"), ("exempt", "locked_out")),
+    "second_factor_pam": Kind(("services",)),
+    "ssh_sources": Kind(("account", "break_glass", "management")),
     "automatic_updates": Kind(),
 }
 _ARGUMENT = {
