@@ -171,7 +171,7 @@ def _addresses(pattern: str) -> Iterator[str]:
 def network(text: str) -> _Network | None:
     """A network, or an address as one; None for what is neither."""
     try:
-        return ipaddress.ipnetwork(text, strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
 

@@ -137,8 +137,8 @@ def measure(reader: Reader, name: str, user: str | None = None, agreed: tuple[st
     each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
     what holds without them and without the command line of the server: a role changes neither.
 
-    Of a password, blocks are passed over that are for agreed accounts and from some addresses alone; of questions, those
-    by which nobody comes in without a key or a ticket before them.
+    Passed over are blocks that allow a password to agreed accounts alone and from some addresses alone, and blocks
+    that allow questions only after a key or a ticket.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
