@@ -1,6 +1,6 @@
-"""A security key made of software, for tests: an agent of ssh that holds an sk-ssh-ed25519 key and signs as such a key does.
+"""A security key made of software, for tests: an agent of ssh with an sk-ssh-ed25519 key, which signs as a device does.
 
-A stand-in for the device alone. The ssh client that asks it and the server that checks what it signed are the real ones.
+A stand-in for the device alone. The client that asks it and the server that checks what it signed are the real ones.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import os
 import socket
 import struct
 import threading
@@ -81,7 +80,7 @@ def agent(key: SoftwareSecurityKey, place: Path) -> Iterator[Path]:
             yield path
         finally:
             listening.shutdown(socket.SHUT_RDWR)
-            os.unlink(path)
+            path.unlink()
 
 
 def _serve(listening: socket.socket, key: SoftwareSecurityKey) -> None:

@@ -8,6 +8,7 @@ what sshd says of a login of each of them, what PAM's stacks ask, and the files 
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ ENROLLED, EVERYBODY = "enrolled", "everybody"
 _SECRET = re.compile(r"[A-Z2-7]{16,128}")
 _KEYS = re.compile(r"(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/=]{20,})")
 _MOST_KEY_FILES = 10
+# How the names of the files begin that the roles write for sshd.
+_OURS = "00-msp-"
 # By which sshd gets keys that no file of the account has.
 _FROM_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
 
@@ -204,29 +207,51 @@ def by_ssh(  # noqa: PLR0917
     everybody = reader.once(read)
     people = [one for one in everybody if one.person.name not in agreed and (one.works or one.enrolled)]
     asked = people if who == EVERYBODY else [one for one in people if one.enrolled]
-    found = [("%s: %s" % (one.person.name, told)) for one in asked for told in _weak(reader, one.person)]
+    found = [(one.person.name, weak) for one in asked for weak in _weak(reader, one.person)]
     missing = [one.person.name for one in people if not one.enrolled] if who == EVERYBODY else []
-    return {
-        "without": sorted(dict.fromkeys(found)),
+    told = {
+        "without": _told(found),
         "undecided": sorted(name for name in missing if name not in _names(locked_out)),
         "to_ask": sorted(one.person.name for one in people if one.code and CODE_GROUP not in one.person.groups),
         "looked_at": sorted(one.person.name for one in asked),
     }
+    others = sorted(
+        {"Match %s in %s" % (weak.block.condition, weak.block.place) for _name, weak in found if weak.block}
+    )
+    if not others:
+        return told
+    mine = _told([(name, weak) for name, weak in found if weak.block is None])
+    return {**told, "within_reach": {"without": mine}, "out_of_reach": {"without": others}}
 
 
-def _weak(reader: Reader, person: Person) -> Iterator[str]:
-    """The ways that need no second factor, and from where when it is not from everywhere."""
+class Weak(NamedTuple):
+    """A way in that needs no second factor. block is where it is so, None where it is so everywhere or by our own."""
+
+    way: str
+    block: ssh_server.Block | None
+
+
+def _told(found: list[tuple[str, Weak]]) -> list[str]:
+    return sorted(
+        {
+            "%s: %s%s" % (name, weak.way, " (Match %s)" % weak.block.condition[:100] if weak.block else "")
+            for name, weak in found
+        }
+    )
+
+
+def _weak(reader: Reader, person: Person) -> Iterator[Weak]:
     asks = _asks(reader, "sshd", person)
     everywhere: list[str] = []
     for login in ssh_logins.logins(reader, person.name):
         if not ssh_logins.lets_in(login.settings, person.name, person.groups, person.uid):
             continue
         for way in ssh_logins.weak_ways(login.settings, asks):
-            if not login.block:
+            if login.block is None or os.path.basename(login.block.place).startswith(_OURS):
                 everywhere.append(way)
-                yield way
+                yield Weak(way, None)
             elif way not in everywhere:
-                yield "%s (Match %s)" % (way, login.block[:100])
+                yield Weak(way, login.block)
 
 
 def _asks(reader: Reader, service: str, person: Person) -> frozenset[Asked]:

@@ -40,17 +40,17 @@ Settings = Mapping[str, Sequence[str]]
 
 
 class Login(NamedTuple):
-    """settings is what sshd -T says of it, address where it comes from, block the Match line that it was made for."""
+    """settings is what sshd -T says of it, address where it comes from, block the Match block that it was made for."""
 
     settings: Settings
     address: str
-    block: str
+    block: ssh_server.Block | None
 
 
 def logins(reader: Reader, user: str) -> Iterator[Login]:
     """Every kind of login that sshd may treat in its own way, of one account."""
     plain = dict(ANYBODY, user=user)
-    yield Login(settings(reader, plain), plain["addr"], "")
+    yield Login(settings(reader, plain), plain["addr"], None)
     members, complete = reader.once(ssh_server.members)
     # Of all blocks that set a keyword the first one counts: by keyword those before.
     before: dict[str, list[str]] = {}
@@ -63,11 +63,11 @@ def logins(reader: Reader, user: str) -> Iterator[Login]:
             if asked is not None:
                 found.add(tuple(sorted(asked.items())))
         for each in sorted(found):
-            yield Login(settings(reader, dict(each)), dict(each)["addr"], block.condition)
+            yield Login(settings(reader, dict(each)), dict(each)["addr"], block)
 
 
 def from_address(reader: Reader, user: str, address: str) -> Login:
-    return Login(settings(reader, dict(ANYBODY, user=user, addr=address)), address, "")
+    return Login(settings(reader, dict(ANYBODY, user=user, addr=address)), address, None)
 
 
 def settings(reader: Reader, asked: Mapping[str, str]) -> Settings:

@@ -37,10 +37,11 @@ _WORDS = {("permitrootlogin", "without-password"): "prohibit-password"}
 
 
 class Block(NamedTuple):
-    """One Match block: what it asks of a connection, and the keywords that it sets."""
+    """One Match block: what it asks of a connection, the keywords that it sets, and the file that it stands in."""
 
     condition: str
     keywords: frozenset[str]
+    place: str = ""
 
 
 def parse_settings(text: str) -> dict[str, list[str]]:
@@ -90,16 +91,16 @@ def running_options(cmdline: str) -> list[str]:
 
 def blocks(host: Host, place: str) -> list[Block]:
     """Every Match block of the configuration and what it includes, with the keywords set in it."""
-    found: list[tuple[str, set[str]]] = []
+    found: list[tuple[str, set[str], str]] = []
     _walk(host, place, None, found, [], 0)
-    return [Block(condition, frozenset(keywords)) for condition, keywords in found]
+    return [Block(condition, frozenset(keywords), file) for condition, keywords, file in found]
 
 
 def _walk(  # noqa: PLR0917
     host: Host,
     place: str,
     current: set[str] | None,
-    found: list[tuple[str, set[str]]],
+    found: list[tuple[str, set[str], str]],
     read: list[str],
     depth: int,
 ) -> None:
@@ -111,7 +112,7 @@ def _walk(  # noqa: PLR0917
         name, *rest = words(line) or [""]
         if name == "match":
             current = set()
-            found.append((line.strip().split("#")[0].split(None, 1)[-1], current))
+            found.append((line.strip().split("#")[0].split(None, 1)[-1], current, place))
         elif name == "include":
             for pattern in rest:
                 full = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern

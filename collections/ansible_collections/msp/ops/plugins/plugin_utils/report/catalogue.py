@@ -1341,6 +1341,21 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.accounts.weak_hash": ("zwak bewaarde wachtwoorden", "weakly kept passwords"),
     "said.about.password_hashes.weak": ("wat nieuwe wachtwoorden zwak bewaart", "what keeps new passwords weakly"),
     "said.about.password_hashes.by_hand": ("wat daarvan in PAM staat", "what of that stands in PAM"),
+    "said.about.second_factor.missing": ("mensen zonder tweede factor", "people without a second factor"),
+    "said.about.second_factor.wrong": ("geheimen die niet goed staan", "secrets that are not kept as they have to be"),
+    "said.about.second_factor_ssh.without": (
+        "wie via ssh zonder tweede factor binnenkomt",
+        "who comes in by ssh without a second factor",
+    ),
+    "said.about.second_factor_ssh.undecided": ("mensen zonder tweede factor", "people without a second factor"),
+    "said.about.second_factor_pam.without": (
+        "wie geen tweede factor hoeft te geven",
+        "who is not asked for a second factor",
+    ),
+    "said.about.ssh_sources.wrong": (
+        "inloggen van automatisering en noodaccount",
+        "how the automation and break-glass come in",
+    ),
     "said.about.umask.weak": ("umask die anderen bij nieuwe bestanden laat", "umask that leaves new files to others"),
     "said.about.umask.by_hand": ("umask die alleen met de hand goed komt", "umask that only a person can put right"),
     "said.about.audit_rules.configured": ("ingestelde auditregels", "configured audit rules"),
