@@ -95,8 +95,10 @@ def _after(line: pam.Line, before: Asked, person: Person, there: Callable[[str],
         )
         yield gave, actions.get("success", actions["default"])
     if known is not True:
-        # A module that has asked in vain never says that it is none of its business.
-        skipped = ("success", "ignore") if line.module in SECOND else ("success",)
+        # A module that has asked in vain never says that it is none of its business, unless it was told to.
+        asks = line.module in (*SECOND, *_PASSWORD, *_ALWAYS)
+        told = any(word.startswith("ignore_") for word in line.arguments)
+        skipped = ("success", "ignore") if asks and not told else ("success",)
         others = {action for name, action in actions.items() if name not in skipped} | {actions["default"]}
         for action in sorted(others):
             yield before, action

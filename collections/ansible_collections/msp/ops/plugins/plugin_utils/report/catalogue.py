@@ -1347,6 +1347,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "wie via ssh zonder tweede factor binnenkomt",
         "who comes in by ssh without a second factor",
     ),
+    "said.about.second_factor.begun": ("iemand heeft een tweede factor", "somebody has a second factor"),
+    "said.about.second_factor_ssh.looked_at": ("mensen om wie het gaat", "people that it is about"),
+    "said.about.second_factor_pam.found": ("programma's die erom vragen", "programs that ask for it"),
+    "said.about.second_factor_pam.begun": ("iemand heeft een code", "somebody has a code"),
+    "said.about.ssh_sources.management": ("adressen van de automatisering", "addresses of the automation"),
     "said.about.second_factor_ssh.undecided": ("mensen zonder tweede factor", "people without a second factor"),
     "said.about.second_factor_pam.without": (
         "wie geen tweede factor hoeft te geven",

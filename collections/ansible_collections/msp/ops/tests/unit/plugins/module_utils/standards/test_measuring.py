@@ -156,6 +156,10 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "repositories_unsigned", "distribution": ["*"]},
     {"kind": "repositories_wanted", "repositories": {}},
     {"kind": "automatic_updates"},
+    {"kind": "second_factor", "automation": "msp", "break_glass": "msp-breakglass"},
+    {"kind": "second_factor_ssh", "who": "enrolled", "automation": "msp", "break_glass": "msp-breakglass"},
+    {"kind": "second_factor_pam", "services": ["sudo"]},
+    {"kind": "ssh_sources", "account": "msp", "break_glass": "msp-breakglass", "management": ["192.0.2.0/24"]},
 )
 
 
