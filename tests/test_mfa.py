@@ -395,7 +395,7 @@ ALL = ("mfa-automation", "mfa-ssh", "mfa-sudo", "mfa-console")
 
 def test_the_role_asks_those_who_are_enrolled_and_a_second_run_changes_nothing(bed: Bed) -> None:
     before = bed.measure()
-    checked = bed.role(*ALL, arguments=["--check", "--diff"])
+    checked = bed.role(*ALL, on=[TWELVE], arguments=["--check", "--diff"])
     assert checked.status == 0, checked.output
     assert "+    AuthenticationMethods publickey,keyboard-interactive:pam" in checked.output
     assert bed.enters(TWELVE, "anna")

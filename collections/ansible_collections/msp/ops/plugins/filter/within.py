@@ -12,7 +12,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import ssh_conne
 DOCUMENTATION = r"""
 name: within
 short_description: Whether an address is in one of some networks
-version_added: 0.3.0
+version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
   - V(true) where the address is one of the addresses, or in one of the networks. What is no address is in none.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mfa_enrol
 short_description: Give a person a second factor on a host, or take it away
-version_added: 0.3.0
+version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
