@@ -24,7 +24,7 @@ options:
     description:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
       - C(sshd) with C(name), and C(user) for what holds for one user, or C(besides) for accounts whose own C(Match)
-        blocks, from some addresses alone, are left out. What C(sshd -T) says. Where a C(Match) block makes it another,
+        blocks, from some addresses alone, are left out; so are questions asked only after a key. What C(sshd -T) says. Where a C(Match) block makes it another,
         C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and by each of those
         blocks. A block is asked as somebody whom no earlier block that says anything of it is for;
         where nobody such can be made up, and it is not sure that there is none, it is not measured.
@@ -84,6 +84,13 @@ options:
         password (C(refused)), and from which others it would let the account in (C(elsewhere)).
       - C(one_time_login). The account for logins that work once. C(missing) are ways to log in that ask for no grant,
         C(open) is true where it has a password and nobody was granted a login.
+      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of them. Who
+        can log in (C(people)), with what second factor (C(enrolled)), and who has C(missing) it. No secret is in it.
+      - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are those who
+        come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock out.
+      - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
+      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets the
+        account in from elsewhere or by another way than its key, or keeps either out.
     type: list
     elements: dict
     required: true

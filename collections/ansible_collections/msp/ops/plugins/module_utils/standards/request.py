@@ -47,6 +47,8 @@ MODE = Form(r"0?[0-7]{3,4}", "file rights as 0644")
 OWNERS = Form(_ACCOUNT, "a name, or several of which each will do", many=True, needed=False)
 # What these mean is checked where they are used: software_set.py, sources.py and wanted_sources.py.
 _TEXT = r"[^\x00-\x1f\x7f]{1,300}"
+NAME = Form(_ACCOUNT, "the name of an account")
+NAMES = Form(_ACCOUNT, "names of accounts", many=True, needed=False, least=0)
 PACKAGES = Form(_TEXT, "packages, each as NAME or NAME CONDITION", many=True, least=0)
 ADDRESSES = Form(_TEXT, "patterns of addresses", many=True, least=0)
 
@@ -54,7 +56,7 @@ KINDS: dict[str, dict[str, Form]] = {
     "sshd": {
         "name": Form(r"[A-Za-z0-9]{1,64}", "a keyword of sshd_config"),
         "user": Form(_ACCOUNT, "the name of a user", needed=False),
-        "besides": Form(_LOCAL, "names of accounts", many=True, needed=False, least=0),
+        "besides": NAMES,
     },
     "sysctl": {
         "name": Form(
@@ -111,6 +113,23 @@ KINDS: dict[str, dict[str, Form]] = {
     "repositories_unsigned": {"distribution": ADDRESSES},
     "repositories_wanted": {
         "repositories": Form(r"(?s:.{0,100000})", "by the name of each repository a map of texts", table=True)
+    },
+    "second_factor": {"automation": NAME, "break_glass": NAME, "exempt": NAMES},
+    "second_factor_ssh": {
+        "who": Form(r"enrolled|everybody", "enrolled or everybody"),
+        "automation": NAME,
+        "break_glass": NAME,
+        "exempt": NAMES,
+        "locked_out": NAMES,
+    },
+    "second_factor_pam": {
+        "services": Form(r"[a-z0-9][a-z0-9_.-]{0,63}", "names of services of PAM", many=True, least=0)
+    },
+    # What a network is is checked where it is used.
+    "ssh_sources": {
+        "account": NAME,
+        "break_glass": NAME,
+        "management": Form(r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?", "addresses or networks", many=True, least=0),
     },
     "automatic_updates": {},
     # What these mean is checked by encryption/volume.py.

@@ -83,6 +83,49 @@ def connection(
     )
 
 
+def of_user(
+    condition: str, user: str, members: Members, earlier: Iterable[str] = (), complete: bool = True
+) -> dict[str, str] | None:
+    """A login of this user that the Match line is for, and none of the earlier ones is; None where there is none.
+
+    Unmeasurable as with connection().
+    """
+    known = {group: frozenset(users) for group, users in members.items()}
+
+    def may(line: str) -> bool:
+        about = [(name, patterns) for name, patterns in parse(line) if _CRITERIA[name] == "user"]
+        return all(_fits(name, patterns, user, known) for name, patterns in about)
+
+    if not may(condition):
+        return None
+    narrowed = "%s User %s" % (condition, shlex.quote(user))
+    # What an earlier block asks of a name or a group is settled: only those that may be for this user are in the way.
+    return connection(narrowed, members, [one for one in earlier if may(one)], complete)
+
+
+def beside(condition: str) -> list[str]:
+    """Addresses that a Match line is for, and some just outside of it."""
+    return list(
+        dict.fromkeys(
+            one
+            for name, patterns in parse(condition)
+            if name == "address"
+            for pattern in patterns
+            for one in _addresses(pattern.lstrip("!"))
+        )
+    )
+
+
+def inside(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address is in one of these networks."""
+    return any(_inside(network(address), network(one)) for one in networks)
+
+
+def addresses(pattern: str) -> list[str]:
+    """Addresses in a network and just beside it."""
+    return list(_addresses(pattern))
+
+
 def _choices(key: str, asked: Asked, before: Sequence[Asked], members: Members) -> Iterator[str]:
     """The values that a login may have there, all of them fit for the block: what is usual first, then what sets it
     apart from the blocks before. Nothing at all is one where no block asks for it."""
@@ -112,20 +155,20 @@ def _addresses(pattern: str) -> Iterator[str]:
     if "*" in pattern or "?" in pattern:
         for filler in _OCTETS:
             text = pattern.replace("*", filler).replace("?", filler[-1])
-            if _network(text):
+            if network(text):
                 yield text
         return
-    network = _network(pattern)
-    if network is None:
+    found = network(pattern)
+    if found is None:
         return
-    first, last = int(network.network_address), int(network.broadcast_address)
-    kind = type(network.network_address)
+    first, last = int(found.network_address), int(found.broadcast_address)
+    kind = type(found.network_address)
     for number in (min(first + 1, last), first, last, max(last - 1, first), first - 1, last + 1):
-        if 0 <= number < 2**network.max_prefixlen:
+        if 0 <= number < 2**found.max_prefixlen:
             yield str(kind(number))
 
 
-def _network(text: str) -> _Network | None:
+def network(text: str) -> _Network | None:
     """A network, or an address as one; None for what is neither."""
     try:
         return ipaddress.ip_network(text, strict=False)
@@ -152,7 +195,7 @@ def _fits_one(name: str, pattern: str, value: str, members: Members) -> bool:
     if name == "group":
         return any(_like(group, pattern) and value in users for group, users in members.items())
     if name in _ADDRESSES and "*" not in pattern and "?" not in pattern:
-        return _inside(_network(value), _network(pattern))
+        return _inside(network(value), network(pattern))
     return _like(value.lower(), pattern.lower()) if name == "host" else _like(value, pattern)
 
 
@@ -206,5 +249,5 @@ def _holds(name: str, patterns: list[str], part: str | None, members: Members) -
     if "*" in part or "?" in part:
         return part in patterns and not narrowed
     if name in _ADDRESSES and "/" in part:
-        return not narrowed and any(_inside(_network(part), _network(one)) for one in patterns)
+        return not narrowed and any(_inside(network(part), network(one)) for one in patterns)
     return _fits(name, patterns, part, members)

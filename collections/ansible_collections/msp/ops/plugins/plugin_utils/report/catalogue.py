@@ -1341,6 +1341,26 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.accounts.weak_hash": ("zwak bewaarde wachtwoorden", "weakly kept passwords"),
     "said.about.password_hashes.weak": ("wat nieuwe wachtwoorden zwak bewaart", "what keeps new passwords weakly"),
     "said.about.password_hashes.by_hand": ("wat daarvan in PAM staat", "what of that stands in PAM"),
+    "said.about.second_factor.missing": ("mensen zonder tweede factor", "people without a second factor"),
+    "said.about.second_factor.wrong": ("geheimen die niet goed staan", "secrets that are not kept as they have to be"),
+    "said.about.second_factor_ssh.without": (
+        "wie via ssh zonder tweede factor binnenkomt",
+        "who comes in by ssh without a second factor",
+    ),
+    "said.about.second_factor.begun": ("iemand heeft een tweede factor", "somebody has a second factor"),
+    "said.about.second_factor_ssh.looked_at": ("mensen om wie het gaat", "people that it is about"),
+    "said.about.second_factor_pam.found": ("programma's die erom vragen", "programs that ask for it"),
+    "said.about.second_factor_pam.begun": ("iemand heeft een code", "somebody has a code"),
+    "said.about.ssh_sources.management": ("adressen van de automatisering", "addresses of the automation"),
+    "said.about.second_factor_ssh.undecided": ("mensen zonder tweede factor", "people without a second factor"),
+    "said.about.second_factor_pam.without": (
+        "wie geen tweede factor hoeft te geven",
+        "who is not asked for a second factor",
+    ),
+    "said.about.ssh_sources.wrong": (
+        "inloggen van automatisering en noodaccount",
+        "how the automation and break-glass come in",
+    ),
     "said.about.umask.weak": ("umask die anderen bij nieuwe bestanden laat", "umask that leaves new files to others"),
     "said.about.umask.by_hand": ("umask die alleen met de hand goed komt", "umask that only a person can put right"),
     "said.about.audit_rules.configured": ("ingestelde auditregels", "configured audit rules"),
@@ -1492,5 +1512,63 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.waiver_expired": (
         "de uitzondering van {owner} is verlopen op {day}: {why}",
         "the waiver of {owner} expired on {day}: {why}",
+    ),
+    # A second factor for one person
+    "enrolment.kind": ("Uw tweede factor", "Your second factor"),
+    "enrolment.title": ("Inloggen op {host} met uw telefoon", "Logging in to {host} with your phone"),
+    "enrolment.account": ("Uw account", "Your account"),
+    "enrolment.customer": ("Organisatie", "Organisation"),
+    "enrolment.made": ("Gemaakt op", "Made on"),
+    "enrolment.secret": (
+        "Houd deze pagina voor uzelf. Wie haar ziet, kan inloggen als u. Gooi haar weg zodra uw telefoon werkt.",
+        "Keep this page to yourself. Whoever sees it can log in as you. Throw it away once your phone works.",
+    ),
+    "enrolment.app.heading": ("1. Zet een app op uw telefoon", "1. Put an app on your phone"),
+    "enrolment.app": (
+        "Elke app die codes van zes cijfers maakt is goed (een authenticator), ook die u misschien al hebt. Hij werkt"
+        " zonder internet.",
+        "Any app that makes codes of six figures will do (an authenticator), also one that you may have already. It"
+        " works without internet.",
+    ),
+    "enrolment.scan.heading": ("2. Scan dit vierkant met de app", "2. Scan this square with the app"),
+    "enrolment.scan": (
+        "Kies in de app voor toevoegen en houd de camera voor het vierkant. De app toont daarna elke halve minuut een"
+        " nieuwe code.",
+        "Choose to add something in the app, and hold the camera to the square. From then on the app shows a new code"
+        " every half minute.",
+    ),
+    "enrolment.picture": (
+        "QR-code voor de app; dezelfde tekst staat ernaast",
+        "QR code for the app; the same is written beside it",
+    ),
+    "enrolment.typed": ("Lukt scannen niet? Typ dan dit in de app:", "Scanning does not work? Type this into the app:"),
+    "enrolment.form": (
+        "Op tijd gebaseerd, zes cijfers, dertig seconden. Spaties mag u weglaten.",
+        "Time-based, six figures, thirty seconds. Spaces may be left out.",
+    ),
+    "enrolment.use.heading": ("3. Zo logt u voortaan in", "3. How you log in from now on"),
+    "enrolment.use": (
+        "Zoals u gewend bent. Wordt er gevraagd om een verification code, typ dan de code die de app dan toont."
+        " Elke code werkt één keer: kort na elkaar inloggen gaat met de volgende code.",
+        "As you are used to. When a verification code is asked for, type the code that the app shows at that moment."
+        " Each code works once: to log in again shortly after, wait for the next one.",
+    ),
+    "enrolment.recovery.heading": ("4. Bewaar deze herstelcodes", "4. Keep these recovery codes"),
+    "enrolment.recovery": (
+        "Is uw telefoon er even niet, typ dan een van deze in plaats van de code, zonder spatie. Elke werkt één keer:"
+        " streep hem daarna door. Schrijf ze over en bewaar ze op een veilige plek, niet op uw telefoon.",
+        "When your phone is not at hand, type one of these in the place of the code, without the space. Each works"
+        " once: cross it out after that. Copy them out and keep them in a safe place, not on your phone.",
+    ),
+    "enrolment.lost.heading": ("Telefoon kwijt of nieuw?", "Phone lost or new?"),
+    "enrolment.lost": (
+        "Bel ons meteen. U krijgt een nieuwe pagina, en alles op deze werkt dan niet meer. Wij vragen u nooit om een"
+        " code of om deze pagina.",
+        "Call us at once. You get a new page, and nothing on this one works after that. We never ask you for a code or"
+        " for this page.",
+    ),
+    "enrolment.foot": (
+        "Deze pagina bestaat maar één keer en is nergens anders bewaard.",
+        "There is only one copy of this page, and it is kept nowhere else.",
     ),
 }

@@ -162,6 +162,10 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "password_uses"},
     {"kind": "emergency_login", "account": "msp-breakglass", "addresses": ["192.0.2.0/24"]},
     {"kind": "one_time_login"},
+    {"kind": "second_factor", "automation": "msp", "break_glass": "msp-breakglass"},
+    {"kind": "second_factor_ssh", "who": "enrolled", "automation": "msp", "break_glass": "msp-breakglass"},
+    {"kind": "second_factor_pam", "services": ["sudo"]},
+    {"kind": "ssh_sources", "account": "msp", "break_glass": "msp-breakglass", "management": ["192.0.2.0/24"]},
 )
 
 

@@ -1,0 +1,43 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""msp.ops.mfa_enrol: has the host make a secret, and writes the page that shows it once.
+
+Documentation: plugins/modules/mfa_enrol.py. The work is in plugin_utils/desk/enrolling.py; no result has the secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.mfa.enrolling import SPEC
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import enrolling
+
+# What the action alone is given; the rest goes to the host as it is.
+OWN: dict[str, dict[str, Any]] = {
+    "directory": {"type": "path"},
+    "language": {"type": "str", "choices": ["nl", "en"]},
+}
+
+
+class ActionModule(ActionBase):
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        arguments = self.validate_argument_spec(argument_spec={**SPEC, **OWN})[1]
+        sent = {name: arguments[name] for name in SPEC}
+
+        def ask(pad: str) -> dict[str, Any]:
+            asked = {"module_name": "msp.ops.mfa_enrol", "module_args": {**sent, "pad": pad}}
+            found: dict[str, Any] = self._execute_module(**asked, task_vars=variables)
+            return found
+
+        try:
+            wish = enrolling.wish_of(arguments, variables, check=bool(self._task.check_mode))
+            return result | enrolling.enrol(wish, ask)
+        except MspError as error:
+            return result | {"failed": True, "msg": str(error), "error": error.as_dict()}

@@ -1,0 +1,363 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who comes in with what: the people of a host, who of them has a second factor, and where none is asked for.
+
+A person is an account with a shell and something to log in with: a password that fits, or a key. By what is in force:
+what sshd says of a login of each of them, what PAM's stacks ask, and the files of secrets. No secret leaves this file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ansible_collections.msp.ops.plugins.module_utils.audit import accounts as audit_accounts
+from ansible_collections.msp.ops.plugins.module_utils.standards import (
+    accounts,
+    pam,
+    pam_factors,
+    ssh_logins,
+    ssh_server,
+)
+from ansible_collections.msp.ops.plugins.module_utils.standards.files import look, rights
+from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import (
+    ANYBODY,
+    addresses,
+    beside,
+    inside,
+    network,
+)
+
+# A file for each account, for root alone: what pam_google_authenticator reads with user=root and secret=.
+STATE = "/var/lib/msp-ops/mfa"
+# Who is asked for a code, and who comes in by ssh with a security key alone.
+CODE_GROUP, KEY_GROUP = "msp-mfa", "msp-mfa-fido2"
+ENROLLED, EVERYBODY = "enrolled", "everybody"
+_SECRET = re.compile(r"[A-Z2-7]{16,128}")
+_KEYS = re.compile(r"(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/=]{20,})")
+_MOST_KEY_FILES = 10
+# How the names of the files begin that the roles write for sshd.
+_OURS = "00-msp-"
+# By which sshd gets keys that no file of the account has.
+_FROM_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
+
+
+class Account(NamedTuple):
+    """One account that somebody can log in with. keys are its authorized ones, opaque: they come from a program."""
+
+    person: Person
+    password: bool
+    keys: tuple[tuple[str, str], ...]
+    opaque: bool
+    code: bool
+    hardware: bool
+
+    @property
+    def works(self) -> bool:
+        return self.password or bool(self.keys) or self.opaque
+
+    @property
+    def enrolled(self) -> bool:
+        return self.code or self.hardware
+
+
+def read(reader: Reader) -> list[Account]:
+    """Every account with a shell that is not over; those of a directory only where they are enrolled."""
+    users, _faults = reader.once(accounts.read)
+    secrets = accounts.parse_secrets(reader.host.text("/etc/shadow"))
+    groups = audit_accounts.parse_group(reader.host.text("/etc/group"))
+    # Whoever has a shell, services too: what counts is whether there is something to log in with.
+    over = {name for name, secret in secrets.items() if secret.expires is not None and secret.expires < reader.today}
+    made = [
+        _account(reader, Person(user.name, user.uid, user.home or "/", _groups(groups, user.name, user.gid)), secrets)
+        for user in users
+        if user.works() and user.name not in over
+    ]
+    known = {user.name for user in users}
+    for name in reader.host.names(STATE):
+        other = None if name in known else _elsewhere(reader, name, groups)
+        if other is not None:
+            made.append(_account(reader, other, secrets))
+    return made
+
+
+def _groups(groups: dict[str, tuple[int, list[str]]], name: str, gid: int) -> frozenset[str]:
+    return frozenset(group for group, (number, members) in groups.items() if number == gid or name in members)
+
+
+def _elsewhere(reader: Reader, name: str, groups: dict[str, tuple[int, list[str]]]) -> Person | None:
+    """An account that a directory has; None where nobody has it."""
+    if not accounts_name(name):
+        return None
+    answer = reader.host.run("getent", "passwd", name)
+    words = answer.out.strip().split(":")
+    if answer.status != 0 or len(words) != 7 or not words[2].isdigit() or not words[3].isdigit():
+        return None
+    return Person(words[0], int(words[2]), words[5] or "/", _groups(groups, words[0], int(words[3])))
+
+
+def accounts_name(name: str) -> bool:
+    """Whether it can be the name of an account: no path, no option, nothing that a file name may not have."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.@-]{0,63}", name) is not None
+
+
+def _account(reader: Reader, person: Person, secrets: dict[str, accounts.Secret]) -> Account:
+    secret = secrets.get(person.name)
+    keys, opaque = _authorized(reader, person)
+    return Account(
+        person,
+        secret is not None and accounts.usable(secret.password),
+        tuple(keys),
+        opaque,
+        _state(reader, person.name) == "",
+        KEY_GROUP in person.groups and any(kind.startswith("sk-") for kind, _key in keys),
+    )
+
+
+def _authorized(reader: Reader, person: Person) -> tuple[list[tuple[str, str]], bool]:
+    """The keys that sshd reads for the account, and whether it may get others from elsewhere."""
+    if not reader.host.program("sshd"):
+        return [], False
+    found = ssh_logins.settings(reader, dict(ANYBODY, user=person.name))
+    opaque = any(ssh_logins.one(found, name) not in ("", "none") for name in _FROM_ELSEWHERE)
+    keys = []
+    for word in ssh_logins.one(found, "authorizedkeysfile").split()[:_MOST_KEY_FILES]:
+        path = word.replace("%%", "\0").replace("%h", person.home).replace("%u", person.name)
+        path = path.replace("%U", str(person.uid)).replace("\0", "%")
+        if word == "none":
+            continue
+        full = path if path.startswith("/") else person.home.rstrip("/") + "/" + path
+        if reader.host.exists(full):
+            lines = [one for one in reader.host.text(full).splitlines() if not one.lstrip().startswith("#")]
+            keys += [(match.group(1), match.group(2)) for one in lines for match in [_KEYS.search(one)] if match]
+    return keys, opaque
+
+
+def _state(reader: Reader, name: str) -> str | None:
+    """What is wrong with the file of an account's secret: nothing (""), or words. None where there is none."""
+    path = "%s/%s" % (STATE, name)
+    found = look(reader.host, path)
+    if found is None:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return "is no file"
+    if found.st_uid != 0 or found.st_mode & 0o077:
+        return "is not root's alone (%s)" % rights(found.st_mode)
+    first = (reader.host.text(path).splitlines() or [""])[0]
+    return "" if _SECRET.fullmatch(first) else "has no secret in its first line"
+
+
+# -- what is measured ------------------------------------------------------------------------------------------------
+
+
+def enrolment(reader: Reader, automation: str, break_glass: str, exempt: tuple[str, ...] | str = ()) -> dict:
+    """people are those who can log in and need a second factor, wrong are secret files that are not as they have to be.
+
+    missing are the people without a second factor. begun: somebody on this host has one.
+    """
+    everybody = reader.once(read)
+    agreed = {automation, break_glass, *_names(exempt)}
+    people = [one for one in everybody if one.works and one.person.name not in agreed]
+    wrong = [
+        "%s/%s %s" % (STATE, name, why)
+        for name in reader.host.names(STATE)
+        for why in [_state(reader, name)]
+        if why and accounts_name(name)
+    ]
+    return {
+        "people": sorted(one.person.name for one in people),
+        "enrolled": sorted(_shown(one) for one in everybody if one.enrolled),
+        "with_code": sorted(one.person.name for one in everybody if one.code),
+        "missing": sorted(one.person.name for one in people if not one.enrolled),
+        "wrong": sorted(wrong),
+        "begun": any(one.enrolled for one in everybody) or bool(wrong),
+    }
+
+
+def _shown(account: Account) -> str:
+    has = ["code"] * account.code + ["security key"] * account.hardware
+    return "%s: %s" % (account.person.name, " and ".join(has))
+
+
+def _names(value: tuple[str, ...] | str) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def by_ssh(  # noqa: PLR0917
+    reader: Reader,
+    who: str,
+    automation: str,
+    break_glass: str,
+    exempt: tuple[str, ...] | str = (),
+    locked_out: tuple[str, ...] | str = (),
+) -> dict:
+    """without are the people who come in by ssh with one factor, each with the ways that let them.
+
+    who is enrolled (only those who have a second factor are looked at) or everybody. undecided are the people whom it
+    would lock out, and who were not agreed on (locked_out). to_ask are those who are to be in the group of the asked.
+    """
+    if not reader.host.program("sshd"):
+        raise Absent("there is no ssh server on this host")
+    agreed = {automation, break_glass, *_names(exempt)}
+    everybody = reader.once(read)
+    people = [one for one in everybody if one.person.name not in agreed and (one.works or one.enrolled)]
+    asked = people if who == EVERYBODY else [one for one in people if one.enrolled]
+    found = [(one.person.name, weak) for one in asked for weak in _weak(reader, one.person)]
+    missing = [one.person.name for one in people if not one.enrolled] if who == EVERYBODY else []
+    told = {
+        "without": _told(found),
+        "undecided": sorted(name for name in missing if name not in _names(locked_out)),
+        "to_ask": sorted(one.person.name for one in people if one.code and CODE_GROUP not in one.person.groups),
+        "looked_at": sorted(one.person.name for one in asked),
+    }
+    others = sorted(
+        {"Match %s in %s" % (weak.block.condition, weak.block.place) for _name, weak in found if weak.block}
+    )
+    if not others:
+        return told
+    mine = _told([(name, weak) for name, weak in found if weak.block is None])
+    return {**told, "within_reach": {"without": mine}, "out_of_reach": {"without": others}}
+
+
+class Weak(NamedTuple):
+    """A way in that needs no second factor. block is where it is so, None where it is so everywhere or by our own."""
+
+    way: str
+    block: ssh_server.Block | None
+
+
+def _told(found: list[tuple[str, Weak]]) -> list[str]:
+    return sorted(
+        {
+            "%s: %s%s" % (name, weak.way, " (Match %s)" % weak.block.condition[:100] if weak.block else "")
+            for name, weak in found
+        }
+    )
+
+
+def _weak(reader: Reader, person: Person) -> Iterator[Weak]:
+    asks = _asks(reader, "sshd", person)
+    everywhere: list[str] = []
+    for login in ssh_logins.logins(reader, person.name):
+        if not ssh_logins.lets_in(login.settings, person.name, person.groups, person.uid):
+            continue
+        for way in ssh_logins.weak_ways(login.settings, asks):
+            if login.block is None or os.path.basename(login.block.place).startswith(_OURS):
+                everywhere.append(way)
+                yield Weak(way, None)
+            elif way not in everywhere:
+                yield Weak(way, login.block)
+
+
+def _asks(reader: Reader, service: str, person: Person) -> frozenset[Asked]:
+    """What the service asks of the person. Where PAM has none of this name, other stands in for it."""
+    name = service if pam.there(reader.host, service) else "other"
+    if not pam.there(reader.host, name):
+        return frozenset((Asked(),))
+    return pam_factors.asked(reader.once(pam.stack, name, "auth"), person, reader.host.exists)
+
+
+def by_pam(reader: Reader, services: tuple[str, ...] | str) -> dict:
+    """without are the people with a code whom a service does not ask for it, to_ask who are to be in the group.
+
+    A service that is not on the host asks nobody. found are those that are.
+    """
+    found = [one for one in _names(services) if pam.there(reader.host, one)]
+    enrolled = [one for one in reader.once(read) if one.code]
+    without = [
+        "%s: %s" % (service, one.person.name)
+        for service in found
+        for one in enrolled
+        if not _always(_asks(reader, service, one.person))
+    ]
+    return {
+        "without": sorted(without),
+        "found": found,
+        "to_ask": sorted(one.person.name for one in enrolled if CODE_GROUP not in one.person.groups),
+        "begun": bool(enrolled),
+    }
+
+
+def _always(ways: frozenset[Asked]) -> bool:
+    """Nobody comes in by a way without the code. Where there is no way at all, nobody comes in."""
+    return all(one.code for one in ways)
+
+
+def by_source(reader: Reader, account: str, break_glass: str, management: tuple[str, ...] | str) -> dict:
+    """wrong is whatever lets the automation in by another way or from elsewhere, or keeps it or break-glass out.
+
+    What is inside the management networks, just beside them, and in and beside every Match block is asked of sshd.
+    """
+    if not reader.host.program("sshd"):
+        raise Absent("there is no ssh server on this host")
+    networks = _names(management)
+    if strange := [one for one in networks if network(one) is None]:
+        raise Unmeasurable("%s is no address and no network" % ", ".join(strange))
+    known = {one.person.name: one for one in reader.once(read)}
+    wrong: list[str] = []
+    if networks:
+        tried = _tried(reader, networks)
+        if account not in known:
+            wrong.append("%s: no account with a shell has this name" % account)
+        else:
+            wrong += [one for address, mine in tried for one in _automation(reader, known[account], address, mine)]
+            wrong += _shared(known[account], list(known.values()))
+        if break_glass in known:
+            wrong += [one for address, mine in tried for one in _emergency(reader, known[break_glass], address, mine)]
+    return {
+        "wrong": list(dict.fromkeys(wrong)),
+        "management": list(networks),
+        "break_glass": break_glass in known,
+    }
+
+
+def _tried(reader: Reader, networks: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Addresses, and whether they are inside the management networks."""
+    found = [ANYBODY["addr"], "2001:db8::1"]
+    for one in networks:
+        found += addresses(one)
+    for block in reader.once(ssh_server.match_blocks):
+        found += beside(block.condition)
+    return [(one, inside(one, networks)) for one in dict.fromkeys(found)]
+
+
+def _automation(reader: Reader, account: Account, address: str, mine: bool) -> Iterator[str]:
+    person = account.person
+    login = ssh_logins.from_address(reader, person.name, address)
+    enters = ssh_logins.lets_in(login.settings, person.name, person.groups, person.uid)
+    ways = ssh_logins.ways(login.settings) if enters else []
+    if not mine and ways:
+        yield "%s comes in from %s" % (person.name, address)
+    if mine and ("publickey",) not in ways:
+        yield "%s does not come in with its key alone from %s" % (person.name, address)
+    others = sorted(",".join(one) for one in ways if one != ("publickey",))
+    if mine and others:
+        yield "%s comes in by %s too" % (person.name, ", ".join(others))
+
+
+def _emergency(reader: Reader, account: Account, address: str, mine: bool) -> Iterator[str]:
+    person = account.person
+    login = ssh_logins.from_address(reader, person.name, address)
+    enters = ssh_logins.lets_in(login.settings, person.name, person.groups, person.uid)
+    ways = ssh_logins.ways(login.settings) if enters else []
+    if not mine and ways:
+        yield "%s comes in from %s" % (person.name, address)
+    if mine and ("password",) not in ways:
+        yield "%s does not come in with its password from %s" % (person.name, address)
+    elif mine and any(one.code for one in _asks(reader, "sshd", person)):
+        yield "%s is asked for a code" % person.name
+
+
+def _shared(mine: Account, everybody: list[Account]) -> Iterator[str]:
+    """A key that opens another account is not the automation's own."""
+    keys = {key for _kind, key in mine.keys}
+    if not keys and not mine.opaque:
+        yield "%s has no key" % mine.person.name
+    for other in everybody:
+        if other.person.name != mine.person.name and keys & {key for _kind, key in other.keys}:
+            yield "%s comes in with a key of %s" % (other.person.name, mine.person.name)

@@ -1,0 +1,268 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who comes in with what, on a made host: its sshd answers as the test says, its PAM is Debian's with our lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import second_factor
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
+
+SECRET = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n" TOTP_AUTH\n12345678\n'  # noqa: S105 - made up
+KEY, OTHER = "A" * 30, "B" * 30
+CODE = "pam_google_authenticator.so user=root secret=/var/lib/msp-ops/mfa/${USER}"
+INGROUP = "auth [success=ignore default=1] pam_succeed_if.so quiet user ingroup msp-mfa\n"
+USERS = """root:x:0:0:root:/root:/bin/bash
+daemon:x:1:1::/:/usr/sbin/nologin
+msp:x:1000:1000::/home/msp:/bin/bash
+msp-breakglass:x:1001:1001::/home/msp-breakglass:/bin/bash
+anna:x:1002:1002::/home/anna:/bin/bash
+bert:x:1003:1003::/home/bert:/bin/bash
+cees:x:1004:1004::/home/cees:/bin/bash
+idle:x:1005:1005::/home/idle:/bin/bash
+gone:x:1006:1006::/home/gone:/bin/bash
+"""
+FILES = {
+    **made_pam.DEBIAN,
+    "/etc/pam.d/common-auth": made_pam.AUTH,
+    "/etc/pam.d/sshd": f"{INGROUP}auth [success=done default=die] {CODE}\n{made_pam.SSHD}",
+    "/etc/pam.d/sudo": f"{INGROUP}auth required {CODE}\n@include common-auth\n",
+    "/etc/pam.d/login": "@include common-auth\n",
+    "/etc/passwd": USERS,
+    "/etc/shadow": "".join(
+        f"{name}:{word}:19000:0:99999:7:::\n"
+        for name, word in (
+            ("root", "*"),
+            ("msp", "!"),
+            ("msp-breakglass", "$y$x"),
+            ("anna", "$y$x"),
+            ("bert", "$y$x"),
+            ("cees", "!"),
+            ("idle", "!"),
+        )
+    )
+    + "gone:$y$x:19000:0:99999:7::10:\n",
+    "/etc/group": "root:x:0:\nanna:x:1002:\nmsp-mfa:x:990:anna\nmsp-mfa-fido2:x:991:cees\n",
+    "/etc/ssh/sshd_config": "Include /etc/ssh/sshd_config.d/*.conf\n",
+    "/keys/msp": f"ssh-ed25519 {KEY} automation\n",
+    "/keys/anna": f'from="192.0.2.1" ssh-ed25519 {OTHER} anna\n# ssh-ed25519 {KEY} not any more\n',
+    "/keys/cees": f"sk-ssh-ed25519@openssh.com {'C' * 40} cees\n",
+    f"{second_factor.STATE}/anna": SECRET,
+}
+PLAIN = {
+    "usepam": "yes",
+    "authorizedkeysfile": "/keys/%u",
+    "authenticationmethods": "any",
+    "pubkeyauthentication": "yes",
+    "passwordauthentication": "no",
+    "kbdinteractiveauthentication": "no",
+    "permitrootlogin": "no",
+    "pubkeyacceptedalgorithms": "ssh-ed25519,sk-ssh-ed25519@openssh.com",
+    "pubkeyauthoptions": "none",
+}
+ASKED = {"authenticationmethods": "publickey,keyboard-interactive:pam", "kbdinteractiveauthentication": "yes"}
+HARDWARE = {
+    "pubkeyacceptedalgorithms": "sk-ssh-ed25519@openssh.com",
+    "pubkeyauthoptions": "verify-required",
+    "authenticationmethods": "publickey",
+}
+REFUSED = {"denyusers": "msp msp-breakglass"}
+INSIDE = "10.1.0."
+
+
+def sshd(*cases: tuple[str, Mapping[str, str]]) -> str:
+    """A server that answers by what -C asks, whose end is the user: the first pattern that fits counts."""
+    parts = [f"*{pattern}) {printed({**PLAIN, **said})} ;;" for pattern, said in cases]
+    return 'case "$*" in\n' + "\n".join(parts) + f"\n*) {printed(PLAIN)} ;;\nesac"
+
+
+def printed(settings: Mapping[str, str]) -> str:
+    return "; ".join(f"echo {name} '{value}'" for name, value in settings.items())
+
+
+ENFORCED = sshd(("user=anna", ASKED), ("user=cees", HARDWARE))
+
+
+@pytest.fixture(autouse=True)
+def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whose the files of secrets are is not for a test to set, who need not be root."""
+    real = second_factor.look
+
+    def look(host: Any, path: str) -> Any:
+        found = real(host, path)
+        if found is None:
+            return None
+        fields = list(found)
+        fields[4] = 0 if not path.endswith("bert") else 1003
+        return type(found)(fields)
+
+    monkeypatch.setattr(second_factor, "look", look)
+    yield
+
+
+def made(tmp_path: Path, server: str = ENFORCED, **files: str) -> Reader:
+    reader = made_reader(tmp_path, {**FILES, **files}, {"sshd": server, "getent": "exit 2"}, today=20000)
+    for name in (tmp_path / second_factor.STATE.lstrip("/")).iterdir():
+        name.chmod(0o600)
+    return reader
+
+
+WHO = {"automation": "msp", "break_glass": "msp-breakglass"}
+
+
+def test_people_are_those_who_can_log_in_and_each_is_told_with_what_they_have(tmp_path: Path) -> None:
+    found = second_factor.enrolment(made(tmp_path), **WHO)
+
+    # idle has nothing to log in with, the account of gone is over, and two are not people.
+    assert found["people"] == ["anna", "bert", "cees"]
+    assert found["enrolled"] == ["anna: code", "cees: security key"]
+    assert found["missing"] == ["bert"]
+    assert (found["wrong"], found["begun"]) == ([], True)
+    assert second_factor.enrolment(made(tmp_path), **WHO, exempt=("bert",))["missing"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "mode", "why"),
+    [
+        ("bert", SECRET, 0o600, "is not root's alone (0600)"),
+        ("anna", SECRET, 0o640, "is not root's alone (0640)"),
+        ("anna", "short\n", 0o600, "has no secret in its first line"),
+        ("anna", "", 0o600, "has no secret in its first line"),
+    ],
+)
+def test_a_secret_that_is_not_kept_as_it_has_to_be_is_told_and_is_none(
+    tmp_path: Path, name: str, text: str, mode: int, why: str
+) -> None:
+    reader = made(tmp_path, **{f"{second_factor.STATE}/{name}": text})
+    (tmp_path / second_factor.STATE.lstrip("/") / name).chmod(mode)
+    found = second_factor.enrolment(reader, **WHO)
+
+    assert found["wrong"] == [f"{second_factor.STATE}/{name} {why}"]
+    assert name in found["missing"]
+    assert SECRET[:32] not in json.dumps(found)
+
+
+def test_only_the_enrolled_are_looked_at_or_everybody_and_who_would_be_locked_out_is_named(tmp_path: Path) -> None:
+    enrolled = second_factor.by_ssh(made(tmp_path), "enrolled", **WHO)
+    everybody = second_factor.by_ssh(made(tmp_path), "everybody", **WHO)
+
+    assert (enrolled["without"], enrolled["undecided"], enrolled["looked_at"]) == ([], [], ["anna", "cees"])
+    assert (everybody["without"], everybody["undecided"]) == (["bert: publickey"], ["bert"])
+    assert second_factor.by_ssh(made(tmp_path), "everybody", **WHO, locked_out="bert")["undecided"] == []
+    assert second_factor.by_ssh(made(tmp_path), "everybody", **WHO, exempt="bert")["without"] == []
+
+
+def test_who_is_enrolled_and_not_asked_is_told_with_the_way_and_is_to_be_asked(tmp_path: Path) -> None:
+    plain = second_factor.by_ssh(made(tmp_path, sshd(), **{"/etc/group": "anna:x:1002:\n"}), "enrolled", **WHO)
+    assert plain["without"] == ["anna: publickey"]
+    assert plain["to_ask"] == ["anna"]
+    # The server asks for it, and PAM takes the password for an answer.
+    other = made(tmp_path, **{"/etc/pam.d/sshd": made_pam.SSHD})
+    assert second_factor.by_ssh(other, "enrolled", **WHO)["without"] == ["anna: publickey,keyboard-interactive"]
+
+
+def test_a_block_of_somebody_else_that_lets_in_with_less_is_out_of_reach(tmp_path: Path) -> None:
+    block = "Match Address 198.51.100.0/24\n AuthenticationMethods publickey\n"
+    server = sshd(("addr=198.51.100.1,*user=anna", {}), ("user=anna", ASKED))
+    found = second_factor.by_ssh(
+        made(tmp_path, server, **{"/etc/ssh/sshd_config.d/50-office.conf": block}), "enrolled", **WHO
+    )
+
+    assert "anna: publickey (Match Address 198.51.100.0/24)" in found["without"]
+    assert "Match Address 198.51.100.0/24 in /etc/ssh/sshd_config.d/50-office.conf" in found["out_of_reach"]["without"]
+    assert not any("198.51.100" in one for one in found["within_reach"]["without"])
+    ours = made(tmp_path / "ours", server, **{"/etc/ssh/sshd_config.d/00-msp-mfa-ssh.conf": block})
+    assert "out_of_reach" not in second_factor.by_ssh(ours, "enrolled", **WHO)
+
+
+def test_a_service_that_does_not_ask_is_named_with_whom_and_one_that_is_not_there_asks_nobody(tmp_path: Path) -> None:
+    found = second_factor.by_pam(made(tmp_path), ("sudo", "login", "lightdm"))
+
+    assert found == {"without": ["login: anna"], "found": ["sudo", "login"], "to_ask": [], "begun": True}
+    assert second_factor.by_pam(made(tmp_path), "lightdm")["found"] == []
+
+
+ALONE = {"authenticationmethods": "publickey"}
+BY_PASSWORD = {"authenticationmethods": "password", "passwordauthentication": "yes"}
+SHUT = (("user=msp", REFUSED), ("user=msp-breakglass", REFUSED))
+OF_FENCED = ((f"addr={INSIDE}*user=msp", ALONE), (f"addr={INSIDE}*user=msp-breakglass", BY_PASSWORD), *SHUT)
+FENCED = sshd(*OF_FENCED)
+NETWORK = "10.1.0.0/24"
+
+
+def test_the_automation_is_fenced_in_and_break_glass_has_its_way(tmp_path: Path) -> None:
+    found = second_factor.by_source(made(tmp_path, FENCED), "msp", "msp-breakglass", NETWORK)
+
+    assert found == {"wrong": [], "management": [NETWORK], "break_glass": True}
+    assert second_factor.by_source(made(tmp_path, FENCED), "msp", "nobody", NETWORK)["break_glass"] is False
+
+
+@pytest.mark.parametrize(
+    ("server", "files", "why"),
+    [
+        (sshd(), {}, "msp comes in from 192.0.2.1"),
+        # Just beside the network.
+        (sshd(("addr=10.0.255.255*user=msp", ALONE), *OF_FENCED), {}, "msp comes in from 10.0.255.255"),
+        (sshd(*SHUT), {}, "msp does not come in with its key alone from 10.1.0.1"),
+        (
+            sshd((f"addr={INSIDE}*user=msp", {"passwordauthentication": "yes"}), *SHUT),
+            {},
+            "msp comes in by password too",
+        ),
+        (
+            sshd((f"addr={INSIDE}*user=msp", {}), *SHUT),
+            {},
+            "msp-breakglass does not come in with its password from 10.1.0.1",
+        ),
+        (FENCED, {"/keys/msp": "# none\n"}, "msp has no key"),
+        (FENCED, {"/keys/bert": f"ssh-ed25519 {KEY} bert\n"}, "bert comes in with a key of msp"),
+        (FENCED, {"/etc/pam.d/sshd": f"auth required {CODE}\n"}, "msp-breakglass is asked for a code"),
+        (FENCED, {"/etc/passwd": USERS.replace("msp:x", "robot:x")}, "msp: no account with a shell has this name"),
+    ],
+)
+def test_whatever_opens_another_way_or_shuts_the_right_one_is_told(
+    tmp_path: Path, server: str, files: dict[str, str], why: str
+) -> None:
+    assert why in second_factor.by_source(made(tmp_path, server, **files), "msp", "msp-breakglass", NETWORK)["wrong"]
+
+
+def test_without_addresses_nothing_is_told_and_what_is_no_address_is_not_measured(tmp_path: Path) -> None:
+    assert second_factor.by_source(made(tmp_path, sshd()), "msp", "msp-breakglass", ())["wrong"] == []
+    with pytest.raises(Unmeasurable, match=r"300\.1\.1\.1 is no address"):
+        second_factor.by_source(made(tmp_path, sshd()), "msp", "msp-breakglass", "300.1.1.1")
+
+
+def test_without_a_server_there_is_nothing_to_ask_of_it(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, FILES)
+    with pytest.raises(Absent):
+        second_factor.by_ssh(reader, "enrolled", **WHO)
+    with pytest.raises(Absent):
+        second_factor.by_source(reader, "msp", "msp-breakglass", NETWORK)
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [
+        ("anna", True),
+        ("anna.de-wit@example.com", True),
+        ("_svc", True),
+        ("", False),
+        ("-x", False),
+        ("../x", False),
+        ("a/b", False),
+        ("a" * 65, False),
+        (".new-1", False),
+        ("a\n", False),
+        ("a b", False),
+    ],
+)
+def test_what_can_be_the_name_of_an_account(name: str, may: bool) -> None:
+    assert second_factor.accounts_name(name) is may
