@@ -27,6 +27,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     software_probes,
     ssh_server,
     sudo,
+    tls_probes,
     umask,
     units,
 )
@@ -79,6 +80,11 @@ MEASURES: dict[str, Kind] = {
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
     "repositories_wanted": Kind(software_probes.wanted_repositories),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
+    "tls_service": Kind(tls_probes.of_service),
+    "tls_ports": Kind(tls_probes.of_ports),
+    "tls_certificates": Kind(tls_probes.of_certificates),
+    "tls_changes": Kind(tls_probes.changes),
+    "postfix": Kind(tls_probes.postfix_setting),
 }
 
 

@@ -125,6 +125,11 @@ KINDS: Mapping[str, Kind] = {
     "repositories_unsigned": Kind(("distribution",)),
     "repositories_wanted": Kind(("repositories",)),
     "automatic_updates": Kind(),
+    "tls_service": Kind(("service", "profile")),
+    "tls_ports": Kind(("ports", "profile", "days"), ("authorities",)),
+    "tls_certificates": Kind((), ("days", "authorities", "unverified", "names")),
+    "tls_changes": Kind(("service",), ("versions", "ciphers", "offered", "sending")),
+    "postfix": Kind(("name",)),
 }
 _ARGUMENT = {
     "anyOf": [

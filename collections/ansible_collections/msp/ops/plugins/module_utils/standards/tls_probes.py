@@ -1,0 +1,349 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""TLS on the ports of a host, measured as a client would: what is taken, what is outside a profile, which certificates.
+
+The host connects to its own servers. What is refused, expired or not believed here is so for everybody else; whether
+the network lets others get that far is the firewall's. Changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import (
+    apache_files,
+    certificates,
+    nginx_files,
+    postfix_files,
+    tls_client,
+    tls_servers,
+)
+from ansible_collections.msp.ops.plugins.module_utils.standards.certificates import Certificate, NoCertificate
+from ansible_collections.msp.ops.plugins.module_utils.standards.files import MOST_BYTES, listed
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.plugins.module_utils.standards.server_settings import (
+    APACHE,
+    NGINX,
+    OTHERS,
+    POSTFIX,
+    SERVICES,
+)
+from ansible_collections.msp.ops.plugins.module_utils.standards.tls_client import Look, NoTls, Target, shown
+from ansible_collections.msp.ops.plugins.module_utils.standards.tls_profiles import PROFILES, Profile
+
+# Of the ciphers of one port that are named in what people read.
+_NAMED = 4
+PORT = re.compile(r"(?:tcp/)?([1-9][0-9]{0,4}) (%s)((?: [A-Za-z0-9._-]{1,253})*)" % "|".join(tls_client.PROTOCOLS))
+NAMED = re.compile(r"(?:tcp/)?([1-9][0-9]{0,4}) ([A-Za-z0-9._-]{1,253})")
+
+
+# -- what a server takes -------------------------------------------------------------------------------------------
+
+
+def of_service(reader: Reader, service: str, profile: str) -> dict:
+    """Of one kind of server all its ports. Absent where it offers no TLS and, of mail, takes no mail from others."""
+    if service != OTHERS and not tls_servers.there(reader, service):
+        raise Absent("%s is not on this host" % service)
+    looks, plain, in_clear = reader.once(_looks, service)
+    if not looks and not (service == POSTFIX and plain):
+        raise Absent("%s offers no TLS to others" % service)
+    found = _taken(looks, PROFILES[profile])
+    if service == POSTFIX:
+        found.update(plain=plain, auth_in_clear=in_clear)
+    return found
+
+
+def _looks(reader: Reader, service: str) -> tuple[list[tuple[Target, Look]], list[str], list[str]]:
+    """What was found by target; the ports without TLS, and those that take a password without it."""
+    found: list[tuple[Target, Look]] = []
+    plain: list[str] = []
+    in_clear: list[str] = []
+    for target in tls_servers.targets(reader, service):
+        port = "tcp/%d" % target.port
+        if port in plain:
+            continue
+        try:
+            look = reader.once(_look, target)
+        except NoTls as none:
+            plain.append(port)
+            if none.auth:
+                in_clear.append(port)
+            continue
+        if look.auth and port not in in_clear:
+            in_clear.append(port)
+        if not look.unnamed:
+            found.append((target, look))
+    return found, plain, in_clear
+
+
+def _look(_reader: Reader, target: Target) -> Look:
+    return tls_client.look(target)
+
+
+def _taken(looks: Iterable[tuple[Target, Look]], profile: Profile) -> dict[str, Any]:
+    accepted: dict[str, dict[str, list[str]]] = {}
+    for target, look in looks:
+        here = accepted.setdefault(shown(target), {})
+        for version, suites in look.accepted.items():
+            known = here.setdefault(version, [])
+            known.extend(one for one in suites if one not in known)
+    versions = {where: tuple(one for one in here if one not in profile.versions) for where, here in accepted.items()}
+    ciphers = {
+        where: tuple(dict.fromkeys(one for suites in here.values() for one in suites if one not in profile.allowed))
+        for where, here in accepted.items()
+    }
+    return {
+        "accepted": accepted,
+        "versions_outside": _lines(versions),
+        "ciphers_outside": _lines(ciphers),
+    }
+
+
+def _lines(outside: dict[str, tuple[str, ...]]) -> list[str]:
+    """A line for each place; a name of which is to be said what its port is said of already has none."""
+    found = []
+    for where, rows in outside.items():
+        port, _blank, name = where.partition(" ")
+        if rows and not (name and outside.get(port) == rows):
+            more = " and %d more" % (len(rows) - _NAMED) if len(rows) > _NAMED + 1 else ""
+            found.append("%s: %s%s" % (where, ", ".join(rows[: _NAMED if more else len(rows)]), more))
+    return found
+
+
+# -- what was agreed -----------------------------------------------------------------------------------------------
+
+
+def of_ports(
+    reader: Reader,
+    ports: str | tuple[str, ...],
+    profile: str,
+    days: str,
+    authorities: str | tuple[str, ...] = (),
+) -> dict:
+    """Of ports that are told, each as "636 tls ldap.example.com": whether they are there and as they should be."""
+    if not listed(ports):
+        raise Absent("no port is told")
+    missing: list[str] = []
+    looks: list[tuple[Target, Look]] = []
+    faults = Faults(reader, float(days), listed(authorities))
+    for text in listed(ports):
+        number, protocol, called = _port(text)
+        targets = tls_servers.agreed(reader, number, protocol, called)
+        if not targets:
+            missing.append("tcp/%d: nobody waits there" % number)
+        for target in tls_servers.bounded(targets):
+            try:
+                look = reader.once(_look, target)
+            except NoTls as none:
+                missing.append(str(none))
+                continue
+            if look.unnamed:
+                if target.name:
+                    missing.append("%s: no certificate for that name" % shown(target))
+                continue
+            looks.append((target, look))
+            faults.of(target, look, target.name)
+    return {
+        "missing": list(dict.fromkeys(missing)),
+        **_taken(looks, PROFILES[profile]),
+        "certificates": [*faults.expiring, *faults.untrusted, *faults.other_names, *faults.weak],
+    }
+
+
+def _port(text: str) -> tuple[int, str, list[str]]:
+    found = PORT.fullmatch(text)
+    if found is None or int(found.group(1)) > 65535:
+        raise Unmeasurable("%.100r is no port with its protocol, as '636 tls'" % text)
+    return int(found.group(1)), found.group(2), found.group(3).lower().split()
+
+
+# -- certificates --------------------------------------------------------------------------------------------------
+
+
+class Faults:
+    """What is wrong with certificates, by what it is. Each line says where, and whose it is."""
+
+    def __init__(
+        self, reader: Reader, days: float, authorities: tuple[str, ...] | None, unverified: Iterable[int] = ()
+    ) -> None:
+        """authorities is None where nobody asks who believes them."""
+        self.reader = reader
+        self.days = days
+        self.authorities = authorities
+        self.unverified = frozenset(unverified)
+        self.now = time.time()
+        self.shown: set[str] = set()
+        self.count = 0
+        self.expiring: list[str] = []
+        self.untrusted: list[str] = []
+        self.other_names: list[str] = []
+        self.weak: list[str] = []
+
+    def of(self, target: Target, look: Look, name: str = "") -> None:
+        """Of a port; name is what its certificate has to be for, "" where nothing is known."""
+        chains = [_read_all(shown(target), chain) for chain in look.chains]
+        believed = target.port not in self.unverified
+        if not chains:
+            # A server of TLS 1.3 alone shows its certificate only within a whole handshake.
+            chains = [_read_all(shown(target), (self.reader.once(_leaf, target),))]
+        if believed and self.authorities is not None:
+            for chain in chains:
+                kind = chain[0].key if len(chains) > 1 else ""
+                why = self.reader.once(_problem, target, self.authorities, kind)
+                if why:
+                    self._add(self.untrusted, target, "%s (%s)" % (why, _whose(chain[0])))
+        for chain in chains:
+            self.count += 1
+            for one in chain:
+                self._each(shown(target), one, "" if one is chain[0] else ", which it sends along")
+        if name and believed and not any(certificates.is_for(chain[0], name) for chain in chains):
+            known = ", ".join((*chains[0][0].names, *chains[0][0].addresses)) or "no name"
+            self._add(self.other_names, target, "is for %.120s" % known)
+
+    def of_file(self, path: str, one: Certificate) -> None:
+        """Of a file; what a port shows as well is said there."""
+        self.count += 1
+        if one.fingerprint not in self.shown:
+            self._each(path, one, "")
+
+    def _each(self, where: str, one: Certificate, how: str) -> None:
+        self.shown.add(one.fingerprint)
+        left = certificates.days_left(one, self.now)
+        if one.not_before > self.now:
+            self._line(self.expiring, "%s: not valid yet (%s%s)" % (where, _whose(one), how))
+        elif left < 0:
+            self._line(self.expiring, "%s: ended %d days ago (%s%s)" % (where, -left, _whose(one), how))
+        elif left < self.days:
+            self._line(self.expiring, "%s: ends in %d days (%s%s)" % (where, left, _whose(one), how))
+        for fault in certificates.weaknesses(one):
+            self._line(self.weak, "%s: %s (%s%s)" % (where, fault, _whose(one), how))
+
+    def _add(self, rows: list[str], target: Target, text: str) -> None:
+        self._line(rows, "%s: %s" % (shown(target), text))
+
+    @staticmethod
+    def _line(rows: list[str], line: str) -> None:
+        if line not in rows:
+            rows.append(line)
+
+
+def _whose(one: Certificate) -> str:
+    return "%s, by %s" % (one.subject, "itself" if one.own else one.issuer)
+
+
+def _read_all(where: str, chain: Iterable[bytes]) -> list[Certificate]:
+    try:
+        return [certificates.read(der) for der in chain]
+    except NoCertificate as error:
+        raise Unmeasurable("%s shows a certificate that cannot be read: %s" % (where, error)) from error
+
+
+def _problem(_reader: Reader, target: Target, authorities: tuple[str, ...], kind: str) -> str:
+    if not authorities and not tls_client.authorities_there():
+        raise Unmeasurable("this host has no list of authorities (the package ca-certificates)")
+    return tls_client.problem(target, authorities, kind)
+
+
+def _leaf(_reader: Reader, target: Target) -> bytes:
+    return tls_client.leaf(target)
+
+
+def of_certificates(
+    reader: Reader,
+    days: str = "0",
+    authorities: str | tuple[str, ...] | None = None,
+    unverified: str | tuple[str, ...] = (),
+    names: str | tuple[str, ...] = (),
+) -> dict:
+    """Of all servers that are known here, and of the files that they name. Absent where there is no certificate.
+
+    untrusted is only told where authorities are given, which may be none.
+    unverified are ports whose certificate nobody has to believe, names what is to be served besides, each as
+    "443 www.example.com".
+    """
+    asked = [_named(text) for text in listed(names)]
+    free = [int(text.rpartition("/")[2]) for text in listed(unverified)]
+    faults = Faults(reader, float(days), None if authorities is None else listed(authorities), free)
+    for kind in SERVICES:
+        if kind != OTHERS and not tls_servers.there(reader, kind):
+            continue
+        looks, _plain, _in_clear = reader.once(_looks, kind)
+        known = tls_servers.names(reader, kind)
+        for target, look in looks:
+            # A star is only asked for by a name that was made up.
+            written = [one.lower() for one in known.get(target.port, ())]
+            faults.of(target, look, target.name if target.name in written else "")
+    for number, name in asked:
+        _besides(reader, faults, number, name)
+    for path in tls_servers.certificate_files(reader):
+        for one in _read_all(path, _of_file(reader, path)):
+            faults.of_file(path, one)
+    if not faults.count and not asked:
+        raise Absent("no server here has a certificate")
+    found = {"expiring": faults.expiring, "other_names": faults.other_names, "weak": faults.weak}
+    if authorities is not None:
+        found["untrusted"] = faults.untrusted
+    return found
+
+
+def _named(text: str) -> tuple[int, str]:
+    found = NAMED.fullmatch(text)
+    if found is None or int(found.group(1)) > 65535:
+        raise Unmeasurable("%.100r is no port with a name, as '443 www.example.com'" % text)
+    return int(found.group(1)), found.group(2).lower()
+
+
+def _besides(reader: Reader, faults: Faults, number: int, name: str) -> None:
+    """A name that is to be served on a port of one of the servers that are known here."""
+    near = [t for kind in SERVICES for t, _l in _known(reader, kind) if t.port == number]
+    if not near:
+        faults.other_names.append("tcp/%d %s: no TLS there" % (number, name))
+    for place in sorted({(one.address, one.protocol) for one in near}):
+        target = Target(place[0], number, place[1], name)
+        look = reader.once(_look, target)
+        if look.unnamed:
+            faults.other_names.append("%s: no certificate for that name" % shown(target))
+        else:
+            faults.of(target, look, name)
+
+
+def _known(reader: Reader, kind: str) -> list[tuple[Target, Look]]:
+    if kind != OTHERS and not tls_servers.there(reader, kind):
+        return []
+    looks: list[tuple[Target, Look]] = reader.once(_looks, kind)[0]
+    return looks
+
+
+def _of_file(reader: Reader, path: str) -> list[bytes]:
+    try:
+        data = reader.host.data(path)[: MOST_BYTES + 1]
+        found = certificates.of_pem(data.decode("latin-1"))
+    except (OSError, NoCertificate) as error:
+        raise Unmeasurable("%s: %s" % (path, error)) from error
+    if not found:
+        raise Unmeasurable("%s has no certificate in it" % path)
+    return found
+
+
+# -- one setting, and what is to be changed ------------------------------------------------------------------------
+
+
+def postfix_setting(reader: Reader, name: str) -> dict:
+    """As postconf has it; "" where nothing is set."""
+    return {"value": reader.once(tls_servers.postfix)[0].get(name, "")}
+
+
+def changes(reader: Reader, service: str, **wanted: str) -> dict:
+    """What the role changes in the files of a server, as msp.ops.files takes it. wanted are parts with their profiles."""
+    chosen = {part: PROFILES[profile] for part, profile in wanted.items()}
+    if service == NGINX:
+        return nginx_files.plan(reader.once(tls_servers.nginx), chosen).as_dict()
+    if service == APACHE:
+        texts, place = reader.once(tls_servers.apache)[1], tls_servers.apache_place(reader)
+        return apache_files.plan(texts, chosen, place).as_dict()
+    if service == POSTFIX:
+        return postfix_files.plan(*reader.once(tls_servers.postfix), chosen).as_dict()
+    raise Absent("no role changes %s" % service)
