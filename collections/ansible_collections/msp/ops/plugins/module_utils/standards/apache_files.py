@@ -38,7 +38,7 @@ def included(shown: str) -> list[str]:
 
 
 def names(shown: str, rows: Iterable[Setting]) -> dict[int, list[str]]:
-    """By port the names of its hosts, of what -D DUMP_VHOSTS prints: those that its files have, none that it made up."""
+    """By port the names of its hosts, of what -D DUMP_VHOSTS prints: those of its files, none that it made up."""
     written = {name for one in rows if one.name in ("servername", "serveralias") for name in one.values}
     written = {name.rpartition("://")[2].partition(":")[0] for name in written}
     found: dict[int, list[str]] = {}
@@ -94,7 +94,7 @@ def versions(values: Iterable[str]) -> frozenset[str]:
 
 
 def plan(texts: Mapping[str, str], wanted: Mapping[str, Profile], place: str | None) -> Plan:
-    """wanted has the profile for each part that is to be changed; place is the directory for a file of ours, or None."""
+    """wanted has the profile for each part that is to be changed; place is the directory for a file of ours."""
     rows = settings(texts)
     asked: list[tuple[str, str, Profile]] = []
     if VERSIONS in wanted:

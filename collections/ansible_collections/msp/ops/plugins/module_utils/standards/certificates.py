@@ -81,9 +81,9 @@ class Certificate(NamedTuple):
 # -- what is said of one -------------------------------------------------------------------------------------------
 
 
-def days_left(certificate: Certificate, now: float) -> int:
-    """Whole days until it ends; below 0 when it has."""
-    return int((certificate.not_after - now) // DAY)
+def day(seconds: int) -> str:
+    """Of a time since 1970, in UTC: 2027-01-31."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
 
 
 def weaknesses(certificate: Certificate) -> list[str]:
@@ -91,9 +91,9 @@ def weaknesses(certificate: Certificate) -> list[str]:
     found = []
     key, bits = certificate.key, certificate.bits
     if (key == RSA and bits < RSA_BITS) or (key == EC and bits < CURVE_BITS) or key == DSA:
-        found.append("%s key of %d bits" % (key, bits))
+        found.append("%s %d" % (key, bits))
     if certificate.weak_hash and not certificate.own:
-        found.append("signed over %s" % certificate.weak_hash)
+        found.append(certificate.weak_hash)
     return found
 
 

@@ -40,11 +40,11 @@ _HTTP = ("http",)
 def files(shown: str) -> dict[str, str]:
     """The texts of all files that nginx reads, by path, the first its own; of what nginx -T prints."""
     parts = _FILE.split(shown)
-    return {path: text.lstrip("\n") for path, text in zip(parts[1::2], parts[2::2])}
+    return {path: text.lstrip("\n") for path, text in zip(parts[1::2], parts[2::2])}  # noqa: B905 - Python 3.9
 
 
 def settings(texts: Mapping[str, str]) -> list[Setting]:
-    """Every setting in its blocks, includes followed. A block is told by its words and its place: "server /etc/x 12"."""
+    """Every setting in its blocks, includes followed. A block is told by its word and its place: "server /etc/x 12"."""
     if not texts:
         return []
     main = next(iter(texts))
@@ -72,7 +72,7 @@ def _matches(path: str, pattern: str) -> bool:
     names, wanted = path.split("/"), pattern.split("/")
     return len(names) == len(wanted) and all(
         fnmatch.fnmatchcase(name, part) and not (name.startswith(".") and not part.startswith("."))
-        for name, part in zip(names, wanted)
+        for name, part in zip(names, wanted)  # noqa: B905 - Python 3.9
     )
 
 
@@ -157,8 +157,7 @@ def plan(texts: Mapping[str, str], wanted: Mapping[str, Profile]) -> Plan:
     if CIPHERS in wanted and wanted[CIPHERS].ciphers:
         asked.append(("ssl_ciphers", wanted[CIPHERS].openssl, wanted[CIPHERS]))
     replacements = []
-    left: list[str] = []
-    lines: list[str] = []
+    left = _elsewhere(rows, [name for name, _value, _profile in asked])
     for name, value, profile in asked:
         for one in rows:
             if one.name != name or _fits(one, profile):
@@ -167,27 +166,26 @@ def plan(texts: Mapping[str, str], wanted: Mapping[str, Profile]) -> Plan:
                 left.append("%s: %s" % (one.path, one.name))
             else:
                 replacements.append(replaced(one, _BEFORE, "%s %s;" % (name, value)))
-        if not _at_http(rows, name):
-            lines.append("%s %s;" % (name, value))
-    if VERSIONS in wanted and not _at_http(rows, "ssl_session_cache"):
-        lines.append("ssl_session_cache shared:msp_tls:10m;")
-        if not _at_http(rows, "ssl_session_timeout"):
-            lines.append("ssl_session_timeout 1d;")
-    if CIPHERS in wanted and not _at_http(rows, "ssl_prefer_server_ciphers"):
-        lines.append("ssl_prefer_server_ciphers off;")
-    left += _elsewhere(rows, [name for name, _value, _profile in asked])
-    if not any(one.context[:1] == _HTTP for one in rows) or not lines:
+    there = {one.name for one in rows if one.context == _HTTP}
+    said = [(name, value) for name, value, _profile in asked] + _beside(wanted)
+    lines = ["%s %s;" % (name, value) for name, value in said if name not in there]
+    if not lines or not any(one.context[:1] == _HTTP for one in rows):
         return Plan(unique(replacements), {}, left)
     if any(one.name == "include" and one.context == _HTTP and _matches(OURS, one.values[0]) for one in rows):
         return Plan(unique(replacements), {OURS: added(texts.get(OURS), lines)}, left)
-    main = next(iter(texts))
     text = "".join("\n    " + line for line in lines)
-    inside = {"paths": [main], "regexp": r"^([ \t]*http[ \t\n]*\{)", "replace": r"\g<1>" + text}
+    inside = {"paths": [next(iter(texts))], "regexp": r"^([ \t]*http[ \t\n]*\{)", "replace": r"\g<1>" + text}
     return Plan(unique([*replacements, inside]), {}, left)
 
 
-def _at_http(rows: Iterable[Setting], name: str) -> bool:
-    return any(one.name == name and one.context == _HTTP for one in rows)
+def _beside(wanted: Mapping[str, Profile]) -> list[tuple[str, str]]:
+    """What goes with it where nobody said otherwise."""
+    found = []
+    if VERSIONS in wanted:
+        found += [("ssl_session_cache", "shared:msp_tls:10m"), ("ssl_session_timeout", "1d")]
+    if CIPHERS in wanted:
+        found.append(("ssl_prefer_server_ciphers", "off"))
+    return found
 
 
 def _fits(one: Setting, profile: Profile) -> bool:

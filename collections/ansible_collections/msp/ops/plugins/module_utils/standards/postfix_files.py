@@ -112,7 +112,7 @@ def plan(values: Mapping[str, str], rows: Iterable[tuple[str, str, str]], wanted
 
 def _grades(values: Mapping[str, str], profile: Profile) -> dict[str, str]:
     found = {}
-    for name, excluded in zip(_GRADES, _EXCLUDED):
+    for name, excluded in zip(_GRADES, _EXCLUDED):  # noqa: B905 - Python 3.9
         if not openssl_ciphers.within(expression(values, values.get(name, ""), values.get(excluded, "")), profile):
             found[name] = _HIGH
     high = values.get("tls_high_cipherlist", "")

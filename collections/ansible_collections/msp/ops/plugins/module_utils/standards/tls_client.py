@@ -38,8 +38,6 @@ MOST_LINES = 100
 TLS, SMTP, IMAP, POP3 = PROTOCOLS = ("tls", "smtp", "imap", "pop3")
 # OpenSSL's X509_V_FLAG_NO_CHECK_TIME: how long a certificate is valid is another question than whose it is.
 _ANY_TIME = 0x200000
-# Of OpenSSL's verification.
-_SELF_SIGNED, _SELF_SIGNED_CHAIN, _NO_ISSUER = (18, 19, (2, 20, 21))
 
 
 class NoTls(Exception):
@@ -60,13 +58,14 @@ class Target(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a server takes: for each version that it accepts its ciphers, by IANA's names, in the order of its choice.
+    """What a server takes: versions, and ciphers by IANA's names, in whichever of the versions.
 
     chains are the certificates as it sent them, DER, its own one first: one chain for each that it has. unnamed: it has
     none for that name, and ends every handshake. auth: a password is taken before TLS.
     """
 
-    accepted: dict[str, tuple[str, ...]]
+    versions: tuple[str, ...]
+    ciphers: tuple[str, ...]
     chains: tuple[tuple[bytes, ...], ...]
     unnamed: bool = False
     auth: bool = False
@@ -75,40 +74,98 @@ class Look(NamedTuple):
 # -- what is accepted ----------------------------------------------------------------------------------------------
 
 
-def look(target: Target) -> Look:
-    """Everything that is taken there. Raises NoTls, and Unmeasurable where that could not be told."""
-    accepted: dict[str, tuple[str, ...]] = {}
-    chains: dict[bytes, tuple[bytes, ...]] = {}
-    alerts: set[int | None] = set()
-    again: tuple[int, list[int]] | None = None
-    auth = False
-    for version in VERSIONS:
-        left = list(tls_suites.THIRTEEN if version == TLS13 else tls_suites.EARLIER)
-        taken: list[int] = []
+class _Looking:
+    """One look at a port. The newest version first: what it takes there an older one need not say again."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.versions: list[str] = []
+        self.taken: list[int] = []
+        self.chains: dict[bytes, tuple[bytes, ...]] = {}
+        self.refusals: list[Refused] = []
+        self.auth = False
+        # What it took once, to be asked again at the end.
+        self.again: tuple[int, list[int]] | None = None
+
+    def takes(self, version: int, suites: list[int]) -> int | None:
+        """The cipher that it chooses of these, None where it refuses them all."""
+        found, auth = _asked(self.target, version, suites)
+        self.auth = self.auth or auth
+        if isinstance(found, Refused):
+            self.refusals.append(found)
+            return None
+        if found.version != version:
+            return None
+        if found.suite not in suites:
+            raise Unmeasurable("%s answers with a cipher that was not offered" % shown(self.target))
+        if found.certificates:
+            self.chains.setdefault(found.certificates[0], found.certificates)
+        if VERSIONS[version] not in self.versions:
+            self.versions.append(VERSIONS[version])
+        self.again = self.again or (version, [found.suite])
+        return found.suite
+
+    def all_of(self, version: int) -> None:
+        every = _suites(version)
+        left = [one for one in every if one not in self.taken]
         while left:
-            found, in_clear = _asked(target, version, left)
-            auth = auth or in_clear
-            if isinstance(found, Refused) or found.version != version:
-                alerts.add(found.alert if isinstance(found, Refused) else None)
+            one = self.takes(version, left)
+            if one is None:
                 break
-            if found.suite not in left:
-                raise Unmeasurable("%s answers with a cipher that was not offered" % shown(target))
-            left.remove(found.suite)
-            taken.append(found.suite)
-            if found.certificates:
-                chains.setdefault(found.certificates[0], found.certificates)
-        if taken:
-            accepted[VERSIONS[version]] = tuple(tls_suites.name(one) for one in taken)
-            again = again or (version, taken)
-    if again is None:
-        if alerts == {UNRECOGNIZED_NAME}:
-            return Look({}, (), True, auth)
-        said = ", ".join(sorted("alert %s" % one if one is not None else "nothing" for one in alerts))
-        raise Unmeasurable("%s takes no handshake that can be offered (it says %s)" % (shown(target), said))
-    last, _in_clear = _asked(target, *again)
-    if not isinstance(last, Hello):
-        raise Unmeasurable("%s no longer takes what it took before" % shown(target))
-    return Look(accepted, tuple(chains.values()), False, auth)
+            left.remove(one)
+            self.taken.append(one)
+        known = [one for one in every if one in self.taken]
+        if known and VERSIONS[version] not in self.versions:
+            self.takes(version, known)
+
+    def found(self) -> Look:
+        if self.again is None:
+            if self.refusals and all(one.alert == UNRECOGNIZED_NAME for one in self.refusals):
+                return Look((), (), (), True, self.auth)
+            said = sorted({"nothing" if one.alert is None else "alert %d" % one.alert for one in self.refusals})
+            why = "takes no handshake that can be offered (it says %s)" % ", ".join(said)
+            raise Unmeasurable("%s %s" % (shown(self.target), why))
+        if self.takes(*self.again) is None:
+            raise Unmeasurable("%s no longer takes what it took before" % shown(self.target))
+        ciphers = tuple(tls_suites.name(one) for one in self.taken)
+        order = [name for name in VERSIONS.values() if name in self.versions]
+        return Look(tuple(order), ciphers, tuple(self.chains.values()), False, self.auth)
+
+
+def _suites(version: int) -> list[int]:
+    return list(tls_suites.THIRTEEN if version == TLS13 else tls_suites.EARLIER)
+
+
+def look(target: Target, like: Look | None = None) -> Look:
+    """Everything that is taken there. Raises NoTls, and Unmeasurable where that could not be told.
+
+    like is what the same port takes under another name or address. Where nothing is taken here that is not taken there,
+    it is that, with the certificates of here: a few handshakes instead of one for each cipher.
+    """
+    if like is not None and not like.unnamed:
+        found = _alike(target, like)
+        if found is not None:
+            return found
+    looking = _Looking(target)
+    for version in reversed(VERSIONS):
+        looking.all_of(version)
+    return looking.found()
+
+
+def _alike(target: Target, like: Look) -> Look | None:
+    """None where it takes more, or another of its versions than there."""
+    looking = _Looking(target)
+    known = [one for one in (*tls_suites.EARLIER, *tls_suites.THIRTEEN) if tls_suites.name(one) in like.ciphers]
+    for version in reversed(VERSIONS):
+        there = VERSIONS[version] in like.versions
+        others = [one for one in _suites(version) if not (there and one in known)]
+        if looking.takes(version, others) is not None:
+            return None
+    for version in reversed(VERSIONS):
+        both = [one for one in _suites(version) if one in known]
+        if VERSIONS[version] in like.versions and looking.takes(version, both) is None:
+            return None
+    return looking.found()._replace(ciphers=like.ciphers)
 
 
 def shown(target: Target) -> str:
@@ -250,16 +307,22 @@ def authorities_there() -> bool:
     return bool(paths.capath and os.path.isdir(paths.capath) and os.listdir(paths.capath))
 
 
+# Why a certificate is not believed.
+SELF_SIGNED, UNKNOWN, INCOMPLETE, OTHER = PROBLEMS = ("self_signed", "unknown_authority", "incomplete", "not_believed")
+# What OpenSSL's verification says: X509_V_ERR_...
+_BY_CODE = {18: SELF_SIGNED, 19: UNKNOWN, 2: INCOMPLETE, 20: INCOMPLETE, 21: INCOMPLETE}
+
+
 def problem(target: Target, authorities: tuple[str, ...] = (), kind: str = "") -> str:
-    """Why a client of this machine does not believe the certificate, and "" where it does; when it ends, and for whom
-    it is, is not asked.
+    """Which of PROBLEMS keeps a client of this machine from believing the certificate, and "" where none does; when it
+    ends, and for whom it is, is not asked.
 
     authorities are certificates in PEM that are believed besides. kind is "RSA" or "EC" for a server that has several.
     """
     try:
         _shaken(target, _context(authorities, kind))
     except ssl.SSLCertVerificationError as error:
-        return _problem(error)
+        return _BY_CODE.get(error.verify_code, OTHER)
     return ""
 
 
@@ -268,16 +331,6 @@ def leaf(target: Target) -> bytes:
     context = _context((), "")
     context.verify_mode = ssl.CERT_NONE
     return _shaken(target, context)
-
-
-def _problem(error: ssl.SSLCertVerificationError) -> str:
-    if error.verify_code == _SELF_SIGNED:
-        return "signed by itself"
-    if error.verify_code == _SELF_SIGNED_CHAIN:
-        return "of an authority that is not known here"
-    if error.verify_code in _NO_ISSUER:
-        return "chain not complete"
-    return "%.80s" % error.verify_message
 
 
 def _context(authorities: tuple[str, ...], kind: str) -> ssl.SSLContext:

@@ -179,7 +179,7 @@ def _messages(waiting: bytes, hello: Hello | None) -> tuple[Hello | None, bytes,
                 return hello, waiting, True
         elif kind == _CERTIFICATE:
             return hello._replace(certificates=_certificates(body)), waiting, True
-        elif kind == _HELLO_DONE or kind == _SERVER_HELLO:
+        elif kind in (_HELLO_DONE, _SERVER_HELLO):
             # Anonymous: no certificate comes.
             return hello, waiting, True
     return hello, waiting, False

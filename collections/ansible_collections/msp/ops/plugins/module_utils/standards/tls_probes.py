@@ -35,7 +35,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.tls_client impor
 from ansible_collections.msp.ops.plugins.module_utils.standards.tls_profiles import PROFILES, Profile
 
 # Of the ciphers of one port that are named in what people read.
-_NAMED = 4
+_NAMED = 2
 PORT = re.compile(r"(?:tcp/)?([1-9][0-9]{0,4}) (%s)((?: [A-Za-z0-9._-]{1,253})*)" % "|".join(tls_client.PROTOCOLS))
 NAMED = re.compile(r"(?:tcp/)?([1-9][0-9]{0,4}) ([A-Za-z0-9._-]{1,253})")
 
@@ -61,12 +61,13 @@ def _looks(reader: Reader, service: str) -> tuple[list[tuple[Target, Look]], lis
     found: list[tuple[Target, Look]] = []
     plain: list[str] = []
     in_clear: list[str] = []
+    likes: dict[int, Look] = {}
     for target in tls_servers.targets(reader, service):
         port = "tcp/%d" % target.port
         if port in plain:
             continue
         try:
-            look = reader.once(_look, target)
+            look = reader.once(_look, target, likes.get(target.port))
         except NoTls as none:
             plain.append(port)
             if none.auth:
@@ -75,41 +76,38 @@ def _looks(reader: Reader, service: str) -> tuple[list[tuple[Target, Look]], lis
         if look.auth and port not in in_clear:
             in_clear.append(port)
         if not look.unnamed:
+            likes.setdefault(target.port, look)
             found.append((target, look))
     return found, plain, in_clear
 
 
-def _look(_reader: Reader, target: Target) -> Look:
-    return tls_client.look(target)
+def _look(_reader: Reader, target: Target, like: Look | None) -> Look:
+    return tls_client.look(target, like)
 
 
 def _taken(looks: Iterable[tuple[Target, Look]], profile: Profile) -> dict[str, Any]:
     accepted: dict[str, dict[str, list[str]]] = {}
     for target, look in looks:
-        here = accepted.setdefault(shown(target), {})
-        for version, suites in look.accepted.items():
-            known = here.setdefault(version, [])
-            known.extend(one for one in suites if one not in known)
-    versions = {where: tuple(one for one in here if one not in profile.versions) for where, here in accepted.items()}
-    ciphers = {
-        where: tuple(dict.fromkeys(one for suites in here.values() for one in suites if one not in profile.allowed))
-        for where, here in accepted.items()
-    }
+        here = accepted.setdefault(shown(target), {"versions": [], "ciphers": []})
+        for known, more in ((here["versions"], look.versions), (here["ciphers"], look.ciphers)):
+            known.extend(one for one in more if one not in known)
     return {
         "accepted": accepted,
-        "versions_outside": _lines(versions),
-        "ciphers_outside": _lines(ciphers),
+        "versions_outside": _lines(accepted, "versions", frozenset(profile.versions)),
+        "ciphers_outside": _lines(accepted, "ciphers", profile.allowed),
     }
 
 
-def _lines(outside: dict[str, tuple[str, ...]]) -> list[str]:
+def _lines(accepted: dict[str, dict[str, list[str]]], what: str, allowed: frozenset[str]) -> list[str]:
     """A line for each place; a name of which is to be said what its port is said of already has none."""
+    outside = {where: [one for one in here[what] if one not in allowed] for where, here in accepted.items()}
     found = []
     for where, rows in outside.items():
         port, _blank, name = where.partition(" ")
         if rows and not (name and outside.get(port) == rows):
-            more = " and %d more" % (len(rows) - _NAMED) if len(rows) > _NAMED + 1 else ""
-            found.append("%s: %s%s" % (where, ", ".join(rows[: _NAMED if more else len(rows)]), more))
+            more = len(rows) - _NAMED
+            named = rows if more < 2 else [*rows[:_NAMED], "+%d" % more]
+            found.append("%s: %s" % (where, ", ".join(named)))
     return found
 
 
@@ -126,31 +124,31 @@ def of_ports(
     """Of ports that are told, each as "636 tls ldap.example.com": whether they are there and as they should be."""
     if not listed(ports):
         raise Absent("no port is told")
-    missing: list[str] = []
+    closed: list[str] = []
+    plain: list[str] = []
     looks: list[tuple[Target, Look]] = []
+    likes: dict[int, Look] = {}
     faults = Faults(reader, float(days), listed(authorities))
     for text in listed(ports):
         number, protocol, called = _port(text)
         targets = tls_servers.agreed(reader, number, protocol, called)
         if not targets:
-            missing.append("tcp/%d: nobody waits there" % number)
+            closed.append("tcp/%d" % number)
         for target in tls_servers.bounded(targets):
             try:
-                look = reader.once(_look, target)
-            except NoTls as none:
-                missing.append(str(none))
+                look = reader.once(_look, target, likes.get(target.port))
+            except NoTls:
+                plain.append("tcp/%d" % number)
                 continue
             if look.unnamed:
                 if target.name:
-                    missing.append("%s: no certificate for that name" % shown(target))
+                    faults.rows[OTHER_NAMES].append("%s: -" % shown(target))
                 continue
+            likes.setdefault(target.port, look)
             looks.append((target, look))
             faults.of(target, look, target.name)
-    return {
-        "missing": list(dict.fromkeys(missing)),
-        **_taken(looks, PROFILES[profile]),
-        "certificates": [*faults.expiring, *faults.untrusted, *faults.other_names, *faults.weak],
-    }
+    taken = _taken(looks, PROFILES[profile])
+    return {"closed": closed, "plain": list(dict.fromkeys(plain)), **taken, **faults.rows}
 
 
 def _port(text: str) -> tuple[int, str, list[str]]:
@@ -163,8 +161,14 @@ def _port(text: str) -> tuple[int, str, list[str]]:
 # -- certificates --------------------------------------------------------------------------------------------------
 
 
+# What can be wrong with a certificate.
+EXPIRING, EARLY, OTHER_NAMES, WEAK = ("expiring", "early", "other_names", "weak")
+
+
 class Faults:
-    """What is wrong with certificates, by what it is. Each line says where, and whose it is."""
+    """What is wrong with certificates, by what it is: each line says where, what is there instead, and whose it is, in
+    names and figures that are the same in every language.
+    """
 
     def __init__(
         self, reader: Reader, days: float, authorities: tuple[str, ...] | None, unverified: Iterable[int] = ()
@@ -177,61 +181,54 @@ class Faults:
         self.now = time.time()
         self.shown: set[str] = set()
         self.count = 0
-        self.expiring: list[str] = []
-        self.untrusted: list[str] = []
-        self.other_names: list[str] = []
-        self.weak: list[str] = []
+        told = () if authorities is None else tls_client.PROBLEMS
+        self.rows: dict[str, list[str]] = {name: [] for name in (EXPIRING, EARLY, OTHER_NAMES, WEAK, *told)}
 
     def of(self, target: Target, look: Look, name: str = "") -> None:
         """Of a port; name is what its certificate has to be for, "" where nothing is known."""
-        chains = [_read_all(shown(target), chain) for chain in look.chains]
+        where = shown(target)
+        chains = [_read_all(where, chain) for chain in look.chains]
         believed = target.port not in self.unverified
         if not chains:
             # A server of TLS 1.3 alone shows its certificate only within a whole handshake.
-            chains = [_read_all(shown(target), (self.reader.once(_leaf, target),))]
-        if believed and self.authorities is not None:
-            for chain in chains:
+            chains = [_read_all(where, (self.reader.once(_leaf, target),))]
+        for chain in chains:
+            self.count += 1
+            if believed and self.authorities is not None:
                 kind = chain[0].key if len(chains) > 1 else ""
                 why = self.reader.once(_problem, target, self.authorities, kind)
                 if why:
-                    self._add(self.untrusted, target, "%s (%s)" % (why, _whose(chain[0])))
-        for chain in chains:
-            self.count += 1
+                    self._line(why, where, _whose(chain[0]))
             for one in chain:
-                self._each(shown(target), one, "" if one is chain[0] else ", which it sends along")
+                self._each(where, one)
         if name and believed and not any(certificates.is_for(chain[0], name) for chain in chains):
-            known = ", ".join((*chains[0][0].names, *chains[0][0].addresses)) or "no name"
-            self._add(self.other_names, target, "is for %.120s" % known)
+            self._line(OTHER_NAMES, where, "%.120s" % ", ".join((*chains[0][0].names, *chains[0][0].addresses)))
 
     def of_file(self, path: str, one: Certificate) -> None:
         """Of a file; what a port shows as well is said there."""
         self.count += 1
         if one.fingerprint not in self.shown:
-            self._each(path, one, "")
+            self._each(path, one)
 
-    def _each(self, where: str, one: Certificate, how: str) -> None:
+    def _each(self, where: str, one: Certificate) -> None:
         self.shown.add(one.fingerprint)
-        left = certificates.days_left(one, self.now)
         if one.not_before > self.now:
-            self._line(self.expiring, "%s: not valid yet (%s%s)" % (where, _whose(one), how))
-        elif left < 0:
-            self._line(self.expiring, "%s: ended %d days ago (%s%s)" % (where, -left, _whose(one), how))
-        elif left < self.days:
-            self._line(self.expiring, "%s: ends in %d days (%s%s)" % (where, left, _whose(one), how))
+            self._line(EARLY, where, "%s (%s)" % (certificates.day(one.not_before), _whose(one)))
+        if one.not_after - self.now < self.days * certificates.DAY:
+            self._line(EXPIRING, where, "%s (%s)" % (certificates.day(one.not_after), _whose(one)))
         for fault in certificates.weaknesses(one):
-            self._line(self.weak, "%s: %s (%s%s)" % (where, fault, _whose(one), how))
+            self._line(WEAK, where, "%s (%s)" % (fault, _whose(one)))
 
-    def _add(self, rows: list[str], target: Target, text: str) -> None:
-        self._line(rows, "%s: %s" % (shown(target), text))
-
-    @staticmethod
-    def _line(rows: list[str], line: str) -> None:
-        if line not in rows:
+    def _line(self, what: str, where: str, text: str) -> None:
+        """Once; and not of a name where the same is said of its port."""
+        rows, line = self.rows[what], "%s: %s" % (where, text)
+        if line not in rows and "%s: %s" % (where.partition(" ")[0], text) not in rows:
             rows.append(line)
 
 
 def _whose(one: Certificate) -> str:
-    return "%s, by %s" % (one.subject, "itself" if one.own else one.issuer)
+    """Its subject and who signed it."""
+    return "%s < %s" % (one.subject, one.issuer)
 
 
 def _read_all(where: str, chain: Iterable[bytes]) -> list[Certificate]:
@@ -260,7 +257,7 @@ def of_certificates(
 ) -> dict:
     """Of all servers that are known here, and of the files that they name. Absent where there is no certificate.
 
-    untrusted is only told where authorities are given, which may be none.
+    Whether they are believed is only told where authorities are given, which may be none.
     unverified are ports whose certificate nobody has to believe, names what is to be served besides, each as
     "443 www.example.com".
     """
@@ -283,10 +280,7 @@ def of_certificates(
             faults.of_file(path, one)
     if not faults.count and not asked:
         raise Absent("no server here has a certificate")
-    found = {"expiring": faults.expiring, "other_names": faults.other_names, "weak": faults.weak}
-    if authorities is not None:
-        found["untrusted"] = faults.untrusted
-    return found
+    return dict(faults.rows)
 
 
 def _named(text: str) -> tuple[int, str]:
@@ -298,14 +292,15 @@ def _named(text: str) -> tuple[int, str]:
 
 def _besides(reader: Reader, faults: Faults, number: int, name: str) -> None:
     """A name that is to be served on a port of one of the servers that are known here."""
-    near = [t for kind in SERVICES for t, _l in _known(reader, kind) if t.port == number]
+    near = [row for kind in SERVICES for row in _known(reader, kind) if row[0].port == number]
     if not near:
-        faults.other_names.append("tcp/%d %s: no TLS there" % (number, name))
-    for place in sorted({(one.address, one.protocol) for one in near}):
-        target = Target(place[0], number, place[1], name)
-        look = reader.once(_look, target)
+        faults.rows[OTHER_NAMES].append("tcp/%d %s: -" % (number, name))
+    likes = {(target.address, target.protocol): look for target, look in reversed(near)}
+    for (address, protocol), like in sorted(likes.items()):
+        target = Target(address, number, protocol, name)
+        look = reader.once(_look, target, like)
         if look.unnamed:
-            faults.other_names.append("%s: no certificate for that name" % shown(target))
+            faults.rows[OTHER_NAMES].append("%s: -" % shown(target))
         else:
             faults.of(target, look, name)
 
@@ -323,7 +318,7 @@ def _of_file(reader: Reader, path: str) -> list[bytes]:
         found = certificates.of_pem(data.decode("latin-1"))
     except (OSError, NoCertificate) as error:
         raise Unmeasurable("%s: %s" % (path, error)) from error
-    if not found:
+    if not found and b"PRIVATE KEY" not in data:
         raise Unmeasurable("%s has no certificate in it" % path)
     return found
 
@@ -337,7 +332,7 @@ def postfix_setting(reader: Reader, name: str) -> dict:
 
 
 def changes(reader: Reader, service: str, **wanted: str) -> dict:
-    """What the role changes in the files of a server, as msp.ops.files takes it. wanted are parts with their profiles."""
+    """What the role changes in a server's files, as msp.ops.files takes it. wanted are parts with their profiles."""
     chosen = {part: PROFILES[profile] for part, profile in wanted.items()}
     if service == NGINX:
         return nginx_files.plan(reader.once(tls_servers.nginx), chosen).as_dict()

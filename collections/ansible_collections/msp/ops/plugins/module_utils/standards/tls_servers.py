@@ -30,11 +30,12 @@ _PROCESSES = {
     POSTFIX: ("master",),
     OTHERS: ("caddy", "dovecot", "exim4", "haproxy", "lighttpd", "slapd", "stunnel", "stunnel4", "traefik"),
 }
+_WRAPPED = ("smtpd_tls_wrappermode", "yes")
 _BY_PORT = {25: SMTP, 587: SMTP, 2525: SMTP, 143: IMAP, 110: POP3}
 # Ports of the others that begin in another way, which is not asked here.
 _UNASKED = (389, 4190)
 MOST_TARGETS = 150
-_ANY4, _ANY6 = "0.0.0.0", "::"
+_ANY4, _ANY6 = "0.0.0.0", "::"  # noqa: S104 - what a socket says that waits on all
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+")
 
 
@@ -46,7 +47,9 @@ def targets(reader: Reader, service: str) -> list[Target]:
     found: list[Target] = []
     addresses: dict[int, set[str]] = {}
     for address, port, process in reader.once(services.waiting):
-        if process in _PROCESSES[service] and not services.is_loopback(address):
+        # In a container root may not see whose socket it is: then the server's own files say.
+        mine = process in _PROCESSES[service] or (not process and port in reader.once(_told, service))
+        if mine and not services.is_loopback(address):
             addresses.setdefault(port, set()).add(address)
     for port, places in sorted(addresses.items()):
         protocol = _protocol(reader, service, port)
@@ -84,17 +87,31 @@ def _protocol(reader: Reader, service: str, port: int) -> str | None:
     return TLS
 
 
+def _told(reader: Reader, service: str) -> frozenset[int]:
+    """The ports with TLS that a server's files name; of Postfix all on which it takes mail."""
+    if service == OTHERS or not there(reader, service):
+        return frozenset()
+    if service != POSTFIX:
+        return frozenset(names(reader, service))
+    rows = (line.split() for line in reader.answer("postconf", "-M").out.splitlines())
+    return frozenset(
+        _number(words[0]) for words in rows if len(words) > 7 and words[1] == "inet" and words[7] == "smtpd"
+    )
+
+
+def _number(service: str) -> int:
+    """The port of a service as master.cf names it."""
+    word = service.rpartition(":")[2]
+    try:
+        return int(word) if word.isdigit() else socket.getservbyname(word, "tcp")
+    except OSError as error:
+        raise Unmeasurable("the port of Postfix's service %.40s is not known" % word) from error
+
+
 def _wrapped(reader: Reader) -> list[int]:
     """The ports on which Postfix speaks TLS from the first byte."""
-    found = []
-    for service, name, value in reader.once(postfix)[1]:
-        if name == "smtpd_tls_wrappermode" and value == "yes":
-            word = service.partition("/")[0].rpartition(":")[2]
-            try:
-                found.append(int(word) if word.isdigit() else socket.getservbyname(word, "tcp"))
-            except OSError as error:
-                raise Unmeasurable("the port of Postfix's service %.40s is not known" % word) from error
-    return found
+    rows = reader.once(postfix)[1]
+    return [_number(service.partition("/")[0]) for service, name, value in rows if (name, value) == _WRAPPED]
 
 
 def _reached(_reader: Reader, port: int, places: tuple[str, ...]) -> list[str]:
