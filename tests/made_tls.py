@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, and a host whose nginx, Apache and Postfix take whatever they can be made to take.
+"""A certificate authority of the tests, and servers that take whatever they can be made to take.
 
 All of it is real: the servers are Debian's, the certificates are made by the library cryptography.
 """
@@ -77,6 +77,12 @@ class Authority:
         return leaf.pem + self.between.pem
 
 
+def pem_of(known: Authority | None) -> str:
+    """What a client has to know to believe all that it signed."""
+    assert known is not None
+    return known.root.pem
+
+
 def authority() -> Authority:
     root = made("Harbour Root", days=3000, authority=True)
     return Authority(root, made("Harbour Issuing", root, days=1000, authority=True))
@@ -84,11 +90,14 @@ def authority() -> Authority:
 
 PLACE = "/etc/lab-tls"
 EVERYTHING = "ALL:@SECLEVEL=0"
+# Of the customer, in a file that is changed.
+SECRET = "bGFiOmxhYg-never-shown"  # noqa: S105 - a made one
 NGINX = f"""
 server {{
     # ssl_protocols TLSv1; of a comment, which stays
-    listen 443 ssl default_server; server_name {WWW}; ssl_certificate {PLACE}/www.pem; ssl_certificate_key {PLACE}/www.key;
-    ssl_ciphers "{EVERYTHING}";
+    listen 443 ssl default_server; server_name {WWW}; ssl_certificate {PLACE}/www.pem;
+    ssl_certificate_key {PLACE}/www.key; ssl_ciphers "{EVERYTHING}";
+    location /behind {{ proxy_pass http://127.0.0.1:9; proxy_set_header Authorization "Basic {SECRET}"; }}
 }}
 server {{
     listen 443 ssl;
@@ -116,10 +125,10 @@ server {{
 }}
 """
 ENDED, ENDING, INCOMPLETE, OWN = (8444, 8445, 8446, 8447)
-APACHE_PORT = 9443
+APACHE_PORT, APACHE_STRICT = (9443, 9444)
 APACHE = f"""
 Listen {APACHE_PORT}
-Listen 9444
+Listen {APACHE_STRICT}
 <VirtualHost *:{APACHE_PORT}>
     ServerName {WWW}
     SSLEngine on
@@ -129,7 +138,7 @@ Listen 9444
     SSLCipherSuite \\
         {EVERYTHING}
 </VirtualHost>
-<VirtualHost *:9444>
+<VirtualHost *:{APACHE_STRICT}>
     ServerName {WWW}
     SSLEngine on
     SSLCertificateFile {PLACE}/www.pem
@@ -154,7 +163,8 @@ PREPARE = f"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
-apt-get -qqy -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends nginx-light apache2 postfix ca-certificates >/dev/null 2>&1
+apt-get -qqy -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends \\
+  nginx-light apache2 postfix ca-certificates >/dev/null 2>&1
 rm -f /etc/nginx/sites-enabled/default
 echo 'Listen 9080' >/etc/apache2/ports.conf
 sed -i 's/:80>/:9080>/' /etc/apache2/sites-available/000-default.conf
@@ -167,11 +177,21 @@ postconf -P submission/inet/smtpd_tls_security_level=encrypt
 postconf -P submission/inet/smtpd_tls_mandatory_protocols='>=TLSv1'
 postconf -P submission/inet/smtpd_tls_mandatory_ciphers=low
 """
+# What only works as long as everything is taken: OpenSSL takes no key of 1024 bits where it is at its own level.
+SHORT_KEY = f"""
+server {{{{
+    listen 8450 ssl;
+    ssl_certificate {PLACE}/client.pem;
+    ssl_certificate_key {PLACE}/client.key;
+    ssl_protocols TLSv1 TLSv1.1 TLSv1.2;
+    ssl_ciphers {EVERYTHING};
+}}}}
+""".replace("{{", "{").replace("}}", "}")
 
 
 def files(lab: Authority) -> dict[str, str]:
     """What is in PLACE, by name: certificates with what the server sends along, and their keys."""
-    short = rsa.generate_private_key(65537, 1024)
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what is to be found
     of: dict[str, tuple[Made, str]] = {}
 
     def add(name: str, leaf: Made, text: str | None = None) -> None:
@@ -195,6 +215,5 @@ def files(lab: Authority) -> dict[str, str]:
 
 def nginx() -> str:
     faulty = {ENDED: "ended", ENDING: "ending", INCOMPLETE: "incomplete", OWN: "own"}
-    return NGINX + "".join(
-        FAULTY.format(port=port, name=WWW, place=PLACE, file=file) for port, file in faulty.items()
-    )
+    each = (FAULTY.format(port=port, name=WWW, place=PLACE, file=file) for port, file in faulty.items())
+    return NGINX + "".join(each)

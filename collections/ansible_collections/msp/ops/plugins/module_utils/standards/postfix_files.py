@@ -91,12 +91,11 @@ def plan(values: Mapping[str, str], rows: Iterable[tuple[str, str, str]], wanted
     main: dict[str, str] = {}
     if VERSIONS in wanted:
         profile = wanted[VERSIONS]
-        allowed = ", ".join("!" + one for one in _KNOWN if one not in profile.versions)
-        main.update((name, allowed) for name in _LISTS if not versions(values.get(name, "")) <= set(profile.versions))
+        main.update((name, _only(profile)) for name in _LISTS if not versions(values.get(name, "")) <= set(profile.versions))
     if CIPHERS in wanted and wanted[CIPHERS].ciphers:
         main.update(_grades(values, wanted[CIPHERS]))
     if OFFERED in wanted:
-        main.update(_offered(values))
+        main.update(_offered(values, wanted[OFFERED]))
     if SENDING in wanted and values.get("smtp_tls_security_level") not in ENCRYPTS:
         main["smtp_tls_security_level"] = "may"
     left = []
@@ -110,6 +109,11 @@ def plan(values: Mapping[str, str], rows: Iterable[tuple[str, str, str]], wanted
     return Plan(unique(replacements), {}, left)
 
 
+def _only(profile: Profile, between: str = ", ") -> str:
+    """As every Postfix takes it: what is not in it, with a mark before."""
+    return between.join("!" + one for one in _KNOWN if one not in profile.versions)
+
+
 def _grades(values: Mapping[str, str], profile: Profile) -> dict[str, str]:
     found = {}
     for name, excluded in zip(_GRADES, _EXCLUDED):  # noqa: B905 - Python 3.9
@@ -121,10 +125,16 @@ def _grades(values: Mapping[str, str], profile: Profile) -> dict[str, str]:
     return found
 
 
-def _offered(values: Mapping[str, str]) -> dict[str, str]:
+def _offered(values: Mapping[str, str], profile: Profile) -> dict[str, str]:
+    """What is offered anew is so within the profile from its first day: nobody uses anything else of it yet."""
     found = {}
     if values.get("smtpd_tls_security_level") not in ("may", "encrypt") and certificates(values):
         found["smtpd_tls_security_level"] = "may"
+        if not versions(values.get(_LISTS[0], "")) <= set(profile.versions):
+            found[_LISTS[0]] = _only(profile)
+        if profile.ciphers:
+            mandatory = set(_GRADES[1:])
+            found.update((name, value) for name, value in _grades(values, profile).items() if name not in mandatory)
     if values.get("smtpd_tls_auth_only") != "yes":
         found["smtpd_tls_auth_only"] = "yes"
     return found
@@ -137,7 +147,7 @@ def _override(
     profile = wanted.get(VERSIONS)
     if profile is not None and name in _LISTS and not versions(value) <= set(profile.versions):
         # Without blanks: these would need braces.
-        return ",".join("!" + one for one in _KNOWN if one not in profile.versions)
+        return _only(profile, ",")
     profile = wanted.get(CIPHERS)
     if profile is not None and profile.ciphers:
         graded = name in _GRADES and value != _HIGH
