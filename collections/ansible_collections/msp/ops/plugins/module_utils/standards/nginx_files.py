@@ -32,8 +32,8 @@ _TOKEN = re.compile(
     r"""#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[;{}]|(?:\$\{|[^\s;{}"'\\]|\\.)(?:\$\{[^}]*\}|[^\s;{}\\]|\\.)*"""
 )
 _DEEPEST = 20
-# What stands before a setting on its line: no comment, and nothing that a longer name would end in.
-_BEFORE = r"^([^#\n]*?(?<![\w$]))"
+# What stands before a setting on its line: no comment, but for a # in quotes, and nothing that a longer name ends in.
+_BEFORE = r"""^((?:[^#\n"']|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')*?(?<![\w$]))"""
 _HTTP = ("http",)
 
 

@@ -129,6 +129,7 @@ KINDS: dict[str, dict[str, Form]] = {
         "profile": PROFILE,
         "days": DAYS,
         "authorities": AUTHORITIES,
+        "address": Form(r"[A-Za-z0-9][A-Za-z0-9.:%_-]{0,252}", "an address, or a name of the network", needed=False),
     },
     "tls_certificates": {
         "days": DAYS._replace(needed=False),

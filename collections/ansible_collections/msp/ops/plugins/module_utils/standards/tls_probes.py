@@ -120,8 +120,12 @@ def of_ports(
     profile: str,
     days: str,
     authorities: str | tuple[str, ...] = (),
+    address: str = "",
 ) -> dict:
-    """Of ports that are told, each as "636 tls ldap.example.com": whether they are there and as they should be."""
+    """Of ports that are told, each as "636 tls ldap.example.com": whether they are there and as they should be.
+
+    address is that of another machine; "" for this one, where who waits on a port says where it is asked.
+    """
     if not listed(ports):
         raise Absent("no port is told")
     closed: list[str] = []
@@ -131,7 +135,10 @@ def of_ports(
     faults = Faults(reader, float(days), listed(authorities))
     for text in listed(ports):
         number, protocol, called = _port(text)
-        targets = tls_servers.agreed(reader, number, protocol, called)
+        if address:
+            targets = [Target(address, number, protocol, name) for name in ("", *called)]
+        else:
+            targets = tls_servers.agreed(reader, number, protocol, called)
         if not targets:
             closed.append("tcp/%d" % number)
         for target in tls_servers.bounded(targets):

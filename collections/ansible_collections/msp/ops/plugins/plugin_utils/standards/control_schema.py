@@ -126,7 +126,7 @@ KINDS: Mapping[str, Kind] = {
     "repositories_wanted": Kind(("repositories",)),
     "automatic_updates": Kind(),
     "tls_service": Kind(("service", "profile")),
-    "tls_ports": Kind(("ports", "profile", "days"), ("authorities",)),
+    "tls_ports": Kind(("ports", "profile", "days"), ("authorities", "address")),
     "tls_certificates": Kind((), ("days", "authorities", "unverified", "names")),
     "tls_changes": Kind(("service",), ("versions", "ciphers", "offered", "sending")),
     "postfix": Kind(("name",)),

@@ -156,6 +156,11 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "repositories_unsigned", "distribution": ["*"]},
     {"kind": "repositories_wanted", "repositories": {}},
     {"kind": "automatic_updates"},
+    {"kind": "tls_service", "service": "nginx", "profile": "intermediate"},
+    {"kind": "tls_ports", "ports": ["9 tls"], "profile": "intermediate", "days": "21"},
+    {"kind": "tls_certificates"},
+    {"kind": "tls_changes", "service": "nginx", "versions": "intermediate"},
+    {"kind": "postfix", "name": "myhostname"},
 )
 
 

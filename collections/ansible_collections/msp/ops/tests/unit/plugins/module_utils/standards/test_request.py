@@ -39,6 +39,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "firewall_unlisted": {"ports": ["tcp/22"], "closed": []},
     "repositories_foreign": {"allowed": ["https://deb.debian.org/*"]},
     "repositories_unsigned": {"distribution": []},
+    "tls_service": {"service": "nginx", "profile": "modern"},
+    "tls_ports": {"ports": ["tcp/636 tls ldap.example.com"], "profile": "intermediate", "days": "21"},
+    "tls_certificates": {
+        "authorities": ["-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"],
+        "unverified": ["tcp/25"],
+    },
+    "tls_changes": {"service": "postfix", "versions": "intermediate", "sending": "intermediate"},
+    "postfix": {"name": "smtp_tls_security_level"},
     "repositories_wanted": {"repositories": {"vendor": {"uri": "https://packages.example.com/", "key": "-----\nx\n"}}},
 }
 
