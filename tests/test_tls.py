@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,7 +76,14 @@ class Bed(patch_bed.Bed):
         place = self.place / f"run{self.number}"
         place.mkdir()
         row = self.rows[HOST]
-        msp = {"customer": row["customer"], "asset": {"key": "device:1"}, "timezone": "Europe/Amsterdam", **standard}
+        msp = {
+            "customer": row["customer"],
+            "asset": {"key": "device:1"},
+            "timezone": "Europe/Amsterdam",
+            "status": "contracted",
+            "contract": {"start": "2020-01-01", "end": None},
+            **standard,
+        }
         variables = {
             "ansible_host": row["address"],
             "ansible_port": row["port"],
@@ -114,6 +122,11 @@ class Bed(patch_bed.Bed):
         ]
         play = [{"hosts": "all", "gather_facts": False, "become": True, "tasks": tasks}]
         (place / "play.yml").write_text(json.dumps(play), encoding="utf-8")
+        done = self.ansible(place, str(place / "play.yml"), "--diff", *(["--check"] if check else []))
+        assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+        return {**json.loads((place / "kept.json").read_text(encoding="utf-8")), "output": done.stdout}
+
+    def ansible(self, place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             **hosts.ssh_environment(self.state_dir),
@@ -123,9 +136,8 @@ class Bed(patch_bed.Bed):
             "MSP_DURABLE_PATHS": str(self.place),
             "NO_COLOR": "1",
         }
-        command = ["ansible-playbook", "-i", str(place / "inventory.yml"), str(place / "play.yml"), "--diff"]
-        done = subprocess.run(
-            [*command, *(["--check"] if check else [])],
+        return subprocess.run(
+            ["ansible-playbook", "-i", str(place / "inventory.yml"), *arguments],
             env=environment,
             cwd=ROOT,
             capture_output=True,
@@ -133,8 +145,6 @@ class Bed(patch_bed.Bed):
             check=False,
             timeout=SECONDS,
         )
-        assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-        return {**json.loads((place / "kept.json").read_text(encoding="utf-8")), "output": done.stdout}
 
     def put(self, path: str, text: str) -> None:
         self.number += 1
@@ -410,3 +420,10 @@ def test_a_waiver_leaves_a_server_as_it_is_and_agreed_ports_are_looked_at(bed: B
     assert f"certificates for another name: tcp/{ENDED} {SHOP}: {WWW}" in said
     assert re.search(rf"certificates that end: tcp/{ENDED}: ", said)
     assert "8443" not in said and "587" not in said
+    # The controller looks at the same, from outside, and through what is in between.
+    place = bed.place / f"run{bed.number}"
+    looked = bed.ansible(place, "playbooks/tls_look.yml")
+    assert looked.returncode == 0, looked.stdout[-4000:]
+    told = looked.stdout
+    assert re.search(r"tcp/9999 cannot be reached: \[Errno \d+\] Connection refused", told)
+    assert re.search(rf"tcp/{ENDED}: \d{{4}}-\d\d-\d\d \(www", told) and "TLSv1.3" in told
