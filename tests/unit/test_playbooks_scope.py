@@ -20,6 +20,7 @@ READ_ONLY = f"{GUARD}_read_only"
 # Modules that only look at a host, or touch nothing but the run's own variables.
 LOOKS = {
     "msp.ops.asset_audit",
+    "msp.ops.control_facts",
     "msp.ops.standard_scan",
     *(
         f"ansible.builtin.{name}"

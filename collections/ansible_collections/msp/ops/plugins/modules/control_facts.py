@@ -14,7 +14,8 @@ author:
 description:
   - Answers every probe of a request in one round trip. A probe asks for one thing, such as a setting of the ssh server,
     the rules of the packet filter or the rights of files, and gets what is in force, not what one file says.
-  - Changes nothing on the host. It starts and reloads nothing, renews no lists, and sends nothing on the network.
+  - Changes nothing on the host. It starts and reloads nothing, renews no lists, and sends nothing to other machines.
+    The probes of TLS connect to servers of the host itself.
   - Decides nothing. Whether a host is as it has to be is judged by M(msp.ops.standard_scan), which asks this module.
   - A probe that fails or takes longer than 30 seconds has the state V(error) with the reason, and ends no other one.
     What is not on the host at all has the state V(absent). Neither is ever an empty value.
@@ -91,6 +92,23 @@ options:
       - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
       - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets the
         account in from elsewhere or by another way than its key, or keeps either out.
+      - C(tls_service) with C(service) (V(nginx), V(apache), V(postfix) or V(others)) and C(profile) (V(intermediate) or
+        V(modern)). What its servers of that kind take, by handshakes of which every version and cipher is offered;
+        C(accepted) by port and name, C(versions_outside) and C(ciphers_outside) what of it is outside the profile. Of
+        Postfix C(plain) are ports without STARTTLS, C(auth_in_clear) those that take a password without it. What is not
+        reached from outside (loopback) is left out.
+      - C(tls_ports) with C(ports), each as V(636 tls ldap.example.com) (V(tls), V(smtp), V(imap) or V(pop3)),
+        C(profile), C(days) and C(authorities), and C(address) for another machine. The same for ports that are told, and what is wrong with their
+        certificates. C(closed) are those on which nobody waits, C(plain) those without TLS.
+      - C(tls_certificates), with C(days), C(authorities) (certificates in PEM that are believed besides), C(unverified)
+        (ports whose certificate nobody has to believe) and C(names) (V(443 www.example.com)) where they matter. What is
+        wrong with the certificates of all those servers and of the files that they name. C(expiring) and C(early) have
+        the day, C(weak) the key or the hash, C(other_names) the names that it is for, and all whose it is and by whom.
+        With C(authorities) C(self_signed), C(unknown_authority), C(incomplete) (the chain) and C(not_believed).
+      - C(tls_changes) with C(service), and with C(versions), C(ciphers), C(offered) and C(sending) for what is to be
+        changed, each with the profile that it is to have. What has to be changed in a server's files, as
+        M(msp.ops.files) takes it, and what only a person can (C(left)).
+      - C(postfix) with C(name). A setting of Postfix as C(postconf) has it.
     type: list
     elements: dict
     required: true

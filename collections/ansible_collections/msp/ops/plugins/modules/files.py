@@ -62,6 +62,26 @@ options:
     description: Whether a copy of each file that O(replacements) change stays beside it, named as Ansible names them.
     type: bool
     default: false
+  backup_directory:
+    description:
+      - Where these copies go instead, for directories whose every file is read. Made where it is not there, for the
+        owner alone.
+    type: str
+  only_lines:
+    description:
+      - Whether a difference shows nothing of what O(replacements) change but the lines that differ. For files that may
+        have secrets beside them.
+    type: bool
+    default: false
+  proof:
+    description:
+      - Commands, each as a list of words, that run one after another once a text was changed, such as a check of the
+        whole configuration and a reload.
+      - Where one does not end well every text is put back as it was, the commands are run once more, and the run ends
+        in an error. Not in check mode.
+    type: list
+    elements: list
+    default: []
   paths:
     description: Files and directories that only get their rights. One that is not there is an error.
     type: list
@@ -169,6 +189,9 @@ SPEC = {
         },
     },
     "backup": {"type": "bool", "default": False},
+    "backup_directory": {"type": "str"},
+    "only_lines": {"type": "bool", "default": False},
+    "proof": {"type": "list", "elements": "list", "default": []},
     "paths": {"type": "list", "elements": "str", "default": []},
     "owner": {"type": "str"},
     "group": {"type": "str"},
@@ -187,7 +210,7 @@ def main() -> None:
         module.fail_json(msg="mode is required with contents")
     if asked["validate"] is not None and "%s" not in asked["validate"]:
         module.fail_json(msg="validate must have %s for the path of the new file")
-    writing = FileWriting(module, asked["validate"])
+    writing = FileWriting(module, asked["validate"], asked["backup_directory"], only_lines=asked["only_lines"])
     try:
         for path in asked["directories"]:
             writing.make(path, of_directories)
@@ -197,6 +220,8 @@ def main() -> None:
             writing.rewrite(path, changes, backup=asked["backup"])
         for path in asked["paths"]:
             writing.shield(path, of_directories if os.path.isdir(path) else of_files)
+        if not module.check_mode:
+            writing.prove(asked["proof"])
     except (OSError, NotValid, re.error) as error:
         module.fail_json(msg="%s" % error, files=writing.changed)
     module.exit_json(changed=bool(writing.changed), files=writing.changed, diff=writing.differences)

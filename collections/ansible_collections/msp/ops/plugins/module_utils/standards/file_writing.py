@@ -8,11 +8,14 @@ is taken as it is: no variable in it is looked up, for it may be a name that som
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -68,9 +71,19 @@ class FileWriting:
     validate is a command with %s for a new file, which only takes its place when that ends well.
     """
 
-    def __init__(self, module: Any, validate: str | None = None) -> None:
+    def __init__(
+        self, module: Any, validate: str | None = None, backups: str | None = None, *, only_lines: bool = False
+    ) -> None:
+        """backups is the directory for copies of what is rewritten; None: beside each file.
+
+        only_lines: of a file that is rewritten nothing is shown but the lines that change.
+        """
         self.module = module
         self.validate = validate
+        self.backups = backups
+        self.only_lines = only_lines
+        # What was there before, by path, in the order of the changes; None where nothing was.
+        self._before: dict[str, str | None] = {}
         self.changed: list[str] = []
         self.differences: list[dict[str, Any]] = []
 
@@ -102,7 +115,8 @@ class FileWriting:
             after = change.of(after)
         if after == before:
             return
-        self._note(path, before=before, after=after)
+        shown = _differing(before, after) if self.only_lines else (before, after)
+        self._note(path, before=shown[0], after=shown[1])
         self._placed(path, after, backup=backup)
 
     def shield(self, path: str, rights: Mapping[str, Any]) -> None:
@@ -122,9 +136,47 @@ class FileWriting:
             os.unlink(partial)
             return False
         if backup:
-            self.module.backup_local(path)
+            self._back_up(path)
+        self._before.setdefault(path, _text(path))
         self.module.atomic_move(partial, path)
         return True
+
+    def _back_up(self, path: str) -> None:
+        if self.backups is None:
+            self.module.backup_local(path)
+            return
+        os.makedirs(self.backups, mode=0o700, exist_ok=True)
+        name = "%s.%s.%d~" % (path.strip("/").replace("/", "%"), time.strftime("%Y-%m-%dT%H%M%S"), os.getpid())
+        shutil.copy2(path, os.path.join(self.backups, name))
+
+    def prove(self, commands: Iterable[Sequence[str]]) -> None:
+        """Run these one after another, where a text was changed. Where one fails, every text is put back, and they are
+        run again, so that what they tell knows of it; NotValid then says what failed. Rights that were set stay.
+        """
+        if not self._before:
+            return
+        steps = [list(command) for command in commands]
+        failed = self._ran(steps)
+        if failed is None:
+            return
+        for path, text in self._before.items():
+            if text is None:
+                os.unlink(path)
+            else:
+                self.module.atomic_move(_beside(path, text), path)
+        paths = ", ".join(self._before)
+        self._before = {}
+        again = self._ran(steps)
+        after = "" if again is None else "; after that: %s" % again
+        raise NotValid("%s; what was there before was put back (%s)%s" % (failed, paths, after))
+
+    def _ran(self, commands: Iterable[Sequence[str]]) -> str | None:
+        """What the first that fails says; None where all end well."""
+        for command in commands:
+            status, out, err = self.module.run_command(list(command))
+            if status != 0:
+                return "%s ended with status %d: %s" % (" ".join(command), status, (err or out).strip()[-500:])
+        return None
 
     def _validates(self) -> bool:
         """Whether there is a validation, and its program: before a first run that may be yet to be installed."""
@@ -145,6 +197,13 @@ class FileWriting:
     def _set(self, path: str, rights: Mapping[str, Any], shown: dict[str, Any]) -> bool:
         arguments = {**self.module.load_file_common_arguments(rights, path=path), "path": path}
         return bool(self.module.set_fs_attributes_if_different(arguments, False, diff=shown, expand=False))
+
+
+def _differing(before: str, after: str) -> tuple[str, str]:
+    """The lines that are only in the one, and only in the other."""
+    rows = list(difflib.ndiff(before.splitlines(keepends=True), after.splitlines(keepends=True)))
+    sides = [[row[2:] for row in rows if row.startswith(sign)] for sign in ("- ", "+ ")]
+    return "".join(sides[0]), "".join(sides[1])
 
 
 def _text(path: str) -> str | None:

@@ -30,6 +30,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     software_probes,
     ssh_server,
     sudo,
+    tls_probes,
     umask,
     units,
 )
@@ -92,6 +93,11 @@ MEASURES: dict[str, Kind] = {
     "password_uses": Kind(local_admins.noticed),
     "emergency_login": Kind(local_admins.emergency_login, ssh_server.prepare),
     "one_time_login": Kind(local_admins.once, sudo.prepare),
+    "tls_service": Kind(tls_probes.of_service),
+    "tls_ports": Kind(tls_probes.of_ports),
+    "tls_certificates": Kind(tls_probes.of_certificates),
+    "tls_changes": Kind(tls_probes.changes),
+    "postfix": Kind(tls_probes.postfix_setting),
 }
 
 

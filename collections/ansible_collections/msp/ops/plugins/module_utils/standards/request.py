@@ -12,6 +12,8 @@ import re
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
+from ansible_collections.msp.ops.plugins.module_utils.standards.server_settings import PARTS, SERVICES
+from ansible_collections.msp.ops.plugins.module_utils.standards.tls_profiles import PROFILES
 
 # A standard has some fifty controls; a request of thousands is none of ours.
 MOST_PROBES = 1000
@@ -51,6 +53,16 @@ NAME = Form(_ACCOUNT, "the name of an account")
 NAMES = Form(_ACCOUNT, "names of accounts", many=True, needed=False, least=0)
 PACKAGES = Form(_TEXT, "packages, each as NAME or NAME CONDITION", many=True, least=0)
 ADDRESSES = Form(_TEXT, "patterns of addresses", many=True, least=0)
+SERVICE = Form("|".join(SERVICES), "one of %s" % ", ".join(SERVICES))
+PROFILE = Form("|".join(PROFILES), "one of %s" % ", ".join(PROFILES))
+DAYS = Form(r"[0-9]{1,4}", "a number of days")
+AUTHORITIES = Form(
+    r"\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,20000}-----END CERTIFICATE-----\s*",
+    "certificates in PEM",
+    many=True,
+    needed=False,
+    least=0,
+)
 
 KINDS: dict[str, dict[str, Form]] = {
     "sshd": {
@@ -144,6 +156,23 @@ KINDS: dict[str, dict[str, Form]] = {
         "addresses": Form(r"[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}", "networks, each as 192.0.2.0/24", many=True, least=0),
     },
     "one_time_login": {},
+    "tls_service": {"service": SERVICE, "profile": PROFILE},
+    "tls_ports": {
+        # What these mean is checked by tls_probes.py.
+        "ports": Form(_TEXT, "ports, each as 636 tls ldap.example.com", many=True, least=0),
+        "profile": PROFILE,
+        "days": DAYS,
+        "authorities": AUTHORITIES,
+        "address": Form(r"[A-Za-z0-9][A-Za-z0-9.:%_-]{0,252}", "an address, or a name of the network", needed=False),
+    },
+    "tls_certificates": {
+        "days": DAYS._replace(needed=False),
+        "authorities": AUTHORITIES,
+        "unverified": Form(r"(tcp/)?[0-9]{1,5}", "ports, each as tcp/25", many=True, needed=False, least=0),
+        "names": Form(_TEXT, "names, each as 443 www.example.com", many=True, needed=False, least=0),
+    },
+    "tls_changes": {"service": SERVICE, **dict.fromkeys(PARTS, PROFILE._replace(needed=False))},
+    "postfix": {"name": Form(r"[a-z][a-z0-9_]{1,80}", "a setting of Postfix as smtp_tls_security_level")},
 }
 
 

@@ -197,6 +197,17 @@ def reachable(reader: Reader) -> list[tuple[str, int, str]]:
     return sorted({(r["protocol"], r["port"], r["process"] or "") for r in rows if not is_loopback(r["address"])})
 
 
+def waiting(reader: Reader) -> list[tuple[str, int, str]]:
+    """What waits for connections of TCP, on whichever address, as address, port and the program's name."""
+    if not reader.host.exists("/proc/net/tcp"):
+        raise Unmeasurable("the kernel's table of sockets cannot be read")
+    if not reader.host.privileged:
+        raise Unmeasurable("which program listens can be seen by root only")
+    stable, passing = reader.once(_sockets)
+    rows = [row for row in stable if row["port"] is not None] + passing
+    return sorted({(r["address"], r["port"], r["process"] or "") for r in rows if r["protocol"] == "tcp"})
+
+
 def _sockets(reader: Reader) -> tuple[list[dict], list[dict]]:
     found: tuple[list[dict], list[dict]] = sockets.collect(reader.host)
     return found

@@ -135,6 +135,11 @@ KINDS: Mapping[str, Kind] = {
     "password_uses": Kind(),
     "emergency_login": Kind(("account", "addresses")),
     "one_time_login": Kind(),
+    "tls_service": Kind(("service", "profile")),
+    "tls_ports": Kind(("ports", "profile", "days"), ("authorities", "address")),
+    "tls_certificates": Kind((), ("days", "authorities", "unverified", "names")),
+    "tls_changes": Kind(("service",), ("versions", "ciphers", "offered", "sending")),
+    "postfix": Kind(("name",)),
 }
 _ARGUMENT = {
     "anyOf": [

@@ -294,3 +294,86 @@ def test_a_replacement_is_repeated_until_nothing_changes_and_one_that_never_ends
     assert Replacement("^a", "").of("aaab\n") == "aab\n"
     with pytest.raises(NotValid, match="never ends"):
         Replacement("^a", "aa", repeat=True).of("a\n")
+
+
+# -- texts that are proven together ---------------------------------------------------------------------------------
+
+
+def proving(tmp_path: Path, **more: Any) -> FileWriting:
+    with patch_module_args({}):
+        return FileWriting(basic.AnsibleModule({}, supports_check_mode=True), **more)
+
+
+def noting(tmp_path: Path, ending: str = "true") -> list[list[str]]:
+    """Two commands: the first writes down what it sees, the second ends so."""
+    script = f"cat {tmp_path}/rules {tmp_path}/new 2>/dev/null | tr '\\n' ' ' >>{tmp_path}/seen; echo >>{tmp_path}/seen"
+    return [["sh", "-c", script], ["sh", "-c", ending]]
+
+
+def test_what_is_proven_stays(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("one\n")
+    run = proving(tmp_path)
+    run.rewrite(str(path), [Replacement("one", "two")])
+
+    run.prove(noting(tmp_path))
+
+    assert (path.read_text(), (tmp_path / "seen").read_text()) == ("two\n", "two \n")
+
+
+def test_where_a_proof_fails_every_text_is_put_back_with_its_rights_and_what_reads_them_is_told(tmp_path: Path) -> None:
+    path, link, new = tmp_path / "rules", tmp_path / "link", tmp_path / "new"
+    path.write_text("one\n")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    run = proving(tmp_path)
+    run.write(str(new), "new\n", ONLY_ROOT)
+    run.rewrite(str(link), [Replacement("one", "two")])
+    run.rewrite(str(path), [Replacement("two", "three")])
+
+    with pytest.raises(NotValid) as caught:
+        run.prove(noting(tmp_path, "echo it is wrong >&2; exit 3"))
+
+    assert "ended with status 3: it is wrong; what was there before was put back" in str(caught.value)
+    assert (path.read_text(), rights(path), link.is_symlink(), new.exists()) == ("one\n", "0640", True, False)
+    assert (tmp_path / "seen").read_text() == "three new \none \n"
+
+
+def test_what_does_not_even_work_as_it_was_is_said_too(tmp_path: Path) -> None:
+    run = proving(tmp_path)
+    run.write(str(tmp_path / "new"), "new\n", ONLY_ROOT)
+    with pytest.raises(NotValid, match=r"put back \(.*new\); after that: false ended with status 1"):
+        run.prove([["false"]])
+
+
+def test_nothing_is_proven_where_nothing_changed(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("one\n")
+    path.chmod(0o600)
+    run = proving(tmp_path)
+    run.write(str(path), "one\n", ONLY_ROOT)
+    run.rewrite(str(path), [Replacement("no", "two")])
+    run.prove([["false"]])
+    assert path.read_text() == "one\n"
+
+
+def test_copies_can_go_where_nobody_reads_them(tmp_path: Path) -> None:
+    path, kept = tmp_path / "rules", tmp_path / "kept" / "here"
+    path.write_text("one\n")
+    run = proving(tmp_path, backups=str(kept))
+    run.rewrite(str(path), [Replacement("one", "two")], backup=True)
+
+    (copy,) = kept.iterdir()
+    assert copy.read_text() == "one\n" and copy.name.startswith(str(path).strip("/").replace("/", "%") + ".")
+    assert rights(kept) == "0700" and sorted(os.listdir(tmp_path)) == ["kept", "rules"]
+
+
+def test_a_difference_can_be_of_nothing_but_the_lines_that_differ(tmp_path: Path) -> None:
+    path = tmp_path / "rules"
+    path.write_text("secret\none\nsecret too\n")
+    run = proving(tmp_path, only_lines=True)
+    run.rewrite(str(path), [Replacement("one", "two")])
+
+    (shown,) = run.differences
+    assert (shown["before"], shown["after"]) == ("one\n", "two\n")
+    assert path.read_text() == "secret\ntwo\nsecret too\n"

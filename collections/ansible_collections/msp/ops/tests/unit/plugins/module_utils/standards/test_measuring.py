@@ -166,6 +166,11 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "second_factor_ssh", "who": "enrolled", "automation": "msp", "break_glass": "msp-breakglass"},
     {"kind": "second_factor_pam", "services": ["sudo"]},
     {"kind": "ssh_sources", "account": "msp", "break_glass": "msp-breakglass", "management": ["192.0.2.0/24"]},
+    {"kind": "tls_service", "service": "nginx", "profile": "intermediate"},
+    {"kind": "tls_ports", "ports": ["9 tls"], "profile": "intermediate", "days": "21"},
+    {"kind": "tls_certificates"},
+    {"kind": "tls_changes", "service": "nginx", "versions": "intermediate"},
+    {"kind": "postfix", "name": "myhostname"},
 )
 
 

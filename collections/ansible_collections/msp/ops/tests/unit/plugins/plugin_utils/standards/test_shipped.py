@@ -56,7 +56,7 @@ def test_every_control_is_in_a_standard_or_it_is_said_why_not() -> None:
     assert held & set(ELSEWHERE) == set()
 
 
-def test_there_is_a_control_for_every_part_of_the_baseline_and_of_the_software_set() -> None:
+def test_there_is_a_control_for_every_part_of_the_baseline_of_the_software_set_and_of_tls() -> None:
     areas = {role: {one.area for one in catalogue.catalogue().values() if one.role == role} for role in model.ROLES}
     assert areas[model.BASELINE] == {
         *("accounts", "sudo", "ssh", "banner", "cron", "time", "logging", "kernel", "network", "firewall", "mounts"),
@@ -65,6 +65,7 @@ def test_there_is_a_control_for_every_part_of_the_baseline_and_of_the_software_s
     assert areas[model.SOFTWARE_SET] == {"software", "repositories", "updates"}
     assert areas[model.DISK_ENCRYPTION] == {"encryption"}
     assert areas[model.LOCAL_ADMIN] == {"local_admin"}
+    assert areas[model.TLS] == {"tls"}
 
 
 @pytest.mark.parametrize("id", CONTROLS)
