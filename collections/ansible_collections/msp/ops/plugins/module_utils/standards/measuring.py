@@ -17,6 +17,8 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import SECONDS_A_PROBE, probe
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
     accounts,
+    directory,
+    directory_accounts,
     files,
     firewall,
     installed,
@@ -79,6 +81,12 @@ MEASURES: dict[str, Kind] = {
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
     "repositories_wanted": Kind(software_probes.wanted_repositories),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
+    "directory_joined": Kind(directory.joined, directory.prepare),
+    "directory": Kind(directory.measure, directory.prepare),
+    "directory_online": Kind(directory.online, directory.prepare),
+    "directory_names": Kind(directory.names),
+    "directory_sudo": Kind(directory.sudo_rules, directory.prepare),
+    "directory_accounts": Kind(directory_accounts.measure),
 }
 
 

@@ -125,6 +125,14 @@ KINDS: Mapping[str, Kind] = {
     "repositories_unsigned": Kind(("distribution",)),
     "repositories_wanted": Kind(("repositories",)),
     "automatic_updates": Kind(),
+    "directory_joined": Kind(
+        ("domain", "provider"), ("servers", "base", "schema", "realm", "kdcs", "bind", "authority", "replaces")
+    ),
+    "directory": Kind(),
+    "directory_online": Kind(),
+    "directory_names": Kind((), ("person", "group")),
+    "directory_sudo": Kind(("rules",)),
+    "directory_accounts": Kind(("names",), ("keep",)),
 }
 _ARGUMENT = {
     "anyOf": [

@@ -33,7 +33,7 @@ PLATFORMS = DEBIAN, UBUNTU, REDHAT = ("debian", "ubuntu", "redhat")
 # What enforcing a control can lock people out of; such a control is only enforced behind msp.ops.lockout_guard.
 LOCKOUTS = ("ssh", "login", "firewall", "network")
 # The roles that bring controls about.
-ROLES = BASELINE, SOFTWARE_SET = ("msp_baseline_linux", "msp_software_set")
+ROLES = BASELINE, SOFTWARE_SET, SSO = ("msp_baseline_linux", "msp_software_set", "msp_sso")
 
 
 @dataclass(frozen=True, slots=True)

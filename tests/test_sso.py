@@ -1,0 +1,369 @@
+"""Single sign-on on two real hosts, with a real OpenLDAP and a real KDC: who gets in by what, and who does not any more.
+
+Debian 12 proves passwords by Kerberos and takes tickets; Debian 13 proves them by LDAP. Their directory listens on the
+lab's own network only. Every login is one of ssh, with a real client; what decides what a host lacks is what decides it
+in playbooks/standardise.yml.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ldap3
+import pytest
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.packed import pack
+from ansible_collections.msp.ops.plugins.module_utils.standards import lockout_plan, lockout_units
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import assigning, probing, scanning
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.judging import judge
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Assigned
+from lab import hosts, kerberos, packages
+from lab import ldap as lab_ldap
+from lab.image import USER
+from lab.kerberos import Kdc
+from lab.ldap import Slapd
+from lab.machines import NEWCOMERS
+from lab.progress import step
+from tests import patch_bed
+from tests.patch_bed import until
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parent.parent
+LAB = "-".join(filter(None, ("sso-test", os.environ.get("PYTEST_XDIST_WORKER"))))
+NAMES = TWELVE, THIRTEEN = ("harbour-app01", "harbour-app02")
+TODAY = dt.datetime.now(dt.UTC).date()
+
+BASE, REALM, SERVER = "dc=harbour,dc=example", "HARBOUR.EXAMPLE", "directory.harbour.example"
+DOMAIN = "harbour.example"
+ADMIN, READER = f"cn=admin,{BASE}", f"cn=reader,{BASE}"
+USERS, ADMINS = f"cn=linux-users,ou=Groups,{BASE}", f"cn=linux-admins,ou=Groups,{BASE}"
+# No two alike, so that a login shows who proved it. No secret may turn up anywhere.
+READERS_WORD, ADMINS_WORD = "reader: let me read", "admin: let me write"
+PEOPLE = {"anna": 20001, "bram": 20002, "carla": 20003, "dirk": 20004}
+BY_LDAP = {name: f"ldap of {name} 7!" for name in PEOPLE}
+BY_KERBEROS = {name: f"krb of {name} 8!" for name in PEOPLE}
+WORDS = {TWELVE: BY_KERBEROS, THIRTEEN: BY_LDAP}
+SECRETS = (READERS_WORD, *BY_LDAP.values(), *BY_KERBEROS.values())
+
+# What the hosts have before anybody comes: people of their own, each with a key; and passwords over ssh, asked by PAM.
+LOCALS = ("old-anna", "bert", "emergency")
+PREPARE = f"""
+echo '{{gateway}} {SERVER}' >>/etc/hosts
+echo 'KbdInteractiveAuthentication yes' >/etc/ssh/sshd_config.d/01-lab.conf
+systemctl reload ssh
+for name in {" ".join(LOCALS)}; do
+  useradd --create-home --shell /bin/bash $name
+  cp /etc/ssh/authorized_keys.d/{USER} /etc/ssh/authorized_keys.d/$name
+done
+mkdir -p /var/spool/cron/crontabs
+echo '@daily true' >/var/spool/cron/crontabs/bert
+apt-get -qq update
+"""
+# All by which people log in, as one text.
+LOOK = """
+guarded=$(find /etc/nsswitch.conf /etc/pam.d /etc/ssh /etc/sudoers.d /etc/krb5* /etc/sssd /etc/passwd /etc/shadow \
+  /var/lib/pam /usr/share/pam-configs/msp-* -type f 2>/dev/null)
+stat -c '%n %a %u %g' $guarded
+sha256sum $guarded
+systemctl is-active sssd
+"""
+# As a package of somebody has it: whoever runs pam-auth-update the next time locks everybody out.
+BROKEN = """
+cat >/usr/share/pam-configs/broken <<END
+Name: A door that nobody gets through
+Default: yes
+Priority: 900
+Account-Type: Primary
+Account:
+	requisite pam_deny.so
+END
+"""
+MEND = "rm /usr/share/pam-configs/broken; DEBIAN_FRONTEND=noninteractive pam-auth-update --package"
+
+Task = dict[str, Any]
+
+
+def entry(dn: str, *lines: str) -> str:
+    return "\n".join((f"dn: {dn}", *lines, "", ""))
+
+
+def unit(name: str) -> str:
+    return entry(f"ou={name},{BASE}", "objectClass: organizationalUnit", f"ou: {name}")
+
+
+def account(dn: str, password: str) -> str:
+    return entry(dn, "objectClass: person", f"cn: {dn.split(',')[0][3:]}", "sn: none", f"userPassword: {password}")
+
+
+def person(name: str, number: int) -> str:
+    return entry(
+        f"uid={name},ou=People,{BASE}",
+        "objectClass: inetOrgPerson",
+        "objectClass: posixAccount",
+        f"cn: {name}",
+        f"sn: {name}",
+        f"uid: {name}",
+        f"uidNumber: {number}",
+        "gidNumber: 20000",
+        f"homeDirectory: /home/{name}",
+        "loginShell: /bin/bash",
+        f"userPassword: {BY_LDAP[name]}",
+    )
+
+
+def group(dn: str, number: int, *members: str) -> str:
+    name = dn.split(",")[0][3:]
+    lines = [f"memberUid: {member}" for member in members]
+    return entry(dn, "objectClass: posixGroup", f"cn: {name}", f"gidNumber: {number}", *lines)
+
+
+DATA = "".join(
+    [
+        entry(BASE, "objectClass: dcObject", "objectClass: organization", "o: Harbour", "dc: harbour"),
+        account(ADMIN, ADMINS_WORD),
+        account(READER, READERS_WORD),
+        unit("People"),
+        unit("Groups"),
+        *(person(name, number) for name, number in PEOPLE.items()),
+        group(f"cn=everyone,ou=Groups,{BASE}", 20000),
+        group(USERS, 20010, "anna", "bram", "dirk"),
+        group(ADMINS, 20011, "anna"),
+    ]
+)
+
+
+@dataclass
+class Ran:
+    """One ansible-playbook: what each host's tasks registered as told, or what failed; and all that was printed."""
+
+    told: dict[str, dict[str, Any]]
+    output: str
+    changed: dict[str, int]
+
+
+@dataclass
+class Bed(patch_bed.Bed):
+    slapd: Slapd = field(init=False)
+    kdc: Kdc = field(init=False)
+
+    def begin(
+        self, tasks: Mapping[str, Sequence[Task]], *, check: bool = False
+    ) -> tuple[subprocess.Popen[str], Path]:
+        """Start ansible-playbook over ssh: each host's own tasks, all hosts at once."""
+        self.number += 1
+        place = self.place / f"run{self.number}"
+        (place / "results").mkdir(parents=True)
+        python = {"ansible_python_interpreter": "/usr/bin/python3"}
+        inventory = {"all": {"hosts": {name: {"ansible_host": self.rows[name]["address"], **python} for name in tasks}}}
+        (place / "inventory.yml").write_text(json.dumps(inventory), encoding="utf-8")
+        # As people give them: from a file that is theirs alone.
+        secret = {"msp_sso_bind_password": READERS_WORD}
+        (place / "secret.yml").write_text(json.dumps(secret), encoding="utf-8")
+        for name, of_host in tasks.items():
+            (place / f"{name}.yml").write_text(json.dumps(list(of_host)), encoding="utf-8")
+
+        def keep(what: str) -> Task:
+            copy = {"content": what, "dest": f"{place}/results/{{{{ inventory_hostname }}}}.json", "mode": "0600"}
+            task = {"ansible.builtin.copy": copy, "delegate_to": "localhost", "become": False}
+            return {**task, "check_mode": False, "diff": False, "changed_when": False}
+
+        include = {"ansible.builtin.include_tasks": "{{ inventory_hostname }}.yml"}
+        block = [include, keep("{{ told | default({}) | to_json }}")]
+        rescue = [keep("{{ ansible_failed_result | to_json }}")]
+        play = {"hosts": "all", "strategy": "free", "gather_facts": False, "become": True}
+        (place / "play.yml").write_text(json.dumps([{**play, "tasks": [{"block": block, "rescue": rescue}]}]))
+        environment = {
+            **os.environ,
+            **hosts.ssh_environment(self.state_dir),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
+            "ANSIBLE_TIMEOUT": "4",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.place / "c"),
+            "NO_COLOR": "1",
+        }
+        files = ["-i", str(place / "inventory.yml"), "-e", f"@{place / 'secret.yml'}", str(place / "play.yml")]
+        process = subprocess.Popen(
+            ["ansible-playbook", "--diff", *(["--check"] if check else []), *files],
+            env=environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return process, place
+
+    def end(self, begun: tuple[subprocess.Popen[str], Path]) -> Ran:
+        process, place = begun
+        output, _none = process.communicate(timeout=patch_bed.SECONDS)
+        files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in place.glob("results/*.json")}
+        assert process.returncode == 0 and files, output
+        changed = {name: int(count) for name, count in re.findall(r"^(\S+)\s*: ok=\d+\s+changed=(\d+)", output, re.M)}
+        assert [secret for secret in SECRETS if secret in output] == []
+        return Ran(files, output, changed)
+
+    def run(self, tasks: Mapping[str, Sequence[Task]], *, check: bool = False) -> Ran:
+        return self.end(self.begin(tasks, check=check))
+
+    def wanted(self, host: str, **chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """The key msp_standard of a host's config context; chosen are parameters of controls, by their ids with _."""
+        port = self.slapd.ldaps.rpartition(":")[2]
+        directory = {
+            "domain": DOMAIN,
+            "servers": [f"ldaps://{SERVER}:{port}"],
+            "base": BASE,
+            "bind": READER,
+            "authority": self.slapd.ca.read_text(),
+            "person": "anna",
+            "group": "linux-admins",
+            **({"realm": REALM, "kdcs": [self.kdc.address]} if host == TWELVE else {}),
+        }
+        parameters = {
+            "sso-joined": directory,
+            "sso-access": {"allowed": ["linux-users"]},
+            "sso-sudo": {"rules": ["%linux-admins: ALL", "%linux-users: /usr/bin/id, /bin/ls -l"]},
+            "sso-tickets": {"accepted": "yes"},
+            "sso-accounts": {"replaced": [*LOCALS, USER], "keep": ["emergency"], "lock": True},
+        }
+        for name, values in chosen.items():
+            parameters[name.replace("_", "-")] = {**parameters.get(name.replace("_", "-"), {}), **values}
+        return {"name": "doors", "parameters": parameters}
+
+    def scan(self, contexts: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What msp.ops.standard_scan says of each host: measured by ssh, judged by the same code."""
+        assigned = {host: held_to(context) for host, context in contexts.items()}
+        tasks = {}
+        for host, of_host in assigned.items():
+            facts = {"probes": probing.probes(of_host)[0], "plain": True}
+            tasks[host] = [{"msp.ops.control_facts": facts, "register": "told"}]
+        found = {}
+        for host, said in self.run(tasks).told.items():
+            answer = scanning.read(host, {"packed": pack(said)})
+            assert answer.error is None, said
+            records = judge(assigned[host], answer.answers, answer.platform, today=TODAY)
+            told = scanning.told(assigned[host], answer, records, None, today=TODAY, diff=False)
+            told["records"] = {record.control: record.told() for record in records}
+            found[host] = told
+        return found
+
+    def role(self, host: str, told: Mapping[str, Any], *, seconds: int = lockout_plan.SECONDS_MOST) -> Task:
+        """The role as the playbook calls it after a scan."""
+        keytab = {"msp_sso_keytab": str(self.kdc.place / f"host-{host}.keytab")} if host == TWELVE else {}
+        arguments = {
+            "msp_sso_enforce": told["enforce"].get("msp_sso", []),
+            "msp_sso_parameters": told["parameters"]["msp_sso"],
+            "msp_sso_guard_seconds": seconds,
+            **keytab,
+        }
+        return {"ansible.builtin.include_role": {"name": "msp_sso"}, "vars": arguments}
+
+    def roles(self, told: Mapping[str, Mapping[str, Any]], *, check: bool = False) -> Ran:
+        return self.run({host: [self.role(host, of_host)] for host, of_host in told.items()}, check=check)
+
+    def look(self, host: str) -> set[str]:
+        return set(self.sh(host, LOOK).splitlines())
+
+    def ssh(
+        self, host: str, who: str, *command: str, word: str | None = None, ticket: bool = False, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """A login of its own: by key, by a password that PAM asks for, or by a ticket of Kerberos."""
+        if ticket:
+            how = ["PreferredAuthentications=gssapi-with-mic", "GSSAPIAuthentication=yes", f"GSSAPIServerIdentity={host}"]
+        elif word is not None:
+            how = ["PreferredAuthentications=keyboard-interactive", "NumberOfPasswordPrompts=1"]
+        else:
+            how = ["PreferredAuthentications=publickey", "BatchMode=yes"]
+        how += ["ControlMaster=no", "ControlPath=none"]
+        answerer = self.place / "answer"
+        answerer.write_text('#!/bin/sh\nprintf "%s\\n" "$ANSWER"\n')
+        answerer.chmod(0o700)
+        return subprocess.run(
+            ["ssh", "-F", str(self.state_dir / "ssh" / "config"), "-l", who]
+            + [part for option in how for part in ("-o", option)]
+            + [host, *command],
+            env={
+                **self.kdc.environment,
+                "ANSWER": word or "",
+                "SSH_ASKPASS": str(answerer),
+                "SSH_ASKPASS_REQUIRE": "force",
+            },
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def gets_in(self, host: str, who: str, word: str | None = None, *, ticket: bool = False) -> bool:
+        """Whether somebody does; where not, it was said that he may not, and not that nobody is there."""
+        done = self.ssh(host, who, "id", "-un", word=word, ticket=ticket)
+        if done.returncode == 0:
+            assert done.stdout.strip() == who
+            return True
+        assert re.search(r"Permission denied|Connection closed by|Authentication failed|expired", done.stderr), done.stderr
+        return False
+
+    def change_group(self, dn: str, change: str, member: str) -> None:
+        """What the customer does in the directory, over TLS that is checked."""
+        tls = ldap3.Tls(ca_certs_file=str(self.slapd.ca), validate=2)
+        with ldap3.Connection(ldap3.Server(self.slapd.ldaps, tls=tls), ADMIN, ADMINS_WORD, auto_bind=True) as directory:
+            assert directory.modify(dn, {"memberUid": [(change, [member])]}), directory.result
+
+
+def held_to(context: Mapping[str, Any]) -> Assigned:
+    """A standard of this area alone."""
+    controls = {control.id: {} for control in catalogue().values() if control.role == "msp_sso"}
+    own = {"doors": {"version": "1", "title": {"en": "Doors", "nl": "Deuren"}, "class": "server", "controls": controls}}
+    return assigning.assign(context, own, today=TODAY)
+
+
+def statuses(told: Mapping[str, Any]) -> dict[str, str]:
+    return {control: record["status"] for control, record in told["records"].items()}
+
+
+def on_both(call: Any) -> dict[str, Any]:
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        return dict(zip(NAMES, pool.map(call, NAMES), strict=True))
+
+
+@pytest.fixture(scope="module")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+    if reason := hosts.available():
+        pytest.skip(reason)
+    packages.ensure(step, [*lab_ldap.missing(), *kerberos.missing()])
+    if missing := [*lab_ldap.missing(), *kerberos.missing()]:
+        pytest.skip(f"not installed: {missing[0].name}")
+    machines = [machine for machine in NEWCOMERS if machine.name in NAMES]
+    with patch_bed.bed(LAB, machines, tmp_path_factory.mktemp("sso"), (), Bed) as made:
+        gateway = str(made.rows[TWELVE]["gateway"])
+        with (
+            lab_ldap.slapd(BASE, DATA, host=gateway, names=[SERVER], admin=ADMIN) as made.slapd,
+            kerberos.kdc(REALM, BY_KERBEROS, host=gateway) as made.kdc,
+        ):
+            made.kdc.keytab(f"host/{TWELVE}")
+            on_both(lambda host: made.sh(host, PREPARE.format(gateway=gateway)))
+            yield made
+
+
+# -- before it is joined ------------------------------------------------------------------------------------------
+
+
+def test_where_no_directory_was_chosen_nothing_applies_and_where_one_was_it_is_drift(bed: Bed) -> None:
+    nothing, chosen = {"name": "doors"}, bed.wanted(THIRTEEN)
+
+    found = bed.scan({TWELVE: nothing, THIRTEEN: chosen})
+
+    assert set(statuses(found[TWELVE]).values()) == {"not applicable"}
+    assert found[TWELVE]["enforce"] == {}
+    assert [id for id, status in statuses(found[THIRTEEN]).items() if status != "not applicable"] == ["sso-joined"]
+    assert found[THIRTEEN]["enforce"] == {"msp_sso": ["sso-joined"]}
