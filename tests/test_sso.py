@@ -76,7 +76,7 @@ guarded=$(find /etc/nsswitch.conf /etc/pam.d /etc/ssh /etc/sudoers.d /etc/krb5* 
   /var/lib/pam /usr/share/pam-configs/msp-* -type f 2>/dev/null)
 stat -c '%n %a %u %g' $guarded
 sha256sum $guarded
-systemctl is-active sssd
+systemctl is-active sssd || true
 """
 # As a package of somebody has it: whoever runs pam-auth-update the next time locks everybody out.
 BROKEN = """
@@ -367,3 +367,84 @@ def test_where_no_directory_was_chosen_nothing_applies_and_where_one_was_it_is_d
     assert found[TWELVE]["enforce"] == {}
     assert [id for id, status in statuses(found[THIRTEEN]).items() if status != "not applicable"] == ["sso-joined"]
     assert found[THIRTEEN]["enforce"] == {"msp_sso": ["sso-joined"]}
+
+
+@pytest.fixture(scope="module")
+def lacking(bed: Bed) -> dict[str, Any]:
+    """What a scan finds on new hosts."""
+    return bed.scan({host: bed.wanted(host) for host in NAMES})
+
+
+def test_check_mode_shows_what_would_be_done_and_no_secret_and_does_nothing(bed: Bed, lacking: dict[str, Any]) -> None:
+    before = on_both(bed.look)
+
+    ran = bed.roles(lacking, check=True)
+
+    assert ran.told == {host: {} for host in NAMES}, ran.output
+    assert on_both(bed.look) == before
+    for shown in ("+ldap_uri = ldaps://", "+ldap_tls_reqcert = demand", "+simple_allow_groups = linux-users", "+%linux-admins ALL=(ALL:ALL) ALL"):
+        assert shown in ran.output
+    assert min(ran.changed.values()) > 5
+
+
+def test_a_server_that_somebody_else_vouches_for_is_refused_and_a_lockout_is_brought_back_by_the_host(
+    bed: Bed, lacking: dict[str, Any], tmp_path: Path
+) -> None:
+    """Debian 12 trusts another authority than the server's. On Debian 13 what is installed has PAM lock everybody out."""
+    bed.sh(THIRTEEN, BROKEN)
+    before = on_both(bed.look)
+    lab_ldap.write_certificates(tmp_path, "somebody else", [SERVER])
+    other = bed.wanted(TWELVE, sso_joined={"authority": (tmp_path / "ca.pem").read_text()})
+    found = bed.scan({TWELVE: other})
+    begun = bed.begin(
+        {TWELVE: [bed.role(TWELVE, found[TWELVE])], THIRTEEN: [bed.role(THIRTEEN, lacking[THIRTEEN])]}
+    )
+    until(lambda: bed.ssh(THIRTEEN, USER, "true").returncode != 0, "the change that locks out")
+    # The end of the guard's hour: systemd starts what its timer starts.
+    bed.on(THIRTEEN, "systemctl", "start", lockout_units.SERVICE)
+
+    ran = bed.end(begun)
+
+    said = json.dumps(ran.told[TWELVE])
+    assert "MSP-SSO-007" in said and "no answer" in said, ran.output
+    said = json.dumps(ran.told[THIRTEEN])
+    assert "MSP-STD-082" in said or "MSP-STD-089" in said, ran.output
+    assert "directory /etc/pam.d" in said
+    # What was installed stays; nothing of it has a say.
+    after = on_both(bed.look)
+    assert {host: before[host] ^ after[host] for host in NAMES} == {host: set() for host in NAMES}
+    assert [host for host in NAMES if bed.ssh(host, USER, "sudo", "-n", "true").returncode] == []
+    bed.sh(THIRTEEN, "rm /usr/share/pam-configs/broken")
+
+
+# -- joined -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def joined(bed: Bed) -> dict[str, Any]:
+    """What a scan finds after the role has done what a scan before found lacking."""
+    contexts = {host: bed.wanted(host) for host in NAMES}
+    ran = bed.roles(bed.scan(contexts))
+    assert ran.told == {host: {} for host in NAMES}, ran.output
+    return bed.scan(contexts)
+
+
+def test_a_host_is_joined_in_one_run_and_a_second_one_changes_nothing(bed: Bed, joined: dict[str, Any]) -> None:
+    for host, tickets in ((TWELVE, "compliant"), (THIRTEEN, "not applicable")):
+        found = statuses(joined[host])
+        assert {**found, "sso-accounts": ""} == {
+            **{id: "compliant" for id in found}, "sso-tickets": tickets, "sso-accounts": ""
+        }, joined[host]["records"]
+        assert joined[host]["enforce"] == {}
+    before = on_both(bed.look)
+    everything = {host: {**of_host, "enforce": {"msp_sso": list(catalogue_of_role())}} for host, of_host in joined.items()}
+
+    ran = bed.roles(everything, check=True)
+
+    assert ran.told == {host: {} for host in NAMES}, ran.output
+    assert ran.changed == {host: 0 for host in NAMES}, ran.output
+    assert on_both(bed.look) == before
+
+
+def catalogue_of_role() -> Iterator[str]:
+    return (id for id, control in catalogue().items() if control.role == "msp_sso" and not control.by_hand)
