@@ -11,6 +11,8 @@ import datetime as dt
 import json
 import os
 import re
+import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -157,9 +159,7 @@ class Bed(patch_bed.Bed):
     slapd: Slapd = field(init=False)
     kdc: Kdc = field(init=False)
 
-    def begin(
-        self, tasks: Mapping[str, Sequence[Task]], *, check: bool = False
-    ) -> tuple[subprocess.Popen[str], Path]:
+    def begin(self, tasks: Mapping[str, Sequence[Task]], *, check: bool = False) -> tuple[subprocess.Popen[str], Path]:
         """Start ansible-playbook over ssh: each host's own tasks, all hosts at once."""
         self.number += 1
         place = self.place / f"run{self.number}"
@@ -217,10 +217,11 @@ class Bed(patch_bed.Bed):
 
     def wanted(self, host: str, **chosen: Mapping[str, Any]) -> dict[str, Any]:
         """The key msp_standard of a host's config context; chosen are parameters of controls, by their ids with _."""
-        port = self.slapd.ldaps.rpartition(":")[2]
+        # Debian 13 by TLS from the first byte, Debian 12 by StartTLS.
+        scheme, _slashes, end = (self.slapd.ldap if host == TWELVE else self.slapd.ldaps).partition("://")
         directory = {
             "domain": DOMAIN,
-            "servers": [f"ldaps://{SERVER}:{port}"],
+            "servers": [f"{scheme}://{SERVER}:{end.rpartition(':')[2]}"],
             "base": BASE,
             "bind": READER,
             "authority": self.slapd.ca.read_text(),
@@ -239,7 +240,9 @@ class Bed(patch_bed.Bed):
             parameters[name.replace("_", "-")] = {**parameters.get(name.replace("_", "-"), {}), **values}
         return {"name": "doors", "parameters": parameters}
 
-    def scan(self, contexts: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def scan(
+        self, contexts: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """What msp.ops.standard_scan says of each host: measured by ssh, judged by the same code."""
         assigned = {host: held_to(context) for host, context in contexts.items()}
         tasks = {}
@@ -278,7 +281,11 @@ class Bed(patch_bed.Bed):
     ) -> subprocess.CompletedProcess[str]:
         """A login of its own: by key, by a password that PAM asks for, or by a ticket of Kerberos."""
         if ticket:
-            how = ["PreferredAuthentications=gssapi-with-mic", "GSSAPIAuthentication=yes", f"GSSAPIServerIdentity={host}"]
+            how = [
+                "PreferredAuthentications=gssapi-with-mic",
+                "GSSAPIAuthentication=yes",
+                f"GSSAPIServerIdentity={host}",
+            ]
         elif word is not None:
             how = ["PreferredAuthentications=keyboard-interactive", "NumberOfPasswordPrompts=1"]
         else:
@@ -310,21 +317,35 @@ class Bed(patch_bed.Bed):
         if done.returncode == 0:
             assert done.stdout.strip() == who
             return True
-        assert re.search(r"Permission denied|Connection closed by|Authentication failed|expired", done.stderr), done.stderr
+        assert re.search(r"Permission denied|Connection closed by|Authentication failed|expired", done.stderr), (
+            done.stderr
+        )
         return False
 
     def change_group(self, dn: str, change: str, member: str) -> None:
         """What the customer does in the directory, over TLS that is checked."""
-        tls = ldap3.Tls(ca_certs_file=str(self.slapd.ca), validate=2)
+        tls = ldap3.Tls(ca_certs_file=str(self.slapd.ca), validate=ssl.CERT_REQUIRED, valid_names=[SERVER])
         with ldap3.Connection(ldap3.Server(self.slapd.ldaps, tls=tls), ADMIN, ADMINS_WORD, auto_bind=True) as directory:
             assert directory.modify(dn, {"memberUid": [(change, [member])]}), directory.result
 
 
 def held_to(context: Mapping[str, Any]) -> Assigned:
     """A standard of this area alone."""
-    controls = {control.id: {} for control in catalogue().values() if control.role == "msp_sso"}
+    controls: dict[str, Any] = {id: {} for id in held_ids()}
     own = {"doors": {"version": "1", "title": {"en": "Doors", "nl": "Deuren"}, "class": "server", "controls": controls}}
     return assigning.assign(context, own, today=TODAY)
+
+
+def waived(context: Mapping[str, Any]) -> dict[str, Any]:
+    """The customer does without all of it, until tomorrow."""
+    agreed = {"by": "M. Visser", "on": TODAY.isoformat(), "reference": "mail"}
+    tomorrow = (TODAY + dt.timedelta(days=1)).isoformat()
+    waiver = {"reason": "The move to the new directory", "owner": "A. de Vries", "expires": tomorrow, "agreed": agreed}
+    return {**context, "waivers": {id: waiver for id in held_ids()}}
+
+
+def held_ids() -> list[str]:
+    return [control.id for control in catalogue().values() if control.role == "msp_sso"]
 
 
 def statuses(told: Mapping[str, Any]) -> dict[str, str]:
@@ -382,7 +403,13 @@ def test_check_mode_shows_what_would_be_done_and_no_secret_and_does_nothing(bed:
 
     assert ran.told == {host: {} for host in NAMES}, ran.output
     assert on_both(bed.look) == before
-    for shown in ("+ldap_uri = ldaps://", "+ldap_tls_reqcert = demand", "+simple_allow_groups = linux-users", "+%linux-admins ALL=(ALL:ALL) ALL"):
+    for shown in (
+        "+ldap_uri = ldaps://",
+        "+ldap_id_use_start_tls = true",
+        "+ldap_tls_reqcert = demand",
+        "+simple_allow_groups = linux-users",
+        "+%linux-admins ALL=(ALL:ALL) ALL",
+    ):
         assert shown in ran.output
     assert min(ran.changed.values()) > 5
 
@@ -396,9 +423,7 @@ def test_a_server_that_somebody_else_vouches_for_is_refused_and_a_lockout_is_bro
     lab_ldap.write_certificates(tmp_path, "somebody else", [SERVER])
     other = bed.wanted(TWELVE, sso_joined={"authority": (tmp_path / "ca.pem").read_text()})
     found = bed.scan({TWELVE: other})
-    begun = bed.begin(
-        {TWELVE: [bed.role(TWELVE, found[TWELVE])], THIRTEEN: [bed.role(THIRTEEN, lacking[THIRTEEN])]}
-    )
+    begun = bed.begin({TWELVE: [bed.role(TWELVE, found[TWELVE])], THIRTEEN: [bed.role(THIRTEEN, lacking[THIRTEEN])]})
     until(lambda: bed.ssh(THIRTEEN, USER, "true").returncode != 0, "the change that locks out")
     # The end of the guard's hour: systemd starts what its timer starts.
     bed.on(THIRTEEN, "systemctl", "start", lockout_units.SERVICE)
@@ -433,11 +458,22 @@ def test_a_host_is_joined_in_one_run_and_a_second_one_changes_nothing(bed: Bed, 
     for host, tickets in ((TWELVE, "compliant"), (THIRTEEN, "not applicable")):
         found = statuses(joined[host])
         assert {**found, "sso-accounts": ""} == {
-            **{id: "compliant" for id in found}, "sso-tickets": tickets, "sso-accounts": ""
+            **{id: "compliant" for id in found},
+            "sso-tickets": tickets,
+            "sso-accounts": "",
         }, joined[host]["records"]
         assert joined[host]["enforce"] == {}
+        # The account by which the run came is not locked, nor any other before somebody was seen to log in.
+        record = joined[host]["records"]["sso-accounts"]
+        assert record["status"] == "drift" and "sso-accounts" in joined[host]["left"]
+        assert "old-anna: nobody of the directory was seen to log in" in record["reason"]
     before = on_both(bed.look)
-    everything = {host: {**of_host, "enforce": {"msp_sso": list(catalogue_of_role())}} for host, of_host in joined.items()}
+    assert {"/etc/krb5.keytab 600 0 0", "/etc/sssd/conf.d/zz-msp-secret.conf 600 0 0"} < before[TWELVE]
+    assert {"/etc/sssd/conf.d/zz-msp-secret.conf 640 0 0"} < before[THIRTEEN]
+    everything = {
+        host: {**of_host, "enforce": {"msp_sso": [id for id in held_ids() if id != "sso-online"]}}
+        for host, of_host in joined.items()
+    }
 
     ran = bed.roles(everything, check=True)
 
@@ -446,5 +482,214 @@ def test_a_host_is_joined_in_one_run_and_a_second_one_changes_nothing(bed: Bed, 
     assert on_both(bed.look) == before
 
 
-def catalogue_of_role() -> Iterator[str]:
-    return (id for id, control in catalogue().items() if control.role == "msp_sso" and not control.by_hand)
+def test_people_log_in_by_password_and_by_ticket_and_only_those_agreed_on(bed: Bed, joined: dict[str, Any]) -> None:
+    for host in NAMES:
+        word, other = WORDS[host]["anna"], WORDS[next(name for name in NAMES if name != host)]["anna"]
+        script = "sudo -S -p '' id -u; stat -c '%a %U' ~; pwd"
+        done = bed.ssh(host, "anna", script, word=word, text=f"{word}\n")
+        # root by her group; a home that is hers alone.
+        assert done.stdout.split() == ["0", "700", "anna", "/home/anna"], done
+        # The host asks the KDC or the directory, as was agreed, and not the other one.
+        assert not bed.gets_in(host, "anna", other)
+        # Known, with a good password, and not among those agreed on.
+        assert not bed.gets_in(host, "carla", WORDS[host]["carla"])
+        # One group may do less with sudo than the other.
+        word = WORDS[host]["bram"]
+        script = "sudo -S -p '' /usr/bin/id -u; sudo -S -p '' -k /usr/bin/whoami || echo refused"
+        assert bed.ssh(host, "bram", script, word=word, text=f"{word}\n{word}\n").stdout.split() == ["0", "refused"]
+    bed.kdc.ticket("anna", BY_KERBEROS["anna"])
+    assert [bed.gets_in(host, "anna", ticket=True) for host in NAMES] == [True, False]
+    bed.kdc.ticket("carla", BY_KERBEROS["carla"])
+    assert not bed.gets_in(TWELVE, "carla", ticket=True)
+
+
+def test_who_is_taken_out_of_a_group_is_out_within_seconds(bed: Bed, joined: dict[str, Any]) -> None:
+    """SSSD remembers for ten minutes who somebody is, and asks anew at each login but those of the last five seconds."""
+
+    def in_nowhere(who: str) -> bool:
+        return not any(bed.gets_in(host, who, WORDS[host][who]) for host in NAMES)
+
+    def is_root(host: str) -> bool:
+        word = WORDS[host]["anna"]
+        return bed.ssh(host, "anna", "sudo -k -S -p '' id -u", word=word, text=f"{word}\n").stdout.strip() == "0"
+
+    assert all(bed.gets_in(host, "bram", WORDS[host]["bram"]) and is_root(host) for host in NAMES)
+    bed.change_group(USERS, ldap3.MODIFY_DELETE, "bram")
+    bed.change_group(ADMINS, ldap3.MODIFY_DELETE, "anna")
+    try:
+        begin = time.monotonic()
+        until(lambda: in_nowhere("bram"), "bram is out")
+        seconds = time.monotonic() - begin
+        until(lambda: not any(map(is_root, NAMES)), "anna is no administrator any more")
+        bed.kdc.ticket("bram", BY_KERBEROS["bram"])
+        assert not bed.gets_in(TWELVE, "bram", ticket=True)
+        print(f"bram was out after {seconds:.1f} s")
+        assert seconds < 60
+    finally:
+        bed.change_group(USERS, ldap3.MODIFY_ADD, "bram")
+        bed.change_group(ADMINS, ldap3.MODIFY_ADD, "anna")
+
+
+def test_accounts_that_the_directory_replaces_are_locked_once_it_is_proven_and_never_one_in_use(
+    bed: Bed, joined: dict[str, Any]
+) -> None:
+    contexts = {host: bed.wanted(host) for host in NAMES}
+    # Reported, and no more, where nobody said that they may be locked.
+    reported = bed.scan({TWELVE: bed.wanted(TWELVE, sso_accounts={"lock": False})})[TWELVE]
+    assert reported["enforce"] == {} and "old-anna" in reported["records"]["sso-accounts"]["found"]
+    found = bed.scan(contexts)
+    assert {host: of_host["enforce"] for host, of_host in found.items()} == dict.fromkeys(
+        NAMES, {"msp_sso": ["sso-accounts"]}
+    )
+    assert [bed.gets_in(host, "old-anna") for host in NAMES] == [True, True]
+
+    ran = bed.roles(found)
+
+    assert ran.told == {host: {} for host in NAMES}, ran.output
+    for host, after in bed.scan(contexts).items():
+        # A key opens it no more either.
+        opened = {who: bed.gets_in(host, who) for who in (*LOCALS, USER)}
+        assert opened == {"old-anna": False, "bert": True, "emergency": True, USER: True}
+        assert after["enforce"] == {} and after["left"] == ["sso-accounts"]
+        reason = after["records"]["sso-accounts"]["reason"]
+        for why in ("bert: a crontab", "emergency: it is kept, as was agreed", f"{USER}: this measurement came by it"):
+            assert why in reason
+
+
+# -- the directory is away ----------------------------------------------------------------------------------------
+
+
+def soon(call: Any) -> bool:
+    """Whether it is so, and nobody waited for a directory. This machine may be busy."""
+    begin = time.monotonic()
+    found = bool(call())
+    assert time.monotonic() - begin < 10
+    return found
+
+
+@pytest.mark.parametrize("how", ["hangs", "is down"])
+def test_while_the_directory_is_away_who_was_there_before_gets_in_and_so_does_the_automation(
+    bed: Bed, joined: dict[str, Any], how: str
+) -> None:
+    for host in NAMES:
+        assert bed.gets_in(host, "anna", WORDS[host]["anna"])
+    # What is remembered is out of date at once.
+    on_both(lambda host: bed.sh(host, "sss_cache -E"))
+    servers = (bed.slapd, bed.kdc)
+    for server in servers:
+        if how == "hangs":
+            os.kill(server.process.pid, signal.SIGSTOP)
+        else:
+            server.stop()
+    try:
+        for host in NAMES:
+            assert soon(lambda host=host: bed.ssh(host, USER, "sudo", "-n", "true").returncode == 0)
+            assert soon(lambda host=host: bed.gets_in(host, "emergency"))
+        # The first of the directory waits until it is given up, nobody after that.
+        assert on_both(lambda host: bed.gets_in(host, "anna", WORDS[host]["anna"])) == dict.fromkeys(NAMES, True)
+        for host in NAMES:
+            assert soon(lambda host=host: bed.gets_in(host, "anna", WORDS[host]["anna"]))
+            assert not bed.gets_in(host, "anna", "not her word")
+            # He may, and was never here.
+            assert not bed.gets_in(host, "dirk", WORDS[host]["dirk"])
+            assert soon(lambda host=host: bed.ssh(host, USER, "sudo", "-n", "true").returncode == 0)
+        if how == "is down":
+            for after in bed.scan({host: bed.wanted(host) for host in NAMES}).values():
+                # It is said, and nothing is brought about for it.
+                assert after["records"]["sso-online"]["status"] == "drift" and "sso-online" in after["left"]
+                assert after["enforce"] == {} and after["records"]["sso-joined"]["status"] == "compliant"
+    finally:
+        for server in servers:
+            if how == "hangs":
+                os.kill(server.process.pid, signal.SIGCONT)
+            else:
+                server.start_again()
+    until(
+        lambda: (
+            all(bed.gets_in(host, "anna", WORDS[host]["anna"]) for host in NAMES)
+            and not any("Offline" in bed.sh(host, f"sssctl domain-status -o {DOMAIN}") for host in NAMES)
+        ),
+        "the directory is there again",
+    )
+
+
+# -- what people do by hand ---------------------------------------------------------------------------------------
+
+BREAK = """
+cd /etc/sssd/conf.d
+sed -i 's/^ldap_schema.*/ldap_schema = rfc2307bis/' ../sssd.conf
+sed -i 's/^ldap_tls_reqcert.*/ldap_tls_reqcert = never/' zz-msp-tls.conf
+sed -i 's/^access_provider.*/access_provider = permit/' zz-msp-access.conf
+sed -i 's/^cache_credentials.*/cache_credentials = false/' zz-msp-offline.conf
+rm /etc/sudoers.d/zz-msp-sso
+DEBIAN_FRONTEND=noninteractive pam-auth-update --disable msp-mkhomedir
+"""
+# On one host all of it takes effect, on the other nobody has started SSSD anew.
+BREAK_MORE = BREAK + "rm ../../ssh/sshd_config.d/00-msp-sso-tickets.conf; systemctl reload ssh; systemctl restart sssd"
+BROKEN_CONTROLS = {"sso-joined", "sso-tls", "sso-access", "sso-sudo", "sso-offline", "sso-homes"}
+
+
+def test_what_people_change_is_drift_or_waived_and_put_right(bed: Bed, joined: dict[str, Any]) -> None:
+    bed.sh(TWELVE, BREAK_MORE)
+    bed.sh(THIRTEEN, BREAK)
+    contexts = {host: bed.wanted(host) for host in NAMES}
+    wrong = {TWELVE: BROKEN_CONTROLS | {"sso-tickets"}, THIRTEEN: BROKEN_CONTROLS}
+    # Now everybody of the directory gets in, and is known to nobody here.
+    assert bed.gets_in(TWELVE, "carla", WORDS[TWELVE]["carla"])
+
+    found = bed.scan(contexts)
+    forgiven = bed.scan({host: waived(context) for host, context in contexts.items()})
+
+    for host, of_host in found.items():
+        assert {id for id, status in statuses(of_host).items() if status == "drift"} - {"sso-accounts"} == wrong[host]
+        assert set(of_host["enforce"]["msp_sso"]) == wrong[host]
+        assert {id for id in wrong[host] if statuses(forgiven[host])[id] == "waived"} == wrong[host]
+        assert forgiven[host]["enforce"] == {}
+    assert "(when it starts the next time)" in found[THIRTEEN]["records"]["sso-tls"]["found"]
+    assert "(when it starts the next time)" not in found[TWELVE]["records"]["sso-tls"]["found"]
+
+    ran = bed.roles(found)
+
+    assert ran.told == {host: {} for host in NAMES}, ran.output
+    for of_host in bed.scan(contexts).values():
+        assert of_host["enforce"] == {} and of_host["left"] == ["sso-accounts"]
+    assert not bed.gets_in(TWELVE, "carla", WORDS[TWELVE]["carla"])
+
+
+def test_what_somebody_else_set_up_is_asked_about_and_only_what_is_waived_stays(
+    bed: Bed, joined: dict[str, Any]
+) -> None:
+    """On Debian 12 a rule of sudo that nobody agreed on, and access that was waived; on Debian 13 SSSD is another's."""
+    rule = "/etc/sudoers.d/somebody"
+    bed.sh(
+        TWELVE,
+        f"echo '%everyone ALL=(ALL) NOPASSWD: ALL' >{rule}; chmod 440 {rule}; cd /etc/sssd/conf.d; "
+        "sed -i 's/^simple_allow_groups.*/simple_allow_groups = everyone/' zz-msp-access.conf; "
+        "sed -i 's/^cache_credentials.*/cache_credentials = false/' zz-msp-offline.conf",
+    )
+    bed.sh(
+        THIRTEEN,
+        "cp -a /etc/sssd /root/sssd; sed -i '1d; s/^ldap_schema.*/ldap_schema = rfc2307bis/' /etc/sssd/sssd.conf; "
+        f"sed -i 's/{DOMAIN}/other.example/' /etc/sssd/sssd.conf /etc/sssd/conf.d/*; systemctl restart sssd",
+    )
+    waiver = waived({})["waivers"]["sso-access"]
+    contexts = {TWELVE: {**bed.wanted(TWELVE), "waivers": {"sso-access": waiver}}, THIRTEEN: bed.wanted(THIRTEEN)}
+
+    found = bed.scan(contexts)
+
+    assert found[TWELVE]["enforce"] == {"msp_sso": ["sso-offline"]}
+    assert set(found[TWELVE]["left"]) == {"sso-sudo", "sso-accounts"}
+    assert "%everyone: ALL without a password" in found[TWELVE]["records"]["sso-sudo"]["reason"]
+    assert found[THIRTEEN]["enforce"] == {}
+    assert "sso-joined" in {row["control"] for row in found[THIRTEEN]["undecided"]}
+    ran = bed.roles({TWELVE: found[TWELVE]})
+    assert ran.told == {TWELVE: {}}, ran.output
+    access = bed.scan({TWELVE: contexts[TWELVE]})[TWELVE]["records"]["sso-access"]
+    assert (access["status"], "everyone" in access["found"]) == ("waived", True)
+
+    # Once it is said that the other one may go, it does.
+    decided = {THIRTEEN: bed.wanted(THIRTEEN, sso_joined={"replaces": ["other.example"]})}
+    ran = bed.roles(bed.scan(decided))
+    assert ran.told == {THIRTEEN: {}}, ran.output
+    assert bed.scan(decided)[THIRTEEN]["enforce"] == {}
+    assert bed.gets_in(THIRTEEN, "anna", WORDS[THIRTEEN]["anna"])

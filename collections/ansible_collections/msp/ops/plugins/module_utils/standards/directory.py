@@ -13,7 +13,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import accounts, directory_config, keytab, pam, sudo
 from ansible_collections.msp.ops.plugins.module_utils.standards.directory_config import DOMAIN, View, Wanted
@@ -303,11 +303,10 @@ def sudo_rules(reader: Reader, rules: tuple[str, ...]) -> dict:
     local = {line.partition(":")[0] for line in reader.host.text("/etc/group").splitlines()}
     groups = {who for rule in _of_sudo(reader) for who in rule.who if re.match(r"%[^#:]", who) and who[1:] not in local}
     foreign = {who for who in groups if of_directory(reader, "group", who[1:])}
-    others = {_told(who, rule) for rule in _of_sudo(reader) for who in rule.who if who in foreign}
-    return {
-        "missing": [rule for rule in rules if rule not in told],
-        "others": sorted(others - set(rules)),
-    }
+    others = sorted({_told(who, rule) for rule in _of_sudo(reader) for who in rule.who if who in foreign} - set(rules))
+    found: dict[str, Any] = {"missing": [rule for rule in rules if rule not in told], "others": others}
+    # They stand in files of others, and nobody here takes a rule out of those.
+    return {**found, "within_reach": {"others": []}, "out_of_reach": {"others": others}} if others else found
 
 
 def _of_sudo(reader: Reader) -> list[sudo.Rule]:
