@@ -1348,6 +1348,44 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.audit_rules.loaded": ("geladen auditregels", "loaded audit rules"),
     "said.about.automatic_updates.policy": ("automatische updates", "automatic updates"),
     "said.about.automatic_updates.reboot": ("automatisch herstarten", "automatic restarts"),
+    "said.about.directory.admits": ("wie uit de adreslijst binnenkomt", "who of the directory gets in"),
+    "said.about.directory.asked_for": (
+        "eigen accounts waarvoor eerst de adreslijst wordt gevraagd",
+        "accounts of its own for which the directory is asked first",
+    ),
+    "said.about.directory.cache_seconds": (
+        "seconden dat wie iemand is wordt onthouden",
+        "seconds that it is remembered who somebody is",
+    ),
+    "said.about.directory.foreign": ("adreslijst ingesteld door iemand anders", "directory set up by somebody else"),
+    "said.about.directory.homes": ("thuismappen van wie inlogt", "homes of who logs in"),
+    "said.about.directory.kerberos": ("adreslijst met kaartjes (Kerberos)", "directory with tickets (Kerberos)"),
+    "said.about.directory.offline_days": (
+        "dagen dat een onthouden wachtwoord werkt",
+        "days that a remembered password works",
+    ),
+    "said.about.directory.uncached": (
+        "adreslijsten waarvan niets wordt onthouden",
+        "directories of which nothing is remembered",
+    ),
+    "said.about.directory.weak": ("waar de adreslijst niet bewijst wie zij is", "where it does not prove who it is"),
+    "said.about.directory_accounts.open": (
+        "eigen accounts die de adreslijst vervangt en die nog werken",
+        "accounts of its own that the directory replaces and that still work",
+    ),
+    "said.about.directory_joined.chosen": ("gekozen adreslijst", "directory chosen"),
+    "said.about.directory_joined.different": ("anders dan gekozen", "other than chosen"),
+    "said.about.directory_joined.others": ("andere adreslijsten", "other directories"),
+    "said.about.directory_names.unknown": ("onbekend uit de adreslijst", "not known of the directory"),
+    "said.about.directory_online.offline": (
+        "adreslijsten die geen antwoord geven",
+        "directories that do not answer",
+    ),
+    "said.about.directory_sudo.missing": ("afspraken die sudo niet kent", "agreed rules that sudo does not have"),
+    "said.about.directory_sudo.others": (
+        "regels van sudo voor andere groepen uit de adreslijst",
+        "rules of sudo for other groups of the directory",
+    ),
     "said.about.file.exists": ("{thing} aanwezig", "{thing} there"),
     "said.about.file.type": ("soort van {thing}", "kind of {thing}"),
     "said.about.file_lines.count": ("regels in {thing}", "lines in {thing}"),
@@ -1444,6 +1482,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.out_of_reach.sshd": (
         "de instelling voor iedereen is goed; dit wordt niet door ons gewijzigd: pas aan of haal weg: {where}",
         "the setting for everybody is right, and this is not changed by us; change or take out {where}",
+    ),
+    "said.out_of_reach.directory_accounts": (
+        "deze worden niet door ons op slot gedaan, kijk er zelf naar: {where}",
+        "these are not locked by us, have a look yourself: {where}",
     ),
     "said.out_of_reach": (
         "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",
