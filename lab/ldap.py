@@ -1,4 +1,5 @@
-"""A real OpenLDAP for a while, for tests of the directory: slapd on loopback, with a certificate made for it.
+"""A real OpenLDAP for a while, for tests of the directory: slapd with a certificate made for it, on loopback or on an
+address of a lab's network, which only the hosts of that lab reach.
 
 Keeps nothing. It runs a copy of the program: where AppArmor is on, its profile of /usr/sbin/slapd lets it read its own
 places only.
@@ -46,12 +47,12 @@ suffix "{base}"
 directory {place}/data
 maxsize 268435456
 {limits}
-access to attrs=userPassword by anonymous auth by * none
-access to * by users read by * none
+access to attrs=userPassword by dn.exact="{admin}" write by anonymous auth by * none
+access to * by dn.exact="{admin}" write by users read by * none
 """
 
 
-@dataclass(frozen=True)
+@dataclass
 class Slapd:
     """A running server: its two addresses, and the certificate authority that vouches for it."""
 
@@ -59,9 +60,14 @@ class Slapd:
     ldap: str
     ca: Path
     process: processes.Process
+    mark: Path
 
     def stop(self) -> None:
         processes.end_all([self.process])
+
+    def start_again(self) -> None:
+        """At the same addresses, with what it had: what was changed meanwhile too."""
+        self.process = _run(self.ca.parent, self.mark, self.ldaps, self.ldap)
 
 
 def missing() -> list[packages.Package]:
@@ -70,8 +76,14 @@ def missing() -> list[packages.Package]:
 
 
 @contextmanager
-def slapd(base: str, ldif: str, *, limits: Sequence[str] = ()) -> Iterator[Slapd]:
-    """A server with these entries below this base; limits as in slapd.conf(5). All of it is gone at the end."""
+def slapd(
+    base: str, ldif: str, *, limits: Sequence[str] = (), host: str = HOST, names: Sequence[str] = (), admin: str = ""
+) -> Iterator[Slapd]:
+    """A server with these entries below this base; limits as in slapd.conf(5). All of it is gone at the end.
+
+    host is the address of this machine that it listens on, names are more that its certificate is for. admin is who
+    may change entries; without it nobody may.
+    """
     with claimed("ldap") as name:
         lab = paths.lab_paths(name)
         _remove(lab.base)  # what a killed run left
@@ -79,9 +91,9 @@ def slapd(base: str, ldif: str, *, limits: Sequence[str] = ()) -> Iterator[Slapd
         try:
             paths.make_dir(lab.base, 0o700)
             paths.make_dir(place / "data", 0o700)
-            write_certificates(place, "msp.ops lab", [HOST])
-            _configure(place, base, ldif, limits)
-            yield _start(place, lab.base)
+            write_certificates(place, "msp.ops lab", [host, *names])
+            _configure(place, base, ldif, limits, admin or f"cn=nobody,{base}")
+            yield _start(place, lab.base, host)
         finally:
             _remove(lab.base)
 
@@ -129,11 +141,13 @@ def _general(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _configure(place: Path, base: str, ldif: str, limits: Sequence[str]) -> None:
+def _configure(place: Path, base: str, ldif: str, limits: Sequence[str], admin: str) -> None:
     """Its settings, and its data loaded while it does not run."""
     shutil.copy(PROGRAM, place / "slapd")
     schemas = "\n".join(f"include {SCHEMAS}/{name}.schema" for name in USED_SCHEMAS)
-    settings = _SETTINGS.format(schemas=schemas, modules=MODULES, place=place, base=base, limits="\n".join(limits))
+    settings = _SETTINGS.format(
+        schemas=schemas, modules=MODULES, place=place, base=base, limits="\n".join(limits), admin=admin
+    )
     (place / "slapd.conf").write_text(settings)
     (place / "data.ldif").write_text(ldif, encoding="utf-8")
     done = subprocess.run(
@@ -147,31 +161,40 @@ def _configure(place: Path, base: str, ldif: str, limits: Sequence[str]) -> None
         raise _failed("to load its data", done.stderr[-500:])
 
 
-def _start(place: Path, mark: Path) -> Slapd:
-    ldaps, ldap = (f"{scheme}://{HOST}:{port}" for scheme, port in zip(("ldaps", "ldap"), _free_ports(), strict=True))
+def _start(place: Path, mark: Path, host: str) -> Slapd:
+    ldaps, ldap = (
+        f"{scheme}://{host}:{port}" for scheme, port in zip(("ldaps", "ldap"), _free_ports(host), strict=True)
+    )
+    return Slapd(ldaps, ldap, place / "ca.pem", _run(place, mark, ldaps, ldap), mark)
+
+
+def _run(place: Path, mark: Path, ldaps: str, ldap: str) -> processes.Process:
     process = processes.start(
         [place / "slapd", "-d", "none", "-f", place / "slapd.conf", "-h", f"{ldaps} {ldap}"],
         log=place / "log",
         cwd=place,
         mark=mark,
     )
-    ports = [int(url.rpartition(":")[2]) for url in (ldaps, ldap)]
-    if not processes.wait_until(lambda: all(map(_listens, ports)) or not processes.alive(process), 60):
+    ends = [url.partition("://")[2].rpartition(":") for url in (ldaps, ldap)]
+    if not processes.wait_until(
+        lambda: all(listens(host, int(port)) for host, _colon, port in ends) or not processes.alive(process), 60
+    ):
         raise _failed("to listen within 60 seconds", "silence")
     if not processes.alive(process):
         raise _failed("to run", (place / "log").read_text(errors="replace")[-500:])
-    return Slapd(ldaps, ldap, place / "ca.pem", process)
+    return process
 
 
-def _free_ports() -> tuple[int, int]:
-    """Two ports of loopback that nobody has at this moment."""
-    with socket.create_server((HOST, 0)) as one, socket.create_server((HOST, 0)) as other:
+def _free_ports(host: str) -> tuple[int, int]:
+    """Two ports of an address of this machine that nobody has at this moment."""
+    with socket.create_server((host, 0)) as one, socket.create_server((host, 0)) as other:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def _listens(port: int) -> bool:
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
     try:
-        with socket.create_connection((HOST, port), timeout=2):
+        with socket.create_connection((host, port), timeout=2):
             return True
     except OSError:
         return False

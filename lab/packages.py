@@ -33,6 +33,7 @@ class Package:
 
 HOSTS = "real hosts to audit (without it the controller alone is audited)"
 MACHINE = "a virtual machine, on which a kernel is really changed (tests of reboots)"
+KERBEROS = "tests of single sign-on with real tickets"
 PACKAGES = (
     Package("podman", "podman", HOSTS),
     # podman's network, which it only recommends and this installs no recommendations.
@@ -44,6 +45,9 @@ PACKAGES = (
     Package("openssh-client", "ssh", HOSTS),
     Package("nmap", "nmap", "scans of the lab's networks"),
     Package("slapd", "/usr/sbin/slapd", "tests that read a real directory", service="slapd"),
+    Package("krb5-kdc", "/usr/sbin/krb5kdc", KERBEROS, service="krb5-kdc"),
+    Package("krb5-admin-server", "/usr/sbin/kadmin.local", KERBEROS, service="krb5-admin-server"),
+    Package("krb5-user", "kinit", KERBEROS),
     Package("chromium", "chromium", "tests that open a report in a browser"),
     Package("git", "git", "checks of what is committed"),
     Package("qemu-system-x86", "qemu-system-x86_64", MACHINE),

@@ -189,7 +189,7 @@ def measure(reader: Reader) -> dict:
     with_shell = [user for user in users if user.name in found["system_with_shell"]]
     running = _running_shells(reader.host) if with_shell else frozenset()
     jobs = becoming.read(reader.host) if with_shell else becoming.Jobs([], [])
-    seen = {user.name: _uses(reader.host, user, running, jobs) for user in with_shell}
+    seen = {user.name: uses(reader.host, user, running, jobs) for user in with_shell}
     return {
         **found,
         "system_with_shell": sorted(name for name, uses in seen.items() if not uses),
@@ -198,7 +198,7 @@ def measure(reader: Reader) -> dict:
     }
 
 
-def _uses(host: Host, user: User, running: frozenset[int], jobs: becoming.Jobs) -> list[str]:
+def uses(host: Host, user: User, running: frozenset[int], jobs: becoming.Jobs) -> list[str]:
     """By what an account needs its shell, as far as that can be seen."""
     signs = {
         "authorized keys": any(_written(host, "%s/.ssh/%s" % (user.home, name)) for name in _KEYS),

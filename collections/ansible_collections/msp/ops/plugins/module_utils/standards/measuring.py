@@ -18,6 +18,8 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.probing import SECON
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
     accounts,
     encryption,
+    directory,
+    directory_accounts,
     files,
     firewall,
     installed,
@@ -98,6 +100,12 @@ MEASURES: dict[str, Kind] = {
     "tls_certificates": Kind(tls_probes.of_certificates),
     "tls_changes": Kind(tls_probes.changes),
     "postfix": Kind(tls_probes.postfix_setting),
+    "directory_joined": Kind(directory.joined, directory.prepare),
+    "directory": Kind(directory.measure, directory.prepare),
+    "directory_online": Kind(directory.online, directory.prepare),
+    "directory_names": Kind(directory.names),
+    "directory_sudo": Kind(directory.sudo_rules, directory.prepare),
+    "directory_accounts": Kind(directory_accounts.measure),
 }
 
 

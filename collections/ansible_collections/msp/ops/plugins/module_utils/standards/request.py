@@ -63,6 +63,10 @@ AUTHORITIES = Form(
     needed=False,
     least=0,
 )
+# Of a directory. Empty where nothing was chosen.
+_DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+_LINE = r"[^\x00-\x1f\x7f]{0,500}"
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.@\\ -]{0,63}"
 
 KINDS: dict[str, dict[str, Form]] = {
     "sshd": {
@@ -173,6 +177,29 @@ KINDS: dict[str, dict[str, Form]] = {
     },
     "tls_changes": {"service": SERVICE, **dict.fromkeys(PARTS, PROFILE._replace(needed=False))},
     "postfix": {"name": Form(r"[a-z][a-z0-9_]{1,80}", "a setting of Postfix as smtp_tls_security_level")},
+    "directory_joined": {
+        "domain": Form(r"(?:%s)?" % _DOMAIN, "the name of a directory's domain, or nothing"),
+        "provider": Form(r"ldap|ad", "ldap or ad"),
+        "servers": Form(_LINE, "addresses as ldaps://ldap.example.org", many=True, needed=False, least=0),
+        "base": Form(_LINE, "where people and groups are, as dc=example,dc=org", needed=False),
+        "schema": Form(r"[a-z0-9]{0,20}", "rfc2307 or rfc2307bis", needed=False),
+        "realm": Form(r"(?:%s)?" % _DOMAIN, "a Kerberos realm, or nothing", needed=False),
+        "kdcs": Form(_LINE, "addresses of KDCs", many=True, needed=False, least=0),
+        "bind": Form(_LINE, "as whom SSSD asks, as cn=reader,dc=example,dc=org", needed=False),
+        "authority": Form(r"(?s:.{0,20000})", "certificates as PEM", needed=False),
+        "replaces": Form(_DOMAIN, "names of domains", many=True, needed=False, least=0),
+    },
+    "directory": {},
+    "directory_online": {},
+    "directory_names": {
+        "person": Form(r"(?:%s)?" % _NAME, "the name of a person, or nothing", needed=False),
+        "group": Form(r"(?:%s)?" % _NAME, "the name of a group, or nothing", needed=False),
+    },
+    "directory_sudo": {"rules": Form(_TEXT, "rules as %admins: ALL", many=True, least=0)},
+    "directory_accounts": {
+        "names": Form(_ACCOUNT, "names of accounts", many=True, least=0),
+        "keep": Form(_ACCOUNT, "names of accounts", many=True, needed=False, least=0),
+    },
 }
 
 

@@ -1378,6 +1378,44 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.encryption.root": ("rootbestandssysteem versleuteld", "root file system encrypted"),
     "said.about.encryption.strays": ("sleutels waarvan niemand weet van wie", "keys that nobody knows the owner of"),
     "said.about.encryption.swap": ("onversleutelde wisselruimte", "swap space that is not encrypted"),
+    "said.about.directory.admits": ("wie uit de adreslijst binnenkomt", "who of the directory gets in"),
+    "said.about.directory.asked_for": (
+        "eigen accounts waarvoor eerst de adreslijst wordt gevraagd",
+        "accounts of its own for which the directory is asked first",
+    ),
+    "said.about.directory.cache_seconds": (
+        "seconden dat wie iemand is wordt onthouden",
+        "seconds that it is remembered who somebody is",
+    ),
+    "said.about.directory.foreign": ("adreslijst ingesteld door iemand anders", "directory set up by somebody else"),
+    "said.about.directory.homes": ("thuismappen van wie inlogt", "homes of who logs in"),
+    "said.about.directory.kerberos": ("adreslijst met kaartjes (Kerberos)", "directory with tickets (Kerberos)"),
+    "said.about.directory.offline_days": (
+        "dagen dat een onthouden wachtwoord werkt",
+        "days that a remembered password works",
+    ),
+    "said.about.directory.uncached": (
+        "adreslijsten waarvan niets wordt onthouden",
+        "directories of which nothing is remembered",
+    ),
+    "said.about.directory.weak": ("waar de adreslijst niet bewijst wie zij is", "where it does not prove who it is"),
+    "said.about.directory_accounts.open": (
+        "eigen accounts die de adreslijst vervangt en die nog werken",
+        "accounts of its own that the directory replaces and that still work",
+    ),
+    "said.about.directory_joined.chosen": ("gekozen adreslijst", "directory chosen"),
+    "said.about.directory_joined.different": ("anders dan gekozen", "other than chosen"),
+    "said.about.directory_joined.others": ("andere adreslijsten", "other directories"),
+    "said.about.directory_names.unknown": ("onbekend uit de adreslijst", "not known of the directory"),
+    "said.about.directory_online.offline": (
+        "adreslijsten die geen antwoord geven",
+        "directories that do not answer",
+    ),
+    "said.about.directory_sudo.missing": ("afspraken die sudo niet kent", "agreed rules that sudo does not have"),
+    "said.about.directory_sudo.others": (
+        "regels van sudo voor andere groepen uit de adreslijst",
+        "rules of sudo for other groups of the directory",
+    ),
     "said.about.file.exists": ("{thing} aanwezig", "{thing} there"),
     "said.about.file.type": ("soort van {thing}", "kind of {thing}"),
     "said.about.file_lines.count": ("regels in {thing}", "lines in {thing}"),
@@ -1543,6 +1581,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.out_of_reach.encryption": (
         "alleen wie de sleutel heeft, kan dit vernieuwen: {where}",
         "only somebody with the key can renew this: {where}",
+    "said.out_of_reach.directory_accounts": (
+        "deze worden niet door ons op slot gedaan, kijk er zelf naar: {where}",
+        "these are not locked by us, have a look yourself: {where}",
     ),
     "said.out_of_reach": (
         "dit staat waar niets door ons wordt gewijzigd; pas aan of haal weg: {where}",

@@ -140,6 +140,14 @@ KINDS: Mapping[str, Kind] = {
     "tls_certificates": Kind((), ("days", "authorities", "unverified", "names")),
     "tls_changes": Kind(("service",), ("versions", "ciphers", "offered", "sending")),
     "postfix": Kind(("name",)),
+    "directory_joined": Kind(
+        ("domain", "provider"), ("servers", "base", "schema", "realm", "kdcs", "bind", "authority", "replaces")
+    ),
+    "directory": Kind(),
+    "directory_online": Kind(),
+    "directory_names": Kind((), ("person", "group")),
+    "directory_sudo": Kind(("rules",)),
+    "directory_accounts": Kind(("names",), ("keep",)),
 }
 _ARGUMENT = {
     "anyOf": [
