@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import operating_sys
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import SECONDS_A_PROBE, probe
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
+    access,
     accounts,
     files,
     firewall,
@@ -78,6 +79,7 @@ MEASURES: dict[str, Kind] = {
     "repositories_foreign": Kind(software_probes.foreign_repositories),
     "repositories_unsigned": Kind(software_probes.unsigned_repositories, repositories.prepare_apt),
     "repositories_wanted": Kind(software_probes.wanted_repositories),
+    "access": Kind(access.measure, access.prepare),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
 }
 

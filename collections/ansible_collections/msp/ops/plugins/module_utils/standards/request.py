@@ -87,6 +87,7 @@ KINDS: dict[str, dict[str, Form]] = {
         "ports": Form(_TEXT, "what is let in, each as tcp/22", many=True, least=0),
         "closed": Form(_TEXT, "what is to be closed, each as tcp/22", many=True, least=0),
     },
+    "access": {},
     "accounts": {},
     "homes": {"below": PATH},
     "sudo": {},

@@ -165,6 +165,21 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
     return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
 
 
+def as_login(reader: Reader, asked: dict[str, str]) -> dict[str, list[str]]:
+    """All settings as they hold for one login, which is named as -C takes it."""
+    return reader.once(_settings, _specification(asked))
+
+
+def match_blocks(reader: Reader) -> list[Block]:
+    """Every Match block of the server that runs."""
+    return reader.once(_blocks)
+
+
+def prepare_login(reader: Reader, asked: dict[str, str]) -> None:
+    """Start what as_login asks, to be read later."""
+    reader.host.prepare(*_command(reader.once(_options), _specification(asked)))
+
+
 def _printed(values: list[str]) -> dict:
     return {"value": " ".join(values), "values": items(values)}
 
