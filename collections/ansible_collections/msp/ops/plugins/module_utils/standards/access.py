@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who can log in to this host, by which ways, and what each way asks for: by what is in force. Judges nothing.
 
-The ssh server is asked for each account (sshd -T -C), from wherever its Match blocks tell logins apart. What PAM asks is
-followed through its stacks. What could not be told of an account stands in its unknown; nobody may read that as safe.
-No password hash, no secret and no key is in it.
+The ssh server is asked for each account (sshd -T -C), from wherever its Match blocks tell logins apart. What PAM asks
+is followed through its stacks. What could not be told of an account stands in its unknown; nobody may read that
+as safe. No password hash, no secret and no key is in it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Ab
 
 NETWORK, CONSOLE = "network", "console"
 # Programs that let people in besides the ssh server, as PAM calls them.
-_PROGRAMS = {
+PROGRAMS = {
     CONSOLE: ("login", "gdm-password", "gdm-smartcard", "lightdm", "sddm", "xdm", "lxdm"),
     NETWORK: ("cockpit", "xrdp-sesman", "rlogin", "remote"),
 }
@@ -131,7 +131,7 @@ def _groups(reader: Reader) -> dict[str, frozenset[str]]:
 
 def _local(reader: Reader, user: User) -> Person:
     secret = reader.once(_secrets).get(user.name)
-    word = (secret.password if secret else "*") if user.password == "x" else user.password
+    word = (secret.password if secret else "*") if user.password == "x" else user.password  # noqa: S105
     expires = secret.expires if secret else None
     groups = reader.once(_groups).get(user.name, frozenset())
     unknown = ""
@@ -237,10 +237,10 @@ def _told(reader: Reader, person: Person) -> dict[str, Any]:
     enrolled: set[str] = set()
     if not person.expired:
         ways += _tried(unknown, "ssh", _by_ssh, reader, person, keys) or []
-        for place, programs in _PROGRAMS.items():
+        for place, programs in PROGRAMS.items():
             for program in programs:
                 ways += _tried(unknown, program, _by_program, reader, person, place, program) or []
-    for program in ("sshd", *_PROGRAMS[CONSOLE], *_PROGRAMS[NETWORK], "sudo"):
+    for program in ("sshd", *PROGRAMS[CONSOLE], *PROGRAMS[NETWORK], "sudo"):
         enrolled |= set(_tried(unknown, program, _enrolled, reader, person, program) or [])
     return {
         "name": user.name,

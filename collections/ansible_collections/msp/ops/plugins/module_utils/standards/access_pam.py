@@ -9,8 +9,8 @@ that this code does not know proves what nobody knows (UNKNOWN and its name), wh
 
 from __future__ import annotations
 
+import operator
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -35,6 +35,7 @@ _GATES = frozenset(
         *("warn", "wheel", "xauth"),
     )
 )
+_OWN_PASSWORDS = frozenset(("pam_unix.so", "pam_pwdb.so"))
 _OF_DIRECTORIES = frozenset(("pam_sss.so", "pam_ldap.so", "pam_winbind.so", "pam_krb5.so", "pam_krb5_migrate.so"))
 _WORDS = {
     "required": {"success": "ok", "ignore": "ignore", "default": "bad"},
@@ -42,7 +43,7 @@ _WORDS = {
     "sufficient": {"success": "done", "ignore": "ignore", "default": "ignore"},
     "optional": {"success": "ok", "ignore": "ignore", "default": "ignore"},
 }
-_SECRET = ".google_authenticator"
+_SECRET_FILE = ".google_authenticator"  # noqa: S105 - a name
 _U2F = ".config/Yubico/u2f_keys"
 # What a stack may have come to: nothing was said, all said yes, somebody said no.
 _UNDECIDED, _YES, _NO = 0, 1, -1
@@ -62,9 +63,17 @@ class Account(NamedTuple):
 
 Proved = frozenset  # of what was shown
 State = tuple  # (what was proved, _UNDECIDED, _YES or _NO)
+Answer = tuple  # (what a module says, what it proved by that)
+_NOTHING: Proved = frozenset()
+_ANYTHING: list[Answer] = [(SUCCESS, _NOTHING), (IGNORE, _NOTHING), (ANY, _NOTHING)]
+_FIXED: dict[str, list[Answer]] = {
+    "pam_permit.so": [(SUCCESS, _NOTHING)],
+    "pam_deny.so": [(REFUSED, _NOTHING)],
+    "pam_fprintd.so": [(SUCCESS, frozenset((FINGERPRINT,))), (ANY, _NOTHING)],
+}
 
 
-def proofs(steps: tuple[pam.Step, ...], does: Callable[[pam.Line], Iterable[tuple[str, Proved]]]) -> frozenset[Proved]:
+def proofs(steps: tuple[pam.Step, ...], does: Callable[[pam.Line], Iterable[Answer]]) -> frozenset[Proved]:
     """What each way through a stack proved that ends in yes; without those that prove more than another one needs.
 
     does gives the answers a module may give, each with what it proved.
@@ -79,9 +88,7 @@ def least(found: Iterable[Proved]) -> frozenset[Proved]:
     return frozenset(one for one in every if not any(other < one for other in every))
 
 
-def _run(
-    steps: tuple[pam.Step, ...], begin: frozenset, does: Callable[[pam.Line], Iterable[tuple[str, Proved]]]
-) -> frozenset:
+def _run(steps: tuple[pam.Step, ...], begin: frozenset, does: Callable[[pam.Line], Iterable[Answer]]) -> frozenset:
     waiting: list[set] = [set() for _step in range(len(steps) + 1)]
     waiting[0] |= begin
     ended: set = set()
@@ -147,7 +154,7 @@ class Stacks:
         """Absent where PAM has no such service, Unmeasurable where it can't be told."""
         steps = self.reader.once(pam.stack, service, "auth")
 
-        def does(line: pam.Line) -> Iterable[tuple[str, Proved]]:
+        def does(line: pam.Line) -> Iterable[Answer]:
             return self._answers(line, who, blank)
 
         return proofs(steps, does)
@@ -160,41 +167,38 @@ class Stacks:
                 found.add(_SECOND[line.module].proves)
         return sorted(found)
 
-    def _answers(self, line: pam.Line, who: Account, blank: bool) -> Iterable[tuple[str, Proved]]:
-        nothing, refused = frozenset(), [(REFUSED, frozenset())]
+    def _answers(self, line: pam.Line, who: Account, blank: bool) -> list[Answer]:
         module = line.module
-        if module == "pam_permit.so":
-            return [(SUCCESS, nothing)]
-        if module == "pam_deny.so":
-            return refused
-        if module in ("pam_unix.so", "pam_pwdb.so"):
+        if module in _FIXED:
+            return _FIXED[module]
+        if module in _OWN_PASSWORDS:
             return _of_password(line, who, blank)
         if module in _OF_DIRECTORIES:
-            if who.local and not who.elsewhere and module != "pam_krb5.so":
-                return [(NOBODY, nothing)]
-            return [(SUCCESS, frozenset((PASSWORD,))), (ANY, nothing)]
+            return _of_directory(line, who)
         if module in _SECOND:
             return _of_second(self.reader, line, who)
-        if module == "pam_fprintd.so":
-            return [(SUCCESS, frozenset((FINGERPRINT,))), (ANY, nothing)]
-        if module in ("pam_succeed_if.so", "pam_localuser.so", "pam_usertype.so"):
-            holds = _holds(line, who)
-            if holds is not None:
-                return [(SUCCESS if holds else REFUSED, nothing)]
-        if module in _GATES:
-            return [(SUCCESS, nothing), (IGNORE, nothing), (ANY, nothing)]
-        return [(SUCCESS, frozenset((UNKNOWN + module,))), (ANY, nothing)]
+        holds = _holds(line, who)
+        if holds is not None:
+            return [(SUCCESS if holds else REFUSED, _NOTHING)]
+        return _ANYTHING if module in _GATES else [(SUCCESS, frozenset((UNKNOWN + module,))), (ANY, _NOTHING)]
 
 
-def _of_password(line: pam.Line, who: Account, blank: bool) -> list[tuple[str, Proved]]:
-    nothing = frozenset()
+def _of_directory(line: pam.Line, who: Account) -> list[Answer]:
+    """Kerberos may know a name that no directory has."""
+    if who.local and not who.elsewhere and line.module != "pam_krb5.so":
+        return [(NOBODY, _NOTHING)]
+    return [(SUCCESS, frozenset((PASSWORD,))), (ANY, _NOTHING)]
+
+
+def _of_password(line: pam.Line, who: Account, blank: bool) -> list[Answer]:
     if not who.local:
-        return [(ANY, nothing)]
+        return [(ANY, _NOTHING)]
+    refused = (REFUSED, _NOTHING)
     if who.password == SET:
-        return [(SUCCESS, frozenset((PASSWORD,))), (REFUSED, nothing)]
+        return [(SUCCESS, frozenset((PASSWORD,))), refused]
     if who.password == EMPTY and blank and {"nullok", "nullok_secure"} & set(line.arguments):
-        return [(SUCCESS, nothing), (REFUSED, nothing)]
-    return [(REFUSED, nothing)]
+        return [(SUCCESS, _NOTHING), refused]
+    return [refused]
 
 
 # -- second factors -----------------------------------------------------------------------------------------------
@@ -224,7 +228,7 @@ def expanded(path: str, who: Account) -> str:
 
 
 def secret_file(line: pam.Line, who: Account) -> str:
-    return expanded(option(line, "secret") or "~/" + _SECRET, who)
+    return expanded(option(line, "secret") or "~/" + _SECRET_FILE, who)
 
 
 def _has_secret(reader: Reader, line: pam.Line, who: Account) -> bool:
@@ -276,17 +280,16 @@ _SECOND = {
 }
 
 
-def _of_second(reader: Reader, line: pam.Line, who: Account) -> list[tuple[str, Proved]]:
-    nothing = frozenset()
+def _of_second(reader: Reader, line: pam.Line, who: Account) -> list[Answer]:
     second = _SECOND[line.module]
     if "alwaysok" in line.arguments:
-        return [(SUCCESS, nothing)]
+        return [(SUCCESS, _NOTHING)]
     if second.enrolled(reader, line, who):
-        return [(SUCCESS, frozenset((second.proves,))), (REFUSED, nothing)]
+        return [(SUCCESS, frozenset((second.proves,))), (REFUSED, _NOTHING)]
     if second.lenient and second.lenient in line.arguments:
         # pam_u2f said success before its version 1.1, and ignore since.
-        return [(IGNORE, nothing)] + ([(SUCCESS, nothing)] if second.proves == HARDWARE else [])
-    return [(REFUSED, nothing), (NOBODY, nothing)]
+        return [(IGNORE, _NOTHING)] + ([(SUCCESS, _NOTHING)] if second.proves == HARDWARE else [])
+    return [(REFUSED, _NOTHING), (NOBODY, _NOTHING)]
 
 
 def modules_of_second_factors(steps: tuple[pam.Step, ...]) -> list[str]:
@@ -299,58 +302,35 @@ _FLAGS = frozenset(("debug", "use_uid", "quiet", "quiet_fail", "quiet_success", 
 
 
 def _holds(line: pam.Line, who: Account) -> bool | None:
-    """What a condition says of somebody; None where it asks what is not known here."""
+    """What a condition says of somebody; None where it asks what is not known here, and for what is no condition."""
     if line.module == "pam_localuser.so":
         return who.local
+    if line.module != "pam_succeed_if.so":
+        return None
     words = [word for word in line.arguments if word not in _FLAGS]
-    if line.module == "pam_usertype.so":
-        # By the limits of login.defs: an account of a person is one from UID_MIN on.
+    parts = [words[place : place + 3] for place in range(0, len(words), 3)]
+    if not parts or len(parts[-1]) < 3:
         return None
-    if not words:
-        return None
-    found: list[bool | None] = []
-    while words:
-        name = words.pop(0)
-        if name != "user" and name != "uid":
-            return None
-        if len(words) < 2:
-            return None
-        operator, value = words.pop(0), words.pop(0)
-        found.append(_compared(name, operator, value, who))
-    if any(one is False for one in found):
-        return False
-    return None if any(one is None for one in found) else True
+    found = [_compared(name, compare, value, who) for name, compare, value in parts]
+    # All of them have to hold.
+    return False if False in found else None if None in found else True
 
 
-def _compared(name: str, operator: str, value: str, who: Account) -> bool | None:
-    if name == "uid" and re.fullmatch(r"\d+", value):
-        number = int(value)
-        compare: dict[str, bool] = {
-            "eq": who.uid == number,
-            "ne": who.uid != number,
-            "lt": who.uid < number,
-            "<": who.uid < number,
-            "le": who.uid <= number,
-            "<=": who.uid <= number,
-            "gt": who.uid > number,
-            ">": who.uid > number,
-            "ge": who.uid >= number,
-            ">=": who.uid >= number,
-        }
-        return compare.get(operator)
-    if name != "user":
-        return None
-    if operator in ("=", "eq") and not set(value) & set("*?["):
-        return who.name == value
-    if operator in ("!=", "ne") and not set(value) & set("*?["):
-        return who.name != value
-    if operator == "in":
-        return who.name in value.split(":")
-    if operator == "notin":
-        return who.name not in value.split(":")
+def _compared(name: str, compare: str, value: str, who: Account) -> bool | None:
+    if name == "uid" and value.isdigit() and compare in _NUMBERS:
+        return _NUMBERS[compare](who.uid, int(value))
+    many = value.split(":")
+    known: dict[str, bool | None] = {}
+    if not set(value) & set("*?["):
+        known = {"=": who.name == value, "eq": who.name == value, "!=": who.name != value, "ne": who.name != value}
     # Of a directory's groups not all may be known here.
-    if operator == "ingroup":
-        return bool(who.groups & set(value.split(":"))) if who.local else None
-    if operator == "notingroup":
-        return not who.groups & set(value.split(":")) if who.local else None
-    return None
+    inside = bool(who.groups & set(many)) if who.local else None
+    outside = None if inside is None else not inside
+    known.update({"in": who.name in many, "notin": who.name not in many, "ingroup": inside, "notingroup": outside})
+    return known.get(compare) if name == "user" else None
+
+
+_NUMBERS: dict[str, Callable[[int, int], bool]] = {
+    **{"eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt},
+    **{"ge": operator.ge, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge},
+}

@@ -23,6 +23,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam impor
     Proved,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.authorized_keys import Key
+from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
 from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import matches
 from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_server import items
 
@@ -82,7 +83,7 @@ def ways(settings: Settings, login: Login) -> list[Way]:
             continue  # each time another key
         for number, parts in enumerate(itertools.product(*choices)):
             if number >= _MOST_WAYS:
-                break
+                raise Unmeasurable("there are more than %d ways to log in by ssh" % _MOST_WAYS)
             found.append(_joined(parts, origins, limits))
     return sorted(set(found), key=lambda way: (sorted(way.proved), way.origins, sorted(way.limits)))
 
@@ -98,33 +99,19 @@ def _lists(settings: Settings) -> list[list[str]]:
     """The methods that are wanted one after the other; "any" stands for each by itself."""
     said = word(settings, "authenticationmethods").split()
     if not said or said == ["any"]:
-        every = ("publickey", "password", "keyboard-interactive", "gssapi-with-mic", "gssapi-keyex", "hostbased")
-        return [[one] for one in every]
+        return [[one] for one in _METHODS]
     return [[method.split(":")[0] for method in one.split(",")] for one in said]
 
 
 def _of_method(method: str, settings: Settings, login: Login) -> list[Way]:
     """What one method alone wants, each way that it may be had."""
+    # All others may do what "yes" lets root do.
     root = word(settings, "permitrootlogin") if login.who.uid == 0 else "yes"
-    if root == "no" or (root == "prohibit-password" and method not in _NOT_A_PASSWORD):
+    allowed = {"prohibit-password": _NOT_A_PASSWORD, "forced-commands-only": {"publickey"}, "no": ()}
+    if method not in _METHODS or method not in allowed.get(root, _METHODS):
         return []
-    if root == "forced-commands-only" and method != "publickey":
-        return []
-    if method == "publickey" and on(settings, "pubkeyauthentication"):
-        taken = _of_keys(settings, login)
-        return [way for way in taken if COMMAND in way.limits] if root == "forced-commands-only" else taken
-    if method == "password" and on(settings, "passwordauthentication"):
-        return [Way(one) for one in sorted(_passwords(settings, login), key=sorted)]
-    if method == "keyboard-interactive" and _asks(settings) and on(settings, "usepam"):
-        blank = on(settings, "permitemptypasswords")
-        return [Way(one) for one in sorted(login.pam(blank), key=sorted)]
-    if method == "gssapi-with-mic" and on(settings, "gssapiauthentication") and login.keytab:
-        return [Way(frozenset((TICKET,)))]
-    if method == "gssapi-keyex" and on(settings, "gssapikeyexchange") and login.keytab:
-        return [Way(frozenset((TICKET,)))]
-    if method == "hostbased" and on(settings, "hostbasedauthentication"):
-        return [Way(frozenset((HOST,)))]
-    return []
+    found = _METHODS[method](settings, login)
+    return [way for way in found if COMMAND in way.limits] if root == "forced-commands-only" else found
 
 
 def _asks(settings: Settings) -> bool:
@@ -132,16 +119,43 @@ def _asks(settings: Settings) -> bool:
     return on(settings, "kbdinteractiveauthentication") or on(settings, "challengeresponseauthentication")
 
 
-def _passwords(settings: Settings, login: Login) -> Collection[Proved]:
+def _by_password(settings: Settings, login: Login) -> list[Way]:
+    if not on(settings, "passwordauthentication"):
+        return []
     blank = on(settings, "permitemptypasswords")
     if on(settings, "usepam"):
-        return login.pam(blank)
+        # PAM asks, and sshd gives it the password for an answer. What wants more than that is not to be had so, but by
+        # what a person is asked; told as one way too, it is the same.
+        return _of_pam(login, blank)
     if login.who.password == SET:
-        return [frozenset((PASSWORD,))]
-    return [frozenset()] if login.who.password == EMPTY and blank else []
+        return [Way(frozenset((PASSWORD,)))]
+    return [Way(frozenset())] if login.who.password == EMPTY and blank else []
 
 
-def _of_keys(settings: Settings, login: Login) -> list[Way]:
+def _by_asking(settings: Settings, login: Login) -> list[Way]:
+    if not _asks(settings) or not on(settings, "usepam"):
+        return []
+    return _of_pam(login, on(settings, "permitemptypasswords"))
+
+
+def _of_pam(login: Login, blank: bool) -> list[Way]:
+    return [Way(one) for one in sorted(login.pam(blank), key=sorted)]
+
+
+def _by_ticket(name: str) -> Callable[[Settings, Login], list[Way]]:
+    def found(settings: Settings, login: Login) -> list[Way]:
+        return [Way(frozenset((TICKET,)))] if on(settings, name) and login.keytab else []
+
+    return found
+
+
+def _by_host(settings: Settings, _login: Login) -> list[Way]:
+    return [Way(frozenset((HOST,)))] if on(settings, "hostbasedauthentication") else []
+
+
+def _by_key(settings: Settings, login: Login) -> list[Way]:
+    if not on(settings, "pubkeyauthentication"):
+        return []
     algorithms = items(list(settings.get("pubkeyacceptedalgorithms", ())))
     options = word(settings, "pubkeyauthoptions").replace(",", " ").split()
     found = []
@@ -154,6 +168,16 @@ def _of_keys(settings: Settings, login: Login) -> list[Way]:
     if word(settings, "authorizedkeyscommand") not in ("", "none"):
         found.append(Way(frozenset((UNKNOWN + "keys of AuthorizedKeysCommand",))))
     return found
+
+
+_METHODS: Mapping[str, Callable[[Settings, Login], list[Way]]] = {
+    "publickey": _by_key,
+    "password": _by_password,
+    "keyboard-interactive": _by_asking,
+    "gssapi-with-mic": _by_ticket("gssapiauthentication"),
+    "gssapi-keyex": _by_ticket("gssapikeyexchange"),
+    "hostbased": _by_host,
+}
 
 
 def _shown(key: Key, options: Collection[str]) -> Proved:

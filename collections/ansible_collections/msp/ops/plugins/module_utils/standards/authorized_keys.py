@@ -110,7 +110,7 @@ def _blob(text: str) -> bytes:
 
 
 def accepted(key: Key, algorithms: Collection[str]) -> bool:
-    """Whether sshd takes a key of this type, by what it prints as pubkeyacceptedalgorithms. Of a CA its certificates."""
+    """Whether sshd takes a key of this type, by its pubkeyacceptedalgorithms. Of an authority its certificates."""
     names = ALGORITHMS[key.kind]
     if key.authority:
         return any(one.endswith(_CERTIFICATE) for one in algorithms)

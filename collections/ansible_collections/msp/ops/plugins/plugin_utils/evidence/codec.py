@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, pending
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    AccessCheck,
     Audit,
     Change,
     ControlChange,
@@ -42,7 +43,7 @@ class Facts:
     body: Mapping[str, Any]
 
 
-Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck
+Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck | AccessCheck
 
 KINDS: dict[str, type] = {
     "facts": Facts,
@@ -54,6 +55,7 @@ KINDS: dict[str, type] = {
     "ticket": Ticket,
     "patch_scan": Scan,
     "standard_check": StandardCheck,
+    "access_check": AccessCheck,
 }
 _NAMES = {
     **{record: name for name, record in KINDS.items()},

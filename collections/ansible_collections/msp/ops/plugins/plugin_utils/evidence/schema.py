@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0008")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -25,6 +25,7 @@ APPEND_ONLY = (
     *("coverages", "changes", "plans", "plan_approvals", "plan_steps", "decisions", "digests"),
     *("patch_scans", "rollouts", "rollout_events"),
     *("standard_checks", "control_changes"),
+    "access_checks",
 )
 
 # What is said of a control in each of the two tables of controls.
@@ -70,6 +71,7 @@ class Tables:
     packages: sa.Table
     package_lists: sa.Table
     software: sa.Table
+    access_checks: sa.Table
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def tables() -> Tables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched, _standards, _software)
+    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched, _standards, _software, _access)
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
 
@@ -584,6 +586,29 @@ def _software(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         sqlite_with_rowid=False,
     )
     return packages, lists, software
+
+
+def _access(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Who could log in where with what, whenever somebody looked; asset may be a customer's Microsoft 365."""
+    from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    checks = Table(
+        "access_checks",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("facts_id", number, ForeignKey("facts.id"), index=True),
+        Column("error", Text),
+        Column("run", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        UniqueConstraint("customer", "asset", "at", "outcome"),
+    )
+    return (checks,)
 
 
 @cache
