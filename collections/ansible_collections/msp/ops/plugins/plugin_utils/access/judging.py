@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import access, access_pam, access_ssh
 from ansible_collections.msp.ops.plugins.plugin_utils.access.model import (
@@ -112,21 +113,13 @@ def judge(ways: Iterable[Way], unknown: Iterable[str] = (), enrolled: Iterable[s
     return Verdict(REQUIRED, weakest(every)) if every else Verdict(CLOSED)
 
 
+def order(way: Way) -> tuple[Any, ...]:
+    """The weakest way first; of those that ask the same the one that is limited least."""
+    return (strength(way), way.bounded, len(way.limits), sorted(way.proved), way.by, way.where, way.origins)
+
+
 def weakest(ways: Iterable[Way]) -> Way | None:
-    """The one that asks least; of those that ask the same the one that is limited least."""
-    return min(
-        ways,
-        key=lambda way: (
-            strength(way),
-            way.bounded,
-            len(way.limits),
-            sorted(way.proved),
-            way.by,
-            way.where,
-            way.origins,
-        ),
-        default=None,
-    )
+    return min(ways, key=order, default=None)
 
 
 def account(found: Account, named: Named, asked_as: str = "") -> Judged:
