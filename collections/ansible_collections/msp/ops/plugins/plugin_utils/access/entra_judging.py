@@ -100,6 +100,8 @@ def _state(one: Mapping[str, Any], covered: str) -> str:
         return UNKNOWN
     if not one["registered"]:
         return TO_ENROL if covered == _ALL else MISSING
+    if one["capable"] is False and covered == _ALL:
+        return TO_ENROL  # what is registered is not allowed
     return {_ALL: ENFORCED, _SOME: PARTLY, _MAYBE: UNKNOWN, _NONE: REGISTERED}[covered]
 
 

@@ -208,7 +208,8 @@ class _Say:
         return tuple(lines) or (self.t("acc.way.none"),)
 
     def state(self, verdict: Verdict) -> tuple[str, str]:
-        return STATE_TONE[verdict.state], self.t(f"acc.state.{verdict.state}")
+        tone = "bad" if verdict.password_alone else STATE_TONE[verdict.state]
+        return tone, self.t(f"acc.state.{verdict.state}")
 
     def sudo(self, one: Judged) -> tuple[str, ...]:
         lines = [self.rule(rule) for rule in one.account.sudo]
