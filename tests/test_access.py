@@ -406,6 +406,6 @@ def test_a_look_is_evidence_and_becomes_a_report(bed: Bed, judged: dict[str, Jud
     told = report.of_host(asset, Named(automation=frozenset({"robot"})), (good, last), good.at)
     made = report.Report(good.at, (told,), None, {})
     assert {one.name: one.standing for one in made.people} == {
-        **{"worded": "password", "lax": "password", "keyed": "one", "forced": "one"},
+        **{"worded": "password", "lax": "password", "keyed": "single", "forced": "single"},
         **{"coded": "two", "hard": "two"},
     }

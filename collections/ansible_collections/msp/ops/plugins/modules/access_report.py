@@ -85,7 +85,7 @@ customers:
       page: reports/harbour-dental/access-report.html
       text_file: reports/harbour-dental/access-report.txt
       data_file: reports/harbour-dental/access-report.json
-      people: {password: 1, one: 2, unknown: 0, two: 6, local: 0}
+      people: {password: 1, single: 2, unknown: 0, two: 6, local: 0}
       blind: []
       wrong: {}
 rejected:

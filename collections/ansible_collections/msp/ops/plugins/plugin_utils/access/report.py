@@ -26,7 +26,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.compliance impor
 NEVER, BROKEN, OLD, STRANGE = ("never", "broken", "old", "strange")
 # What people are over the network, from bad to good: a password is enough; one other thing is; nobody knows; two things
 # are asked; they come in at the machine itself alone.
-STANDINGS = PASSWORD, ONE, UNKNOWN, TWO, LOCAL = ("password", "one", "unknown", "two", "local")
+STANDINGS = PASSWORD, SINGLE, UNKNOWN, TWO, LOCAL = ("password", "single", "unknown", "two", "local")
 Looks = tuple[AccessCheck | None, AccessCheck | None]
 
 
@@ -138,7 +138,7 @@ def standing(one: Judged) -> str:
     """How one account stands over the network."""
     verdict = one.network
     if verdict.state in (judging.IMPOSSIBLE, judging.POSSIBLE):
-        return PASSWORD if verdict.password_alone else ONE
+        return PASSWORD if verdict.password_alone else SINGLE
     return {judging.UNKNOWN: UNKNOWN, judging.REQUIRED: TWO, judging.CLOSED: LOCAL}[verdict.state]
 
 

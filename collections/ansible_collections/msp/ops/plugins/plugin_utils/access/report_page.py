@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import access_pam
 from ansible_collections.msp.ops.plugins.plugin_utils.access import entra_judging, judging, report
@@ -44,7 +45,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification 
 # A colour of style.css for each; the words say the same.
 STANDING_TONE = {
     report.PASSWORD: "bad",
-    report.ONE: "warn",
+    report.SINGLE: "warn",
     report.UNKNOWN: "info",
     report.TWO: "good",
     report.LOCAL: "quiet",
@@ -114,7 +115,7 @@ def _lead(found: Report, t: Words) -> str:
 def _points(found: Report, t: Words) -> Iterator[tuple[str, str, str]]:
     """What needs attention: a colour, how many, and who."""
     people = found.people
-    for standing in (report.PASSWORD, report.ONE, report.UNKNOWN):
+    for standing in (report.PASSWORD, report.SINGLE, report.UNKNOWN):
         who = [one.name for one in people if one.standing == standing]
         if who:
             yield STANDING_TONE[standing], t.count(f"acc.point.{standing}", len(who)), some(who, t)
@@ -237,7 +238,9 @@ def proved(found: Collection[str], t: Words) -> str:
         for one in sorted(found)
         if one.startswith(access_pam.UNKNOWN)
     ]
-    return t("acc.proof.and").join(words) if words else t("acc.proof.empty")
+    if not words:
+        return t("acc.proof.empty")
+    return reduce(lambda one, other: t("acc.proof.both", one=one, other=other), words)
 
 
 def _key(words: str) -> str:

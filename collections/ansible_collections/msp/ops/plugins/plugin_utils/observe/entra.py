@@ -55,7 +55,7 @@ def rows(content: bytes, origin: str) -> list[Mapping[str, Any]]:
     # A last row without a line end is whole where it has all of its cells.
     broken = [skip for skip in table.skipped if "no line end" not in skip.why]
     if broken:
-        raise _unreadable(origin, f"{broken[0].what}: {broken[0].why}")
+        raise _unreadable(origin, f"{broken[0].where}: {broken[0].why}")
     return [{_HEADINGS[key]: cell for key, cell in row.cells.items() if key in _HEADINGS} for row in table.rows]
 
 

@@ -1466,7 +1466,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Nobody has looked anywhere yet who can log in.",
     ),
     "acc.tile.password": ("wachtwoord is genoeg", "a password is enough"),
-    "acc.tile.one": ("één sleutel is genoeg", "one key is enough"),
+    "acc.tile.single": ("één sleutel is genoeg", "one key is enough"),
     "acc.tile.unknown": ("onbekend", "unknown"),
     "acc.tile.two": ("tweede bewijs verplicht", "second proof required"),
     "acc.tile.local": ("alleen aan het apparaat zelf", "at the machine itself only"),
@@ -1478,11 +1478,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "{n} mensen komen via het netwerk met alleen een wachtwoord binnen:",
         "{n} people get in over the network with a password alone:",
     ),
-    "acc.point.one.one": (
+    "acc.point.single.one": (
         "{n} persoon komt via het netwerk met alleen een sleutelbestand of iets dergelijks binnen:",
         "{n} person gets in over the network with a key file or the like alone:",
     ),
-    "acc.point.one.many": (
+    "acc.point.single.many": (
         "{n} mensen komen via het netwerk met alleen een sleutelbestand of iets dergelijks binnen:",
         "{n} people get in over the network with a key file or the like alone:",
     ),
@@ -1643,7 +1643,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "acc.has.key.many": ("{n} sleutels", "{n} keys"),
     "acc.has.nothing": ("niets", "nothing"),
     "acc.standing.password": ("wachtwoord is genoeg", "a password is enough"),
-    "acc.standing.one": ("één bewijs is genoeg", "one proof is enough"),
+    "acc.standing.single": ("één bewijs is genoeg", "one proof is enough"),
     "acc.standing.unknown": ("onbekend", "unknown"),
     "acc.standing.two": ("verplicht", "required"),
     "acc.standing.local": ("alleen aan het apparaat", "at the machine only"),
@@ -1659,7 +1659,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "acc.way.where": ("alleen bij {where}", "only with {where}"),
     "acc.limit.one_command": ("voor één opdracht", "for one command"),
     "acc.limit.no_shell": ("zonder opdrachtregel, wel tunnels of bestanden", "without a shell, but tunnels or files"),
-    "acc.proof.and": (" en ", " and "),
+    "acc.proof.both": ("{one} en {other}", "{one} and {other}"),
     "acc.proof.empty": ("niets", "nothing"),
     "acc.proof.password": ("wachtwoord", "password"),
     "acc.proof.code": ("code", "code"),

@@ -102,7 +102,7 @@ TILL = answer(
     account("anna", way(KEY, CODE), keyboard(), uid=1001, enrolled=[CODE]),
     account("eva", way(PASSWORD), keyboard(), uid=1005, enrolled=[CODE]),
     account("backup", way(KEY, limits=["one command"]), uid=1081),
-    account("scanner", way(PASSWORD), uid=1082, shell_works=False, shell="/usr/sbin/nologin"),
+    account("scanner", way(PASSWORD), uid=1082, shell_works=False),
     account(ROBOT, way(KEY, where=["address 192.0.2.0/24"]), uid=1080, sudo=[rule(())]),
     unknown=["accounts of a directory (sss) that this host has not met are not known to it"],
     directory=["sss"],

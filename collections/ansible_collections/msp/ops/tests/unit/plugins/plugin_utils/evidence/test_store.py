@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, engine, hashing, migrate, rows, schema
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    AccessCheck,
     Audit,
     Change,
     Coverage,
@@ -169,6 +170,7 @@ def fill(store: Store) -> None:
     store.record_rollout(StoredRollout("ro1", "bakery", "standard", "p", AT, "m", {}), fence=1)
     store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1)
     store.record_standard_checks([CHECK])
+    store.record_access_checks([AccessCheck("bakery", "device:1", "till", AT, "ok", {"accounts": []})])
 
 
 # Facts
