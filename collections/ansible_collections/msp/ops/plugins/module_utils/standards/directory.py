@@ -312,7 +312,7 @@ def sudo_rules(reader: Reader, rules: tuple[str, ...]) -> dict:
 def _of_sudo(reader: Reader) -> list[sudo.Rule]:
     if not reader.host.program("sudo"):
         raise Unmeasurable("sudo is not on this host")
-    return sudo.parse_rules(reader.once(sudo.read))
+    return sudo.parse_rules(sudo.rules_of(reader))
 
 
 def _told(who: str, rule: sudo.Rule) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.local_admin.doing import u
 from ansible_collections.msp.ops.plugins.module_utils.standards import accounts, pam, ssh_server, sudo
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY
 
 _DAY = 86400
 # By which a password is given, or an account is logged in to.
@@ -176,7 +177,7 @@ def _beside(networks: list[_Network]) -> Iterator[str]:
 
 
 def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
-    found = ssh_server.settings_for(reader, account, address)
+    found = ssh_server.as_login(reader, dict(ANYBODY, user=account, addr=address))
     methods = " ".join(found.get("authenticationmethods", ["any"])).split()
     if found.get("passwordauthentication") != ["yes"]:
         yield "%s: no passwords" % address
@@ -192,7 +193,7 @@ def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
 
 
 def _lets_in(reader: Reader, account: str, address: str) -> Iterator[str]:
-    found = ssh_server.settings_for(reader, account, address)
+    found = ssh_server.as_login(reader, dict(ANYBODY, user=account, addr=address))
     for name in _WAYS:
         if found.get(name) != ["no"]:
             yield "%s: %s" % (address, name)

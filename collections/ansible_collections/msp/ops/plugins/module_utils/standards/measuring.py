@@ -16,10 +16,11 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import operating_sys
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.audit.probing import SECONDS_A_PROBE, probe
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
+    access,
     accounts,
-    encryption,
     directory,
     directory_accounts,
+    encryption,
     files,
     firewall,
     installed,
@@ -88,6 +89,7 @@ MEASURES: dict[str, Kind] = {
     "second_factor_ssh": Kind(second_factor.by_ssh, ssh_server.prepare),
     "second_factor_pam": Kind(second_factor.by_pam),
     "ssh_sources": Kind(second_factor.by_source, ssh_server.prepare),
+    "access": Kind(access.measure, access.prepare),
     "automatic_updates": Kind(software_probes.automatic, repositories.prepare_apt),
     "encrypted_volumes": Kind(encryption.volumes),
     "encryption": Kind(encryption.whole),

@@ -108,6 +108,7 @@ KINDS: dict[str, dict[str, Form]] = {
         "ports": Form(_TEXT, "what is let in, each as tcp/22", many=True, least=0),
         "closed": Form(_TEXT, "what is to be closed, each as tcp/22", many=True, least=0),
     },
+    "access": {},
     "accounts": {},
     "homes": {"below": PATH},
     "sudo": {},
@@ -149,9 +150,7 @@ KINDS: dict[str, dict[str, Form]] = {
     },
     "automatic_updates": {},
     # What these mean is checked by encryption/volume.py.
-    "encrypted_volumes": {
-        "volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)
-    },
+    "encrypted_volumes": {"volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)},
     "encryption": {},
     "local_admin": {"account": LOCAL},
     "password_uses": {},

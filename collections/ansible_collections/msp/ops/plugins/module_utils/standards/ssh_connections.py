@@ -126,6 +126,51 @@ def addresses(pattern: str) -> list[str]:
     return list(_addresses(pattern))
 
 
+def surroundings(conditions: Sequence[str]) -> list[tuple[dict[str, str], tuple[int, ...]]]:
+    """Where logins may come from and go to, as far as these Match lines tell that apart, whoever logs in.
+
+    Each is a login without a user, and which of the lines are for it or would be but for the user. The first is from
+    anywhere. Unmeasurable where it can't be told.
+    """
+    every = [[(name, patterns) for name, patterns in parse(one) if _CRITERIA[name] != "user"] for one in conditions]
+    choices: dict[str, list[str]] = {}
+    for key in [*ANYBODY, "rdomain"]:
+        if key != "user":
+            examples = (
+                example
+                for asked in every
+                for name, patterns in asked
+                if _CRITERIA[name] == key
+                for example in _examples(name, patterns, {})
+            )
+            choices[key] = list(dict.fromkeys([ANYBODY.get(key, ""), *examples]))
+    found: dict[tuple[int, ...], dict[str, str]] = {}
+    for number, tried in enumerate(itertools.product(*choices.values())):
+        if number >= _MOST_TRIED:
+            raise Unmeasurable("sshd's Match blocks ask for more networks than can be tried")
+        one = dict(zip(choices, tried))  # noqa: B905
+        fits = tuple(place for place, asked in enumerate(every) if _is_for(asked, one, {}))
+        found.setdefault(fits, {key: value for key, value in one.items() if value})
+    return [(login, fits) for fits, login in found.items()]
+
+
+def without_user(condition: str) -> str:
+    """What a Match line asks but for who logs in: "address 192.0.2.0/24"."""
+    return " ".join(
+        "%s %s" % (name, ",".join(patterns)) for name, patterns in parse(condition) if _CRITERIA[name] != "user"
+    )
+
+
+def matches(pattern: str, text: str) -> bool:
+    """ssh_config(5), PATTERNS: * and ? as in file names."""
+    return _like(text, pattern)
+
+
+def within(address: str, pattern: str) -> bool:
+    """Whether an address is one of a pattern, or in a network."""
+    return _fits_one("address", pattern, address, {})
+
+
 def _choices(key: str, asked: Asked, before: Sequence[Asked], members: Members) -> Iterator[str]:
     """The values that a login may have there, all of them fit for the block: what is usual first, then what sets it
     apart from the blocks before. Nothing at all is one where no block asks for it."""

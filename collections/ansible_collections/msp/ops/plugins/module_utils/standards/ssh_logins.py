@@ -71,7 +71,7 @@ def from_address(reader: Reader, user: str, address: str) -> Login:
 
 
 def settings(reader: Reader, asked: Mapping[str, str]) -> Settings:
-    found: Settings = reader.once(ssh_server.settings_of, tuple(sorted(asked.items())))
+    found: Settings = ssh_server.as_login(reader, asked)
     return found
 
 

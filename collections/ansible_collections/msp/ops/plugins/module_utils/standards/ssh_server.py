@@ -197,6 +197,17 @@ def _asked_after_a_key(reader: Reader, name: str, asked: dict[str, str]) -> bool
     return bool(ways) and all(before & {word.partition(":")[0] for word in way} for way in ways)
 
 
+def as_login(reader: Reader, asked: dict[str, str]) -> dict[str, list[str]]:
+    """All settings as they hold for one login: its user, addr and so on, as -C takes them."""
+    found: dict[str, list[str]] = reader.once(_settings, _specification(asked))
+    return found
+
+
+def prepare_login(reader: Reader, asked: dict[str, str]) -> None:
+    """Start what as_login asks, to be read later."""
+    reader.host.prepare(*_command(reader.once(_options), _specification(asked)))
+
+
 def _printed(values: list[str]) -> dict:
     return {"value": " ".join(values), "values": items(values)}
 
@@ -225,12 +236,6 @@ def _settings(reader: Reader, specification: str | None) -> dict[str, list[str]]
     return parse_settings(reader.answer(*_command(reader.once(_options), specification)).out)
 
 
-def settings_of(reader: Reader, asked: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
-    """All that sshd -T prints for a login with these properties."""
-    found: dict[str, list[str]] = reader.once(_settings, _specification(dict(asked)))
-    return found
-
-
 def _settings_of_files(reader: Reader) -> dict[str, list[str]]:
     """Without what the server that runs was told when it was started, but for where its file is."""
     options = reader.once(_options)
@@ -257,9 +262,3 @@ def members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
     groups = accounts.parse_group(reader.host.text("/etc/group"))
     known = {group: [one for one in accounts.members(group, users, groups) if one in users] for group in groups}
     return known, not groups_elsewhere(reader.host)
-
-
-def settings_for(reader: Reader, user: str, address: str) -> dict[str, list[str]]:
-    """All that holds for one account that comes from one address."""
-    settings: dict[str, list[str]] = reader.once(_settings, _specification(dict(ANYBODY, user=user, addr=address)))
-    return settings

@@ -216,7 +216,7 @@ def measure(reader: Reader) -> dict:
     host = reader.host
     if not host.program("sudo"):
         raise Absent("sudo is not on this host")
-    found = reader.once(read)
+    found = rules_of(reader)
     general, bound = parse_defaults(found)
     rules = parse_rules(found)
     users = accounts.parse_passwd(host.text("/etc/passwd"))
@@ -266,8 +266,8 @@ def _unasked_elsewhere(found: list[str], rules: list[Rule], other: Elsewhere) ->
     return places
 
 
-def read(reader: Reader) -> dict:
-    """All rules as cvtsudoers gives them, in JSON."""
+def rules_of(reader: Reader) -> dict:
+    """All rules and settings, as cvtsudoers prints them."""
     if not reader.host.program("cvtsudoers"):
         raise Unmeasurable("cvtsudoers, which comes with sudo and reads its rules, is not on this host")
     answer = reader.answer(*_COMMAND)

@@ -52,7 +52,7 @@ def holdings(snapshot: Snapshot, customer: Customer, today: dt.date) -> Holdings
     held: list[Held] = []
     without: list[Asset] = []
     wrong: list[tuple[Asset, str]] = []
-    for machine, asset in _machines(snapshot, customer, today):
+    for machine, asset in in_contract(snapshot, customer, today):
         context = context_of(snapshot, machine)
         said = context.get(names.CONTEXT_STANDARD)
         if said is None:
@@ -105,10 +105,11 @@ class _Assignments:
 
 def contracted(snapshot: Snapshot, customer: Customer, today: dt.date) -> list[Asset]:
     """A customer's contracted assets, of whatever class, with what their warranty rests on."""
-    return [asset for _machine, asset in _machines(snapshot, customer, today)]
+    return [asset for _machine, asset in in_contract(snapshot, customer, today)]
 
 
-def _machines(snapshot: Snapshot, customer: Customer, today: dt.date) -> Iterator[tuple[Machine, Asset]]:
+def in_contract(snapshot: Snapshot, customer: Customer, today: dt.date) -> Iterator[tuple[Machine, Asset]]:
+    """A customer's contracted assets, with the machines of NetBox that they are."""
     for machine in snapshot.machines.values():
         if machine.tenant != customer.id:
             continue

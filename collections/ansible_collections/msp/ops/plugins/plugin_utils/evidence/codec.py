@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, pending
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    AccessCheck,
     Audit,
     Change,
     ControlChange,
@@ -43,7 +44,9 @@ class Facts:
     body: Mapping[str, Any]
 
 
-Record = Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck | SecurityEvent
+Record = (
+    Facts | Audit | Observation | Run | RunHost | Effort | Ticket | Scan | StandardCheck | SecurityEvent | AccessCheck
+)
 
 KINDS: dict[str, type] = {
     "facts": Facts,
@@ -56,6 +59,7 @@ KINDS: dict[str, type] = {
     "patch_scan": Scan,
     "standard_check": StandardCheck,
     "security_event": SecurityEvent,
+    "access_check": AccessCheck,
 }
 _NAMES = {
     **{record: name for name, record in KINDS.items()},

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import checks, codec, reading, rows
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import access, checks, codec, reading, rows
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -36,6 +36,7 @@ def customers(store: Store) -> list[str]:
         *(known.coverages, known.changes, known.plans, known.decisions, known.digests),
         *(known.patch_scans, known.rollouts, known.standard_checks, known.control_changes),
         *(known.security_events, known.escrow_secrets),
+        known.access_checks,
     )
     with store.database.read() as connection:
         return sorted(
@@ -61,6 +62,7 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
         yield from reading.rollouts(connection, customer=customer)
         yield from checks.every(connection, customer)
         yield from checks.changes(connection, customer, None, None)
+        yield from access.every(connection, customer)
         known = tables()
         kinds: list[tuple[sa.Table, Callable[[Any], Exported]]] = [
             (known.tickets, rows.ticket),

@@ -372,6 +372,29 @@ class StandardCheck:
     run: str | None = None
 
 
+# What is looked at beside a customer's assets, in the place of an asset's key.
+MICROSOFT_365 = "microsoft-365"
+ACCESS_OUTCOMES = ("ok", "failed", "unreachable", "not attempted")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessCheck:
+    """One attempt to see who can log in to one asset, or to a customer's Microsoft 365 (asset is MICROSOFT_365 then).
+
+    outcome is one of ACCESS_OUTCOMES. found is what was seen, of a host as module_utils/standards/access.py tells it
+    and of Microsoft 365 as observe/entra.py does; None where nobody knows it.
+    """
+
+    customer: str
+    asset: str
+    host: str
+    at: dt.datetime
+    outcome: str
+    found: Mapping[str, Any] | None = None
+    error: str | None = None
+    run: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ControlChange:
     """A control of an asset that was found to be another than the last time. previous is None for the first time.

@@ -161,26 +161,31 @@ def _forget_words(connection: Connection, thing_ids: Iterable[int]) -> int:
 
 
 def _remove_measured(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
-    """Old audits, scans and checks of controls, then the facts that none names any more, then the chunks of those."""
+    """What was measured long ago, then the facts that nothing names any more, then the chunks of those."""
     known = tables()
     audits, scans, checks = known.audits.c, known.patch_scans.c, known.standard_checks.c
+    looks = known.access_checks.c
     good = views().last_good_audits.c
     alive = sa.select(audits.asset).where(audits.customer == customer, audits.at >= cutoff)
     needed = sa.select(good.id).where(good.customer == customer, good.asset.in_(alive))
     old_audits = sa.and_(audits.customer == customer, audits.at < cutoff, audits.id.not_in(needed))
-    old_scans, old_checks = (
+    old_scans, old_checks, old_looks = (
         sa.and_(table.c.customer == customer, table.c.at < cutoff, table.c.id.not_in(_needed(table, customer, cutoff)))
-        for table in (known.patch_scans, known.standard_checks)
+        for table in (known.patch_scans, known.standard_checks, known.access_checks)
     )
     named = {
         number
-        for column, old in ((audits.facts_id, old_audits), (scans.facts_id, old_scans), (checks.facts_id, old_checks))
+        for column, old in (
+            *((audits.facts_id, old_audits), (scans.facts_id, old_scans)),
+            *((checks.facts_id, old_checks), (looks.facts_id, old_looks)),
+        )
         for number in connection.execute(sa.select(column).where(old, column.is_not(None))).scalars()
     }
     removed = {
         "audits": _delete(connection, known.audits, old_audits),
         "patch_scans": _delete(connection, known.patch_scans, old_scans),
         "standard_checks": _delete(connection, known.standard_checks, old_checks),
+        "access_checks": _delete(connection, known.access_checks, old_looks),
     }
     removed["versions_seen"] = _forget_versions(connection, customer, cutoff)
     removed |= _remove_facts(connection, sorted(named | _strays(connection)))
@@ -280,9 +285,9 @@ def _strays(connection: Connection) -> set[int]:
 
 
 def _nobodys() -> Any:
-    """No audit, no scan and no check names these facts."""
+    """No audit, no scan, no check and no look at logins names these facts."""
     facts, known = tables().facts.c, tables()
-    naming = (known.audits, known.patch_scans, known.standard_checks)
+    naming = (known.audits, known.patch_scans, known.standard_checks, known.access_checks)
     return sa.and_(*(~sa.exists().where(table.c.facts_id == facts.id) for table in naming))
 
 

@@ -16,10 +16,12 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import controls, hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    ACCESS_OUTCOMES,
     CHANGES,
     CHECK_OUTCOMES,
     CHECK_PHASES,
     OUTCOMES,
+    AccessCheck,
     Audit,
     Change,
     ControlChange,
@@ -671,6 +673,32 @@ def standard_check(row: Any, found: tuple[Mapping[str, Any], ...] | None) -> Sta
         error=row.error,
         run=row.run,
     )
+
+
+def access_row(check: AccessCheck) -> Row:
+    """The row of a look at who can log in, but for the id of the facts that hold what was found."""
+    if check.outcome not in ACCESS_OUTCOMES or (check.outcome == "ok") != (check.found is not None):
+        raise MspError(
+            "MSP-EVD-007",
+            f"a look with an outcome of {', '.join(ACCESS_OUTCOMES)}, and findings where it is ok and nowhere else",
+            f"outcome {check.outcome!r} {'with' if check.found is not None else 'without'} findings for {check.asset} "
+            f"of {check.customer}",
+            "report this as a defect of the part that made the record",
+        )
+    return {
+        "customer": clean(check.customer),
+        "asset": clean(check.asset),
+        "host": clean(check.host),
+        "at": micros(check.at),
+        "outcome": check.outcome,
+        "error": _maybe_clean(check.error),
+        "run": _maybe_clean(check.run),
+    }
+
+
+def access_check(row: Any, found: Mapping[str, Any] | None) -> AccessCheck:
+    """A look from its row, and the facts that hold what it found."""
+    return AccessCheck(row.customer, row.asset, row.host, time_of(row.at), row.outcome, found, row.error, row.run)
 
 
 def said_row(said: controls.Said) -> Row:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -26,6 +26,7 @@ APPEND_ONLY = (
     *("patch_scans", "rollouts", "rollout_events"),
     *("standard_checks", "control_changes"),
     *("security_events", "escrow_secrets", "escrow_marks"),
+    "access_checks",
 )
 
 # What is said of a control in each of the two tables of controls.
@@ -77,6 +78,7 @@ class Tables:
     security_events: sa.Table
     escrow_secrets: sa.Table
     escrow_marks: sa.Table
+    access_checks: sa.Table
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ def tables() -> Tables:
     import sqlalchemy as sa
 
     metadata = sa.MetaData()
-    parts = (_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched, _standards, _software, _security)
+    parts = (
+        *(_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched),
+        *(_standards, _software, _security, _access),
+    )
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
 
@@ -634,6 +639,29 @@ def _security(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("recorded_at", BigInteger, nullable=False),
     )
     return events, kept, marks
+
+
+def _access(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Who could log in where with what, whenever somebody looked; asset may be a customer's Microsoft 365."""
+    from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Table, Text, UniqueConstraint
+
+    number = BigInteger().with_variant(Integer, "sqlite")
+    checks = Table(
+        "access_checks",
+        metadata,
+        Column("id", number, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("facts_id", number, ForeignKey("facts.id"), index=True),
+        Column("error", Text),
+        Column("run", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        UniqueConstraint("customer", "asset", "at", "outcome"),
+    )
+    return (checks,)
 
 
 @cache

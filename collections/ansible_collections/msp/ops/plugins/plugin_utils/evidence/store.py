@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    access,
     checks,
     codec,
     controls,
@@ -35,6 +36,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.address import default_url
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    AccessCheck,
     Audit,
     Change,
     ControlChange,
@@ -445,6 +447,18 @@ class Store:
         with self.database.read() as connection:
             return checks.changes(connection, customer, since, until)
 
+    # Who can log in
+
+    def record_access_checks(self, found: Iterable[AccessCheck]) -> None:
+        """Record looks at who can log in. One told again is not written again."""
+        for part in batched(found, CHECKS_A_TRANSACTION):
+            self.record(part)
+
+    def last_access_checks(self, customer: str) -> dict[str, tuple[AccessCheck | None, AccessCheck]]:
+        """By asset key, or MICROSOFT_365: (the last look with outcome ok, the last attempt)."""
+        with self.database.read() as connection:
+            return access.last(connection, customer)
+
     # Installed software
 
     def software(
@@ -612,6 +626,9 @@ def _list_of(record: codec.Record) -> Mapping[str, Any] | None:
     if isinstance(record, StandardCheck) and record.records is not None:
         rows.check_row(record)  # refuses what is no check, before its records are read
         return controls.body(record.records)
+    if isinstance(record, AccessCheck) and record.found is not None:
+        rows.access_row(record)
+        return record.found
     return None
 
 
@@ -654,6 +671,7 @@ def _record_all(
     checks.write(
         connection, (({**row, "facts_id": ids[name] if name else None}, check.records) for check, row, name in checked)
     )
+    access.write(connection, [(check, lists.get(id(check))) for check in of(AccessCheck)])
     if observations := [rows.observation_row(observation) for observation in of(Observation)]:
         writing.write_observations(connection, observations)
     writing.write_events(connection, known.effort, _by([rows.effort_row(effort) for effort in of(Effort)], "key"))

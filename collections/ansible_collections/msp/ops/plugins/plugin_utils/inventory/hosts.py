@@ -177,6 +177,7 @@ def _msp(machine: Machine, term: _Terms, status: str, snapshot: Snapshot, contex
         "standard": context.get(names.CONTEXT_STANDARD),
         "standards_own": context.get(names.CONTEXT_STANDARDS),
         "plan": context.get(names.CONTEXT_PATCH_PLAN),
+        "access": context.get(names.CONTEXT_ACCESS),
     }
 
 

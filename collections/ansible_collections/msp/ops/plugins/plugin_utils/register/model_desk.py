@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.msp.ops.plugins.plugin_utils.access import naming
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import plan_schema
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import (
@@ -93,6 +94,7 @@ def profiles() -> Section:
     )
     standards = _context_schema(names.CONTEXT_STANDARDS, "Standards of your own, by name", standard_schema.STANDARDS)
     plan = _context_schema(names.CONTEXT_PATCH_PLAN, "When and how an asset is patched", plan_schema.PLAN)
+    access = _context_schema(names.CONTEXT_ACCESS, "What accounts are for", naming.SCHEMA)
     items = (
         Item(
             names.PROFILE_STANDARD,
@@ -105,6 +107,10 @@ def profiles() -> Section:
         Item(
             names.PROFILE_PATCH_PLAN,
             {"description": f"Config contexts with the key {names.CONTEXT_PATCH_PLAN}", "schema": plan},
+        ),
+        Item(
+            names.PROFILE_ACCESS,
+            {"description": f"Config contexts with the key {names.CONTEXT_ACCESS}", "schema": access},
         ),
     )
     return Section("config_context_profiles", "extras/config-context-profiles", "name", (names.SLUG_PREFIX,), items)

@@ -45,6 +45,7 @@ SCAN_EXCLUDE = "msp_scan_exclude"
 CONTEXT_STANDARD = "msp_standard"
 CONTEXT_STANDARDS = "msp_standards"
 CONTEXT_PATCH_PLAN = "msp_patch_plan"
+CONTEXT_ACCESS = "msp_access"
 
 # Tags. A ring tag is msp-ring- and the ring's name.
 TAG_REMEDIATE = "msp-remediate"
@@ -68,6 +69,7 @@ AUTOMATION = "msp-automation"
 PROFILE_STANDARD = "msp-standard"
 PROFILE_STANDARDS = "msp-standards"
 PROFILE_PATCH_PLAN = "msp-patch-plan"
+PROFILE_ACCESS = "msp-access"
 
 # What an asset may cost more for (the words are those of the contract): a control that the customer agreed to do
 # without, the warranty that ended, the support of the operating system that ended.

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Asks Microsoft Graph for lists; mdm.py reads what it answers. It only reads, and only over TLS.
+"""Asks Microsoft Graph for lists; mdm.py and entra.py read what it answers. It only reads, and only over TLS.
 
 A list is whole or an error: a page that fails is never the end of it. The token goes to the address it was given for
 and nowhere else: no redirect is followed, no next page on another host, and no error, log or representation has it.
@@ -36,7 +36,19 @@ LOGIN = "https://login.microsoftonline.com"
 # Nothing of a person is asked for. Registration details know no $select: what is not needed is dropped when read.
 DEVICES = f"/v1.0/deviceManagement/managedDevices?$select={quote(','.join(SELECT))}"
 REGISTRATIONS = "/v1.0/reports/authenticationMethods/userRegistrationDetails"
-_PERMISSIONS = {DEVICES: "DeviceManagementManagedDevices.Read.All", REGISTRATIONS: "AuditLog.Read.All"}
+USERS = "/v1.0/users?$select=id,userPrincipalName,accountEnabled,userType&$top=999"
+POLICIES = "/v1.0/identity/conditionalAccess/policies"
+DEFAULTS = "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy"
+_GROUPS, _ROLES = "/v1.0/groups/", "/v1.0/roleManagement/directory/roleAssignments"
+_PERMISSIONS = {
+    "/v1.0/deviceManagement/managedDevices": "DeviceManagementManagedDevices.Read.All",
+    REGISTRATIONS: "AuditLog.Read.All",
+    "/v1.0/users": "User.Read.All",
+    POLICIES: "Policy.Read.All",
+    DEFAULTS: "Policy.Read.All",
+    _GROUPS: "GroupMember.Read.All",
+    _ROLES: "RoleManagement.Read.Directory",
+}
 
 LARGEST_PAGE = 64 * 1024 * 1024
 # A page holds up to a thousand rows; nobody has ten million devices.
@@ -87,7 +99,33 @@ class Graph:
         """What people have registered to sign in with, all of them, for mdm.registration."""
         return self._list(REGISTRATIONS)
 
+    def users(self) -> list[Any]:
+        """Every user with whether it may sign in, for entra.people: the registration details leave out who may not."""
+        return self._list(USERS)
+
+    def policies(self) -> list[Any]:
+        """The policies of conditional access, for entra.policies."""
+        return self._list(POLICIES)
+
+    def security_defaults(self) -> bool:
+        """Whether Microsoft's own defaults are on."""
+        return bool(self._ask(DEFAULTS, lambda pages: pages.whole())["isEnabled"])
+
+    def members(self, group: str) -> list[str]:
+        """The ids of who is in a group, by way of other groups too. group is an id."""
+        return [str(row["id"]).lower() for row in self._list(f"{_GROUPS}{quote(group)}/transitiveMembers?$select=id")]
+
+    def holders(self, role: str) -> list[str]:
+        """The ids of who has a role now, people and groups. role is the id of its definition."""
+        filtered = quote(f"roleDefinitionId eq '{role}'")
+        rows = self._list(f"{_ROLES}?$filter={filtered}&$select=principalId")
+        return [str(row["principalId"]).lower() for row in rows]
+
     def _list(self, path: str) -> list[Any]:
+        found: list[Any] = self._ask(path, lambda pages: pages.all())
+        return found
+
+    def _ask(self, path: str, ask: Callable[[_Pages], Any]) -> Any:
         if LIBRARY_ERROR is not None:
             raise MspError("MSP-OBS-031", "the Python library requests", str(LIBRARY_ERROR), "run through ./msp")
         _check(self.base, "Graph's", GRAPH)
@@ -98,7 +136,7 @@ class Graph:
             return request
 
         with _session(authorise) as session:
-            return _Pages(self, session, path).all()
+            return ask(_Pages(self, session, path))
 
     def _sign_in(self, client: Client) -> str:
         _check(client.login, "Entra's", LOGIN)
@@ -253,6 +291,13 @@ class _Pages(_Conversation):
         super().__init__(graph, session, graph.base)
         self.path = path
 
+    def whole(self) -> Mapping[str, Any]:
+        """One thing, of which there is no list."""
+        page = self._answered(urljoin(self.graph.base, self.path))
+        if not isinstance(page, dict) or not isinstance(page.get("isEnabled"), bool):
+            raise self._odd("an answer that says neither yes nor no")
+        return page
+
     def all(self) -> list[Any]:
         rows: list[Any] = []
         link = urljoin(self.graph.base, self.path)
@@ -281,6 +326,12 @@ class _Pages(_Conversation):
         return str(link)
 
     def _page(self, link: str) -> Mapping[str, Any]:
+        page = self._answered(link)
+        if not isinstance(page, dict) or not isinstance(page.get("value"), list):
+            raise self._odd("an answer that is no list")
+        return page
+
+    def _answered(self, link: str) -> Any:
         status, body = self._answer("GET", link)
         if status == 401:
             raise MspError(
@@ -294,14 +345,11 @@ class _Pages(_Conversation):
                 "MSP-OBS-034",
                 f"the right to read {urlsplit(self.path).path}",
                 f"403{_reason(body)}",
-                f"grant the application {_PERMISSIONS[self.path]} in Entra, with an administrator's consent",
+                f"grant the application {_permission(self.path)} in Entra, with an administrator's consent",
             )
         if status != 200:
             raise self._odd(f"status {status}{_reason(body)}")
-        page = _json(body)
-        if not isinstance(page, dict) or not isinstance(page.get("value"), list):
-            raise self._odd("an answer that is no list")
-        return page
+        return _json(body)
 
     def _odd(self, found: str) -> MspError:
         return MspError(
@@ -310,6 +358,11 @@ class _Pages(_Conversation):
             found,
             "run it again; a part of a list is not used",
         )
+
+
+def _permission(path: str) -> str:
+    """The right that reading a path needs."""
+    return next(name for start, name in _PERMISSIONS.items() if path.startswith(start))
 
 
 def _retry_after(text: str) -> float:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    AccessCheck,
     Audit,
     Observation,
     StandardCheck,
@@ -31,6 +32,7 @@ RECORDS: list[codec.Record] = [
     Scan("bakery", "device:1", "srv01", AT, "ok", updates=()),
     StandardCheck("bakery", "device:1", "srv01", AT, "check", "ok", "s", "1", ({"control": "c", "status": "drift"},)),
     StandardCheck("bakery", "device:1", "srv01", AT, "before", "ok", "s", "1", ({"control": "c", "status": "fixed"},)),
+    AccessCheck("bakery", "device:1", "srv01", AT, "ok", {"accounts": ["a"]}),
     *(Observation("bakery", "nmap", AT, {"serial": f"s{i}", "addresses": [f"192.0.2.{i}"]}) for i in range(5)),
 ]
 WORK: dict[str, Callable[[Store], object]] = {
@@ -45,6 +47,7 @@ WORK: dict[str, Callable[[Store], object]] = {
     "last scans": lambda store: store.last_scans("bakery"),
     "last checks": lambda store: store.last_standard_checks("bakery"),
     "last checks of an asset": lambda store: store.last_standard_checks("bakery", "device:1"),
+    "last looks at logins": lambda store: store.last_access_checks("bakery"),
     "states of controls": lambda store: store.control_states("bakery"),
     "changes of controls": lambda store: store.control_changes("bakery", AT, AT),
     "when controls were measured": lambda store: store.controls_measured("bakery"),

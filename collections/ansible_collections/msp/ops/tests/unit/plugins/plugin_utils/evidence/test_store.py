@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, engine, hashing, migrate, rows, schema
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
+    AccessCheck,
     Audit,
     Change,
     Coverage,
@@ -175,6 +176,7 @@ def fill(store: Store) -> None:
     store.record_security([SecurityEvent("bakery", "device:1", "till", AT, "secret fetched", "admin", "anna")])
     store.keep_secret(SECRET, b"sealed")
     store.mark_secret(SECRET, AT)
+    store.record_access_checks([AccessCheck("bakery", "device:1", "till", AT, "ok", {"accounts": []})])
 
 
 # Facts

@@ -131,6 +131,7 @@ def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
             "standard": {"name": "linux"},
             "standards_own": own,
             "plan": None,
+            "access": None,
         },
     }
 

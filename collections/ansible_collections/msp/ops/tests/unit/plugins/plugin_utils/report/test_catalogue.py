@@ -10,12 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.plugin_utils import patching, reconciliation, report, standards, verification
+from ansible_collections.msp.ops.plugins.plugin_utils import (
+    access,
+    patching,
+    reconciliation,
+    report,
+    standards,
+    verification,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES, WORDS
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 
 PLACES = [
-    Path(path) for package in (patching, reconciliation, report, standards, verification) for path in package.__path__
+    Path(path)
+    for package in (access, patching, reconciliation, report, standards, verification)
+    for path in package.__path__
 ]
 
 

@@ -366,3 +366,54 @@ def test_the_secret_is_never_sent_in_the_clear(stand_in: StandInGraph, login: st
 
     assert "S3cr3t" not in str(caught.value)
     assert stand_in.asked == []
+
+
+# -- who is asked for a second factor ---------------------------------------------------------------------------------
+
+
+def test_what_decides_about_second_factors_is_read(stand_in: StandInGraph, graph: Graph) -> None:
+    stand_in.will_say({"value": [{"id": "U1"}]}, {"value": [{"id": "P1"}]}, {"isEnabled": True})
+    stand_in.will_say({"value": [{"id": "AB"}]}, {"value": [{"principalId": "CD"}]})
+
+    assert graph.users() == [{"id": "U1"}]
+    assert graph.policies() == [{"id": "P1"}]
+    assert graph.security_defaults() is True
+    assert graph.members("g1") == ["ab"]
+    assert graph.holders("r1") == ["cd"]
+
+    paths = [urlsplit(path) for path, _headers in stand_in.asked]
+    assert [one.path for one in paths] == [
+        "/v1.0/users",
+        "/v1.0/identity/conditionalAccess/policies",
+        "/v1.0/policies/identitySecurityDefaultsEnforcementPolicy",
+        "/v1.0/groups/g1/transitiveMembers",
+        "/v1.0/roleManagement/directory/roleAssignments",
+    ]
+    assert parse_qs(paths[0].query)["$select"] == ["id,userPrincipalName,accountEnabled,userType"]
+    assert parse_qs(paths[4].query)["$filter"] == ["roleDefinitionId eq 'r1'"]
+
+
+@pytest.mark.parametrize("answer", [{}, {"isEnabled": "yes"}, [], b"<html>"])
+def test_defaults_that_say_neither_yes_nor_no_are_an_error(stand_in: StandInGraph, graph: Graph, answer: Any) -> None:
+    stand_in.will_say(answer)
+
+    with pytest.raises(MspError, match="MSP-OBS-035"):
+        graph.security_defaults()
+
+
+@pytest.mark.parametrize(
+    ("ask", "permission"),
+    [
+        (lambda graph: graph.users(), "User.Read.All"),
+        (lambda graph: graph.policies(), "Policy.Read.All"),
+        (lambda graph: graph.security_defaults(), "Policy.Read.All"),
+        (lambda graph: graph.members("g1"), "GroupMember.Read.All"),
+        (lambda graph: graph.holders("r1"), "RoleManagement.Read.Directory"),
+    ],
+)
+def test_the_right_that_each_needs_is_named(stand_in: StandInGraph, graph: Graph, ask: Any, permission: str) -> None:
+    stand_in.will_say(b"", status=403)
+
+    with pytest.raises(MspError, match="MSP-OBS-034") as caught:
+        ask(graph)
+    assert permission in str(caught.value)
