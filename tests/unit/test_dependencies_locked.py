@@ -78,15 +78,20 @@ def wheel(folder: Path, name: str, program: str = "") -> str:
 
 
 def locked(**hashes: str) -> str:
-    return "".join(f"{name}==1.0 \\\n    --hash=sha256:{found}\n" for name, found in hashes.items())
+    """A lock file; an empty hash is none."""
+    return "".join(
+        f"{name}==1.0 \\\n    --hash=sha256:{found}\n" if found else f"{name}==1.0\n" for name, found in hashes.items()
+    )
 
 
-@pytest.mark.parametrize("changed", ["uv", "made", ""])
-def test_the_entry_point_installs_nothing_whose_hash_is_another(changed: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("changed", "hash_of_it"), [("uv", ""), ("made", OTHER), ("made", ""), ("", "")])
+def test_the_entry_point_installs_nothing_whose_hash_is_another_or_missing(
+    changed: str, hash_of_it: str, tmp_path: Path
+) -> None:
     wheels = tmp_path / "wheels"
     hashes = {"uv": wheel(wheels, "uv", f'#!/bin/sh\nexec {REAL_UV} "$@"\n'), "made": wheel(wheels, "made")}
     if changed:
-        hashes[changed] = OTHER
+        hashes[changed] = hash_of_it
     shutil.copy(ROOT / "msp", tmp_path / "msp")
     (tmp_path / "requirements.lock").write_text(locked(**hashes))
     environment = {
@@ -106,7 +111,9 @@ def test_the_entry_point_installs_nothing_whose_hash_is_another(changed: str, tm
     assert not changed or "hash" in done.stderr.lower()
 
 
-def test_the_lab_installs_nothing_whose_hash_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lab_installs_nothing_whose_hash_is_another_or_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = wheel(tmp_path / "wheels", "made")
     monkeypatch.setenv("UV_NO_INDEX", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
@@ -116,6 +123,10 @@ def test_the_lab_installs_nothing_whose_hash_is_another(tmp_path: Path, monkeypa
 
     lock.write_text(locked(made=OTHER))
     with pytest.raises(MspError, match=r"(?s)MSP-LAB-007.*Hash mismatch"):
+        netbox._install(tmp_path / "environment")
+
+    lock.write_text(locked(made=""))
+    with pytest.raises(MspError, match=r"(?s)MSP-LAB-007.*--hash"):
         netbox._install(tmp_path / "environment")
 
     lock.write_text(locked(made=good))
