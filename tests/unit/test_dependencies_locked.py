@@ -126,7 +126,7 @@ def test_the_lab_installs_nothing_whose_hash_is_another_or_missing(
         netbox._install(tmp_path / "environment")
 
     lock.write_text(locked(made=""))
-    with pytest.raises(MspError, match=r"(?s)MSP-LAB-007.*--hash"):
+    with pytest.raises(MspError, match=r"(?s)MSP-LAB-007.*must have a hash"):
         netbox._install(tmp_path / "environment")
 
     lock.write_text(locked(made=good))
