@@ -1,7 +1,8 @@
 """Looks for known secrets wherever a run leaves something: in files, in every cell of a database, on command lines.
 
-A secret is looked for as it is, as JSON, a URL, Python, HTML and XML write it, and in base64 and hexadecimal. What is packed
-(gzip, zip and so workbooks, zlib as the evidence store does) is unpacked first, and a SQLite file is read cell by cell.
+A secret is looked for as it is, as JSON, a URL, Python, HTML and XML write it, and in base64 and hexadecimal. What is
+packed (gzip, zip and so workbooks, zlib as the evidence store does) is unpacked first, and a SQLite file is read cell
+by cell.
 
     canaries     the secrets by what each is, such as {"NetBox's token": "nbt_..."}; a key in lines is looked for line
                  by line (`lines`)
@@ -49,8 +50,9 @@ class Place:
 
 
 def lines(name: str, text: str) -> dict[str, str]:
-    """The lines of a key that are its own, each as a canary."""
-    kept = [line.strip() for line in text.splitlines() if len(line.strip()) >= 40 and "-----" not in line]
+    """The lines of a key that are its own, each as a canary. OpenSSH begins all keys of a kind with the same line."""
+    long = [line.strip() for line in text.splitlines() if len(line.strip()) >= 40 and "-----" not in line]
+    kept = [line for line in long if not line.startswith("b3BlbnNzaC1rZXkt")]
     return {f"{name}, line {number}": line for number, line in enumerate(kept, start=1)}
 
 
