@@ -5,6 +5,9 @@ The secrets are collected from where they are kept or made here. Looked through 
 cell of the evidence store and of NetBox's database, the logs of NetBox and PostgreSQL, what Ansible leaves at home and
 in its temporary folders, each host's files and journal, and all command lines of this machine, the hosts' among them.
 Each of these is shown to be looked at by a secret that is leaked there on purpose.
+
+The server that was standardised then turns hostile: it says templates, markup, shell and escape sequences wherever
+Linux lets it. What it says is stored, written to NetBox and reported as text, letter for letter, and nothing of it runs.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import openpyxl
 import psycopg
 import pytest
 from psycopg import sql
@@ -29,6 +33,7 @@ from psycopg import sql
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.codec import Facts
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
+from ansible_collections.msp.ops.tests.unit.hostile import Markup
 from lab import hosts as lab_hosts
 from lab import netbox as lab_netbox
 from lab import podman, postgres
@@ -116,8 +121,17 @@ class Standardised:
     host: str
     canaries: Mapping[str, str]
     watcher: Watcher
+    environment: Mapping[str, str]
     connect: Callable[[], psycopg.Connection]
     database: Callable[[], list[Place]]
+
+    def play(self, name: str, *arguments: str) -> str:
+        """What a playbook said, with the password for sudo by the lookup."""
+        command = ["ansible-playbook", f"playbooks/{name}.yml", "-e", BECOME, *arguments]
+        return _run(self.place, self.environment, *command)
+
+    def sh(self, script: str) -> str:
+        return podman.run("exec", self.host, "sh", "-c", script)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +197,7 @@ def standardised(
             str(row["container"]),
             known,
             watcher,
+            environment,
             lambda: postgres_cluster.connect(database),
             lambda: in_netbox(lab, lab_netbox.DATABASE, known),
         )
@@ -221,11 +236,12 @@ def _with_input(container: str, script: str, text: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _run(place: Path, environment: Mapping[str, str], *command: str) -> None:
+def _run(place: Path, environment: Mapping[str, str], *command: str) -> str:
     done = subprocess.run(command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False)
     with (place / "said.log").open("a") as log:
         log.write(done.stdout + done.stderr)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout + done.stderr
 
 
 def _assign(netbox: NetBox) -> None:
@@ -296,3 +312,90 @@ def test_a_secret_that_leaks_is_found_wherever_it_leaks(standardised: Standardis
 def _url_of(connection: psycopg.Connection) -> str:
     info = connection.info
     return f"postgresql+psycopg://{info.user}@/{info.dbname}?host={quote(info.host, safe='')}"
+
+
+MARKS = "/tmp/msp-hostile"  # noqa: S108 (what must never be there)
+RUNS = f"{{{{ lookup('pipe','touch {MARKS}') }}}}"
+MARKUP = "<img src=x onerror=alert(1)>"
+SHELL = f"$(touch {MARKS});`touch {MARKS}`"
+SCREEN = "\x1b[31mred\x9b2J"
+# Each is said by the host in its own place.
+SAYS = {
+    "system": f"Evil {RUNS}{MARKUP}{SCREEN}",
+    "package": f"{{{{7*7}}}}{MARKUP}",
+    "version": f"1.0{SHELL}",
+    "account": f"{{{{7*7}}}}{SHELL}",
+    "serial": "=1+1{{7*7}}<b>x</b>",
+}
+# A compromised host says what it wants: by the files that everything on it reads. The name of the kernel is set below.
+HOSTILE = r"""
+import pathlib
+release = pathlib.Path("/etc/os-release")
+text = release.resolve().read_text()
+release.unlink()
+quoted = says["system"].replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
+lines = [line for line in text.splitlines() if not line.startswith("PRETTY_NAME=")]
+release.write_text("\n".join([f'PRETTY_NAME="{quoted}"', *lines]) + "\n")
+with open("/var/lib/dpkg/status", "a") as status:
+    status.write(f"\nPackage: {says['package']}\nStatus: install ok installed\nVersion: {says['version']}\n"
+                 "Architecture: all\nMaintainer: x\nDescription: x\n")
+with open("/etc/passwd", "a") as passwd:
+    passwd.write(f"{says['account']}:x:0:0:{says['system']}:/root:/bin/bash\n")
+unit = pathlib.Path("/etc/systemd/system/evil\\x24x.service")
+unit.write_text(f"[Unit]\nDescription={says['system']}\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+"""
+NAME = "import socket; socket.sethostname('{{7*7}}<i>$(id)`id`')"
+
+
+@pytest.fixture(scope="module")
+def hostile(standardised: Standardised, lab: Lab) -> Standardised:
+    """The same server, which now says all of that."""
+    run = standardised
+    code = "import json, sys; code, says = json.load(sys.stdin); exec(code)"
+    _with_input(run.host, f"python3 -c '{code}'", json.dumps([HOSTILE, SAYS]))
+    podman.run("exec", "--privileged", run.host, "python3", "-c", NAME)
+    serial = next((lab.paths.hosts / "machines" / HOST).rglob("product_serial"))
+    serial.write_text(f"{SAYS['serial']}\n")
+    return run
+
+
+def test_what_a_hostile_host_says_is_stored_reported_and_shown_as_text_and_nothing_of_it_runs(
+    hostile: Standardised, netbox: NetBox
+) -> None:
+    run, reports = hostile, hostile.place / "reports"
+    here = Path(MARKS)
+    here.unlink(missing_ok=True)
+    named = ["--limit", f"{HOST}.{HARBOUR},localhost"]
+
+    said = run.play("audit", "-e", json.dumps({"report_directory": str(reports)}), *named)
+    said += run.play("standard_scan", "-e", f"customer={HARBOUR}", *named)
+    said += run.play("standards_report", "-e", json.dumps({"customer": HARBOUR, "report_directory": str(reports)}))
+    for command in (["who", HOST], ["who", HOST, "--json"], ["software", SAYS["package"]]):
+        said += _run(run.place, run.environment, "./msp", *command)
+
+    # Nothing ran, here or there.
+    assert not here.exists()
+    assert run.sh(f"ls {MARKS} 2>/dev/null || true") == ""
+    # What a terminal would obey is nowhere; Ansible's own colours are off.
+    assert {character for character in said if not character.isprintable()} <= {"\n", "\t"}
+    # It is stored, letter for letter.
+    with run.connect() as connection:
+        for what in ("package", "version", "account"):
+            assert places_in_postgres(connection, {what: SAYS[what]}) != [], what
+        assert places_in_postgres(connection, {"system": f"Evil {RUNS}{MARKUP}"}) != []
+        assert places_in_postgres(connection, {"name": "{{7*7}}<i>$(id)`id`"}) != []
+    # NetBox has text, and took none of it for a template.
+    (device,) = netbox.all(f"dcim/devices/?name={HOST}")
+    assert "49" not in json.dumps(device["custom_fields"])
+    # On the pages it is text.
+    pages = sorted(reports.rglob("*.html"))
+    assert len(pages) == 2
+    for page in pages:
+        markup = Markup(page.read_text())
+        assert markup.elements.isdisjoint({("img", ""), ("i", ""), ("b", ""), ("script", "")}), page
+        assert not any(name.startswith("on") for _tag, name in markup.elements), page
+    assert any(MARKUP in Markup(page.read_text()).words for page in pages)
+    for book in reports.rglob("*.xlsx"):
+        cells = [cell for sheet in openpyxl.load_workbook(book) for row in sheet.iter_rows() for cell in row]
+        assert all(cell.data_type != "f" for cell in cells)
+        assert any(str(cell.value).startswith(SAYS["serial"]) or SAYS["serial"] in str(cell.value) for cell in cells)
