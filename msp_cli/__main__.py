@@ -16,10 +16,10 @@ COMMANDS = ("demo", "test", "lint", "bench", "lab", "doctor", "who", "software",
 
 
 def usage() -> str:
-    lines = ["usage: ./msp COMMAND [arguments]", ""]
+    said = ["usage: ./msp COMMAND [arguments]", ""]
     for name in COMMANDS:
-        lines.append(f"  {name:<8} {importlib.import_module(f'msp_cli.{name}').HELP}")
-    return "\n".join(lines)
+        said.append(f"  {name:<8} {importlib.import_module(f'msp_cli.{name}').HELP}")
+    return "\n".join(said)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,11 +35,12 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     # Our own errors are sentences for a person; anything else is a defect and keeps its traceback.
     from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+    from msp_cli.console import lines
 
     try:
         return int(importlib.import_module(f"msp_cli.{name}").main(rest))
     except MspError as error:
-        print(f"msp: {error}", file=sys.stderr)
+        print(lines(f"msp: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("msp: interrupted; the next run goes on from here", file=sys.stderr)

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from msp_cli.console import ROOT
+from msp_cli.console import lines as printed
 
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
             *(("callback", callback), ("disk", disk)),
         )
     )
-    print(json.dumps([asdict(line) for line in lines], indent=2) if options.json else text(lines))
+    print(json.dumps([asdict(line) for line in lines], indent=2) if options.json else printed(text(lines)))
     return 1 if any(line.state == FAIL for line in lines) else 0
 
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from msp_cli.advisories import NOT_CHECKED
 from msp_cli.console import ROOT, run, step
 
-HELP = "ruff, mypy, import-linter, yamllint, ansible-lint (production), antsibull-docs"
+HELP = "ruff, mypy, import-linter, yamllint, ansible-lint (production), antsibull-docs, plain secrets, pip-audit"
 COLLECTION = "collections/ansible_collections/msp/ops"
 CHECKS: dict[str, list[str]] = {
     "ruff check": ["ruff", "check", "."],
@@ -18,6 +19,8 @@ CHECKS: dict[str, list[str]] = {
     "yamllint": ["yamllint", "--strict", "."],
     "ansible-lint": ["ansible-lint", "--offline", "--profile", "production", "--strict"],
     "antsibull-docs": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", COLLECTION],
+    "plain secrets": ["python", "-m", "msp_cli.plain_secrets"],
+    "pip-audit": ["python", "-m", "msp_cli.advisories"],
 }
 # A syntax check reads the inventory of ansible.cfg, and so NetBox; linting must not need one. Not "localhost,": in the
 # environment that is two paths, a file localhost that is not there and this whole directory, read as an inventory.
@@ -25,17 +28,32 @@ ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}", "ANSIBLE_INVENTOR
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the checks named, or all. Exit 1 when any of them found something."""
+    """Run the checks named, or all. Exit 1 when any of them found something; what could not look has found nothing, and
+    is said to have looked at nothing.
+    """
     names = list(arguments) or list(CHECKS)
     for name in names:
         if name not in CHECKS:
             raise MspError(
                 "MSP-CLI-006", f"one of the checks {', '.join(CHECKS)}", repr(name), "run ./msp lint alone for all"
             )
-    failed = []
+    failed, not_checked = [], []
     for name in names:
         with step(name):
-            if run(CHECKS[name], env=ENVIRONMENT):
+            status = run(CHECKS[name], env=ENVIRONMENT)
+            if status == NOT_CHECKED and name == "pip-audit":
+                not_checked.append(name)
+            elif status:
                 failed.append(name)
-    print(f"lint: {'clean' if not failed else 'failed: ' + ', '.join(failed)}")
+    print(f"lint: {verdict(names, failed, not_checked)}")
     return 1 if failed else 0
+
+
+def verdict(names: Sequence[str], failed: Sequence[str], not_checked: Sequence[str]) -> str:
+    """What all checks together say. "clean" is never said of one that could not look."""
+    clean = [name for name in names if name not in failed and name not in not_checked]
+    said = [f"failed: {', '.join(failed)}"] if failed else ["clean"] if not not_checked else []
+    if not_checked:
+        said += [f"clean: {', '.join(clean)}"] if clean and not failed else []
+        said.append(f"not checked: {', '.join(not_checked)}")
+    return "; ".join(said)

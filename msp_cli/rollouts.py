@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from msp_cli.console import as_json
 
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.patching.watching import Watched
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
         with _looking(options.customer, options.language) as look:
             seen = look()
             if options.json:
-                print(json.dumps(list(seen.rollouts), indent=2, ensure_ascii=False))
+                print(as_json(list(seen.rollouts)))
             elif not options.follow:
                 _show(seen)
             elif sys.stdout.isatty():
@@ -125,7 +125,7 @@ def _ask(options: argparse.Namespace) -> int:
     with Store.open() as store:
         said = steering.asked(store, arguments, check=False)
     if options.json:
-        print(json.dumps(said["rollouts"], indent=2, ensure_ascii=False))
+        print(as_json(said["rollouts"]))
         return 0
     print("\n".join(one_line(line) for line in said["summary"]))
     print("It counts from now on. The next run of playbooks/patch.yml or playbooks/patch_scan.yml shows it in NetBox.")

@@ -6,9 +6,10 @@ It reads the evidence store alone. What no audit told is not in it, so it says h
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from msp_cli.console import as_json, printable
 
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.desk.software import Answer, Runs
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     with Store.open(timeout=10.0) as store:
         found = desk.who_runs(store, options.name, options.versions, options.customer)
     if options.json:
-        print(json.dumps(_as_dict(found), indent=2, ensure_ascii=False))
+        print(as_json(_as_dict(found)))
     else:
         print("\n".join(_text(found, None if options.all else MOST_SHOWN)))
     return 0 if found.runs else NOTHING_FOUND
@@ -47,14 +48,14 @@ def _text(found: Answer, most: int | None) -> Iterator[str]:
     known = f"of {found.assets} machine(s) whose software is known"
     if not found.runs:
         more = f"; {found.others} have another version of it" if found.others else ""
-        yield f"{found.asked}: nobody, {known}{more}"
+        yield f"{printable(found.asked)}: nobody, {known}{more}"
         return
     assets = {(one.customer, one.asset) for one in found.runs}
     customers = {one.customer for one in found.runs}
     more = f"; {found.others} more have another version" if found.others else ""
-    yield f"{found.asked}: {len(assets)} machine(s) of {len(customers)} customer(s), {known}{more}"
+    yield f"{printable(found.asked)}: {len(assets)} machine(s) of {len(customers)} customer(s), {known}{more}"
     for version, count, of_customers in found.by_version():
-        yield f"  {_shown(version):<32} {count:>6} machine(s) of {of_customers} customer(s)"
+        yield f"  {printable(version):<32} {count:>6} machine(s) of {of_customers} customer(s)"
     yield ""
     for one in found.runs[:most]:
         yield _line(one)
@@ -65,12 +66,7 @@ def _text(found: Answer, most: int | None) -> Iterator[str]:
 def _line(one: Runs) -> str:
     origin = one.package.origin or "origin not known"
     words = (one.customer, one.host, one.package.version, one.platform, origin, f"audited {one.at:%Y-%m-%d}")
-    return "  ".join(_shown(word) for word in words)
-
-
-def _shown(words: str) -> str:
-    """Words of a host without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in words)
+    return "  ".join(printable(word) for word in words)
 
 
 def _as_dict(found: Answer) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.address import default_url
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.engine import Database
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from msp_cli.console import step, table
+from msp_cli.console import printable, step, table
 
 HELP = "the evidence store: upgrade, status, deliver, export, retain, prune"
 
@@ -106,7 +106,7 @@ def _deliver(_chosen: argparse.Namespace) -> int:
     for run in done.interrupted:
         print(f"interrupted: run {run} was started and its process died")
     for reason in done.rejected:
-        print(f"rejected: {reason}")
+        print(printable(f"rejected: {reason}"))
     return 1 if done.rejected else 0
 
 

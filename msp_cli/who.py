@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from msp_cli.console import as_json, printable
 
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.desk.who import Answer, Found
@@ -38,9 +38,12 @@ def main(arguments: Sequence[str]) -> int:
 
     term = _term(options.term)
     found = desk.who(term, _register, _store, dt.datetime.now(dt.UTC))
-    print(json.dumps(_as_dict(found), indent=2, ensure_ascii=False) if options.json else _text(term, found))
+    print(as_json(_as_dict(found)) if options.json else _text(term, found))
     for source, error in found.silent.items():
-        print(f"msp: {source} did not answer, so this is not all there is to know: {error}", file=sys.stderr)
+        print(
+            f"msp: {source} did not answer, so this is not all there is to know: {printable(str(error))}",
+            file=sys.stderr,
+        )
     if found.silent:
         return 1
     return 0 if found.answers else NOTHING_FOUND
@@ -77,21 +80,16 @@ def _text(term: str, found: Found) -> str:
     if found.answers:
         return "\n\n".join(_block(answer) for answer in found.answers)
     if found.silent:
-        return f"{term}: nothing known by what did answer"
+        return f"{printable(term)}: nothing known by what did answer"
     return (
-        f"{term}: nothing known. Looked in NetBox at {os.environ.get('NETBOX_API')} (name, serial, asset tag, address, "
-        "MAC of devices and virtual machines) and in the evidence store (everything any source saw)."
+        f"{printable(term)}: nothing known. Looked in NetBox at {os.environ.get('NETBOX_API')} (name, serial, asset "
+        "tag, address, MAC of devices and virtual machines) and in the evidence store (everything any source saw)."
     )
 
 
 def _block(answer: Answer) -> str:
     rows = [(label, words) for label, words in _lines(answer) if words]
-    return "\n".join([_shown(answer.name), *(f"  {label:<10} {_shown(words)}" for label, words in rows)])
-
-
-def _shown(words: str) -> str:
-    """Words of a host or of NetBox without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in words)
+    return "\n".join([printable(answer.name), *(f"  {label:<10} {printable(words)}" for label, words in rows)])
 
 
 def _lines(answer: Answer) -> list[tuple[str, str]]:

@@ -34,7 +34,8 @@ from lab.locks import claimed
 from lab.progress import step
 from lab.virtual_machine import VirtualMachine
 from msp_cli import demo
-from tests.demonstrated import Demonstrated
+from tests.demonstrated import Demonstrated, secrets_of
+from tests.secret_search import Watcher
 
 KEEP = "MSP_KEEP_LAB"
 REQUIRE = "MSP_REQUIRE_ALL"
@@ -107,8 +108,9 @@ def demonstrated(
     build = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MSP_DURABLE_PATHS", str(build))
-        reports, verifications = demo.run(lab, build)
-    return Demonstrated(netbox, build, tmp_path_factory.mktemp("demonstrated"), reports, verifications)
+        with Watcher(secrets_of(lab)) as watcher:
+            reports, verifications = demo.run(lab, build)
+    return Demonstrated(netbox, build, tmp_path_factory.mktemp("demonstrated"), reports, verifications, watcher)
 
 
 @pytest.fixture(scope="session")

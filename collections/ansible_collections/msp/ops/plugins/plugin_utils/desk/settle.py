@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.contract.records import As
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import devices
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.devices import Catalogue, Connected, Space
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.words import plain
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import DEVICE, ENDPOINTS, OBJECT_TYPES, assets
@@ -142,20 +143,15 @@ def journal_text(plan: Plan, transition: Transition) -> str:
     """Why the status changed, for whoever asks later. The customer's own words stand at the end, as one line."""
     text = (
         f"Contract status: {transition.before} to {transition.after}, as agreed in verification sheet {plan.sheet} "
-        f"(written {plan.written:%Y-%m-%d}, signed by {_plain(plan.signed_by)} on {plan.signed_on:%Y-%m-%d})."
+        f"(written {plan.written:%Y-%m-%d}, signed by {plain(plan.signed_by)} on {plan.signed_on:%Y-%m-%d})."
     )
-    return f"{text} Remark: {_plain(transition.remark)}" if transition.remark else text
+    return f"{text} Remark: {plain(transition.remark, 1000)}" if transition.remark else text
 
 
 def tells_of(sheet: str, comments: str) -> bool:
     """Is this the entry that journal_text writes for this sheet? Anybody else may mention the sheet too."""
     ours = rf"Contract status: [\w-]+ to [\w-]+, as agreed in verification sheet {re.escape(sheet)} \(written "
     return re.match(ours, comments) is not None
-
-
-def _plain(words: str) -> str:
-    """Somebody's words without what Markdown or HTML would make of them: NetBox renders journal entries."""
-    return " ".join(re.sub(r"[`*_#<>\[\]|\\!]", " ", words).split())[:1000]
 
 
 def _journaled(register: Register, sheet: str) -> frozenset[str]:

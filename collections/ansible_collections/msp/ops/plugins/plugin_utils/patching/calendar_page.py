@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.patching.presets import bo
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, shown, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, mail, shown, wrapped
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language
 
 WINDOW, BATCH, FREEZE, CLOCK = KINDS = ("window", "batch", "freeze", "clock")
@@ -148,7 +148,7 @@ def text(said: Told) -> str:
                 lines += wrapped(line.what, f"  {line.time:<13} ")
                 lines += [words for fact in line.facts for words in wrapped(fact, " " * 16)]
     lines += ["", "", *wrapped(said.foot)]
-    return "\n".join(lines) + "\n"
+    return mail(lines)
 
 
 def _heading(words: str) -> list[str]:

@@ -16,7 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.digest impo
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, shown, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, mail, shown, wrapped
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.verification import language, zone
 
 # A colour of style.css for each group; the heading says the same in words.
@@ -152,7 +152,7 @@ def text(said: Told) -> str:
         lines += _labelled(t("digest.evidence"), f"{proof.words}, {proof.key}")
     lines += ["", "", *wrapped(t("digest.foot", made_by=said.made_by, period=said.period))]
     lines += wrapped(t("digest.zone", zone=said.f.zone.key))
-    return "\n".join(lines) + "\n"
+    return mail(lines)
 
 
 def _paragraph(line: Line, t: Words) -> list[str]:

@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Si
 from ansible_collections.msp.ops.plugins.plugin_utils.identity.records import Candidate
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.findings import Finding
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation.seen import Seen
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import printable
 from ansible_collections.msp.ops.plugins.plugin_utils.verification.compare import text
 
 MOST_SOURCES = 8
@@ -30,9 +31,9 @@ _WHY = {
 }
 
 
-def plain(words: object) -> str:
-    """Somebody's words as one line, without what Markdown or HTML would make of them."""
-    return " ".join(re.sub(r"[`*_#<>\[\]|\\!]", " ", text(words)).split())[:300]
+def plain(words: object, longest: int = 300) -> str:
+    """Somebody's words as one line, without what Markdown or HTML would make of them, nor what a screen would obey."""
+    return printable(" ".join(re.sub(r"[`*_#<>\[\]|\\!~\x00]", " ", text(words)).split()))[:longest]
 
 
 def moment(at: dt.datetime | None) -> str:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 WIDTH = 78
 LONGEST = 200  # characters of any one value that are shown
@@ -15,9 +15,18 @@ def shown(value: object) -> str:
     """A value as one line of text: what a screen would obey (control and direction characters) becomes a "?"."""
     if value is None or isinstance(value, Mapping | list | tuple | set):
         return ""
-    words = " ".join(str(value).split())
-    words = "".join(c if c.isprintable() else "?" for c in words)
+    words = printable(" ".join(str(value).split()))
     return words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+
+
+def printable(words: str) -> str:
+    """The same with a "?" for each character that a screen or a mail program would obey."""
+    return words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
+
+
+def mail(lines: Iterable[str]) -> str:
+    """Lines as one text: whatever stands in one of them, it stays one line, and nothing in it is obeyed."""
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def columns(words: str) -> int:
@@ -28,12 +37,13 @@ def columns(words: str) -> int:
 def wrapped(words: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
     """Words in lines that begin with first, and rest from the second on (spaces as wide as first, unless given).
 
-    Breaks between words; a word that fits on no line is broken where the line ends.
+    What a mail program would obey becomes a "?". Breaks between words; a word that fits on no line is broken where the
+    line ends.
     """
     rest = " " * columns(first) if rest is None else rest
     lines: list[str] = []
     line, empty = first, True
-    for word in words.split():
+    for word in map(printable, words.split()):
         if not empty and columns(line) + 1 + columns(word) > width:
             lines.append(line)
             line, empty = rest, True

@@ -19,7 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.charts import Part,
 from ansible_collections.msp.ops.plugins.plugin_utils.report.document import render
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
 from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
-from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, shown, wrapped
+from ansible_collections.msp.ops.plugins.plugin_utils.report.plaintext import WIDTH, columns, mail, shown, wrapped
 
 MOST_ROWS = 250  # of a table; how many more there are is said, and the data file has them
 MOST_NAMES = 6
@@ -169,7 +169,7 @@ def text(said: Told) -> str:
             lines += _row_lines(section, row)
         lines += ["", *wrapped(section.more)] if section.more else []
     lines += ["", "", *wrapped(said.foot)]
-    return "\n".join(lines) + "\n"
+    return mail(lines)
 
 
 def _row_lines(section: Section, row: Row) -> Iterator[str]:
