@@ -33,7 +33,10 @@ PLATFORMS = DEBIAN, UBUNTU, REDHAT = ("debian", "ubuntu", "redhat")
 # What enforcing a control can lock people out of; such a control is only enforced behind msp.ops.lockout_guard.
 LOCKOUTS = ("ssh", "login", "firewall", "network")
 # The roles that bring controls about.
-ROLES = BASELINE, SOFTWARE_SET, DISK_ENCRYPTION = ("msp_baseline_linux", "msp_software_set", "msp_disk_encryption")
+ROLES = BASELINE, SOFTWARE_SET, TLS, SSO, LOCAL_ADMIN, MFA, DISK_ENCRYPTION = (
+    *("msp_baseline_linux", "msp_software_set", "msp_tls", "msp_sso"),
+    *("msp_local_admin", "msp_mfa", "msp_disk_encryption"),
+)
 
 
 @dataclass(frozen=True, slots=True)

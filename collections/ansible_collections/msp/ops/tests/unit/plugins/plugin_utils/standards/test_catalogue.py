@@ -124,7 +124,7 @@ def test_a_control_without_a_key_that_it_needs_is_refused(key: str) -> None:
         ({"platforms": ["debian", "debian"]}, "names nothing twice"),
         ({"references": []}, "a list of 1 at least"),
         ({"lockout": "door"}, "one of ssh, login, firewall, network"),
-        ({"role": "msp_other"}, "one of msp_baseline_linux, msp_software_set, msp_disk_encryption"),
+        ({"role": "msp_other"}, "one of " + ", ".join(model.ROLES)),
         ({"checks": [check("sounds_like", "no")]}, "one of equals"),
         ({"checks": [check("absent")]}, "one of equals"),
         ({"checks": [check("empty", probe={"kind": "crystal-ball"})]}, "one of sshd"),
