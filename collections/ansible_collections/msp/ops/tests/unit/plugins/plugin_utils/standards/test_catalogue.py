@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
-from ansible_collections.msp.ops.plugins.plugin_utils.standards import catalogue
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import catalogue, model
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import Chosen, Parameter, Words
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards.made_standard import (
     check,
