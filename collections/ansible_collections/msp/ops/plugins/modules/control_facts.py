@@ -72,13 +72,14 @@ options:
       - C(repositories_foreign) with C(allowed), C(repositories_unsigned) with C(distribution), and
         C(repositories_wanted) with C(repositories). The repositories, held against those that are to be there.
       - C(automatic_updates). What the host installs by itself.
-      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of them. Who
-        can log in (C(people)), with what second factor (C(enrolled)), and who has C(missing) it. No secret is in it.
-      - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are those who
-        come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock out.
+      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of them.
+        Who can log in (C(people)), with what second factor (C(enrolled)), and who has none (C(missing)). No secret is
+        in it.
+      - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are
+        those who come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock out.
       - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
-      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets the
-        account in from elsewhere or by another way than its key, or keeps either out.
+      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets
+        the account in from elsewhere or by another way than its key, or keeps either out.
     type: list
     elements: dict
     required: true
