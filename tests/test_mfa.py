@@ -251,7 +251,7 @@ MFA = [control for control in catalogue().values() if control.role == model.MFA]
 
 
 def chosen_of(bed: Bed, **chosen: Any) -> dict[str, dict[str, Any]]:
-    management = [str(bed.rows[TWELVE]["gateway"])]
+    management = [str(bed.rows[TWELVE]["gateway"]), "2001:db8:10::/64"]
     made = {one.id: {name: parameter.default for name, parameter in one.parameters.items()} for one in MFA}
     made["mfa-automation"]["management"] = management
     made["mfa-sudo"]["services"] = ["sudo", "sudo-i"]

@@ -128,6 +128,14 @@ options:
       - C(directory_accounts) with C(names), accounts of the host itself, and C(keep). C(open) are those that somebody can
         log in as, C(lockable) what of them may be locked, C(left) why the others may not, C(proven) people of the
         directory who were seen to log in here during the last 30 days.
+      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of them.
+        Who can log in (C(people)), with what second factor (C(enrolled)), and who has none (C(missing)). No secret is
+        in it.
+      - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are
+        those who come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock out.
+      - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
+      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets
+        the account in from elsewhere or by another way than its key, or keeps either out.
     type: list
     elements: dict
     required: true

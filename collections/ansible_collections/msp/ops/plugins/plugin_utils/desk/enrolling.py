@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.mfa import enrolling
-from ansible_collections.msp.ops.plugins.plugin_utils.contract.scope import zone
 from ansible_collections.msp.ops.plugins.plugin_utils.report import enrolment_page
 from ansible_collections.msp.ops.plugins.plugin_utils.report.enrolment_page import Enrolment
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
@@ -64,9 +64,17 @@ def wish_of(arguments: Mapping[str, Any], variables: Mapping[str, Any], *, check
         host=str(variables["inventory_hostname"]),
         customer=str(msp.get("customer_name") or ""),
         directory=Path(arguments["directory"]) if by_page else None,
-        formats=Formats("nl" if language == "nl" else "en", zone(msp.get("timezone"))),
+        formats=Formats("nl" if language == "nl" else "en", _zone(msp.get("timezone"))),
         check=check,
     )
+
+
+def _zone(name: object) -> ZoneInfo:
+    """The customer's; UTC where it is none that is known."""
+    try:
+        return ZoneInfo(name) if isinstance(name, str) and name else ZoneInfo("UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
 
 
 def enrol(wish: Wish, ask: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]:

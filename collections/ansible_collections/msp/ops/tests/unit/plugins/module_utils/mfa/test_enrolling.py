@@ -10,6 +10,7 @@ import pwd
 import re
 import secrets
 import stat
+import syslog
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.mfa import enrolling
 from ansible_collections.msp.ops.plugins.module_utils.mfa.enrolling import CODE, ENROLLED, SECURITY_KEY, WITHDRAWN
+from ansible_collections.msp.ops.plugins.module_utils.standards import second_factor
 
 PAD = secrets.token_bytes(enrolling.PAD_BYTES)
 PLAIN = {"account": "anna", "state": ENROLLED, "method": CODE, "again": False, "never": [], "by": "jan"}
@@ -30,7 +32,7 @@ PLAIN = {"account": "anna", "state": ENROLLED, "method": CODE, "again": False, "
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What would be said to the log; anna is an account in both groups, and carl is none."""
     told: list[str] = []
-    monkeypatch.setattr(enrolling.syslog, "syslog", lambda _level, text: told.append(text))
+    monkeypatch.setattr(syslog, "syslog", lambda _level, text: told.append(text))
     real = pwd.getpwnam("root")
 
     def getpwnam(name: str) -> pwd.struct_passwd:
@@ -38,9 +40,9 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             raise KeyError(name)
         return real
 
-    monkeypatch.setattr(enrolling.pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(pwd, "getpwnam", getpwnam)
     every = [grp.struct_group((name, "x", 1, ["anna"])) for name in ("msp-mfa", "sudo")]
-    monkeypatch.setattr(enrolling.grp, "getgrall", lambda: every)
+    monkeypatch.setattr(grp, "getgrall", lambda: every)
     monkeypatch.delenv("SUDO_USER", raising=False)
     yield told
 
@@ -92,7 +94,7 @@ def test_a_file_that_cannot_be_put_in_its_place_leaves_the_old_one_and_nothing_e
     def refuse(_old: str, _new: str) -> None:
         raise OSError("no room")
 
-    monkeypatch.setattr(enrolling.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OSError, match="no room"):
         act(tmp_path, again=True)
     assert os.listdir(tmp_path / "mfa") == ["anna"]
@@ -131,14 +133,14 @@ def test_what_is_taken_away_is_gone_with_the_groups_of_those_who_are_asked(
     assert os.listdir(tmp_path / "mfa") == []
     assert ran == [("gpasswd", "--delete", "anna", "msp-mfa")]
     assert host[-1] == "anna has no second factor any more (by jan)"
-    monkeypatch.setattr(enrolling.grp, "getgrall", list)
+    monkeypatch.setattr(grp, "getgrall", list)
     assert act(tmp_path, state=WITHDRAWN) == {"changed": False, "outcome": "had none", "method": ""}
     # Of an account that is gone too.
     assert act(tmp_path, state=WITHDRAWN, account="carl")["outcome"] == "had none"
 
 
 def test_a_security_key_needs_its_public_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enrolling.second_factor, "read", lambda _reader: [])
+    monkeypatch.setattr(second_factor, "read", lambda _reader: [])
     with pytest.raises(MspError, match="MSP-MFA-014"):
         act(tmp_path, method=SECURITY_KEY)
 

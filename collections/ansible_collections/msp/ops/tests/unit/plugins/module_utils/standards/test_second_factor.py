@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import second_factor
+from ansible_collections.msp.ops.plugins.module_utils.standards import files, second_factor
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
@@ -94,7 +94,7 @@ ENFORCED = sshd(("user=anna", ASKED), ("user=cees", HARDWARE))
 @pytest.fixture(autouse=True)
 def owned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whose the files of secrets are is not for a test to set, who need not be root."""
-    real = second_factor.look
+    real = files.look
 
     def look(host: Any, path: str) -> Any:
         found = real(host, path)

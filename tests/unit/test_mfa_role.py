@@ -1,0 +1,134 @@
+"""The role msp_mfa writes what its controls measure. Reads its files alone; what sshd makes of it test_mfa.py sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+from ansible_collections.msp.ops.plugins.module_utils.standards import pam, pam_factors, second_factor
+from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
+from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "msp_mfa"
+OURS = {control.id: control for control in catalogue().values() if control.role == model.MFA}
+
+
+def trusted(value: Any) -> Any:
+    """As Ansible takes a file of variables: each text may be a template."""
+    if isinstance(value, dict):
+        return {name: trusted(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [trusted(one) for one in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+
+VARIABLES: Mapping[str, Any] = trusted(yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8")))
+MFA = yaml.safe_load((ROLE / "tasks" / "mfa.yml").read_text(encoding="utf-8"))
+(CHANGE,) = [task for task in MFA if "block" in task]
+
+
+def parameters(**chosen: Any) -> dict[str, dict[str, Any]]:
+    made = {one.id: {name: parameter.default for name, parameter in one.parameters.items()} for one in OURS.values()}
+    made["mfa-automation"]["management"] = ["192.0.2.0/24", "2001:db8::/32"]
+    made["mfa-ssh"].update(chosen)
+    return made
+
+
+def rendered(name: str, control: str = "", **chosen: Any) -> str:
+    known = {**VARIABLES, "msp_mfa_parameters": parameters(**chosen)}
+    text = f"{{{{ {name}[{control!r}] }}}}" if control else f"{{{{ {name} }}}}"
+    return str(Templar(DataLoader(), variables=known).template(trust_as_template(text)))
+
+
+def test_each_control_is_in_its_area_and_no_other_is() -> None:
+    areas = VARIABLES["__msp_mfa_areas"]
+    assert {id_: area for area, ids in areas.items() for id_ in ids} == {one.id: one.area for one in OURS.values()}
+
+
+def test_files_and_groups_are_those_that_are_measured() -> None:
+    assert VARIABLES["__msp_mfa_state"] == second_factor.STATE
+    assert VARIABLES["__msp_mfa_code_group"] == second_factor.CODE_GROUP
+    assert VARIABLES["__msp_mfa_key_group"] == second_factor.KEY_GROUP
+
+
+def test_what_can_lock_out_is_armed_first_proven_last_and_brought_back_where_it_fails() -> None:
+    guard = "msp.ops.lockout_guard"
+    first, *_between, last = CHANGE["block"]
+    assert first[guard]["state"] == "armed" and last[guard]["state"] == "proven"
+    assert [task[guard]["state"] for task in CHANGE["rescue"]] == ["reverted"]
+    saved = first[guard]["files"]
+    for path in ("/etc/ssh/sshd_config.d", "/etc/ssh/sshd_config", "/etc/group", "/etc/gshadow", "__msp_mfa_files"):
+        assert path in saved
+    # What asks for break-glass comes after the change, and before the guard is disarmed.
+    names = [task["name"] for task in CHANGE["block"]]
+    assert names.index("Have the server read it") < names.index("Prove that break-glass logs in") < len(names) - 1
+    # Before it nothing is changed but for the package.
+    before = MFA[: MFA.index(CHANGE)]
+    changing = [task["name"] for task in before if "check_mode" not in task and "ansible.builtin.assert" not in task]
+    assert changing == ["Install the module that asks for the code"]
+
+
+def test_the_automation_is_let_in_before_it_is_refused_from_everywhere_else() -> None:
+    text = rendered("__msp_mfa_ssh", "mfa-automation")
+    matches = [line for line in text.splitlines() if line.startswith("Match")]
+    networks = "192.0.2.0/24,2001:db8::/32"
+    assert matches == [
+        f"Match User msp Address {networks}",
+        f"Match User msp-breakglass Address {networks}",
+        "Match User msp,msp-breakglass Address *,!192.0.2.0/24,!2001:db8::/32",
+    ]
+    assert text.rstrip().endswith("DenyUsers msp msp-breakglass")
+
+
+def test_where_everybody_is_asked_no_group_is() -> None:
+    text = rendered("__msp_mfa_ssh", "mfa-ssh", who="everybody")
+    assert "Match User *,!msp,!msp-breakglass" in text.splitlines()
+
+
+def test_of_a_group_those_agreed_on_are_left_out_too() -> None:
+    text = rendered("__msp_mfa_ssh", "mfa-ssh", exempt=["backup"])
+    matches = [line for line in text.splitlines() if line.startswith("Match")]
+    others = "User *,!msp,!msp-breakglass,!backup"
+    assert matches == [f"Match Group msp-mfa-fido2 {others}", f"Match Group msp-mfa {others}"]
+
+
+CODE_ALONE, BOTH, PASSWORD = Asked(True), Asked(True, True), Asked(False, True)
+IN, OUT = frozenset(("anna", "msp-mfa")), frozenset(("anna",))
+
+
+@pytest.mark.parametrize(
+    ("name", "who", "user", "groups", "asks"),
+    [
+        ("__msp_mfa_sshd", "enrolled", "anna", IN, CODE_ALONE),
+        ("__msp_mfa_sshd", "enrolled", "anna", OUT, PASSWORD),
+        ("__msp_mfa_sshd", "everybody", "anna", OUT, CODE_ALONE),
+        ("__msp_mfa_sshd", "everybody", "msp-breakglass", OUT, PASSWORD),
+        ("__msp_mfa_sshd", "everybody", "msp", OUT, PASSWORD),
+        ("__msp_mfa_local", "enrolled", "anna", IN, BOTH),
+        ("__msp_mfa_local", "everybody", "anna", OUT, PASSWORD),
+    ],
+)
+def test_pam_asks_whom_it_is_to_ask(  # noqa: PLR0917
+    tmp_path: Path, name: str, who: str, user: str, groups: frozenset[str], asks: Asked
+) -> None:
+    files = {
+        "/etc/pam.d/common-auth": made_pam.AUTH,
+        "/etc/pam.d/one": rendered(name, who=who) + "@include common-auth\n",
+    }
+    reader = made_reader(tmp_path, files)
+    person = Person(user, 1000, "/home/" + user, groups)
+    steps = pam.stack(reader, "one", "auth")
+
+    assert pam_factors.asked(steps, person, lambda _path: True) == {asks}
+    (line,) = [one for one in pam.lines(steps) if one.module in pam_factors.SECOND]
+    assert pam_factors.secret_of(line, person) == f"{second_factor.STATE}/{user}"
+    assert "nullok" not in line.arguments and "user=root" in line.arguments
