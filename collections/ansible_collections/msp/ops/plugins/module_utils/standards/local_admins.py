@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.local_admin.doing import u
 from ansible_collections.msp.ops.plugins.module_utils.standards import accounts, pam, ssh_server, sudo
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY
 
 _DAY = 86400
 # By which a password is given, or an account is logged in to.
@@ -175,8 +176,12 @@ def _beside(networks: list[_Network]) -> Iterator[str]:
             yield str(address)
 
 
+def _settings(reader: Reader, account: str, address: str) -> dict[str, list[str]]:
+    return ssh_server.settings_of(reader, tuple(dict(ANYBODY, user=account, addr=address).items()))
+
+
 def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
-    found = ssh_server.settings_for(reader, account, address)
+    found = _settings(reader, account, address)
     methods = " ".join(found.get("authenticationmethods", ["any"])).split()
     if found.get("passwordauthentication") != ["yes"]:
         yield "%s: no passwords" % address
@@ -192,7 +197,9 @@ def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
 
 
 def _lets_in(reader: Reader, account: str, address: str) -> Iterator[str]:
-    found = ssh_server.settings_for(reader, account, address)
+    found = _settings(reader, account, address)
+    if account in " ".join(found.get("denyusers", [])).split():
+        return
     for name in _WAYS:
         if found.get(name) != ["no"]:
             yield "%s: %s" % (address, name)

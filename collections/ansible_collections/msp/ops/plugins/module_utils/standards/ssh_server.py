@@ -37,10 +37,11 @@ _WORDS = {("permitrootlogin", "without-password"): "prohibit-password"}
 
 
 class Block(NamedTuple):
-    """One Match block: what it asks of a connection, and the keywords that it sets."""
+    """One Match block: what it asks of a connection, the keywords that it sets, and the file that it stands in."""
 
     condition: str
     keywords: frozenset[str]
+    place: str = ""
 
 
 def parse_settings(text: str) -> dict[str, list[str]]:
@@ -90,16 +91,16 @@ def running_options(cmdline: str) -> list[str]:
 
 def blocks(host: Host, place: str) -> list[Block]:
     """Every Match block of the configuration and what it includes, with the keywords set in it."""
-    found: list[tuple[str, set[str]]] = []
+    found: list[tuple[str, set[str], str]] = []
     _walk(host, place, None, found, [], 0)
-    return [Block(condition, frozenset(keywords)) for condition, keywords in found]
+    return [Block(condition, frozenset(keywords), file) for condition, keywords, file in found]
 
 
 def _walk(  # noqa: PLR0917
     host: Host,
     place: str,
     current: set[str] | None,
-    found: list[tuple[str, set[str]]],
+    found: list[tuple[str, set[str], str]],
     read: list[str],
     depth: int,
 ) -> None:
@@ -111,7 +112,7 @@ def _walk(  # noqa: PLR0917
         name, *rest = words(line) or [""]
         if name == "match":
             current = set()
-            found.append((line.strip().split("#")[0].split(None, 1)[-1], current))
+            found.append((line.strip().split("#")[0].split(None, 1)[-1], current, place))
         elif name == "include":
             for pattern in rest:
                 full = pattern if pattern.startswith("/") else "/etc/ssh/" + pattern
@@ -131,13 +132,14 @@ def prepare(reader: Reader) -> None:
         reader.host.prepare(*_command(reader.once(_options)))
 
 
-def measure(reader: Reader, name: str, user: str | None = None, besides: str | tuple[str, ...] = ()) -> dict:
+def measure(reader: Reader, name: str, user: str | None = None, agreed: tuple[str, ...] | str = ()) -> dict:
     """value is all that is printed for the keyword, and where a Match block makes it another, that too.
 
     each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
     what holds without them and without the command line of the server: a role changes neither.
 
-    besides are accounts of which nothing is told: blocks that are for them alone, from some addresses alone.
+    Passed over are blocks that allow a password to agreed accounts alone and from some addresses alone, and blocks
+    that allow questions only after a key or a ticket.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -148,15 +150,14 @@ def measure(reader: Reader, name: str, user: str | None = None, besides: str | t
     alone = _printed(values)
     told, single, each, where = [alone["value"]], items(values), [alone["value"]], []
     earlier: list[str] = []
-    for block in reader.once(_blocks):
+    for block in reader.once(match_blocks):
         if name not in block.keywords:
             continue
-        if _is_of(block.condition, (besides,) if isinstance(besides, str) else besides):
-            earlier.append(block.condition)
-            continue
-        members, complete = reader.once(_members)
-        asked = connection(block.condition, members, earlier, complete)
+        known, complete = reader.once(members)
+        asked = connection(block.condition, known, earlier, complete)
         earlier.append(block.condition)
+        if asked is not None and _passed_over(reader, name, block.condition, asked, agreed):
+            continue
         others = values if asked is None else reader.once(_settings, _specification(asked)).get(name, [])
         if others != values:
             told.append("%s for Match %s" % (" ".join(others), block.condition))
@@ -170,13 +171,20 @@ def measure(reader: Reader, name: str, user: str | None = None, besides: str | t
     return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
 
 
-def _is_of(condition: str, names: tuple[str, ...]) -> bool:
-    """Whether a Match line is for these accounts by name alone, and for some addresses alone."""
-    try:
-        asked = dict(parse(condition))
-    except (ValueError, Unmeasurable):
-        return False
-    return sorted(asked) == ["address", "user"] and set(asked["user"]) <= set(names) and asked["address"] != ["*"]
+def _passed_over(
+    reader: Reader, name: str, condition: str, asked: dict[str, str], agreed: tuple[str, ...] | str
+) -> bool:
+    """Whether what a block says of passwords or questions makes nothing weaker."""
+    if name == "passwordauthentication":
+        names = {agreed} if isinstance(agreed, str) else set(agreed)
+        criteria = dict(parse(condition))
+        return "address" in criteria and bool(criteria.get("user")) and set(criteria["user"]) <= names
+    if name == "kbdinteractiveauthentication":
+        found = reader.once(_settings, _specification(asked)).get("authenticationmethods", [])
+        ways = [each.split(",") for each in " ".join(found).split()]
+        before = {"publickey", "gssapi-with-mic", "gssapi-keyex"}
+        return bool(ways) and all(before & {word.partition(":")[0] for word in way} for way in ways)
+    return False
 
 
 def _printed(values: list[str]) -> dict:
@@ -207,6 +215,12 @@ def _settings(reader: Reader, specification: str | None) -> dict[str, list[str]]
     return parse_settings(reader.answer(*_command(reader.once(_options), specification)).out)
 
 
+def settings_of(reader: Reader, asked: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
+    """All that sshd -T prints for a login with these properties."""
+    found: dict[str, list[str]] = reader.once(_settings, _specification(dict(asked)))
+    return found
+
+
 def _settings_of_files(reader: Reader) -> dict[str, list[str]]:
     """Without what the server that runs was told when it was started, but for where its file is."""
     options = reader.once(_options)
@@ -220,22 +234,16 @@ def _keyword(option: str) -> list[str]:
     return [_ALSO.get(one, one) for one in words(option)[:1]]
 
 
-def _blocks(reader: Reader) -> list[Block]:
+def match_blocks(reader: Reader) -> list[Block]:
     options = reader.once(_options)
     places = [options[number + 1] for number, flag in enumerate(options[:-1]) if flag == "-f"]
     place = places[-1] if places else _CONFIG
     return blocks(reader.host, place) if reader.host.exists(place) else []
 
 
-def _members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
+def members(reader: Reader) -> tuple[dict[str, list[str]], bool]:
     """The users of every group of this host, and whether these are all: a directory may have others."""
     users = accounts.parse_passwd(reader.host.text("/etc/passwd"))
     groups = accounts.parse_group(reader.host.text("/etc/group"))
     known = {group: [one for one in accounts.members(group, users, groups) if one in users] for group in groups}
     return known, not groups_elsewhere(reader.host)
-
-
-def settings_for(reader: Reader, user: str, address: str) -> dict[str, list[str]]:
-    """All that holds for one account that comes from one address."""
-    settings: dict[str, list[str]] = reader.once(_settings, _specification(dict(ANYBODY, user=user, addr=address)))
-    return settings

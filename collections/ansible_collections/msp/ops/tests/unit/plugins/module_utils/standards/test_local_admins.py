@@ -202,6 +202,10 @@ def test_a_second_factor_a_list_of_others_and_an_open_door_are_told(tmp_path: Pa
     assert "203.0.113.1: passwordauthentication" in everywhere["elsewhere"]
 
 
+def test_an_account_that_is_denied_by_name_is_let_in_by_no_way(tmp_path: Path) -> None:
+    assert emergency(tmp_path, outside=f"yes; echo denyusers {GLASS}") == {"refused": [], "elsewhere": []}
+
+
 def test_without_addresses_it_is_the_console_alone(tmp_path: Path) -> None:
     assert emergency(tmp_path / "a") == {"refused": [], "elsewhere": []}
     assert emergency(tmp_path / "b", outside="yes")["elsewhere"] != []

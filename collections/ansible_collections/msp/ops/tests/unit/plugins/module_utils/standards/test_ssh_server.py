@@ -154,14 +154,63 @@ def test_what_holds_for_one_user_is_asked_as_that_user(tmp_path: Path) -> None:
     ]
 
 
+MAIN = "/etc/ssh/sshd_config"
+EMERGENCY = "Match User glass Address 10.1.0.0/16\n PasswordAuthentication yes\n"
+CODE = """case "$*" in
+*user=*) echo kbdinteractiveauthentication yes; echo authenticationmethods {0} ;;
+*) echo kbdinteractiveauthentication no ;;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("config", "agreed", "seen"),
+    [
+        (EMERGENCY, ("glass",), False),
+        (EMERGENCY, "glass", False),
+        (EMERGENCY, (), True),
+        (EMERGENCY, ("other",), True),
+        # From anywhere, or for others too.
+        ("Match User glass\n PasswordAuthentication yes\n", ("glass",), True),
+        ("Match User glass,anna Address 10.1.0.0/16\n PasswordAuthentication yes\n", ("glass",), True),
+    ],
+)
+def test_a_password_for_an_emergency_from_some_addresses_alone_can_be_agreed_on(
+    tmp_path: Path, config: str, agreed: tuple[str, ...] | str, seen: bool
+) -> None:
+    answers = 'case "$*" in *user=glass*) echo passwordauthentication yes ;; *) echo passwordauthentication no ;; esac'
+    reader = made_reader(tmp_path, {**FILES, MAIN: config}, {"sshd": answers})
+
+    found = ssh_server.measure(reader, "passwordauthentication", agreed=agreed)
+
+    assert found.get("each", [found["value"]]) == (["no", "yes"] if seen else ["no"])
+
+
+@pytest.mark.parametrize(
+    ("methods", "seen"),
+    [
+        ("publickey,keyboard-interactive:pam", False),
+        ("gssapi-with-mic,keyboard-interactive publickey,keyboard-interactive:pam", False),
+        ("any", True),
+        ("publickey,keyboard-interactive:pam keyboard-interactive:pam", True),
+    ],
+)
+def test_questions_that_come_after_a_key_are_no_way_in_by_themselves(tmp_path: Path, methods: str, seen: bool) -> None:
+    config = "Match Group backup\n KbdInteractiveAuthentication yes\n"
+    reader = made_reader(tmp_path, {**FILES, MAIN: config}, {"sshd": CODE.format(methods)})
+
+    found = ssh_server.measure(reader, "kbdinteractiveauthentication")
+
+    assert found.get("each", [found["value"]]) == (["no", "yes"] if seen else ["no"])
+
+
 def test_blocks_are_found_through_includes_with_older_names_of_settings(tmp_path: Path) -> None:
     reader = made_reader(tmp_path, FILES)
 
     assert ssh_server.blocks(reader.host, "/etc/ssh/sshd_config") == [
-        ssh_server.Block("User carl", frozenset({"kbdinteractiveauthentication"})),
-        ssh_server.Block("User deploy Address 10.1.0.0/16", frozenset({"passwordauthentication"})),
-        ssh_server.Block("Group backup,!staff", frozenset({"x11forwarding"})),
-        ssh_server.Block("all", frozenset({"maxauthtries"})),
+        ssh_server.Block("User carl", frozenset({"kbdinteractiveauthentication"}), "/etc/ssh/sshd_config.d/20-in.conf"),
+        ssh_server.Block("User deploy Address 10.1.0.0/16", frozenset({"passwordauthentication"}), MAIN),
+        ssh_server.Block("Group backup,!staff", frozenset({"x11forwarding"}), MAIN),
+        ssh_server.Block("all", frozenset({"maxauthtries"}), MAIN),
     ]
 
 
@@ -172,8 +221,8 @@ def test_an_include_in_a_block_is_part_of_the_block(tmp_path: Path) -> None:
     }
 
     assert ssh_server.blocks(made_reader(tmp_path, files).host, "/etc/ssh/sshd_config") == [
-        ssh_server.Block("User anna", frozenset({"banner", "permittty"})),
-        ssh_server.Block("User bert", frozenset({"x11forwarding"})),
+        ssh_server.Block("User anna", frozenset({"banner", "permittty"}), MAIN),
+        ssh_server.Block("User bert", frozenset({"x11forwarding"}), "/etc/ssh/more"),
     ]
 
 
