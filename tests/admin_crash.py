@@ -48,9 +48,9 @@ def work(asked):
         ):
             point()
 
-    def give(account, made):
+    def give(account, made, lock):
         point()
-        program = subprocess.Popen(["chpasswd", "-e"], stdin=subprocess.PIPE)
+        program = subprocess.Popen(["chpasswd", "-e"], stdin=subprocess.PIPE, pass_fds=(lock,))
         point()
         program.stdin.write(("%s:%s\\n" % (account, made)).encode())
         point()
@@ -61,6 +61,8 @@ def work(asked):
         return ""
 
     if "fits" in asked:
+        # A chpasswd whose module was killed comes to its end first.
+        doing.Desk(Host(), give).act({"state": "look", "account": asked["account"]})
         kept = [row.split(":")[1] for row in open("/etc/shadow") if row.startswith(asked["account"] + ":")][0]
         return [crypting.fits(word, kept) for word in asked["fits"]]
     sys.addaudithook(hook)

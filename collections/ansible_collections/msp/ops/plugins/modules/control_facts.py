@@ -26,10 +26,10 @@ options:
   probes:
     description:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
-      - C(sshd) with C(name), and C(user) for what holds for one user, or C(besides) for accounts whose own C(Match)
-        blocks, from some addresses alone, are left out; so are questions asked only after a key. What C(sshd -T) says. Where a C(Match) block makes it another,
-        C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and by each of those
-        blocks. A block is asked as somebody whom no earlier block that says anything of it is for;
+      - C(sshd) with C(name), C(user) for what holds for one user, and C(agreed), accounts whose password from some
+        addresses alone is passed over. What C(sshd -T) says. Where a C(Match) block
+        makes it another, C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and
+        by each of those blocks. A block is asked as somebody whom no earlier block that says anything of it is for;
         where nobody such can be made up, and it is not sure that there is none, it is not measured.
       - What no role of this project changes is in C(value) as everything else. Where there is any, C(within_reach) has
         those fields without it, and C(out_of_reach) by field where it stands.

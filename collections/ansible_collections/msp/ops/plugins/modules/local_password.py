@@ -122,8 +122,10 @@ from ansible_collections.msp.ops.plugins.module_utils.local_admin import doing
 def main() -> None:
     module = AnsibleModule(argument_spec=doing.SPEC, supports_check_mode=True)
 
-    def give(account: str, made: str) -> str:
-        status, _out, err = module.run_command(["chpasswd", "-e"], data="%s:%s" % (account, made))
+    def give(account: str, made: str, lock: int) -> str:
+        # It holds the lock until it has ended, also where this module is killed meanwhile.
+        asked = {"data": "%s:%s" % (account, made), "pass_fds": (lock,)}
+        status, _out, err = module.run_command(["chpasswd", "-e"], **asked)
         return "" if status == 0 else err.strip()[:200].replace(made, "...")
 
     try:

@@ -32,8 +32,9 @@ SPEC: dict[str, dict[str, Any]] = {
     "password": {"type": "str", "no_log": True},
     "loud": {"type": "bool", "default": False},
 }
-# Gives a hash to an account: its arguments are (account, hash), and what it returns is why it could not.
-Setter = Callable[[str, str], str]
+# Gives a hash to an account: its arguments are the account, the hash, and an open file that the program that does it
+# has to keep open (it is locked until that has ended). What it returns is why it could not.
+Setter = Callable[[str, str, int], str]
 
 
 class Desk:
@@ -52,7 +53,10 @@ class Desk:
             raise MspError("MSP-ADM-001", "the name of a local account", repr(account)[:100], "name the account so")
         place = Place(account, self.top)
         if asked["state"] == LOOK:
-            return {"changed": False, **self.look(account, place)}
+            if not place.made():
+                return {"changed": False, **self.look(account, place)}
+            with place.locked():
+                return {"changed": False, **self.look(account, place)}
         if asked["state"] == ANNOUNCE:
             if not self.check:
                 place.announce(int(time.time()) + SECONDS_ANNOUNCED)
@@ -122,13 +126,19 @@ class Desk:
             )
         if self.check:
             return {"changed": True, "version": version}
+        place.make()
+        with place.locked() as lock:
+            self._set(account, place, version, password, lock)
+            place.loud(loud)
+        return {"changed": True, "version": version}
+
+    def _set(self, account: str, place: Place, version: str, password: str, lock: int) -> None:
         made = crypting.hashed(password, self._method())
         state = place.state()
         now = int(time.time())
         begun = Version(version, crypting.digest(made), now, len(place.uses()))
         place.keep(state.with_(begun))
-        place.loud(loud)
-        why = self.setter(account, made)
+        why = self.setter(account, made, lock)
         found = self._kept(account)
         if found is None or not crypting.fits(password, found):
             raise MspError(
@@ -138,7 +148,6 @@ class Desk:
                 "see what else changes passwords on this host; every version that may be in force is in the escrow",
             )
         place.keep(State(state.versions, None).with_(begun._replace(done=int(time.time()))))
-        return {"changed": True, "version": version}
 
     def _method(self) -> str:
         """As the distribution keeps a new password; where that is weak, the strongest that is everywhere."""

@@ -6,6 +6,7 @@
     uses         a line for each time that the password was used, written by the program that PAM runs
     announced    there while the management logs in itself to see whether it works
     loud         there where each login is to be told to everybody
+    lock         held while a password is looked at or set, also by a chpasswd whose module was killed
 
 Neither a password nor a hash is in any of them.
 """
@@ -13,15 +14,19 @@ Neither a password nor a hash is in any of them.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import write_whole
 
 TOP = "/var/lib/msp-ops/local-admin"
-STATE, USES, ANNOUNCED, LOUD = "state.json", "uses", "announced", "loud"
+STATE, USES, ANNOUNCED, LOUD, LOCK = "state.json", "uses", "announced", "loud", "lock"
+SECONDS_TO_WAIT = 60
 _FORMAT = 1
 # As many of the older ones are known again, should somebody bring back an older /etc/shadow.
 _MOST = 20
@@ -95,6 +100,34 @@ class Place:
         for path in (os.path.dirname(self._top), self._top, self.path):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o755 if path == os.path.dirname(self._top) else 0o700)
+
+    def made(self) -> bool:
+        return os.path.isdir(self.path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[int]:
+        """Nobody else looks or sets meanwhile; the file that is locked, for whoever is to hold it on. Raises MspError
+        (MSP-ADM-008)."""
+        number = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            end = time.monotonic() + SECONDS_TO_WAIT
+            while True:
+                try:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        raise MspError(
+                            "MSP-ADM-008",
+                            "no other program to set this password at the same time",
+                            "one that holds %s for more than %d seconds" % (LOCK, SECONDS_TO_WAIT),
+                            "see what hangs on the host (fuser %s), end it, and run it again"
+                            % os.path.join(self.path, LOCK),
+                        ) from None
+                    time.sleep(0.05)
+            yield number
+        finally:
+            os.close(number)
 
     def state(self) -> State:
         """Raises MspError (MSP-ADM-002) where it is damaged: what is in force is then not known."""

@@ -176,8 +176,12 @@ def _beside(networks: list[_Network]) -> Iterator[str]:
             yield str(address)
 
 
+def _settings(reader: Reader, account: str, address: str) -> dict[str, list[str]]:
+    return ssh_server.as_login(reader, dict(ANYBODY, user=account, addr=address))
+
+
 def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
-    found = ssh_server.as_login(reader, dict(ANYBODY, user=account, addr=address))
+    found = _settings(reader, account, address)
     methods = " ".join(found.get("authenticationmethods", ["any"])).split()
     if found.get("passwordauthentication") != ["yes"]:
         yield "%s: no passwords" % address
@@ -193,7 +197,9 @@ def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
 
 
 def _lets_in(reader: Reader, account: str, address: str) -> Iterator[str]:
-    found = ssh_server.as_login(reader, dict(ANYBODY, user=account, addr=address))
+    found = _settings(reader, account, address)
+    if account in " ".join(found.get("denyusers", [])).split():
+        return
     for name in _WAYS:
         if found.get(name) != ["no"]:
             yield "%s: %s" % (address, name)

@@ -41,8 +41,6 @@ _WORD = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 _PART = r"(?!\.\.?(?:/|\Z))[^/\x00-\x1f\x7f]+"
 _PATH = r"/|(?:/%s)+" % _PART
 _ACCOUNT = r"[A-Za-z0-9_][A-Za-z0-9_.@$\\ -]{0,63}"
-_LOCAL = r"[a-z_][a-z0-9_-]{0,31}"
-LOCAL = Form(_LOCAL, "the name of a local account")
 PATH = Form(_PATH, "an absolute path without . and .. in it")
 PATHS = Form(r"(?!.*\*\*)(?:%s)" % _PATH, "absolute paths, in which * ? and [] may stand", many=True)
 MODE = Form(r"0?[0-7]{3,4}", "file rights as 0644")
@@ -50,7 +48,7 @@ OWNERS = Form(_ACCOUNT, "a name, or several of which each will do", many=True, n
 # What these mean is checked where they are used: software_set.py, sources.py and wanted_sources.py.
 _TEXT = r"[^\x00-\x1f\x7f]{1,300}"
 NAME = Form(_ACCOUNT, "the name of an account")
-NAMES = Form(_ACCOUNT, "names of accounts", many=True, needed=False, least=0)
+AGREED = Form(_ACCOUNT, "names of accounts", many=True, needed=False, least=0)
 PACKAGES = Form(_TEXT, "packages, each as NAME or NAME CONDITION", many=True, least=0)
 ADDRESSES = Form(_TEXT, "patterns of addresses", many=True, least=0)
 SERVICE = Form("|".join(SERVICES), "one of %s" % ", ".join(SERVICES))
@@ -72,7 +70,7 @@ KINDS: dict[str, dict[str, Form]] = {
     "sshd": {
         "name": Form(r"[A-Za-z0-9]{1,64}", "a keyword of sshd_config"),
         "user": Form(_ACCOUNT, "the name of a user", needed=False),
-        "besides": NAMES,
+        "agreed": AGREED,
     },
     "sysctl": {
         "name": Form(
@@ -131,13 +129,13 @@ KINDS: dict[str, dict[str, Form]] = {
     "repositories_wanted": {
         "repositories": Form(r"(?s:.{0,100000})", "by the name of each repository a map of texts", table=True)
     },
-    "second_factor": {"automation": NAME, "break_glass": NAME, "exempt": NAMES},
+    "second_factor": {"automation": NAME, "break_glass": NAME, "exempt": AGREED},
     "second_factor_ssh": {
         "who": Form(r"enrolled|everybody", "enrolled or everybody"),
         "automation": NAME,
         "break_glass": NAME,
-        "exempt": NAMES,
-        "locked_out": NAMES,
+        "exempt": AGREED,
+        "locked_out": AGREED,
     },
     "second_factor_pam": {
         "services": Form(r"[a-z0-9][a-z0-9_.-]{0,63}", "names of services of PAM", many=True, least=0)
@@ -153,9 +151,10 @@ KINDS: dict[str, dict[str, Form]] = {
     "encrypted_volumes": {"volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)},
     "encryption": {},
     "local_admin": {"account": LOCAL},
+    "local_admin": {"account": NAME},
     "password_uses": {},
     "emergency_login": {
-        "account": LOCAL,
+        "account": NAME,
         "addresses": Form(r"[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}", "networks, each as 192.0.2.0/24", many=True, least=0),
     },
     "one_time_login": {},

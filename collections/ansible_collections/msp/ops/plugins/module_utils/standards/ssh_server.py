@@ -134,14 +134,14 @@ def prepare(reader: Reader) -> None:
         reader.host.prepare(*_command(reader.once(_options)))
 
 
-def measure(reader: Reader, name: str, user: str | None = None, besides: str | tuple[str, ...] = ()) -> dict:
+def measure(reader: Reader, name: str, user: str | None = None, agreed: tuple[str, ...] | str = ()) -> dict:
     """value is all that is printed for the keyword, and where a Match block makes it another, that too.
 
     each is there only then: what holds for everybody else, and what holds by those blocks, one by one. within_reach is
     what holds without them and without the command line of the server: a role changes neither.
 
-    Passed over are blocks that are for accounts of besides alone and from some addresses alone, and blocks that allow
-    questions only after a key or a ticket.
+    Passed over are blocks that allow a password to agreed accounts alone and from some addresses alone, and blocks
+    that allow questions only after a key or a ticket.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -155,13 +155,10 @@ def measure(reader: Reader, name: str, user: str | None = None, besides: str | t
     for block in reader.once(match_blocks):
         if name not in block.keywords:
             continue
-        if _is_of(block.condition, (besides,) if isinstance(besides, str) else besides):
-            earlier.append(block.condition)
-            continue
         known, complete = reader.once(members)
         asked = connection(block.condition, known, earlier, complete)
         earlier.append(block.condition)
-        if asked is not None and _asked_after_a_key(reader, name, asked):
+        if asked is not None and _passed_over(reader, name, block.condition, asked, agreed):
             continue
         others = values if asked is None else reader.once(_settings, _specification(asked)).get(name, [])
         if others != values:
@@ -176,25 +173,21 @@ def measure(reader: Reader, name: str, user: str | None = None, besides: str | t
     return {**found, "within_reach": mine, "out_of_reach": dict.fromkeys(mine, where)} if where else found
 
 
-def _is_of(condition: str, names: tuple[str, ...]) -> bool:
-    """Whether a Match line is for these accounts by name alone, and for some addresses alone."""
-    try:
-        asked = dict(parse(condition))
-    except (ValueError, Unmeasurable):
-        return False
-    if sorted(asked) != ["address", "user"] or not set(asked["user"]) <= set(names):
-        return False
-    return not _EVERYWHERE & set(asked["address"])
-
-
-def _asked_after_a_key(reader: Reader, name: str, asked: dict[str, str]) -> bool:
-    """Whether what a block says is that questions may be asked, and only after a key or a ticket."""
-    if name != "kbdinteractiveauthentication":
-        return False
-    found = reader.once(_settings, _specification(asked)).get("authenticationmethods", [])
-    ways = [each.split(",") for each in " ".join(found).split()]
-    before = {"publickey", "gssapi-with-mic", "gssapi-keyex"}
-    return bool(ways) and all(before & {word.partition(":")[0] for word in way} for way in ways)
+def _passed_over(
+    reader: Reader, name: str, condition: str, asked: dict[str, str], agreed: tuple[str, ...] | str
+) -> bool:
+    """Whether what a block says of passwords or questions makes nothing weaker."""
+    if name == "passwordauthentication":
+        names = {agreed} if isinstance(agreed, str) else set(agreed)
+        criteria = dict(parse(condition))
+        addresses = set(criteria.get("address", _EVERYWHERE))
+        return not addresses & _EVERYWHERE and bool(criteria.get("user")) and set(criteria["user"]) <= names
+    if name == "kbdinteractiveauthentication":
+        found = reader.once(_settings, _specification(asked)).get("authenticationmethods", [])
+        ways = [each.split(",") for each in " ".join(found).split()]
+        before = {"publickey", "gssapi-with-mic", "gssapi-keyex"}
+        return bool(ways) and all(before & {word.partition(":")[0] for word in way} for way in ways)
+    return False
 
 
 def as_login(reader: Reader, asked: dict[str, str]) -> dict[str, list[str]]:

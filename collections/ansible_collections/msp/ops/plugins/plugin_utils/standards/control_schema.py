@@ -93,7 +93,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "sshd": Kind(("name",), ("user", "besides")),
+    "sshd": Kind(("name",), ("user", "agreed")),
     "sysctl": Kind(("name",)),
     "unit": Kind(("name",)),
     "package": Kind(("name",)),

@@ -181,7 +181,7 @@ def test_a_password_for_an_emergency_from_some_addresses_alone_can_be_agreed_on(
     answers = 'case "$*" in *user=glass*) echo passwordauthentication yes ;; *) echo passwordauthentication no ;; esac'
     reader = made_reader(tmp_path, {**FILES, MAIN: config}, {"sshd": answers})
 
-    found = ssh_server.measure(reader, "passwordauthentication", besides=agreed)
+    found = ssh_server.measure(reader, "passwordauthentication", agreed=agreed)
 
     assert found.get("each", [found["value"]]) == (["no", "yes"] if seen else ["no"])
 

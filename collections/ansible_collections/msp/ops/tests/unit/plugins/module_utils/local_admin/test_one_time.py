@@ -1,0 +1,113 @@
+# Copyright: The msp.ops founders
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is granted on a host. With real logins: tests/test_local_admin.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.local_admin import one_time
+from ansible_collections.msp.ops.plugins.module_utils.local_admin.one_time import Grant, Place
+
+OPEN_GATE: dict[str, Any] = {"exists": True, "missing": [], "program": [], "open": False}
+
+
+class Made:
+    """A host's part with what it runs written down, in order."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ran: list[list[str]] = []
+        self.gate: dict[str, Any] = dict(OPEN_GATE)
+        self.fails = ""
+        monkeypatch.setattr(one_time, "UNITS", str(place))
+        monkeypatch.setattr(one_time.Place.__init__, "__defaults__", (str(place / "msp-ops" / "one-time"),))
+        self.place = place
+
+    def run(self, command: list[str], _text: str) -> str:
+        granted = Place(one_time.ACCOUNT).granted(2**31)
+        self.ran.append([*command, *(["granted"] if granted else [])])
+        return "it failed" if self.fails in command else ""
+
+    def act(self, *, check: bool = False, **asked: Any) -> dict[str, Any]:
+        desk = one_time.Desk(Host(), self.run, lambda: self.gate, check)
+        told = {"state": "granted", "id": "a1", "password": "Word", "minutes": 60}
+        return desk.act({**told, **asked})
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    return Made(tmp_path, monkeypatch)
+
+
+def test_what_ends_it_is_there_before_the_password_and_the_grant_comes_last(host: Made) -> None:
+    found = host.act()
+
+    assert (found["changed"], found["granted"], found["used"]) == (True, "a1", False)
+    assert [command[0] for command in host.ran] == ["systemctl", "systemctl", "systemctl", "chpasswd"]
+    assert "OnCalendar=" in (host.place / one_time.TIMER).read_text() and not any("granted" in one for one in host.ran)
+    assert host.act(state="status")["granted"] == "a1"
+
+
+def test_where_it_cannot_be_ended_nobody_is_let_in(host: Made) -> None:
+    for fails in ("daemon-reload", "restart", "chpasswd"):
+        host.fails = fails
+        with pytest.raises(MspError) as caught:
+            host.act()
+        assert caught.value.code == "MSP-ADM-023"
+        assert host.act(state="status")["granted"] is None
+
+
+def test_a_second_grant_waits_for_the_end_of_the_first(host: Made) -> None:
+    host.act()
+    with pytest.raises(MspError) as caught:
+        host.act(id="a2")
+    assert caught.value.code == "MSP-ADM-022"
+    assert host.act(state="ended")["ended"] == "a1"
+    assert host.act(state="ended")["changed"] is False
+    assert host.act(id="a2")["granted"] == "a2"
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [{"exists": False}, {"missing": ["sshd: account"]}, {"program": ["/usr/lib/msp-ops/one-time-login is not there"]}],
+)
+def test_where_pam_would_let_in_more_than_once_nothing_is_granted(host: Made, gate: dict[str, Any]) -> None:
+    host.gate.update(gate)
+    with pytest.raises(MspError) as caught:
+        host.act()
+    assert caught.value.code == "MSP-ADM-021"
+    assert host.ran == []
+
+
+@pytest.mark.parametrize("asked", [{"id": "../x"}, {"id": None}, {"password": None}, {"minutes": 0}, {"minutes": 1441}])
+def test_what_is_no_grant_is_refused(host: Made, asked: dict[str, Any]) -> None:
+    with pytest.raises(MspError) as caught:
+        host.act(**asked)
+    assert caught.value.code == "MSP-ADM-020"
+
+
+def test_a_check_grants_nothing(host: Made) -> None:
+    assert host.act(check=True)["changed"] is True
+    assert host.ran == [] and host.act(state="status")["granted"] is None
+
+
+@given(st.integers(0, 2**32), st.integers(1, 86400), st.integers(-(2**31), 2**31))
+def test_a_grant_holds_from_its_begin_until_before_its_end(begin: int, long: int, after: int) -> None:
+    """Also for a clock that went back to before it was given."""
+    assert Grant("a", begin, begin + long, False).holds(begin + after) == (0 <= after < long)
+
+
+@pytest.mark.parametrize("text", ["", "a1", "a1 17", "a1 17 x", "a1 -1 99999999999", "a1 1 2 3", "\xe9 1 99999999999"])
+def test_what_is_no_grant_grants_nothing(host: Made, text: str) -> None:
+    place = Place(one_time.ACCOUNT)
+    Path(place.path).mkdir(parents=True)
+    (Path(place.path) / one_time.GRANT).write_text(text, encoding="utf-8")
+
+    assert place.granted(1000) is None
