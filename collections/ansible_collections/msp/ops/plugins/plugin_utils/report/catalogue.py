@@ -1348,6 +1348,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.audit_rules.loaded": ("geladen auditregels", "loaded audit rules"),
     "said.about.automatic_updates.policy": ("automatische updates", "automatic updates"),
     "said.about.automatic_updates.reboot": ("automatisch herstarten", "automatic restarts"),
+    "said.about.directory": ("adreslijst", "directory"),
     "said.about.directory.admits": ("wie uit de adreslijst binnenkomt", "who of the directory gets in"),
     "said.about.directory.asked_for": (
         "eigen accounts waarvoor eerst de adreslijst wordt gevraagd",

@@ -156,6 +156,12 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "repositories_unsigned", "distribution": ["*"]},
     {"kind": "repositories_wanted", "repositories": {}},
     {"kind": "automatic_updates"},
+    {"kind": "directory_joined", "domain": "example.org", "provider": "ldap"},
+    {"kind": "directory"},
+    {"kind": "directory_online"},
+    {"kind": "directory_names", "person": "nobody-of-this-name"},
+    {"kind": "directory_sudo", "rules": []},
+    {"kind": "directory_accounts", "names": ["nobody-of-this-name"]},
 )
 
 
