@@ -105,7 +105,7 @@ def unit(name: str) -> str:
 
 
 def account(dn: str, password: str) -> str:
-    return entry(dn, "objectClass: person", f"cn: {dn.split(',')[0][3:]}", "sn: none", f"userPassword: {password}")
+    return entry(dn, "objectClass: person", f"cn: {dn.split(',', maxsplit=1)[0][3:]}", "sn: none", f"userPassword: {password}")
 
 
 def person(name: str, number: int) -> str:
@@ -125,7 +125,7 @@ def person(name: str, number: int) -> str:
 
 
 def group(dn: str, number: int, *members: str) -> str:
-    name = dn.split(",")[0][3:]
+    name = dn.split(",", maxsplit=1)[0][3:]
     lines = [f"memberUid: {member}" for member in members]
     return entry(dn, "objectClass: posixGroup", f"cn: {name}", f"gidNumber: {number}", *lines)
 
@@ -240,9 +240,7 @@ class Bed(patch_bed.Bed):
             parameters[name.replace("_", "-")] = {**parameters.get(name.replace("_", "-"), {}), **values}
         return {"name": "doors", "parameters": parameters}
 
-    def scan(
-        self, contexts: Mapping[str, Mapping[str, Any]], before: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    def scan(self, contexts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """What msp.ops.standard_scan says of each host: measured by ssh, judged by the same code."""
         assigned = {host: held_to(context) for host, context in contexts.items()}
         tasks = {}

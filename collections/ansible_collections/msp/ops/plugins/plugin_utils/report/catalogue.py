@@ -1378,6 +1378,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "said.about.encryption.root": ("rootbestandssysteem versleuteld", "root file system encrypted"),
     "said.about.encryption.strays": ("sleutels waarvan niemand weet van wie", "keys that nobody knows the owner of"),
     "said.about.encryption.swap": ("onversleutelde wisselruimte", "swap space that is not encrypted"),
+    "said.about.directory": ("adreslijst", "directory"),
     "said.about.directory.admits": ("wie uit de adreslijst binnenkomt", "who of the directory gets in"),
     "said.about.directory.asked_for": (
         "eigen accounts waarvoor eerst de adreslijst wordt gevraagd",

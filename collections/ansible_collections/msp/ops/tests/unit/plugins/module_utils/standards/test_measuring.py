@@ -171,6 +171,12 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "tls_certificates"},
     {"kind": "tls_changes", "service": "nginx", "versions": "intermediate"},
     {"kind": "postfix", "name": "myhostname"},
+    {"kind": "directory_joined", "domain": "example.org", "provider": "ldap"},
+    {"kind": "directory"},
+    {"kind": "directory_online"},
+    {"kind": "directory_names", "person": "nobody-of-this-name"},
+    {"kind": "directory_sudo", "rules": []},
+    {"kind": "directory_accounts", "names": ["nobody-of-this-name"]},
 )
 
 

@@ -61,6 +61,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "repositories_wanted": {"repositories": {"vendor": {"uri": "https://packages.example.com/", "key": "-----\nx\n"}}},
     "local_admin": {"account": "root"},
     "emergency_login": {"account": "msp-breakglass", "addresses": ["192.0.2.0/24", "2001:db8::/32"]},
+    "directory_joined": {
+        "domain": "example.org",
+        "provider": "ldap",
+        "servers": ["ldaps://a.example.org"],
+        "realm": "A",
+    },
+    "directory_names": {"person": "anna", "group": "domain admins"},
+    "directory_sudo": {"rules": ["%admins: ALL"]},
+    "directory_accounts": {"names": ["anna"], "keep": []},
 }
 
 
@@ -117,6 +126,12 @@ def test_a_star_stands_for_an_interface_in_a_kernel_setting() -> None:
         ("software_required", "packages", ["x\ny"]),
         ("repositories_wanted", "repositories", {"vendor": "https://packages.example.com"}),
         ("repositories_wanted", "repositories", ["vendor"]),
+        ("directory_joined", "domain", "example.org]"),
+        ("directory_joined", "provider", "ipa"),
+        ("directory_joined", "servers", ["ldaps://a\nb"]),
+        ("directory_names", "person", "--service"),
+        ("directory_names", "group", "a:b"),
+        ("directory_accounts", "names", ["-a"]),
     ],
 )
 def test_an_argument_in_another_form_is_refused_by_name(kind: str, name: str, value: Any) -> None:
@@ -158,7 +173,7 @@ def test_a_request_without_end_is_refused() -> None:
 @given(st.sampled_from(sorted(GOOD)), st.text(max_size=30))
 def test_no_text_at_all_gets_out_of_its_directory(kind: str, text: str) -> None:
     for name in GOOD[kind]:
-        if name in ("pattern", "packages", "origins", "allowed", "distribution", "repositories"):
+        if name in ("pattern", "packages", "origins", "allowed", "distribution", "repositories", "servers", "rules"):
             continue
         try:
             (found,) = request.read([probe(kind, **{**GOOD[kind], name: text})])

@@ -110,7 +110,12 @@ def test_what_takes_away_what_people_may_need_is_only_brought_about_where_a_stan
     gated = {
         one.id: one.parameters[one.enforced_if].default for one in catalogue.catalogue().values() if one.enforced_if
     }
-    assert gated == {"accounts-password-weak": False, "software-allowed": False, "sudo-people": False}
+    assert gated == {
+        "accounts-password-weak": False,
+        "software-allowed": False,
+        "sso-accounts": False,
+        "sudo-people": False,
+    }
 
 
 def test_every_area_has_its_tasks_in_its_role() -> None:
