@@ -111,9 +111,7 @@ KINDS: dict[str, dict[str, Form]] = {
     },
     "automatic_updates": {},
     # What these mean is checked by encryption/volume.py.
-    "encrypted_volumes": {
-        "volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)
-    },
+    "encrypted_volumes": {"volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)},
     "encryption": {},
 }
 
