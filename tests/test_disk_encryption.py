@@ -213,24 +213,18 @@ def bed(virtual_machine: VirtualMachine, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_a_disk_with_data_is_drift_that_a_person_decides_on_and_nothing_is_done_to_it(bed: Bed) -> None:
+    """And with its backup named, a check says what would be lost."""
     bed.machine.sh(f"mkfs.ext4 -q {DEVICE}")
     before = bed.machine.sh(f"sha256sum {DEVICE}")
+    check = {**directly(BACKUP), "check_mode": True, "diff": True, "register": "after"}
 
-    done = bed.said((MEASURE, {**directly(VOLUME), "ignore_errors": True}), VOLUME)
+    done = bed.said((MEASURE, {**directly(VOLUME), "ignore_errors": True}, check), VOLUME)
 
     assert "MSP-ENC-003: ext4" in drifts(done["before"])["encryption-volumes"]
     assert "encryption-volumes" in done["before"]["left"] and done["before"]["enforce"] == {}
     assert (done["did"]["failed"], done["did"]["error"]["code"]) == (True, "MSP-ENC-003")
-    assert bed.machine.sh(f"sha256sum {DEVICE}") == before
-
-
-def test_a_check_says_what_would_be_lost_and_does_nothing(bed: Bed) -> None:
-    before = bed.machine.sh(f"sha256sum {DEVICE}")
-
-    done = bed.play((directly(BACKUP),), BACKUP, more=("--check", "--diff"))
-
-    assert done.returncode == 0, done.stdout
-    assert "everything on the disk is lost: ext4" in done.stdout
+    assert (done["after"]["changed"], done["after"]["lost"]) == (True, {"data": ["ext4"]})
+    assert "data: everything on the disk is lost: ext4" in done["after"]["diff"]["after"]
     assert bed.machine.sh(f"sha256sum {DEVICE}") == before and not (bed.place / "escrow" / SLUG).exists()
 
 
@@ -250,80 +244,63 @@ def test_it_is_encrypted_mounted_and_opened_by_what_lies_in_escrow(bed: Bed) -> 
     assert bed.machine.sh(f"grep -c books {DEVICE} || true") == "0"
 
 
-def test_a_second_run_changes_nothing_until_somebody_was_given_the_key(bed: Bed) -> None:
-    """The measurement does not know of that: the recovery keys are renewed by themselves, every day."""
+def test_the_power_fails_while_a_key_that_somebody_was_given_is_renewed(bed: Bed) -> None:
+    """The machine starts, and its data is there; a disk that is gone does not keep it from that."""
     ((old, key),) = bed.fetched().items()
-
-    said = bed.said((MEASURE, directly(VOLUME)), VOLUME)
-
-    assert "encryption-volumes" not in drifts(said["before"]) and said["before"]["enforce"] == {}
-    assert [step.partition(",")[0] for step in said["did"]["steps"]["data"]] == [
-        "keep a new recovery key in the escrow",
-        "note that the recovery key is in force",
-        "take out the recovery keys that are not in force",
-    ]
-    assert not bed.opens(key)
-    with escrowing.at_hand(SLUG, bed.environment) as escrow:
-        assert escrow.standing(PLACE).current != old and escrow.standing(PLACE).later == ()
-    header = bed.machine.sh(f"cryptsetup luksDump {DEVICE}")
-    said = bed.said((directly(VOLUME),), VOLUME)
-    assert (said["did"]["changed"], said["did"]["steps"]) == (False, {})
-    assert bed.machine.sh(f"cryptsetup luksDump {DEVICE}") == header
-
-
-def test_the_power_fails_while_the_key_is_renewed_and_the_next_run_puts_it_right(bed: Bed) -> None:
-    """And a disk that is gone does not keep the machine from starting."""
-    ((_old, key),) = bed.fetched().items()
-    gone = tables.crypttab_line(Volume("gone", DEVICE, "/srv/gone"), "00000000-0000-4000-8000-000000000000").text
-    mount = tables.fstab_line(Volume("gone", DEVICE, "/srv/gone")).text
-    quick = [line.replace("timeout=30s", "timeout=3s").replace("timeout=60s", "timeout=3s") for line in (gone, mount)]
+    gone = Volume("gone", DEVICE, "/srv/gone")
+    rows = (tables.crypttab_line(gone, "00000000-0000-4000-8000-000000000000").text, tables.fstab_line(gone).text)
+    quick = [row.replace(f"timeout={tables.SECONDS}s", "timeout=3s") for row in rows]
     bed.machine.sh(f"echo '{quick[0]}' >>/etc/crypttab; echo '{quick[1]}' >>/etc/fstab; sync")
     boot = bed.machine.sh("cat /proc/sys/kernel/random/boot_id")
     bed.machine.sh(POWER_CUT)
 
-    cut = bed.play((directly(VOLUME),), VOLUME)
-    assert cut.returncode != 0
+    assert bed.play((directly(VOLUME),), VOLUME).returncode != 0
     bed.machine.wait_until_booted()
 
     assert bed.machine.sh("cat /proc/sys/kernel/random/boot_id") != boot
     assert bed.data() == f"/dev/mapper/data\n{WRITTEN}"
-    assert bed.slots() == 3 and bed.opens(key)
-    assert [bed.opens(each) for each in bed.fetched().values()] == [True, True]
+    # The new one is in its slot, and nobody has seen yet that it opens anything.
+    assert bed.slots() == 3
+    fetched = bed.fetched()
+    assert len(fetched) == 2 and fetched[old] == key and bed.opens(key)
+
+
+def test_the_next_run_puts_that_right_and_the_one_after_it_changes_nothing(bed: Bed) -> None:
+    before = bed.fetched()
     bed.machine.sh("sed -i /gone/d /etc/crypttab /etc/fstab; systemctl daemon-reload; systemctl reset-failed")
 
-    said = bed.said((directly(VOLUME),), VOLUME)
+    said = bed.said((directly(VOLUME), {**directly(VOLUME), "register": "after"}, MEASURE), VOLUME)
 
-    assert len(said["did"]["steps"]["data"]) == 4  # what was in doubt goes first
-    assert bed.slots() == 2 and not bed.opens(key)
-    opening = [version for version, each in bed.fetched().items() if bed.opens(each)]
+    assert [step.partition(",")[0] for step in said["did"]["steps"]["data"]] == [
+        "take out the recovery keys that are not in force",
+        "keep a new recovery key in the escrow",
+        "note that the recovery key is in force",
+        "take out the recovery keys that are not in force",
+    ]
+    assert (said["after"]["changed"], said["after"]["steps"]) == (False, {})
+    assert "encryption-volumes" not in drifts(said["before"]) and said["before"]["enforce"] == {}
+    assert bed.slots() == 2 and not [key for key in before.values() if bed.opens(key)]
     with escrowing.at_hand(SLUG, bed.environment) as escrow:
-        assert opening == [escrow.standing(PLACE).current]
+        current = escrow.standing(PLACE).current
+    assert current not in before
+    assert {version: bed.opens(key) for version, key in bed.fetched().items()} == {current: True}
 
 
-def test_what_only_a_person_can_put_right_is_found_and_what_is_waived_is_not_drift(bed: Bed) -> None:
+def test_what_is_closed_is_opened_again_and_what_a_person_has_to_put_right_is_found_and_left(bed: Bed) -> None:
     theirs = (
         f"printf theirs | cryptsetup luksAddKey -q --pbkdf pbkdf2 --iter-time 10 --key-file {VOLUME_KEY} {DEVICE} -"
     )
     bed.machine.sh(f"{theirs}; dd if=/dev/zero of=/swap bs=1M count=8 status=none; chmod 600 /swap; mkswap -q /swap")
-    bed.machine.sh(f"swapon /swap; umount {MOUNT}")
+    bed.machine.sh(f"swapon /swap; umount {MOUNT}; cryptsetup close data; sed -i /mapper/d /etc/fstab")
 
-    said = bed.said((MEASURE,), VOLUME, waived=("encryption-volumes",))["before"]
+    said = bed.said(WHOLE, VOLUME, waived=("encryption-swap",))
 
-    found = drifts(said)
-    assert "data: slot 1" in found["encryption-slots"]
-    assert "/swap" in found["encryption-swap"] and "encryption-root" in found
-    assert said["counts"] == {"waived": 1, "drift": 3, "compliant": 1}
-    assert sorted(said["left"]) == ["encryption-root", "encryption-slots", "encryption-swap"]
-    assert said["enforce"] == {}
-
-
-def test_what_is_closed_or_not_mounted_is_opened_again_and_no_key_of_others_is_touched(bed: Bed) -> None:
-    bed.machine.sh("cryptsetup close data; sed -i /mapper/d /etc/fstab")
-
-    said = bed.said(WHOLE, VOLUME, waived=("encryption-root",))
-
-    assert "closed" in drifts(said["before"])["encryption-volumes"]
+    found = drifts(said["before"])
+    assert "closed" in found["encryption-volumes"] and "slot 1" in found["encryption-slots"]
+    assert "encryption-root" in found
+    assert sorted(said["before"]["left"]) == ["encryption-root", "encryption-slots"]
     assert said["after"]["fixed"] == ["encryption-volumes"]
+    assert said["after"]["counts"] == {"fixed": 1, "compliant": 1, "drift": 2, "waived": 1}
     assert bed.data() == f"/dev/mapper/data\n{WRITTEN}" and bed.opens("theirs")
 
 
@@ -334,6 +311,6 @@ def test_no_key_is_in_what_was_said_nor_in_any_file(bed: Bed) -> None:
     assert keys and len(files) > 10
     assert not [key for key in keys if key in told]
     assert not [path for path in files for key in keys if key in path.read_bytes()]
+    looked = "cat >/run/key; grep -rlsF -f /run/key /var/log /var/tmp /tmp /root /home /etc /run/log; rm /run/key"
     for key in keys:
-        looked = "cat >/run/key; grep -rlsF -f /run/key /var/log /var/tmp /tmp /root /home /etc /run/log; rm /run/key"
         assert bed.machine.on("sh", "-c", looked, stdin=key.decode()) == ""

@@ -24,7 +24,7 @@ options:
       - V(look) tells how all volumes stand.
       - V(form) encrypts a disk, with a recovery key that is in escrow and with the host's own key.
       - V(add) has the volume take another recovery key.
-      - V(clear) takes out recovery keys that are not in force.
+      - V(clear) takes out what a crash left in doubt, and recovery keys that are not in force any more.
       - V(settle) opens the volume, and has it opened and mounted now and at every start.
     type: str
     choices: [look, form, add, clear, settle]
@@ -45,7 +45,7 @@ options:
     description: The version that the escrow has as being in force.
     type: str
   keep:
-    description: The version that stays, with O(step=clear).
+    description: With O(step=clear), the version that stays. Without it only what a crash left goes.
     type: str
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes

@@ -176,25 +176,24 @@ class Changing:
         self._add(slot, given, "{new}", {**keys, "new": key.encode()})
         self._prove(one, key)
 
-    def clear(self, keep: str | None) -> None:
-        """Take out what a crash left in doubt, and every recovery key but the version that is kept.
+    def clear(self, keep: str | None, by: str | None = None) -> None:
+        """Take out what a crash left in doubt; with keep, also every recovery key that was proved but this version.
 
-        Nothing goes before a key was seen to open the volume, or was proved to and lies in escrow (keep).
+        keep is in escrow. Nothing goes before a key was seen to open the volume: it was proved, or is tried now (by, or
+        the host's own).
         """
         head = self.header()
-        kept = [one for one in head.proven if one.version == keep]
-        if not kept and not self._host_opens(head):
-            raise _last_way_in(
-                self.volume, "version %s is not in force, and the host's own key does not open it" % keep
-            )
+        kept = [one for one in head.proven if keep is None or one.version == keep][:1]
+        if not kept and (keep is not None or not self._is_open_to(head, by)):
+            raise _last_way_in(self.volume, "none" if keep is None else "version %s is not in force" % keep)
         for one in head.in_doubt:
             # A slot that was proved and has another salt since is somebody's: it is left, and found as a stray.
             if one.state == SETTING and head.slot(one.slot) is not None and one.slot not in head.host_key:
                 self._kill(one.slot)
             self._forget(one.token)
-        if kept:
+        if keep is not None:
             for one in head.proven:
-                if one not in kept[:1]:
+                if one not in kept:
                     self._kill(one.slot)
                     self._forget(one.token)
 
@@ -231,6 +230,12 @@ class Changing:
         if self.volume.unlock == TPM2:
             return ("--token-only", "--token-type", header.TPM2_TOKEN)
         return ("--key-file", self.host.path(self.volume.key_path))
+
+    def _is_open_to(self, head: Header, key: str | None) -> bool:
+        if key is None:
+            return self._host_opens(head)
+        words = ("cryptsetup", "open", "--test-passphrase", "--key-file", "{key}", self.device)
+        return self.tools.ask(*words, keys={"key": key.encode()}).status == 0
 
     def _host_opens(self, head: Header) -> bool:
         """Whether what the host has opens the volume. It is tried."""

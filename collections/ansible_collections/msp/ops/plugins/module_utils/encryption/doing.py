@@ -60,7 +60,7 @@ def do(changing: Changing, step: str, given: Mapping[str, Any]) -> dict[str, Any
     elif step == ADD:
         changing.add(given["version"], given["key"], given.get("by"))
     elif step == CLEAR:
-        changing.clear(given.get("keep") or None)
+        changing.clear(given.get("keep") or None, given.get("by"))
     elif step == SETTLE:
         changing.settle(given.get("key"))
     return changing.look()

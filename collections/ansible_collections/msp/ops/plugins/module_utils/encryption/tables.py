@@ -13,8 +13,8 @@ from typing import NamedTuple
 from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import BY_HAND, KEY_FILE, TPM2, Volume
 
 CRYPTTAB, FSTAB = "/etc/crypttab", "/etc/fstab"
-# How long a start waits for the disk and for the mount before it goes on without. Seconds.
-DEVICE_SECONDS, MOUNT_SECONDS = 30, 60
+# When a disk, or a file system on it, is given up. Nothing waits for them meanwhile, and a slow machine takes its time.
+SECONDS = 300
 
 
 class Line(NamedTuple):
@@ -32,18 +32,18 @@ def crypttab_line(volume: Volume, uuid: str) -> Line:
         options.append("noauto")
     else:
         # A disk that is gone is given up on after that, and a question for a passphrase is never asked at a start.
-        options += ["x-systemd.device-timeout=%ds" % DEVICE_SECONDS, "headless=1"]
+        options += ["x-systemd.device-timeout=%ds" % SECONDS, "headless=1"]
     if volume.unlock == TPM2:
         options.append("tpm2-device=auto")
     return Line(volume.name, 0, "%s UUID=%s %s %s" % (volume.name, uuid, key, ",".join(options)))
 
 
 def fstab_line(volume: Volume) -> Line:
-    options = [*volume.options.split(","), "nofail", "x-systemd.mount-timeout=%ds" % MOUNT_SECONDS]
+    options = [*volume.options.split(","), "nofail", "x-systemd.mount-timeout=%ds" % SECONDS]
     if volume.unlock == BY_HAND:
         options.append("noauto")
     else:
-        options.append("x-systemd.device-timeout=%ds" % (2 * DEVICE_SECONDS))
+        options.append("x-systemd.device-timeout=%ds" % SECONDS)
     fields = (volume.mapped, volume.mount, volume.filesystem, ",".join(options), "0", "2")
     return Line(volume.mount, 1, " ".join(fields))
 

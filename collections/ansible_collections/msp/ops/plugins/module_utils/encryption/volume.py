@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 
 # What opens a volume when the host starts: a key in a file of the host's, its TPM, or nothing but a person.
 KEY_FILE, TPM2, BY_HAND = UNLOCKS = ("key-file", "tpm2", "by-hand")
 CIPHERS = ("aes-xts-plain64", "xchacha20,aes-adiantum-plain64")
-# Of argon2id, in KiB. With much less cryptsetup's benchmark ends in a division by zero on a quick machine. It never goes
-# below the last one by itself.
+# Of argon2id, in KiB. With much less cryptsetup's benchmark ends in a division by zero on a quick machine. By itself it
+# never goes below the last one.
 LEAST_MEMORY, MOST_MEMORY = 16 * 1024, 4 * 1024 * 1024
 BENCHMARK_LEAST = 64 * 1024
 _TEXT = r"[^\x00-\x1f\x7f]{1,200}"
@@ -126,8 +126,9 @@ def _checked(name: str, texts: dict[str, str], errors: list[MspError]) -> Volume
     elif texts["device"] == "/dev/mapper/" + name:
         errors.append(_wrong("a device of the volume %s that is not its own mapping" % name, texts["device"]))
     else:
-        numbers = {key: int(texts.pop(key)) for key in ("key_size", "memory", "time")}
-        return Volume(name=name, **numbers, **texts)
+        numbers: dict[str, Any] = {key: int(texts.pop(key)) for key in ("key_size", "memory", "time")}
+        rest: dict[str, Any] = texts
+        return Volume(name=name, **numbers, **rest)
     return None
 
 

@@ -104,7 +104,7 @@ class Bringing:
             elif step.do == MARK:
                 self.escrow.mark(place, step.version, host=self.wish.host)
             elif step.do == CLEAR:
-                seen = self.ask(step.do, volume.name, keep=step.version)
+                seen = self.ask(step.do, volume.name, keep=step.version, by=key)
             else:
                 seen = self.ask(step.do, volume.name, key=key)
         raise stepping.unsettled(volume, seen)

@@ -39,7 +39,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do. version is the one that is marked, or kept while others go."""
+    """What to do. version is the one that is marked, or kept while others go; "": only what is in doubt goes."""
 
     do: str
     version: str = ""
@@ -60,7 +60,7 @@ def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: 
         return Step(FORM) if settle else Step(NOTHING)
     on_host = head.proven[0].version if head.proven else None
     if head.in_doubt:
-        return Step(CLEAR, on_host or "")
+        return Step(CLEAR)
     weak = bool(head.proven) and head.proven[0].slot in verdict.weak_slots(volume, head)
     step = rotating.next_step(rotating.Seen(known.standing, on_host, known.due or weak))
     if step.do == rotating.MARK:

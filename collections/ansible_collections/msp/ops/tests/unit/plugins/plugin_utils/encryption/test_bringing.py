@@ -226,6 +226,21 @@ def test_a_wrong_key_of_a_person_changes_nothing_that_counts(tmp_path: Path) -> 
     assert disk.opening() == before
 
 
+def test_what_a_crash_left_in_somebody_elses_volume_goes_by_a_key_of_a_person(blank: Disk, tmp_path: Path) -> None:
+    disk = blank
+    disk.volume = disk.volume._replace(unlock="by-hand")
+    quick = ("--pbkdf", "argon2id", "--pbkdf-memory", "64", "--pbkdf-force-iterations", "4")
+    disk.cryptsetup("luksFormat", "--batch-mode", *quick, "--key-file", "-", str(disk.file), key="theirs")
+    filled = disk.crashes(tmp_path, lambda one, steps: one.run(steps, open_with={"data": "theirs"}))[3]
+    assert head(filled).in_doubt
+
+    with pytest.raises(MspError) as caught:
+        filled.run()
+    assert caught.value.code == "MSP-ENC-010"
+    assert filled.run(open_with={"data": "theirs"}) == ["clear", "add", "mark"]
+    assert filled.opens("theirs") and len(filled.opening()) == 1 and len(filled.slots()) == 2
+
+
 # -- what may not be lost -----------------------------------------------------------------------------------------
 
 
@@ -283,7 +298,7 @@ def test_a_volume_that_lost_its_header_is_not_made_anew_but_where_its_disk_was_r
 
 
 def test_a_volume_of_somebody_elses_is_taken_as_it_is_and_given_a_recovery_key(blank: Disk) -> None:
-    quick = ("--pbkdf", "argon2id", "--pbkdf-memory", "64", "--iter-time", "10")
+    quick = ("--pbkdf", "argon2id", "--pbkdf-memory", "64", "--pbkdf-force-iterations", "4")
     blank.cryptsetup("luksFormat", "--batch-mode", *quick, "--key-file", "-", str(blank.file), key="theirs")
     segments = blank.cryptsetup("luksDump", str(blank.file)).stdout.split("Keyslots:\n")[0]
 
