@@ -21,6 +21,7 @@ READ_ONLY = f"{GUARD}_read_only"
 LOOKS = {
     "msp.ops.asset_audit",
     "msp.ops.standard_scan",
+    "msp.ops.access_scan",
     *(
         f"ansible.builtin.{name}"
         for name in (

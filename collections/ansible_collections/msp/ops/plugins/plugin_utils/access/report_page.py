@@ -51,7 +51,7 @@ STANDING_TONE = {
     report.LOCAL: "quiet",
 }
 STATE_TONE = {
-    judging.IMPOSSIBLE: "bad",
+    judging.IMPOSSIBLE: "warn",
     judging.POSSIBLE: "warn",
     judging.UNKNOWN: "info",
     judging.REQUIRED: "good",
@@ -209,6 +209,7 @@ class _Say:
         return tuple(lines) or (self.t("acc.way.none"),)
 
     def state(self, verdict: Verdict) -> tuple[str, str]:
+        """A chip. A password that is enough is worse than a key that is."""
         tone = "bad" if verdict.password_alone else STATE_TONE[verdict.state]
         return tone, self.t(f"acc.state.{verdict.state}")
 
