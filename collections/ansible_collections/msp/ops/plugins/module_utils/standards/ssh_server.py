@@ -167,12 +167,14 @@ def measure(reader: Reader, name: str, user: str | None = None) -> dict:
 
 def as_login(reader: Reader, asked: dict[str, str]) -> dict[str, list[str]]:
     """All settings as they hold for one login, which is named as -C takes it."""
-    return reader.once(_settings, _specification(asked))
+    found: dict[str, list[str]] = reader.once(_settings, _specification(asked))
+    return found
 
 
 def match_blocks(reader: Reader) -> list[Block]:
     """Every Match block of the server that runs."""
-    return reader.once(_blocks)
+    found: list[Block] = reader.once(_blocks)
+    return found
 
 
 def prepare_login(reader: Reader, asked: dict[str, str]) -> None:
