@@ -81,6 +81,8 @@ Match User robot
 END
 systemctl reload ssh
 """
+# Answers what ssh asks of a person.
+ANSWER = '#!/bin/sh\ncase "$1" in *erification*) echo "$LAB_CODE";; *) echo "$LAB_WORD";; esac\n'
 # What looking must leave as it is.
 LOOK = f"find /etc /home {CODES} -type f -exec sha256sum {{}} +; systemctl list-units --plain 'ssh*.service'"
 
@@ -164,7 +166,7 @@ class Bed(patch_bed.Bed):
         return self.place / "key"
 
     @property
-    def ask(self) -> Path:
+    def answers(self) -> Path:
         """Answers what ssh asks."""
         return self.place / "ask"
 
@@ -214,7 +216,7 @@ class Bed(patch_bed.Bed):
         arguments = ["ssh", "-F", "none", *(word for one in alone for word in ("-o", one)), "-l", name]
         arguments += ["-p", str(self.rows[HOST]["port"])]
         arguments += ["-i", str(self.key)] if key else ["-o", "IdentityFile=none"]
-        environment = {**os.environ, "SSH_ASKPASS": str(self.ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
+        environment = {**os.environ, "SSH_ASKPASS": str(self.answers), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
         environment |= {"LAB_WORD": word, "LAB_CODE": code}
         # Without an answer there is none to give.
         arguments += [] if word or code else ["-o", "BatchMode=yes"]
@@ -250,8 +252,10 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         secret = f'{SECRET}\n" TOTP_AUTH\n" DISALLOW_REUSE\n'
         for path in (f"{CODES}/coded", f"{CODES}/lax"):
             made.give(f"umask 377; cat >{path}", secret)
-        made.ask.write_text('#!/bin/sh\ncase "$1" in *erification*) echo "$LAB_CODE";; *) echo "$LAB_WORD";; esac\n')
-        made.ask.chmod(0o700)
+        made.answers.write_text(
+            '#!/bin/sh\ncase "$1" in *erification*) echo "$LAB_CODE";; *) echo "$LAB_WORD";; esac\n'
+        )
+        made.answers.chmod(0o700)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.key], check=True)
         public = made.key.with_suffix(".pub").read_text().strip()
         made.token = SoftwareToken(made.place)

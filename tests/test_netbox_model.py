@@ -471,6 +471,11 @@ def test_a_report_is_a_button_on_the_customer_and_its_assets_only_when_there_is_
             {names.CONTEXT_PATCH_PLAN: PLAN},
             {names.CONTEXT_PATCH_PLAN: {**PLAN, "rings": []}},
         ),
+        (
+            names.PROFILE_ACCESS,
+            {names.CONTEXT_ACCESS: {"break_glass": ["nood"], "microsoft_365": {"break_glass": ["a@b.example"]}}},
+            {names.CONTEXT_ACCESS: {"break_glass": "nood"}},
+        ),
     ],
 )
 def test_a_config_context_that_does_not_fit_its_profile_is_refused_by_netbox(

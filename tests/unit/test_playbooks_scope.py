@@ -22,6 +22,7 @@ LOOKS = {
     "msp.ops.asset_audit",
     "msp.ops.control_facts",
     "msp.ops.standard_scan",
+    "msp.ops.access_scan",
     *(
         f"ansible.builtin.{name}"
         for name in (

@@ -20,7 +20,8 @@ description:
     C(seen_today).
   - The variable C(msp) holds the customer, the contract, the contract status that counts today, the asset, and the
     standard and patch plan of the asset's config context (its keys C(msp_standard) and C(msp_patch_plan)), and in
-    C(msp.standards_own) the standards that an MSP made itself (C(msp_standards)). A contract past its end counts as
+    C(msp.standards_own) the standards that an MSP made itself (C(msp_standards)), and in C(msp.access) what accounts
+    are for (C(msp_access)). A contract past its end counts as
     ended, whatever the asset's field says. Prices are not in it. C(msp.asset.exposed) says whether the asset has the
     tag C(msp-exposed), because the internet reaches it.
   - C(ansible_host) is the primary address; C(ansible_connection) and C(ansible_port) come from the custom fields

@@ -48,6 +48,10 @@ options:
       - C(listening). What waits for connections. C(open) is what does so on more than loopback.
       - C(firewall_unlisted) with C(ports) and C(closed). What programs wait for and the packet filter lets in, and
         is in neither of the two.
+      - C(access). Who can log in, by which ways and with what. C(accounts) has those with a way in or a shell, each
+        with its C(ways) (C(proved) is all that has to be shown, C(from) and C(where) where it is limited to, C(limits)
+        what it is good for alone), C(keys) by fingerprint, C(enrolled) second factors, C(sudo), and in C(unknown) what
+        could not be told of it. C(closed) is how many others there are. No hash, secret or key is in it.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it. C(system_in_use)
         are accounts of services that are seen to use their shell, C(signs) by what, with the file where it is a job.
       - C(homes) with C(below), the directory of homes. C(wrong) are those that can be put right without a doubt (in

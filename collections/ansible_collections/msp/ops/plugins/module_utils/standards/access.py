@@ -25,8 +25,17 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     sudo,
     sudo_settings,
 )
-from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import EMPTY, NONE, SET, Account, Proved
-from ansible_collections.msp.ops.plugins.module_utils.standards.access_ssh import NO_SHELL, Login, Way
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import Account, Proved
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_ssh import Login, Way
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import (
+    CONSOLE,
+    EMPTY,
+    NETWORK,
+    NO_SHELL,
+    NONE,
+    PROGRAMS,
+    SET,
+)
 from ansible_collections.msp.ops.plugins.module_utils.standards.accounts import (
     User,
     parse_login_defs,
@@ -35,12 +44,6 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.accounts import 
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
-NETWORK, CONSOLE = "network", "console"
-# Programs that let people in besides the ssh server, as PAM calls them.
-PROGRAMS = {
-    CONSOLE: ("login", "gdm-password", "gdm-smartcard", "lightdm", "sddm", "xdm", "lxdm"),
-    NETWORK: ("cockpit", "xrdp-sesman", "rlogin", "remote"),
-}
 _FROM_HERE = frozenset(("files", "compat", "systemd", "altfiles", "extrausers", "db", "myhostname"))
 _KEYTAB = "/etc/krb5.keytab"
 _MOST_ASKED = 400

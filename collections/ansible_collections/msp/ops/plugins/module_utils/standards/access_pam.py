@@ -16,12 +16,17 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import pam
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import (
+    CODE,
+    EMPTY,
+    FINGERPRINT,
+    HARDWARE,
+    NONE,
+    PASSWORD,
+    SET,
+    UNKNOWN,
+)
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Reader, Unmeasurable
-
-PASSWORD, CODE, HARDWARE, FINGERPRINT = "password", "code", "hardware key", "fingerprint"
-UNKNOWN = "unknown: "
-# How an account's password is: none fits, an empty one fits, or a word.
-NONE, EMPTY, SET = "none", "empty", "set"
 
 SUCCESS, IGNORE, REFUSED, NOBODY, ANY = "success", "ignore", "auth_err", "user_unknown", "*"
 # Modules that prove nothing by themselves: they let on, hold up or refuse.

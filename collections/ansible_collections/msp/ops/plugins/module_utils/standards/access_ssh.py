@@ -13,23 +13,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import authorized_keys
-from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import (
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import Account, Proved
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import (
+    COMMAND,
     EMPTY,
     HARDWARE,
+    HOST,
+    KEY,
+    NO_SHELL,
     PASSWORD,
+    PIN,
     SET,
+    TICKET,
     UNKNOWN,
-    Account,
-    Proved,
+    UNTOUCHED,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.authorized_keys import Key
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
 from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import matches
 from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_server import items
 
-KEY, UNTOUCHED, PIN, TICKET, HOST = "key", "hardware key without touch", "pin", "ticket", "trusted host"
-# What a way is limited to: one command, or no shell (tunnels and files at most).
-COMMAND, NO_SHELL = "one command", "no shell"
 Settings = Mapping[str, Sequence[str]]
 # What root may use where it may not use its password.
 _NOT_A_PASSWORD = frozenset(("publickey", "hostbased", "gssapi-with-mic", "gssapi-keyex"))

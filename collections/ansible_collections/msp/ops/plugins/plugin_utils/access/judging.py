@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import access, access_pam, access_ssh
+from ansible_collections.msp.ops.plugins.module_utils.standards import access_words
 from ansible_collections.msp.ops.plugins.plugin_utils.access.model import (
     AUTOMATION,
     BREAK_GLASS,
@@ -30,17 +30,17 @@ from ansible_collections.msp.ops.plugins.plugin_utils.access.naming import Named
 STATES = IMPOSSIBLE, POSSIBLE, UNKNOWN, REQUIRED, CLOSED = ("impossible", "possible", "unknown", "required", "closed")
 COVERED = frozenset((REQUIRED, CLOSED))
 
-EMPTY, PASSWORD, CODE, KEY = "empty", access_pam.PASSWORD, access_pam.CODE, access_ssh.KEY
-HARDWARE, PIN, UNTOUCHED = access_pam.HARDWARE, access_ssh.PIN, access_ssh.UNTOUCHED
-TICKET, TRUSTED, FINGERPRINT = access_ssh.TICKET, access_ssh.HOST, access_pam.FINGERPRINT
+EMPTY, PASSWORD, CODE, KEY = "empty", access_words.PASSWORD, access_words.CODE, access_words.KEY
+HARDWARE, PIN, UNTOUCHED = access_words.HARDWARE, access_words.PIN, access_words.UNTOUCHED
+TICKET, TRUSTED, FINGERPRINT = access_words.TICKET, access_words.HOST, access_words.FINGERPRINT
 # What one thing alone is worth, the least first. A FIDO2 key that has to be touched is a thing that nobody can copy and
 # somebody has to be there for; it stands in the place of a key and a code together.
 SINGLE = (TRUSTED, PASSWORD, CODE, TICKET, FINGERPRINT, KEY, UNTOUCHED)
-_UNSURE = access_pam.UNKNOWN
+_UNSURE = access_words.UNKNOWN
 # Above each of those: two things, a FIDO2 key with a touch, and one with a PIN too.
 _TWO, _HARDWARE, _HARDWARE_AND_PIN = len(SINGLE) + 1, len(SINGLE) + 2, len(SINGLE) + 3
-_OF_CONSOLE = frozenset(access.PROGRAMS[CONSOLE])
-_OF_NETWORK = frozenset((*access.PROGRAMS[NETWORK], "ssh", "sshd", "its keys"))
+_OF_CONSOLE = frozenset(access_words.PROGRAMS[CONSOLE])
+_OF_NETWORK = frozenset((*access_words.PROGRAMS[NETWORK], "ssh", "sshd", "its keys"))
 
 
 @dataclass(frozen=True, slots=True)

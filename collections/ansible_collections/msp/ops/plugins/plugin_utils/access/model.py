@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import access
+from ansible_collections.msp.ops.plugins.module_utils.standards import access_words
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 
-NETWORK, CONSOLE = PLACES = (access.NETWORK, access.CONSOLE)
+NETWORK, CONSOLE = PLACES = (access_words.NETWORK, access_words.CONSOLE)
 # What an account is for.
 KINDS = PERSON, BREAK_GLASS, AUTOMATION, SERVICE = ("person", "break-glass", "automation", "service")
 # How its password is, for an account of the host itself; that of a directory's account is the directory's.

@@ -54,8 +54,8 @@ def read(said: Any, asset: str) -> Named:
             f"{said!r:.200}",
             "correct the config context in NetBox (docs/access.md)",
         )
-    of_hosts = (frozenset(parts.get(name, ())) for name in _OF_HOSTS)
-    return Named(*of_hosts, frozenset(one.casefold() for one in inner.get("break_glass", ())))
+    break_glass, automation, services = (frozenset(parts.get(name, ())) for name in _OF_HOSTS)
+    return Named(break_glass, automation, services, frozenset(one.casefold() for one in inner.get("break_glass", ())))
 
 
 def _is_list(value: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import access_pam
+from ansible_collections.msp.ops.plugins.module_utils.standards import access_words
 from ansible_collections.msp.ops.plugins.plugin_utils.access import entra_judging, judging, report
 from ansible_collections.msp.ops.plugins.plugin_utils.access.entra_judging import Person
 from ansible_collections.msp.ops.plugins.plugin_utils.access.judging import Judged, Verdict
@@ -51,7 +51,7 @@ STANDING_TONE = {
     report.LOCAL: "quiet",
 }
 STATE_TONE = {
-    judging.IMPOSSIBLE: "bad",
+    judging.IMPOSSIBLE: "warn",
     judging.POSSIBLE: "warn",
     judging.UNKNOWN: "info",
     judging.REQUIRED: "good",
@@ -209,6 +209,7 @@ class _Say:
         return tuple(lines) or (self.t("acc.way.none"),)
 
     def state(self, verdict: Verdict) -> tuple[str, str]:
+        """A chip. A password that is enough is worse than a key that is."""
         tone = "bad" if verdict.password_alone else STATE_TONE[verdict.state]
         return tone, self.t(f"acc.state.{verdict.state}")
 
@@ -234,9 +235,9 @@ def proved(found: Collection[str], t: Words) -> str:
     known = [one for one in (*_ORDER, judging.CODE, judging.TICKET, judging.FINGERPRINT) if one in found]
     words = [t(f"acc.proof.{_key(one)}") for one in known]
     words += [
-        t("acc.proof.unsure", what=shown(one.removeprefix(access_pam.UNKNOWN)))
+        t("acc.proof.unsure", what=shown(one.removeprefix(access_words.UNKNOWN)))
         for one in sorted(found)
-        if one.startswith(access_pam.UNKNOWN)
+        if one.startswith(access_words.UNKNOWN)
     ]
     if not words:
         return t("acc.proof.empty")
@@ -299,7 +300,7 @@ def _person(one: OfPerson, say: _Say) -> Row:
     t = say.t
     lacking = [host.look.name for host, account in one.on if not report.ready(account)]
     _host, worst = one.worst
-    has = (t("acc.has.password"),) if worst.account.password == access_pam.SET else ()
+    has: tuple[str, ...] = (t("acc.has.password"),) if worst.account.password == access_words.SET else ()
     has += (t.count("acc.has.key", n),) if (n := len(worst.account.fingerprints)) else ()
     tone = STANDING_TONE[one.standing]
     return Row(

@@ -13,18 +13,20 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.standards import access_pam, pam
 from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import (
     ANY,
+    REFUSED,
+    SUCCESS,
+    Account,
+    Proved,
+    Stacks,
+)
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import (
     CODE,
     EMPTY,
     HARDWARE,
     NONE,
     PASSWORD,
-    REFUSED,
     SET,
-    SUCCESS,
     UNKNOWN,
-    Account,
-    Proved,
-    Stacks,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam

@@ -8,28 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import (
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import Account, Proved
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_ssh import Login, Way, ways
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import (
     CODE,
+    COMMAND,
     EMPTY,
     HARDWARE,
-    NONE,
-    PASSWORD,
-    SET,
-    UNKNOWN,
-    Account,
-    Proved,
-)
-from ansible_collections.msp.ops.plugins.module_utils.standards.access_ssh import (
-    COMMAND,
     HOST,
     KEY,
     NO_SHELL,
+    NONE,
+    PASSWORD,
     PIN,
+    SET,
     TICKET,
+    UNKNOWN,
     UNTOUCHED,
-    Login,
-    Way,
-    ways,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.authorized_keys import Key
 

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import access_pam, access_ssh
+from ansible_collections.msp.ops.plugins.module_utils.standards import access_words
 from ansible_collections.msp.ops.plugins.plugin_utils.access import model, report
 from ansible_collections.msp.ops.plugins.plugin_utils.access.naming import Named
 from ansible_collections.msp.ops.plugins.plugin_utils.access.report import Report
@@ -19,8 +20,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.observe import entra
 DAY = dt.timedelta(days=1)
 NOW = dt.datetime(2026, 11, 20, 9, tzinfo=dt.UTC)
 SLUG = "bakkerij-jansen"
-KEY, PASSWORD, CODE = access_ssh.KEY, access_pam.PASSWORD, access_pam.CODE
-HARDWARE, TICKET = access_pam.HARDWARE, access_ssh.TICKET
+KEY, PASSWORD, CODE = access_words.KEY, access_words.PASSWORD, access_words.CODE
+HARDWARE, TICKET = access_words.HARDWARE, access_words.TICKET
 ROBOT = "msp"
 
 
@@ -95,7 +96,7 @@ FILE_SERVER = answer(
     account("carla", way(KEY), uid=1003),
     account("dirk", way(HARDWARE), uid=1004, keys=[key("dirk", "sk-ssh-ed25519@openssh.com")]),
     account("nood", keyboard(), uid=1090, sudo=[rule((PASSWORD,))]),
-    account(ROBOT, way(KEY, **{"from": [["192.0.2.10"]]}), uid=1080, sudo=[rule(())]),
+    account(ROBOT, {**way(KEY), "from": [["192.0.2.10"]]}, uid=1080, sudo=[rule(())]),
     account("root", uid=0),
 )
 TILL = answer(
@@ -111,8 +112,8 @@ OFFICE = answer(
     account("frits", way(TICKET), keyboard(), uid=20001, source="directory", password="directory"),  # noqa: S106
     account(
         "gerda",
-        way(KEY, access_pam.UNKNOWN + "pam_duo.so"),
-        way(access_pam.UNKNOWN + "pam_duo.so"),
+        way(KEY, access_words.UNKNOWN + "pam_duo.so"),
+        way(access_words.UNKNOWN + "pam_duo.so"),
         uid=1006,
         unknown=["its groups: id no answer within 25 seconds"],
     ),
@@ -122,7 +123,7 @@ OFFICE = answer(
 def registration(name: str, registered: bool = True, **more: Any) -> dict[str, Any]:
     """A row of userRegistrationDetails."""
     return {
-        "id": f"00000000-0000-0000-0000-{abs(hash(name)) % 10**12:012}",
+        "id": f"00000000-0000-0000-0000-{zlib.crc32(name.encode()):012}",
         "userPrincipalName": f"{name}@bakkerijjansen.example",
         "userDisplayName": f"{name.capitalize()} Jansen",
         "userType": "member",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import UNKNOWN as UNSURE
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import UNKNOWN as UNSURE
 from ansible_collections.msp.ops.plugins.plugin_utils.access import judging, model
 from ansible_collections.msp.ops.plugins.plugin_utils.access.judging import (
     CLOSED,
