@@ -7,7 +7,7 @@ in its temporary folders, each host's files and journal, and all command lines o
 Each of these is shown to be looked at by a secret that is leaked there on purpose.
 
 The server that was standardised then turns hostile: it says templates, markup, shell and escape sequences wherever
-Linux lets it. What it says is stored, written to NetBox and reported as text, letter for letter, and nothing of it runs.
+Linux lets it. What it says is stored, written to NetBox and reported as text, letter for letter; nothing of it runs.
 """
 
 from __future__ import annotations
