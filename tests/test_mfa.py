@@ -558,7 +558,8 @@ def test_automation_and_break_glass_come_in_from_the_management_addresses_alone(
 
 OFFICE = "/etc/ssh/sshd_config.d/00-lab.conf"
 DRIFTS = {
-    "mfa-ssh": f"""printf 'Match Group msp-mfa Address 198.51.100.0/24\\nAuthenticationMethods publickey\\n' >{OFFICE}""",
+    "mfa-ssh": f"echo 'Match Group msp-mfa Address 198.51.100.0/24' >{OFFICE}; "
+    f"echo 'AuthenticationMethods publickey' >>{OFFICE}",
     "mfa-automation": "rm /etc/ssh/sshd_config.d/00-msp-mfa-automation.conf",
     "mfa-sudo": "sed -i '1i auth sufficient pam_permit.so' /etc/pam.d/sudo",
     "mfa-console": "sed -i '/msp.ops mfa/,/msp.ops mfa/d' /etc/pam.d/login",
