@@ -60,6 +60,7 @@ def test_there_is_a_control_for_every_part_of_the_baseline_and_of_the_software_s
         *("services", "audit"),
     }
     assert areas[model.SOFTWARE_SET] == {"software", "repositories", "updates"}
+    assert areas[model.MFA] == {"mfa"}
 
 
 @pytest.mark.parametrize("id", CONTROLS)
