@@ -486,25 +486,26 @@ def test_sudo_takes_code_and_password_and_neither_alone(bed: Bed) -> None:
 
 # A terminal, as a person has one: each answer when it is asked for.
 LOGIN = """
-import os, pty, sys
+import os, pty, sys, time
 answers = [("login:", "fred"), ("Verification code:", sys.argv[1]), ("Password:", sys.argv[2])]
 answers.append(("$ ", "touch ~/here; exit"))
 child, terminal = pty.fork()
 if not child:
     os.execv("/bin/login", ["login"])
 said = ""
-try:
-    while True:
+while not os.waitpid(child, os.WNOHANG)[0]:
+    try:
         said += os.read(terminal, 1000).decode("utf-8", "replace")
-        if answers and answers[0][0] in said:
-            said = ""
-            os.write(terminal, (answers.pop(0)[1] + "\\n").encode())
-        elif "incorrect" in said:
-            break
-except OSError:
-    pass
-os.close(terminal)
-os.waitpid(child, 0)
+    except OSError:
+        # login hangs up whoever else may listen there, for a moment nobody has the other end.
+        time.sleep(0.01)
+        continue
+    if answers and answers[0][0] in said:
+        said = ""
+        os.write(terminal, (answers.pop(0)[1] + "\\n").encode())
+    elif "incorrect" in said:
+        os.kill(child, 9)
+print(said)
 """
 
 
