@@ -56,6 +56,13 @@ BOTH, CODE_ALONE, PASSWORD, NOTHING = Asked(True, True), Asked(True), Asked(Fals
         # A substack that is left early ends no more than itself.
         ("auth substack other\nauth required pam_deny.so\n", set(), set()),
         ("auth required pam_deny.so\n", set(), set()),
+        # What has failed before is forgotten again.
+        (
+            "auth required pam_deny.so\nauth sufficient pam_permit.so\nauth [default=reset] pam_permit.so\n"
+            "auth required pam_permit.so\n",
+            {NOTHING},
+            {NOTHING},
+        ),
         # Another module for a second factor.
         ("auth required pam_oath.so usersfile=/etc/users.oath\nauth required pam_unix.so\n", {BOTH}, {BOTH}),
     ],

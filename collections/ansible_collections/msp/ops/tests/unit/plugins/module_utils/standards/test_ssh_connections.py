@@ -13,7 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
-from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import connection
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import (
+    addresses,
+    beside,
+    connection,
+    inside,
+    of_user,
+)
 
 
 @pytest.mark.parametrize(
@@ -196,3 +202,68 @@ def test_of_names_alone_it_can_always_be_told(names: list[str], before: set[str]
 
     left = [one for one in names if one not in before]
     assert (found["user"] in left) if found else not left
+
+
+STAFF = {"staff": ["anna", "bert"]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "earlier", "expected"),
+    [
+        ("Address 10.0.0.0/8", [], {"user": "anna", "addr": "10.0.0.1"}),
+        ("Group staff LocalPort 2222", [], {"user": "anna", "lport": "2222"}),
+        ("User a*", [], {"user": "anna"}),
+        ("User bert", [], None),
+        ("User *,!anna", [], None),
+        ("Group wheel", [], None),
+        # A block for others is in nobody's way, one for all of them is.
+        ("Address 10.0.0.0/8", ["User bert", "Group wheel"], {"user": "anna", "addr": "10.0.0.1"}),
+        ("Address 10.0.0.0/8", ["Group staff"], None),
+        ("Address 10.0.0.0/8", ["User *,!bert"], None),
+        ("Group staff", ["User anna Address 192.0.2.0/24"], {"user": "anna", "addr": "192.0.1.255"}),
+    ],
+)
+def test_a_login_of_one_user_is_made_up_where_the_block_can_be_for_them(
+    condition: str, earlier: list[str], expected: dict[str, str] | None
+) -> None:
+    found = of_user(condition, "anna", STAFF, earlier)
+
+    if expected is None or found is None:
+        assert found is expected
+    else:
+        assert {name: found[name] for name in expected} == expected
+
+
+@given(st.ip_addresses(v=4).map(str), st.integers(0, 32))
+def test_addresses_in_a_network_and_beside_it_are_told_apart(address: str, length: int) -> None:
+    network = str(ipaddress.ip_network(f"{address}/{length}", strict=False))
+
+    found = addresses(network)
+
+    assert any(inside(one, [network]) for one in found)
+    for one in found:
+        assert inside(one, [network]) == (ipaddress.ip_address(one) in ipaddress.ip_network(network))
+    if length:
+        assert not all(inside(one, [network]) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("address", "networks", "is_inside"),
+    [
+        ("192.0.2.7", ["192.0.2.0/24"], True),
+        ("192.0.3.7", ["192.0.2.0/24", "192.0.3.7"], True),
+        ("2001:db8::1", ["192.0.2.0/24", "2001:db8::/32"], True),
+        ("192.0.3.7", ["192.0.2.0/24"], False),
+        ("192.0.2.7", [], False),
+        ("nothing", ["0.0.0.0/0"], False),
+        ("192.0.2.7", ["nothing"], False),
+    ],
+)
+def test_an_address_is_in_a_network_or_not(address: str, networks: list[str], is_inside: bool) -> None:
+    assert inside(address, networks) is is_inside
+
+
+def test_addresses_of_a_condition_are_those_of_all_its_networks_also_of_those_left_out() -> None:
+    found = beside("User msp Address *,!10.0.0.0/24")
+    assert {"10.0.0.1", "10.0.1.0", "9.255.255.255"} <= set(found)
+    assert beside("User msp") == []

@@ -66,6 +66,7 @@ def test_there_is_a_control_for_every_part_of_the_baseline_of_the_software_set_a
     assert areas[model.DISK_ENCRYPTION] == {"encryption"}
     assert areas[model.LOCAL_ADMIN] == {"local_admin"}
     assert areas[model.TLS] == {"tls"}
+    assert areas[model.MFA] == {"mfa"}
 
 
 @pytest.mark.parametrize("id", CONTROLS)
