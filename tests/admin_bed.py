@@ -300,6 +300,22 @@ class Bed(patch_bed.Bed):
         command = ["ssh", "-F", str(self.state_dir / "ssh" / "config"), *alone, host, "sudo", "-n", "true"]
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
+    @contextlib.contextmanager
+    def terminal(self, host: str) -> Iterator[Path]:
+        """Somebody who is logged in on a terminal; the file with all that it shows."""
+        shown = self.place / f"terminal-{host}"
+        command = ["ssh", "-tt", "-F", str(self.state_dir / "ssh" / "config"), "-o", "ControlPath=none", host]
+        with shown.open("w", encoding="utf-8") as stream:
+            process = subprocess.Popen(
+                [*command, "echo here; exec sleep 600"], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
+            )
+            try:
+                patch_bed.until(lambda: "here" in shown.read_text(encoding="utf-8"), f"a terminal on {host}")
+                yield shown
+            finally:
+                process.kill()
+                process.wait()
+
     def types(self, host: str, password: str, *command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
         """Run a program on a terminal of the host, and type the password where it asks."""
         words = ("exec", "-i", "-u", user, self.container(host), "python3", "-c", TERMINAL, *command)

@@ -117,7 +117,9 @@ def test_the_emergency_account_lets_in_from_the_management_alone_and_tells_every
     # Neither a password nor a session was taken there.
     assert len(ready.journal(THIRTEEN, "msp-break-glass")) == alerts
 
-    assert ready.ssh(THIRTEEN, BREAK_GLASS, glass) == ""
+    with ready.terminal(THIRTEEN) as seen:
+        assert ready.ssh(THIRTEEN, BREAK_GLASS, glass) == ""
+        until(lambda: "EMERGENCY ACCOUNT USED" in seen.read_text(encoding="utf-8"), "word to who is logged in")
 
     until(lambda: len(ready.journal(THIRTEEN, "msp-break-glass")) > alerts, "an alert in the journal")
     (alert,) = ready.journal(THIRTEEN, "msp-break-glass")[alerts:]
