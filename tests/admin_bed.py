@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pyrage
+import yaml
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow import keeping
@@ -134,7 +136,8 @@ class Bed(patch_bed.Bed):
             for name in targets
         }
         local = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-        groups = {"status_contracted": {"hosts": dict.fromkeys(targets)}}
+        every = {"hosts": dict.fromkeys(targets)}
+        groups = {"status_contracted": every, f"customer_{CUSTOMER.replace('-', '_')}": every}
         path = place / "inventory.yml"
         path.write_text(
             json.dumps({"all": {"hosts": {**found, "localhost": local}, "children": groups}}), encoding="utf-8"
@@ -160,7 +163,7 @@ class Bed(patch_bed.Bed):
         place.mkdir()
         inventory = self.inventory(place, targets)
         if tasks is None:
-            return ["ansible-playbook", "-i", str(inventory), f"playbooks/{playbook}.yml"], place
+            return ["ansible-playbook", "-i", str(inventory), str(self._without_netbox(playbook, place))], place
         registered = [str(task["register"]) for task in tasks if "register" in task]
         # The text of a missing one would be an error of its own.
         shown = ", ".join(f"'{name}': {name} | default(none)" for name in registered)
@@ -175,6 +178,16 @@ class Bed(patch_bed.Bed):
             json.dumps([{**play, "tasks": [{"block": list(tasks), "always": [keep]}]}]), encoding="utf-8"
         )
         return ["ansible-playbook", "-i", str(inventory), str(place / "play.yml")], place
+
+    @staticmethod
+    def _without_netbox(name: str, place: Path) -> Path:
+        """A playbook as it is, but for the one task that tells NetBox: there is none here."""
+        plays = yaml.safe_load((ROOT / "playbooks" / f"{name}.yml").read_text(encoding="utf-8"))
+        for play in plays:
+            play["tasks"] = [task for task in play.get("tasks", []) if "msp.ops.standard_register" not in task]
+        path = place / f"{name}.yml"
+        path.write_text(json.dumps(plays), encoding="utf-8")
+        return path
 
     def perform(
         self,
@@ -244,7 +257,7 @@ class Bed(patch_bed.Bed):
         with escrowing.at_hand(CUSTOMER, self.environment) as found:
             yield found
 
-    def peek(self, host: str, account: str = "root") -> list[str]:
+    def escrowed(self, host: str, account: str = "root") -> list[str]:
         """The passwords that a person would be given, the likeliest first; nobody is on record for it."""
         with self.escrow() as escrow:
             found = keeping.opened(escrow.escrow, [self.identity], self.place_of(host, account))
@@ -271,7 +284,7 @@ class Bed(patch_bed.Bed):
         )
         try:
             login.try_login(door, account, password, host)
-        except login.MspError as error:
+        except MspError as error:
             return error.found
         return ""
 
@@ -286,6 +299,22 @@ class Bed(patch_bed.Bed):
         alone = ("-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "BatchMode=yes")
         command = ["ssh", "-F", str(self.state_dir / "ssh" / "config"), *alone, host, "sudo", "-n", "true"]
         return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+    @contextlib.contextmanager
+    def terminal(self, host: str) -> Iterator[Path]:
+        """Somebody who is logged in on a terminal; the file with all that it shows."""
+        shown = self.place / f"terminal-{host}"
+        command = ["ssh", "-tt", "-F", str(self.state_dir / "ssh" / "config"), "-o", "ControlPath=none", host]
+        with shown.open("w", encoding="utf-8") as stream:
+            process = subprocess.Popen(
+                [*command, "echo here; exec sleep 600"], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
+            )
+            try:
+                patch_bed.until(lambda: "here" in shown.read_text(encoding="utf-8"), f"a terminal on {host}")
+                yield shown
+            finally:
+                process.kill()
+                process.wait()
 
     def types(self, host: str, password: str, *command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
         """Run a program on a terminal of the host, and type the password where it asks."""

@@ -64,19 +64,19 @@ def test_a_new_host_has_passwords_that_are_in_the_escrow_and_let_in(ready: Bed) 
     """And a second run changes nothing, of the host or of the escrow."""
 
     def look(name: str) -> None:
-        (root,) = ready.peek(name)
-        (glass,) = ready.peek(name, BREAK_GLASS)
+        (root,) = ready.escrowed(name)
+        (glass,) = ready.escrowed(name, BREAK_GLASS)
         assert root != glass
         assert ready.ssh(name, BREAK_GLASS, glass) == ""
 
-    before = {name: (ready.peek(name), ready.peek(name, BREAK_GLASS)) for name in NAMES}
+    before = {name: (ready.escrowed(name), ready.escrowed(name, BREAK_GLASS)) for name in NAMES}
     ran = ready.rotate(NAMES)
     assert ran.status == 0, ran.output[-3000:]
     for name in NAMES:
         for account in ("root", "glass"):
             assert ran.results[name][account]["changed"] is False
             assert rotated(ran.results[name][account]) == ([], [])
-    assert {name: (ready.peek(name), ready.peek(name, BREAK_GLASS)) for name in NAMES} == before
+    assert {name: (ready.escrowed(name), ready.escrowed(name, BREAK_GLASS)) for name in NAMES} == before
     again = ready.standardise(NAMES)
     assert again.status == 0, again.output[-3000:]
     assert all(again.results[name]["before"]["enforce"] == {} for name in NAMES)
@@ -85,7 +85,7 @@ def test_a_new_host_has_passwords_that_are_in_the_escrow_and_let_in(ready: Bed) 
 
 
 def test_a_password_that_was_used_or_fetched_is_drift_until_it_is_rotated_and_opens_nothing_then(ready: Bed) -> None:
-    (used,) = ready.peek(TWELVE)
+    (used,) = ready.escrowed(TWELVE)
     assert ready.becomes(TWELVE, "root", used)
     fetched = ready.fetch(THIRTEEN)
     with ThreadPoolExecutor(len(NAMES)) as pool:
@@ -101,7 +101,7 @@ def test_a_password_that_was_used_or_fetched_is_drift_until_it_is_rotated_and_op
     event = [one for one in ready.events(TWELVE) if one.action == "password used" and one.subject == "root"][-1]
     assert "su-l" in event.extra["uses"][0]
     for name, old in ((TWELVE, used), (THIRTEEN, fetched)):
-        (new,) = ready.peek(name)
+        (new,) = ready.escrowed(name)
         assert new != old
         assert ready.desks[name].fits([old, new]) == [False, True]
     assert not ready.becomes(TWELVE, "root", used)
@@ -112,12 +112,14 @@ def test_a_password_that_was_used_or_fetched_is_drift_until_it_is_rotated_and_op
 
 def test_the_emergency_account_lets_in_from_the_management_alone_and_tells_everybody(ready: Bed) -> None:
     alerts = len(ready.journal(THIRTEEN, "msp-break-glass"))
-    (glass,) = ready.peek(THIRTEEN, BREAK_GLASS)
+    (glass,) = ready.escrowed(THIRTEEN, BREAK_GLASS)
     assert ready.ssh_from(TWELVE, THIRTEEN, BREAK_GLASS, glass) != 0
     # Neither a password nor a session was taken there.
     assert len(ready.journal(THIRTEEN, "msp-break-glass")) == alerts
 
-    assert ready.ssh(THIRTEEN, BREAK_GLASS, glass) == ""
+    with ready.terminal(THIRTEEN) as seen:
+        assert ready.ssh(THIRTEEN, BREAK_GLASS, glass) == ""
+        until(lambda: "EMERGENCY ACCOUNT USED" in seen.read_text(encoding="utf-8"), "word to who is logged in")
 
     until(lambda: len(ready.journal(THIRTEEN, "msp-break-glass")) > alerts, "an alert in the journal")
     (alert,) = ready.journal(THIRTEEN, "msp-break-glass")[alerts:]
@@ -153,14 +155,14 @@ def crash_points(ready: Bed, name: str, kill: Callable[[int], bool]) -> int:
     for point in range(MOST_POINTS):
         if not kill(point):
             return point
-        held = ready.peek(name)
+        held = ready.escrowed(name)
         fits = desk.fits(held)
         assert any(fits), f"point {point}: nobody can look up what {name} takes"
         # By the hash at each point, for that is what PAM asks; and by a login, and a whole run, at some.
         if point % 5 == 0:
             assert ready.becomes(name, "root", held[fits.index(True)])
             admin_crash.rotate(desk, ready.subject(name), ready.environment)
-            (current,) = ready.peek(name)
+            (current,) = ready.escrowed(name)
             assert desk.fits([current]) == [True], f"point {point}: what is marked is not what {name} takes"
             assert current not in held, f"point {point}: a password was used again"
     raise AssertionError("it never came to its end")
@@ -209,12 +211,12 @@ def test_an_ansible_that_is_killed_between_the_escrow_and_the_host_is_made_good_
     kill_all(process)
 
     assert kept() == before + 1
-    held = ready.peek(TWELVE)
+    held = ready.escrowed(TWELVE)
     fits = ready.desks[TWELVE].fits(held)
     assert any(fits) and ready.becomes(TWELVE, "root", held[fits.index(True)])
     ran = ready.rotate([TWELVE])
     assert ran.status == 0, ran.output[-3000:]
-    (current,) = ready.peek(TWELVE)
+    (current,) = ready.escrowed(TWELVE)
     assert ready.desks[TWELVE].fits([current]) == [True]
 
 
@@ -256,7 +258,7 @@ def test_a_technician_is_let_in_once_for_a_ticket_and_others_are_not_touched(rea
     assert not ready.becomes(TWELVE, TECHNICIAN, password)
     # Nobody else is asked for a grant.
     assert ready.logs_in(TWELVE)
-    assert ready.ssh(TWELVE, BREAK_GLASS, ready.peek(TWELVE, BREAK_GLASS)[0]) == ""
+    assert ready.ssh(TWELVE, BREAK_GLASS, ready.escrowed(TWELVE, BREAK_GLASS)[0]) == ""
     said = [text for _priority, text in ready.journal(TWELVE, "msp-one-time-login")]
     assert sum("begins" in text for text in said) == 1 and any("refused" in text for text in said)
 
@@ -281,6 +283,31 @@ def test_a_login_that_nobody_began_in_time_is_refused_after_a_boot_too(ready: Be
     assert "technician-once" not in ready.drift(THIRTEEN)
 
 
+# -- the playbook ---------------------------------------------------------------------------------------------------
+
+
+def test_the_playbook_rotates_what_is_due_and_begins_no_other_machine_after_one_that_failed(ready: Bed) -> None:
+    ready.sh(TWELVE, f"userdel {BREAK_GLASS} 2>/dev/null; rm -f /etc/sudoers.d/zz-msp-break-glass")
+    fetched = ready.fetch(THIRTEEN)
+
+    failed = ready.perform(NAMES, None, "-e", f"customer={CUSTOMER}", playbook="rotate")
+
+    assert failed.status != 0
+    said = " ".join(failed.output.split())
+    assert "MSP-ADM-031" in said and "MSP-ADM-005" in said and f"not begun {THIRTEEN}" in said, failed.output[-3000:]
+    assert ready.escrowed(THIRTEEN) == [fetched]
+
+    mended = ready.standardise([TWELVE])
+    assert mended.status == 0, mended.output[-3000:]
+    ran = ready.perform(NAMES, None, "-e", f"customer={CUSTOMER}", playbook="rotate")
+    assert ran.status == 0, ran.output[-3000:]
+    assert f"{THIRTEEN}: root: {rotation.FETCHED}" in ran.output
+    assert ready.escrowed(THIRTEEN) != [fetched]
+    again = ready.perform(NAMES, None, "-e", f"customer={CUSTOMER}", playbook="rotate")
+    assert again.status == 0 and "changed=0" in again.output and "root:" not in again.output, again.output[-3000:]
+    assert not any(f"changed={number}" in again.output for number in range(1, 9))
+
+
 # -- nowhere else ---------------------------------------------------------------------------------------------------
 
 
@@ -288,7 +315,7 @@ def test_no_password_is_anywhere_but_in_the_escrow(ready: Bed) -> None:
     """Not in what a run prints at its loudest, not in what it keeps here, and not in any file of the host."""
     ran = ready.rotate([THIRTEEN], "-vvvvv", force=True)
     assert ran.status == 0, ran.output[-3000:]
-    known = [*ready.peek(THIRTEEN), *ready.peek(THIRTEEN, BREAK_GLASS)]
+    known = [*ready.escrowed(THIRTEEN), *ready.escrowed(THIRTEEN, BREAK_GLASS)]
     # The one thing that would show that this looks at all.
     assert "msp.ops.local_admin" in ran.output and THIRTEEN in ran.output
     assert [word for word in known if word in ran.output] == []

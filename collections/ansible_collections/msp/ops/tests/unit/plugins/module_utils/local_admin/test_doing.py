@@ -212,7 +212,8 @@ def test_a_chpasswd_that_goes_on_after_its_module_was_killed_is_waited_for(
     with pytest.raises(InterruptedError):
         host.act(go_on, state="set", version="v2", password=SECOND)
     monkeypatch.setattr(keeping, "SECONDS_TO_WAIT", 0.1)
-    for asked in ({}, {"state": "set", "version": "v3", "password": SECOND}):
+    setting: dict[str, Any] = {"state": "set", "version": "v3", "password": SECOND}
+    for asked in ({}, setting):
         with pytest.raises(MspError) as caught:
             host.act(**asked)
         assert caught.value.code == "MSP-ADM-008"

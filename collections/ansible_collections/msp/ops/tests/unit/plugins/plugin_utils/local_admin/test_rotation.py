@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -101,8 +102,8 @@ class World:
         """What a person would be given."""
         return [self.kept[one] for one in self.standing(PLACE).candidates]
 
-    def rotate(self, *, dry: bool = False, **policy: object) -> rotation.Outcome:
-        by = Policy(**{"every": MONTH, **policy})  # type: ignore[arg-type]
+    def rotate(self, *, dry: bool = False, **policy: Any) -> rotation.Outcome:
+        by = Policy(**{"every": MONTH, **policy})
         return rotation.rotate(self, ACCOUNT, self, by, self.now, dry=dry)
 
 
@@ -196,7 +197,7 @@ def test_what_the_host_took_and_nobody_marked_is_marked_and_not_changed() -> Non
     ],
 )
 def test_a_password_is_changed_for_a_reason_that_is_said(
-    change: dict[str, object], policy: dict[str, object], because: str
+    change: dict[str, Any], policy: dict[str, Any], because: str
 ) -> None:
     world = World()
     world.rotate()
