@@ -403,7 +403,7 @@ def test_check_mode_shows_what_would_be_done_and_no_secret_and_does_nothing(bed:
     assert ran.told == {TWELVE: {}}, ran.output
     assert bed.look(TWELVE) == before
     for shown in (
-        "+ldap_uri = ldaps://",
+        "+ldap_uri = ldap://",
         "+ldap_id_use_start_tls = true",
         "+ldap_tls_reqcert = demand",
         "+simple_allow_groups = linux-users",
