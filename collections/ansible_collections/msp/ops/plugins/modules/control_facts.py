@@ -140,6 +140,23 @@ options:
       - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
       - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets
         the account in from elsewhere or by another way than its key, or keeps either out.
+      - C(directory_joined) with C(domain), C(provider) and what else was chosen of a directory. What SSSD has in
+        force, and what it will have when it starts the next time, held against that. C(different) is all that is
+        another, C(others) are domains beside it that are not in C(replaces). C(came_by) are the accounts of the
+        host by which this measurement came.
+      - C(directory). How SSSD stands, all its domains together and both as it runs and as its files are. C(weak) is
+        by what somebody else could pass for the directory or its KDC, C(admits) whom it lets in, C(homes) which
+        logins make no home or an open one, C(asked_for) for which of the host's own accounts it asks the directory
+        too. Absent where SSSD serves no domain. It needs C(ldbsearch) (ldb-tools) where SSSD runs.
+      - C(directory_online). C(offline) are domains that do not answer. SSSD is made to ask each for somebody whom
+        nobody knows, so this one does send something on the network.
+      - C(directory_names) with C(person) and C(group). C(unknown) is which of them the host does not have of its
+        directory by NSS. SSSD may ask for them.
+      - C(directory_sudo) with C(rules), each as V(%admins:ALL) with a blank behind the colon. C(missing) are those
+        that are not in force, C(others) those of the directory's groups beside them.
+      - C(directory_accounts) with C(names), accounts of the host itself, and C(keep). C(open) are those that
+        somebody can log in as, C(lockable) what of them may be locked, C(left) why the others may not, C(proven)
+        people of the directory who were seen to log in here during the last 30 days.
     type: list
     elements: dict
     required: true

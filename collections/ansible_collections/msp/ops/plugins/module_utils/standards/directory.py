@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The directory that a host takes its people from, by SSSD: what is in force, and whether it answers.
 
-In force is what SSSD read when it started, out of its own database (ldbsearch), and what it will read when it starts the
-next time, out of its files: a finding in either is one. Real look-ups by NSS say whether the directory's people are
+In force is what SSSD read when it started, out of its own database (ldbsearch), and what it will read when it starts
+the next time, out of its files: a finding in either is one. Real look-ups by NSS say whether the directory's people are
 known; SSSD may ask the directory for them. No password of it is told.
 """
 
@@ -98,6 +98,7 @@ def joined(
     reader: Reader,
     domain: str,
     provider: str,
+    *,
     servers: tuple[str, ...] = (),
     base: str = "",
     schema: str = "",

@@ -81,7 +81,7 @@ def measure(reader: Reader, names: tuple[str, ...] = (), keep: tuple[str, ...] =
     people = proven(reader) if listed else []
     jobs = becoming.read(reader.host) if listed else becoming.Jobs([], [])
     came = directory.came_by(reader) if listed else []
-    why = {name: list(_reasons(reader, there[name], keep, came, people, jobs)) for name in listed}
+    why = {name: list(_reasons(reader, there[name], keep, came, people=people, jobs=jobs)) for name in listed}
     found = {
         "open": listed,
         "lockable": [name for name in listed if not why[name]],
@@ -104,6 +104,7 @@ def _reasons(
     user: accounts.User,
     keep: tuple[str, ...],
     came: list[str],
+    *,
     people: list[str],
     jobs: becoming.Jobs,
 ) -> Iterator[str]:

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""SSSD's configuration as tables, and what is wrong with it: who it asks, how that one proves who he is, whom it lets in.
+"""SSSD's configuration as tables, and what is wrong with it: who it asks, how that one proves itself, whom it lets in.
 
 Pure: text in, findings out. A section is a table of options; a view has every section by its name, as "nss" or
 "domain/example.org". No secret leaves this file.

@@ -74,7 +74,29 @@ def assign_of(
         wrong += _contradictions(context, None if _formless(wrong) else known, controls, today)
     if wrong:
         raise MspErrors(wrong)
-    return _assigned(context, known, controls)
+    assigned = _assigned(context, known, controls)
+    if at_odds := list(_at_odds(assigned)):
+        raise MspErrors(at_odds)
+    return assigned
+
+
+# What one control has a directory's groups do with sudo, and others would find that nobody agreed on.
+_GIVES, _AGREES, _EVERYTHING = "sso-sudo", ("sudo-who", "sudo-people"), ": ALL"
+
+
+def _at_odds(assigned: Assigned) -> Iterator[MspError]:
+    """Controls of which one would undo what another one brings about, run after run."""
+    held = {one.control.id: one.parameters for one in assigned.controls}
+    rules = held[_GIVES]["rules"] if _GIVES in held else ()
+    groups = [rule.removesuffix(_EVERYTHING) for rule in rules if rule.endswith(_EVERYTHING)]
+    for id in _AGREES:
+        if id in held and (missing := [group for group in groups if group not in held[id]["allowed"]]):
+            yield MspError(
+                "MSP-SSO-009",
+                f"in allowed of {id} every group that {_GIVES} lets do everything",
+                f"not {', '.join(missing)}",
+                f"agree to it in {id} too, with all that is in its list now, or take it out of {_GIVES}",
+            )
 
 
 def _formless(errors: list[MspError]) -> bool:

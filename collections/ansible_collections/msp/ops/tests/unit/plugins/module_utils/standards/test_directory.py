@@ -42,13 +42,14 @@ CHOSEN: dict[str, Any] = {
     "base": "dc=example,dc=org",
     "schema": "rfc2307",
 }
-PASSWD = "root:x:0:0::/root:/bin/bash\nmsp:x:1000:1000::/home/msp:/bin/bash\n"
+ACCOUNTS = "root:x:0:0::/root:/bin/bash\nmsp:x:1000:1000::/home/msp:/bin/bash\n"
 PAM = {"/etc/pam.d/sshd": "session optional pam_mkhomedir.so umask=0077\n"}
 
 
 def conf(options: Mapping[str, str], domains: str = "example.org") -> str:
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
-    return f"{directory.OURS}\n[sssd]\ndomains = {domains}\n[pam]\noffline_credentials_expiration = 7\n[domain/example.org]\n{lines}"
+    pam = "[pam]\noffline_credentials_expiration = 7\n"
+    return f"{directory.OURS}\n[sssd]\ndomains = {domains}\n{pam}[domain/example.org]\n{lines}"
 
 
 def ldif(options: Mapping[str, str], domains: str = "example.org") -> str:
@@ -67,7 +68,7 @@ def host(
     programs: Mapping[str, str] | None = None,
 ) -> Reader:
     """A host whose SSSD runs with these options, if any; and has them in its file, unless files says otherwise."""
-    every = {"/etc/passwd": PASSWD, "/etc/group": "msp:x:1000:\n", **PAM}
+    every = {"/etc/passwd": ACCOUNTS, "/etc/group": "msp:x:1000:\n", **PAM}
     made = dict(programs or {})
     if in_force is not None:
         every.update({CONF: conf(in_force), "/proc/77/comm": "sssd\n"})

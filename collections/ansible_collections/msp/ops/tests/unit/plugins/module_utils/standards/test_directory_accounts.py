@@ -18,7 +18,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.directory_accoun
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader, printing
 
-PASSWD = """root:x:0:0::/root:/bin/bash
+ACCOUNTS = """root:x:0:0::/root:/bin/bash
 old:x:1001:1001::/home/old:/bin/bash
 over:x:1002:1002::/home/over:/bin/bash
 msp:x:1003:1003::/home/msp:/bin/bash
@@ -40,12 +40,13 @@ def measured(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     files: Mapping[str, str] | None = None,
+    *,
     names: tuple[str, ...] = ("old",),
     keep: tuple[str, ...] = (),
     programs: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     monkeypatch.setattr(directory, "came_by", lambda _reader: ["msp"])
-    every = {"/etc/passwd": PASSWD, "/etc/shadow": SHADOW, **(files or {})}
+    every = {"/etc/passwd": ACCOUNTS, "/etc/shadow": SHADOW, **(files or {})}
     made = {"journalctl": journal(SAID), "getent": OF_DIRECTORY, **(programs or {})}
     return directory_accounts.measure(made_reader(root, every, made), names, keep)
 

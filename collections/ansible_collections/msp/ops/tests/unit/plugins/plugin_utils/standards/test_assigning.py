@@ -323,3 +323,23 @@ def test_what_a_standard_chooses_for_updates_is_its_word_with_a_plan_and_without
     for planned in (True, False):
         found = assigning.assign(chosen, None, today=TODAY, planned=planned)
         assert parameters(found)["updates-automatic"]["policy"] == "download"
+
+
+GIVES = {"rules": ["%admins: ALL", "%users: /usr/bin/id"]}
+
+
+def server(**chosen: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "linux-server", "parameters": {id.replace("_", "-"): values for id, values in chosen.items()}}
+
+
+def test_what_one_control_gives_and_another_would_take_away_again_is_refused() -> None:
+    """Of the controls that come along: the directory's administrators, whom sudo-who would take out in each run."""
+    with pytest.raises(MspErrors) as raised:
+        assigning.assign(server(sso_sudo=GIVES, sudo_people={"allowed": ["%admins"]}), None, today=TODAY)
+
+    assert [(error.code, error.found) for error in raised.value.errors] == [("MSP-SSO-009", "not %admins")]
+    agreed = {"allowed": ["root", "%sudo", "%admins"]}
+    found = assigning.assign(
+        server(sso_sudo=GIVES, sudo_who=agreed, sudo_people={"allowed": ["%admins"]}), None, today=TODAY
+    )
+    assert any(held.control.id == "sso-sudo" for held in found.controls)
