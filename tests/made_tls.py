@@ -162,7 +162,7 @@ POSTFIX: Mapping[str, str] = {
 PREPARE = f"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update
+apt-get -qq -o Acquire::Languages=none update
 apt-get -qqy -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends \\
   nginx-light apache2 postfix ca-certificates >/dev/null 2>&1
 rm -f /etc/nginx/sites-enabled/default

@@ -23,7 +23,8 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Ab
 from ansible_collections.msp.ops.plugins.module_utils.standards.server_settings import APACHE, NGINX, OTHERS, POSTFIX
 from ansible_collections.msp.ops.plugins.module_utils.standards.tls_client import IMAP, POP3, SMTP, TLS, Target
 
-_APACHES = ("apache2ctl", "apachectl", "httpd")
+# Where there is httpd, apachectl takes no arguments for it any more.
+_APACHES = ("apache2ctl", "httpd", "apachectl")
 _PROCESSES = {
     NGINX: ("nginx",),
     APACHE: ("apache2", "httpd"),
