@@ -43,7 +43,6 @@ def made(
     days: float = 90,
     key: Key | None = None,
     authority: bool = False,
-    hash_: hashes.HashAlgorithm | None = None,
 ) -> Made:
     """A certificate that began a hundred days ago and ends in so many; without an issuer it signs itself."""
     own = key or rsa.generate_private_key(65537, 2048)
@@ -62,7 +61,7 @@ def made(
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
     signing = own if issuer is None else issuer.key
-    return Made(builder.sign(signing, hash_ or hashes.SHA256()), own)
+    return Made(builder.sign(signing, hashes.SHA256()), own)
 
 
 @dataclass(frozen=True)

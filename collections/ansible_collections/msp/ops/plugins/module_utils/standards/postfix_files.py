@@ -91,7 +91,9 @@ def plan(values: Mapping[str, str], rows: Iterable[tuple[str, str, str]], wanted
     main: dict[str, str] = {}
     if VERSIONS in wanted:
         profile = wanted[VERSIONS]
-        main.update((name, _only(profile)) for name in _LISTS if not versions(values.get(name, "")) <= set(profile.versions))
+        main.update(
+            (name, _only(profile)) for name in _LISTS if not versions(values.get(name, "")) <= set(profile.versions)
+        )
     if CIPHERS in wanted and wanted[CIPHERS].ciphers:
         main.update(_grades(values, wanted[CIPHERS]))
     if OFFERED in wanted:
