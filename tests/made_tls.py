@@ -43,7 +43,6 @@ def made(
     days: float = 90,
     key: Key | None = None,
     authority: bool = False,
-    hash_: hashes.HashAlgorithm | None = None,
 ) -> Made:
     """A certificate that began a hundred days ago and ends in so many; without an issuer it signs itself."""
     own = key or rsa.generate_private_key(65537, 2048)
@@ -62,7 +61,7 @@ def made(
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)
     signing = own if issuer is None else issuer.key
-    return Made(builder.sign(signing, hash_ or hashes.SHA256()), own)
+    return Made(builder.sign(signing, hashes.SHA256()), own)
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ POSTFIX: Mapping[str, str] = {
 PREPARE = f"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update
+apt-get -qq -o Acquire::Languages=none update
 apt-get -qqy -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends \\
   nginx-light apache2 postfix ca-certificates >/dev/null 2>&1
 rm -f /etc/nginx/sites-enabled/default

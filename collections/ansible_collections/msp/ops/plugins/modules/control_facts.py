@@ -104,8 +104,9 @@ options:
         Postfix C(plain) are ports without STARTTLS, C(auth_in_clear) those that take a password without it. What is not
         reached from outside (loopback) is left out.
       - C(tls_ports) with C(ports), each as V(636 tls ldap.example.com) (V(tls), V(smtp), V(imap) or V(pop3)),
-        C(profile), C(days) and C(authorities), and C(address) for another machine. The same for ports that are told, and what is wrong with their
-        certificates. C(closed) are those on which nobody waits, C(plain) those without TLS.
+        C(profile), C(days) and C(authorities), and C(address) for another machine. The same for ports that are told,
+        and what is wrong with their certificates. C(closed) are those on which nobody waits, C(plain) those without
+        TLS.
       - C(tls_certificates), with C(days), C(authorities) (certificates in PEM that are believed besides), C(unverified)
         (ports whose certificate nobody has to believe) and C(names) (V(443 www.example.com)) where they matter. What is
         wrong with the certificates of all those servers and of the files that they name. C(expiring) and C(early) have

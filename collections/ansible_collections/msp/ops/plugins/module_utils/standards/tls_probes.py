@@ -119,6 +119,7 @@ def of_ports(
     ports: str | tuple[str, ...],
     profile: str,
     days: str,
+    *,
     authorities: str | tuple[str, ...] = (),
     address: str = "",
 ) -> dict:
@@ -347,5 +348,6 @@ def changes(reader: Reader, service: str, **wanted: str) -> dict:
         texts, place = reader.once(tls_servers.apache)[1], tls_servers.apache_place(reader)
         return apache_files.plan(texts, chosen, place).as_dict()
     if service == POSTFIX:
-        return postfix_files.plan(*reader.once(tls_servers.postfix), chosen).as_dict()
+        values, rows = reader.once(tls_servers.postfix)
+        return postfix_files.plan(values, rows, chosen).as_dict()
     raise Absent("no role changes %s" % service)

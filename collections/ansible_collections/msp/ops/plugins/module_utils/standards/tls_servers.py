@@ -20,10 +20,17 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     services,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
-from ansible_collections.msp.ops.plugins.module_utils.standards.server_settings import APACHE, NGINX, OTHERS, POSTFIX
+from ansible_collections.msp.ops.plugins.module_utils.standards.server_settings import (
+    APACHE,
+    NGINX,
+    OTHERS,
+    POSTFIX,
+    Setting,
+)
 from ansible_collections.msp.ops.plugins.module_utils.standards.tls_client import IMAP, POP3, SMTP, TLS, Target
 
-_APACHES = ("apache2ctl", "apachectl", "httpd")
+# Where there is httpd, apachectl takes no arguments for it any more.
+_APACHES = ("apache2ctl", "httpd", "apachectl")
 _PROCESSES = {
     NGINX: ("nginx",),
     APACHE: ("apache2", "httpd"),
@@ -185,7 +192,7 @@ def nginx(reader: Reader) -> dict[str, str]:
     return found
 
 
-def _nginx_settings(reader: Reader) -> list[nginx_files.Setting]:
+def _nginx_settings(reader: Reader) -> list[Setting]:
     try:
         return nginx_files.settings(reader.once(nginx))
     except ValueError as error:

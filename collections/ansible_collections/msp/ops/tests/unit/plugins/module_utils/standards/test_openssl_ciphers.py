@@ -36,4 +36,4 @@ def test_a_profile_without_ciphers_of_tls_1_2_says_nothing_of_them() -> None:
 
 
 def test_what_is_of_tls_1_3_is_not_among_them() -> None:
-    assert openssl_ciphers.of("ECDHE-RSA-AES256-GCM-SHA384") == {"ECDHE-RSA-AES256-GCM-SHA384"}
+    assert openssl_ciphers.of("ECDHE-RSA-AES256-GCM-SHA384") == frozenset({"ECDHE-RSA-AES256-GCM-SHA384"})

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import tls_client, tls_profiles
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
@@ -19,6 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.tls_client impor
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_tls_server import (
     EC,
     RSA,
+    Key,
     certificate,
     context,
     der,
@@ -64,7 +66,7 @@ def test_of_a_server_within_the_profile_nothing_else_is_found(tmp_path: Path) ->
 
 
 def test_of_two_certificates_both_chains_are_found(tmp_path: Path) -> None:
-    two = [(certificate(), RSA), (certificate("of a curve", key=EC), EC)]
+    two: list[tuple[x509.Certificate, Key]] = [(certificate(), RSA), (certificate("of a curve", key=EC), EC)]
     with serving(handshake(context(tmp_path, of=two))) as port:
         found = tls_client.look(at(port))
 

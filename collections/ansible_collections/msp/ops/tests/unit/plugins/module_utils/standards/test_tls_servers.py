@@ -51,7 +51,7 @@ def reader(
 
 
 def asked(found: list[Target]) -> list[tuple[str, int, str, str]]:
-    return [tuple(one) for one in found]
+    return [(one.address, one.port, one.protocol, one.name) for one in found]
 
 
 @pytest.mark.usefixtures("own")
