@@ -47,7 +47,7 @@ HOST = "harbour-app01"
 WORD = secrets.token_urlsafe(12)
 SECRET = base64.b32encode(secrets.token_bytes(20)).decode()
 CODES = "/var/lib/lab-codes"
-ACCOUNTS = ("keyed", "worded", "coded", "lax", "locked", "hard", "service", "robot", "over", "forced")
+ACCOUNTS = ("keyed", "worded", "coded", "lax", "locked", "hard", "service", "robot", "over", "forced", "managed")
 PREPARE = f"""
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -183,6 +183,13 @@ class Bed(patch_bed.Bed):
         done = podman.attempt("exec", "-i", self.container(HOST), "sh", "-c", script, stdin=text)
         assert done.returncode == 0, done.stderr
 
+    def manage(self, name: str) -> None:
+        """Let an account in from this side alone, as roles do it: by Match blocks."""
+        here = self.address_of_this_side()
+        rules = f"Match User {name} Address {here}\n  PasswordAuthentication no\n"
+        rules += f"Match User {name} Address *,!{here}\n  DenyUsers {name}\n"
+        self.give("cat >/etc/ssh/sshd_config.d/05-lab.conf; systemctl reload ssh", rules)
+
     def authorise(self, name: str, line: str) -> None:
         self.sh(HOST, f"echo '{line}' >>/home/{name}/.ssh/authorized_keys")
         self.sh(HOST, f"chown {name} /home/{name}/.ssh/authorized_keys; chmod 600 /home/{name}/.ssh/authorized_keys")
@@ -259,7 +266,8 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.key], check=True)
         public = made.key.with_suffix(".pub").read_text().strip()
         made.token = SoftwareToken(made.place)
-        for name in ("keyed", "coded", "over"):
+        made.manage("managed")
+        for name in ("keyed", "coded", "over", "managed"):
             made.authorise(name, public)
         made.authorise("robot", f'from="{made.address_of_this_side()}" {public}')
         made.authorise("forced", f'command="/bin/echo only this" {public}')
@@ -284,7 +292,7 @@ def told(answer: dict[str, Any]) -> HostAccess:
 
 @pytest.fixture(scope="module")
 def judged(told: HostAccess) -> dict[str, Judged]:
-    named = Named(automation=frozenset({"robot"}))
+    named = Named(automation=frozenset({"robot", "managed"}))
     return {one.name: judging.account(one, named, told.asked_as) for one in told.accounts}
 
 
@@ -309,6 +317,7 @@ def test_every_account_has_the_verdict_that_its_ways_deserve(judged: dict[str, J
         "robot": ("automation", "impossible", ["key"]),
         "over": ("person", "closed", ["no way"]),
         "forced": ("person", "impossible", ["key"]),
+        "managed": ("automation", "impossible", ["key"]),
     }
     assert all(one.account.unknown == () for one in judged.values())
     console = {name: one.console.state for name, one in judged.items() if one.console.state != "closed"}
@@ -339,7 +348,7 @@ def test_a_key_alone_opens_what_is_said_to_be_opened_by_it_and_nothing_else(
     bed: Bed, judged: dict[str, Judged]
 ) -> None:
     opened = bed.opened(key=True)
-    assert opened == {"keyed", "robot", "forced"}
+    assert opened == {"keyed", "robot", "forced", "managed"}
     alone = {name for name, one in judged.items() if any(way.proved == {"key"} for way in one.account.ways)}
     assert opened == alone - {USER}
 
@@ -366,13 +375,15 @@ def test_a_fido2_key_opens_only_when_it_is_touched(bed: Bed) -> None:
     assert not bed.gets_in("hard", key=True, word=WORD)
 
 
-def test_a_key_that_is_limited_to_addresses_is_no_use_from_elsewhere(bed: Bed, judged: dict[str, Judged]) -> None:
+def test_what_is_limited_to_addresses_is_no_use_from_elsewhere(bed: Bed, judged: dict[str, Judged]) -> None:
     (way,) = judged["robot"].account.ways
     assert way.bounded and way.origins == ((bed.address_of_this_side(),),)
-    assert bed.gets_in("robot", key=True)
+    (managed,) = judged["managed"].account.ways
+    assert managed.bounded and managed.where == (f"address {bed.address_of_this_side()}",)
+    assert bed.gets_in("robot", key=True) and bed.gets_in("managed", key=True)
     bed.give("umask 077; cat >/root/key", bed.key.read_text())
     from_there = "ssh -o StrictHostKeyChecking=no -o BatchMode=yes -i /root/key -l {} 127.0.0.1 true && echo in; true"
-    assert bed.sh(HOST, from_there.format("robot")) == ""
+    assert bed.sh(HOST, from_there.format("robot")) == bed.sh(HOST, from_there.format("managed")) == ""
     assert bed.sh(HOST, from_there.format("keyed")) == "in"
 
 
@@ -407,7 +418,7 @@ def test_a_look_is_evidence_and_becomes_a_report(bed: Bed, judged: dict[str, Jud
             ((good, last),) = store.last_access_checks(bed.rows[HOST]["customer"]).values()
     assert good is not None and good == last and good.host == HOST
     asset = Asset("device", 1, HOST, str(bed.rows[HOST]["customer"]), "contracted", "server")
-    told = report.of_host(asset, Named(automation=frozenset({"robot"})), (good, last), good.at)
+    told = report.of_host(asset, Named(automation=frozenset({"robot", "managed"})), (good, last), good.at)
     made = report.Report(good.at, (told,), None, {})
     assert {one.name: one.standing for one in made.people} == {
         **{"worded": "password", "lax": "password", "keyed": "single", "forced": "single"},

@@ -166,11 +166,6 @@ def matches(pattern: str, text: str) -> bool:
     return _like(text, pattern)
 
 
-def within(address: str, pattern: str) -> bool:
-    """Whether an address is one of a pattern, or in a network."""
-    return _fits_one("address", pattern, address, {})
-
-
 def _choices(key: str, asked: Asked, before: Sequence[Asked], members: Members) -> Iterator[str]:
     """The values that a login may have there, all of them fit for the block: what is usual first, then what sets it
     apart from the blocks before. Nothing at all is one where no block asks for it."""

@@ -92,7 +92,7 @@ def told(found: Report, customer: Customer, made_by: str, data: str) -> Told:
         sections=_sections(found, _Say(t, f)),
         made_by=made_by,
         data=data,
-        bar=t("acc.bar"),
+        counting=t("acc.counting"),
     )
 
 

@@ -1570,7 +1570,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # The report on who can log in
     "acc.title": ("Wie kan inloggen: {customer}", "Who can log in: {customer}"),
     "acc.kind": ("Toegangsrapport", "Access report"),
-    "acc.bar": ("De mensen die op uw apparaten kunnen inloggen", "The people who can log in to your machines"),
+    "acc.counting": ("De mensen die op uw apparaten kunnen inloggen", "The people who can log in to your machines"),
     "acc.lead.one": (
         "{n} persoon kan op uw apparaten inloggen; bij {ok} is daar via het netwerk altijd een tweede bewijs voor"
         " nodig.",

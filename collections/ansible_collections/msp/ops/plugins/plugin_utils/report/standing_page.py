@@ -104,12 +104,12 @@ class Told:
     tiles: tuple[Tile, ...]
     sections: tuple[Section, ...]
     foot: str
-    bar: str
+    counting: str
 
     @property
     def chart(self) -> Markup:
-        """The tiles as a bar, of what bar says."""
-        return stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in self.tiles], self.bar)
+        """The tiles as a bar, of what counting says."""
+        return stacked_bar([Part(tile.label, tile.value, tile.tone) for tile in self.tiles], self.counting)
 
 
 def told(
@@ -126,11 +126,11 @@ def told(
     sections: Iterable[Section],
     made_by: str,
     data: str,
-    bar: str = "",
+    counting: str = "",
 ) -> Told:
     """What is said of a customer over a span of time. data is the name of the file that has all of it.
 
-    bar is what the tiles count, where that is not the customer's machines.
+    counting is what the tiles count, where that is not the customer's machines.
     """
     begin, end = (f.day(at) for at in span)
     return Told(
@@ -147,7 +147,7 @@ def told(
         tiles=tuple(tiles),
         sections=tuple(sections),
         foot=t("prep.foot", made_by=shown(made_by), date=end, data=data, zone=f.zone.key),
-        bar=bar or t("prep.bar"),
+        counting=counting or t("prep.bar"),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.msp.ops.plugins.module_utils.standards import ssh_connections
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
 from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import (
     addresses,
@@ -267,3 +268,31 @@ def test_addresses_of_a_condition_are_those_of_all_its_networks_also_of_those_le
     found = beside("User msp Address *,!10.0.0.0/24")
     assert {"10.0.0.1", "10.0.1.0", "9.255.255.255"} <= set(found)
     assert beside("User msp") == []
+
+
+def test_from_where_logins_are_told_apart_whoever_logs_in() -> None:
+    lines = ["User robot Address 10.0.0.0/8", "User robot Address *,!10.0.0.0/8", "Group staff", "LocalPort 2222"]
+    found = {fits: login for login, fits in ssh_connections.surroundings(lines)}
+
+    assert next(iter(found)) == (1, 2)  # from anywhere
+    assert set(found) == {(1, 2), (0, 2), (1, 2, 3), (0, 2, 3)}
+    assert found[0, 2]["addr"].startswith("10.") and found[0, 2]["lport"] == "22"
+    assert found[0, 2, 3]["lport"] == "2222" and "user" not in found[0, 2, 3]
+    assert [ssh_connections.without_user(line) for line in lines] == [
+        *("address 10.0.0.0/8", "address *,!10.0.0.0/8", "", "localport 2222"),
+    ]
+    assert [fits for _login, fits in ssh_connections.surroundings([])] == [()]
+
+
+def test_from_where_cannot_be_told_of_what_nobody_knows_and_of_too_much() -> None:
+    networks = ",".join(f"10.{number}.0.0/16" for number in range(60))
+    for lines in (
+        ["exec /bin/true"],
+        [f"Address {networks} LocalAddress {networks}"],
+    ):
+        with pytest.raises(Unmeasurable):
+            ssh_connections.surroundings(lines)
+
+
+def test_names_are_matched_as_in_file_names() -> None:
+    assert ssh_connections.matches("an?a*", "annabel") and not ssh_connections.matches("anna", "annabel")

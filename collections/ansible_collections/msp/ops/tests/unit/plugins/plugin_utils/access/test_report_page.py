@@ -52,8 +52,8 @@ def test_every_section_is_there_and_every_account_in_one(language: str) -> None:
 def test_tiles_are_people_and_come_to_all_of_them() -> None:
     found = said()
     assert sum(tile.value for tile in found.tiles) == len(made().people)
-    assert found.bar == "The people who can log in to your machines"
-    assert found.bar in page(found)
+    assert found.counting == "The people who can log in to your machines"
+    assert found.counting in page(found)
 
 
 def test_who_has_to_enrol_is_named_on_machines_and_in_microsoft_365() -> None:

@@ -80,3 +80,11 @@ def test_a_customers_looks_are_exported_and_nobody_elses(store: Store) -> None:
     store.record_access_checks([GOOD, AWAY, replace(GOOD, customer="dentist")])
     assert export.customers(store) == ["bakery", "dentist"]
     assert [one for one in export.export(store, "bakery") if isinstance(one, AccessCheck)] == [GOOD, AWAY]
+
+
+def test_what_an_old_look_shares_with_a_recent_one_stays(store: Store) -> None:
+    recent = replace(GOOD, at=NOW - DAY)
+    store.record_access_checks([replace(GOOD, at=NOW - 500 * DAY), recent])
+    removed = retention.prune(store, "bakery", 365, apply=True)
+    assert (removed["access_checks"], removed["facts"]) == (1, 0)
+    assert store.last_access_checks("bakery") == {"device:1": (recent, recent)}
