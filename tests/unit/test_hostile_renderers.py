@@ -40,7 +40,8 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.standards impor
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification import made as made_verification
 
 MADE_BY = "Noordkaap IT"
-MOST_ALIKE = 2
+MOST_ALIKE = 1
+MOST_PLACES = 7
 # What a record says when a text is none that it takes.
 REFUSALS = (MspError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration)
 
@@ -77,20 +78,20 @@ PAGES = {
     "verification": Kind(
         lambda: made_verification.small_office().verification(),
         lambda found: verification_page.page(found, "VER-1"),
-        60,
+        25,
     ),
-    "digest": Kind(made_news.a_week, of_news(digest_page.page), 60),
-    "patch report": Kind(made_standing.made, of_patches(standing_page.page), 60),
-    "calendar": Kind(test_calendar_page.said, calendar_page.page, 30),
-    "standards report": Kind(made_report.made, of_standards(standing_page.page), 60),
+    "digest": Kind(made_news.a_week, of_news(digest_page.page), 25),
+    "patch report": Kind(made_standing.made, of_patches(standing_page.page), 25),
+    "calendar": Kind(test_calendar_page.said, calendar_page.page, 15),
+    "standards report": Kind(made_report.made, of_standards(standing_page.page), 25),
 }
 MAILS = {
-    "digest": Kind(made_news.a_week, of_news(digest_page.text), 60),
-    "patch report": Kind(made_standing.made, of_patches(standing_page.text), 60),
-    "calendar": Kind(test_calendar_page.said, calendar_page.text, 30),
-    "standards report": Kind(made_report.made, of_standards(standing_page.text), 60),
+    "digest": Kind(made_news.a_week, of_news(digest_page.text), 25),
+    "patch report": Kind(made_standing.made, of_patches(standing_page.text), 25),
+    "calendar": Kind(test_calendar_page.said, calendar_page.text, 15),
+    "standards report": Kind(made_report.made, of_standards(standing_page.text), 25),
 }
-SHEET = Kind(lambda: made_verification.small_office().verification(), written, 60)
+SHEET = Kind(lambda: made_verification.small_office().verification(), written, 25)
 
 
 @functools.cache
@@ -100,7 +101,7 @@ def record(of: Callable[[], Any]) -> Any:
 
 @functools.cache
 def takes(kind: Kind) -> tuple[Place, ...]:
-    """The places of the record where any text is taken; of many alike in lists the first two."""
+    """The places of the record where any text is taken; of many alike in lists the first."""
     found = []
     alike: Counter[tuple[Any, ...]] = Counter()
     for place in places(record(kind.record)):
@@ -108,22 +109,30 @@ def takes(kind: Kind) -> tuple[Place, ...]:
         alike[field] += 1
         if alike[field] > MOST_ALIKE:
             continue
-        try:
-            kind.render(put(record(kind.record), place, "another text"))
-        except REFUSALS:
-            continue
-        found.append(place)
+        if _takes(kind, place):
+            found.append(place)
     assert len(found) >= kind.least, len(found)
     return tuple(found)
 
 
 def said(kind: Kind, place: Place, text: str) -> str | bytes | None:
-    """The document with this text there; None where the record does not take it."""
+    """The document with this text there; None where the record takes no such text, or none but our own words."""
     try:
-        poisoned = put(record(kind.record), place, text)
-        return kind.render(poisoned)
+        return kind.render(put(record(kind.record), place, text))
     except MspError:
         return None
+    except REFUSALS:
+        if _takes(kind, place):
+            raise
+        return None
+
+
+def _takes(kind: Kind, place: Place) -> bool:
+    try:
+        kind.render(put(record(kind.record), place, "another text"))
+    except REFUSALS:
+        return False
+    return True
 
 
 @functools.cache
@@ -197,7 +206,7 @@ def test_a_hostile_text_is_shown_as_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", MAILS)
 def test_in_a_mail_every_text_is_one_line_of_what_can_be_printed(name: str, text: str) -> None:
     kind = MAILS[name]
-    for place in _some(kind, name + text):
+    for place in _some(PAGES[name], name + text):
         mail = said(kind, place, text)
         if isinstance(mail, str):
             harmless_text(mail)
@@ -206,15 +215,15 @@ def test_in_a_mail_every_text_is_one_line_of_what_can_be_printed(name: str, text
 
 @given(data=st.data(), text=anything)
 def test_in_a_mail_any_text_is_what_can_be_printed(data: st.DataObject, text: str) -> None:
-    kind = MAILS[data.draw(st.sampled_from(sorted(MAILS)))]
-    mail = said(kind, data.draw(st.sampled_from(takes(kind))), text)
+    name = data.draw(st.sampled_from(sorted(MAILS)))
+    mail = said(MAILS[name], data.draw(st.sampled_from(takes(PAGES[name]))), text)
     if isinstance(mail, str):
         harmless_text(mail)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_in_a_sheet_every_text_is_text_and_no_formula(text: str) -> None:
-    for place in _some(SHEET, text)[:12]:
+    for place in _some(SHEET, text):
         data = said(SHEET, place, text)
         if isinstance(data, bytes):
             harmless_workbook(data)
@@ -231,4 +240,4 @@ def test_in_a_sheet_any_text_is_text_and_no_formula(data: st.DataObject, text: s
 def _some(kind: Kind, seed: str) -> list[Place]:
     """Each text meets other places; all of them meet all, over the texts and the runs of the property tests."""
     every = list(takes(kind))
-    return random.Random(seed).sample(every, min(len(every), 25))  # noqa: S311
+    return random.Random(seed).sample(every, min(len(every), MOST_PLACES))  # noqa: S311
