@@ -27,10 +27,10 @@ options:
     description:
       - What to measure. Each is a mapping with C(id), C(kind) and the arguments of that kind.
       - C(sshd) with C(name), C(user) for what holds for one user, and C(agreed), accounts whose password from some
-        addresses alone is passed over. What C(sshd -T) says. Where a C(Match) block
-        makes it another, C(value) says so too, C(values) has all of them, and C(each) what holds for everybody else and
-        by each of those blocks. A block is asked as somebody whom no earlier block that says anything of it is for;
-        where nobody such can be made up, and it is not sure that there is none, it is not measured.
+        addresses alone is passed over. What C(sshd -T) says. Where a C(Match) block makes it another, C(value) says
+        so too, C(values) has all of them, and C(each) what holds for everybody else and by each of those blocks. A
+        block is asked as somebody whom no earlier block that says anything of it is for; where nobody such can be
+        made up, and it is not sure that there is none, it is not measured.
       - What no role of this project changes is in C(value) as everything else. Where there is any, C(within_reach) has
         those fields without it, and C(out_of_reach) by field where it stands.
       - C(sysctl) with C(name). What the kernel does now. With a star for the interface
@@ -49,9 +49,10 @@ options:
       - C(firewall_unlisted) with C(ports) and C(closed). What programs wait for and the packet filter lets in, and
         is in neither of the two.
       - C(access). Who can log in, by which ways and with what. C(accounts) has those with a way in or a shell, each
-        with its C(ways) (C(proved) is all that has to be shown, C(from) and C(where) where it is limited to, C(limits)
-        what it is good for alone), C(keys) by fingerprint, C(enrolled) second factors, C(sudo), and in C(unknown) what
-        could not be told of it. C(closed) is how many others there are. No hash, secret or key is in it.
+        with its C(ways) (C(proved) is all that has to be shown, C(from) and C(where) where it is limited to,
+        C(limits) what it is good for alone), C(keys) by fingerprint, C(enrolled) second factors, C(sudo), and in
+        C(unknown) what could not be told of it. C(closed) is how many others there are. No hash, secret or key is in
+        it.
       - C(accounts). What is wrong with accounts of the host's own files. No password hash is in it. C(system_in_use)
         are accounts of services that are seen to use their shell, C(signs) by what, with the file where it is a job.
       - C(homes) with C(below), the directory of homes. C(wrong) are those that can be put right without a doubt (in
@@ -66,8 +67,8 @@ options:
         only a person can, as in the shells' files for everybody and in GECOS fields. C(missing) are programs whose
         sessions lack C(pam_umask), where C(pam-auth-update) can add it. No session is opened for it.
       - C(password_hashes). By which C(methods) a new password is kept, by program, as C(pam_unix) has it, and what
-        login.defs says for what goes without PAM. C(weak) are those that keep it badly, C(by_hand) what of them stands
-        in PAM's own files.
+        login.defs says for what goes without PAM. C(weak) are those that keep it badly, C(by_hand) what of them
+        stands in PAM's own files.
       - C(repositories). Those that are on.
       - C(apt_config) with C(name). As C(apt-config) tells it. C(values) where it is a list.
       - C(time). Which service keeps the clock, by which servers, and the time zone.
@@ -79,68 +80,46 @@ options:
       - C(repositories_foreign) with C(allowed), C(repositories_unsigned) with C(distribution), and
         C(repositories_wanted) with C(repositories). The repositories, held against those that are to be there.
       - C(automatic_updates). What the host installs by itself.
-      - C(encrypted_volumes) with C(volumes), as M(msp.ops.disk_encryption) takes them. What of them is not as it has to
-        be, by the headers on the disks and what the kernel has open and mounted. No key is tried.
-      - C(encryption). Whether the root file system is encrypted, which swap space is not, how old the recovery keys of
-        encrypted volumes are, and key slots of which nobody says whose they are.
+      - C(encrypted_volumes) with C(volumes), as M(msp.ops.disk_encryption) takes them. What of them is not as it has
+        to be, by the headers on the disks and what the kernel has open and mounted. No key is tried.
+      - C(encryption). Whether the root file system is encrypted, which swap space is not, how old the recovery keys
+        of encrypted volumes are, and key slots of which nobody says whose they are.
       - C(local_admin) with C(account). How an account stands whose password is rotated by M(msp.ops.local_admin).
-        C(managed) where the password in force is a version of a rotation, C(age_days), C(tested_days) since a login was
-        tested, C(uses) since it was set, and whether it C(becomes_root). No password and no hash is in it.
+        C(managed) where the password in force is a version of a rotation, C(age_days), C(tested_days) since a login
+        was tested, C(uses) since it was set, and whether it C(becomes_root). No password and no hash is in it.
       - C(password_uses). By which ways of logging in C(missing) the use of such a password is not noted.
       - C(emergency_login) with C(account) and C(addresses). From which of these the ssh server would refuse its
         password (C(refused)), and from which others it would let the account in (C(elsewhere)).
       - C(one_time_login). The account for logins that work once. C(missing) are ways to log in that ask for no grant,
         C(open) is true where it has a password and nobody was granted a login.
-      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of them. Who
-        can log in (C(people)), with what second factor (C(enrolled)), and who has C(missing) it. No secret is in it.
-      - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are those who
-        come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock out.
-      - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
-      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets the
-        account in from elsewhere or by another way than its key, or keeps either out.
-      - C(tls_service) with C(service) (V(nginx), V(apache), V(postfix) or V(others)) and C(profile) (V(intermediate) or
-        V(modern)). What its servers of that kind take, by handshakes of which every version and cipher is offered;
+      - C(tls_service) with C(service) (V(nginx), V(apache), V(postfix) or V(others)) and C(profile) (V(intermediate)
+        or V(modern)). What its servers of that kind take, by handshakes of which every version and cipher is offered;
         C(accepted) by port and name, C(versions_outside) and C(ciphers_outside) what of it is outside the profile. Of
-        Postfix C(plain) are ports without STARTTLS, C(auth_in_clear) those that take a password without it. What is not
-        reached from outside (loopback) is left out.
+        Postfix C(plain) are ports without STARTTLS, C(auth_in_clear) those that take a password without it. What is
+        not reached from outside (loopback) is left out.
       - C(tls_ports) with C(ports), each as V(636 tls ldap.example.com) (V(tls), V(smtp), V(imap) or V(pop3)),
         C(profile), C(days) and C(authorities), and C(address) for another machine. The same for ports that are told,
         and what is wrong with their certificates. C(closed) are those on which nobody waits, C(plain) those without
         TLS.
-      - C(tls_certificates), with C(days), C(authorities) (certificates in PEM that are believed besides), C(unverified)
-        (ports whose certificate nobody has to believe) and C(names) (V(443 www.example.com)) where they matter. What is
-        wrong with the certificates of all those servers and of the files that they name. C(expiring) and C(early) have
-        the day, C(weak) the key or the hash, C(other_names) the names that it is for, and all whose it is and by whom.
-        With C(authorities) C(self_signed), C(unknown_authority), C(incomplete) (the chain) and C(not_believed).
+      - C(tls_certificates), with C(days), C(authorities) (certificates in PEM that are believed besides),
+        C(unverified) (ports whose certificate nobody has to believe) and C(names) (V(443 www.example.com)) where they
+        matter. What is wrong with the certificates of all those servers and of the files that they name. C(expiring)
+        and C(early) have the day, C(weak) the key or the hash, C(other_names) the names that it is for, and all whose
+        it is and by whom. With C(authorities) C(self_signed), C(unknown_authority), C(incomplete) (the chain) and
+        C(not_believed).
       - C(tls_changes) with C(service), and with C(versions), C(ciphers), C(offered) and C(sending) for what is to be
         changed, each with the profile that it is to have. What has to be changed in a server's files, as
         M(msp.ops.files) takes it, and what only a person can (C(left)).
       - C(postfix) with C(name). A setting of Postfix as C(postconf) has it.
-      - C(directory_joined) with C(domain), C(provider) and what else was chosen of a directory. What SSSD has in force,
-        and what it will have when it starts the next time, held against that. C(different) is all that is another,
-        C(others) are domains beside it that are not in C(replaces). C(came_by) are the accounts of the host by which
-        this measurement came.
-      - C(directory). How SSSD stands, all its domains together and both as it runs and as its files are. C(weak) is by
-        what somebody else could pass for the directory or its KDC, C(admits) whom it lets in, C(homes) which logins make
-        no home or an open one, C(asked_for) for which of the host's own accounts it asks the directory too. Absent
-        where SSSD serves no domain. It needs C(ldbsearch) (ldb-tools) where SSSD runs.
-      - C(directory_online). C(offline) are domains that do not answer. SSSD is made to ask each for somebody whom nobody
-        knows, so this one does send something on the network.
-      - C(directory_names) with C(person) and C(group). C(unknown) is which of them the host does not have of its
-        directory by NSS. SSSD may ask for them.
-      - C(directory_sudo) with C(rules), each as V(%admins:ALL) with a blank behind the colon. C(missing) are those that
-        are not in force, C(others) those of the directory's groups beside them.
-      - C(directory_accounts) with C(names), accounts of the host itself, and C(keep). C(open) are those that somebody can
-        log in as, C(lockable) what of them may be locked, C(left) why the others may not, C(proven) people of the
-        directory who were seen to log in here during the last 30 days.
-      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of them.
-        Who can log in (C(people)), with what second factor (C(enrolled)), and who has none (C(missing)). No secret is
-        in it.
+      - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of
+        them. Who can log in (C(people)), with what second factor (C(enrolled)), and who has none (C(missing)). No
+        secret is in it.
       - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are
-        those who come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock out.
+        those who come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock
+        out.
       - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
-      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what lets
-        the account in from elsewhere or by another way than its key, or keeps either out.
+      - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what
+        lets the account in from elsewhere or by another way than its key, or keeps either out.
       - C(directory_joined) with C(domain), C(provider) and what else was chosen of a directory. What SSSD has in
         force, and what it will have when it starts the next time, held against that. C(different) is all that is
         another, C(others) are domains beside it that are not in C(replaces). C(came_by) are the accounts of the

@@ -150,7 +150,6 @@ KINDS: dict[str, dict[str, Form]] = {
     # What these mean is checked by encryption/volume.py.
     "encrypted_volumes": {"volumes": Form(r"(?s:.{0,1000})", "by the name of each volume a map of texts", table=True)},
     "encryption": {},
-    "local_admin": {"account": LOCAL},
     "local_admin": {"account": NAME},
     "password_uses": {},
     "emergency_login": {
