@@ -15,11 +15,8 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.mfa.enrolling import SPEC
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import enrolling
 
-# What the action alone is given; the rest goes to the host as it is.
-OWN: dict[str, dict[str, Any]] = {
-    "directory": {"type": "path"},
-    "language": {"type": "str", "choices": ["nl", "en"]},
-}
+# What the action alone needs.
+OWN = ("directory", "language")
 
 
 class ActionModule(ActionBase):
@@ -28,8 +25,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        arguments = self.validate_argument_spec(argument_spec={**SPEC, **OWN})[1]
-        sent = {name: arguments[name] for name in SPEC}
+        arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        sent = {name: value for name, value in arguments.items() if name not in OWN}
 
         def ask(pad: str) -> dict[str, Any]:
             asked = {"module_name": "msp.ops.mfa_enrol", "module_args": {**sent, "pad": pad}}

@@ -34,6 +34,9 @@ SPEC: dict[str, dict[str, Any]] = {
     "never": {"type": "list", "elements": "str", "default": []},
     "by": {"type": "str", "default": ""},
     "pad": {"type": "str", "no_log": True},
+    # For the page, which the action plugin writes: nothing of it is done on the host.
+    "directory": {"type": "path"},
+    "language": {"type": "str", "choices": ["nl", "en"]},
 }
 # RFC 4226 asks for 128 bits at least and recommends 160; an app takes these as 32 letters and figures.
 _SECRET_BYTES = 20
