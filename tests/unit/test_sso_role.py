@@ -147,6 +147,16 @@ def test_what_can_lock_people_out_is_changed_between_a_guard_and_its_proof() -> 
         assert {task["msp.ops.lockout_guard"]["name"] for task in (block["block"][0], block["block"][-1])} == {guard}
 
 
+def test_what_changes_pam_when_it_is_installed_is_installed_behind_the_guard() -> None:
+    """Debian's sssd-common needs libpam-sss, which has every profile of PAM that is new take effect."""
+    installs = ("ansible.builtin.apt", "ansible.builtin.dnf", "ansible.builtin.package")
+    whole = yaml.safe_load((ROLE / "tasks" / "directory.yml").read_text(encoding="utf-8"))
+    assert not [task for task in whole if any(module in task for module in installs)]
+    assert [task for task in tasks("directory.yml") if any(module in task for module in installs)]
+    (fetch,) = (task for task in whole if "apt-get" in str(task.get("ansible.builtin.command")))
+    assert "--download-only" in fetch["ansible.builtin.command"]["argv"]
+
+
 def guarded(path: str) -> bool:
     every = [*VARIABLES["__msp_sso_guarded"], *VARIABLES["__msp_sso_guarded_pam"]["Debian"]]
     return any(path == one or path.startswith(one + "/") for one in every)
