@@ -17,7 +17,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # A key derivation takes seconds, a file system on a large disk minutes.
 SECONDS = 900
-LOCK = "/run/lock/msp-encryption"
+LOCK = "/run/msp-encryption.lock"
 
 
 class Done(NamedTuple):
