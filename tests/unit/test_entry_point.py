@@ -122,7 +122,9 @@ def test_an_unknown_check_names_the_checks_before_any_has_run(
     assert said.out == ""
 
 
-@pytest.mark.parametrize("command", ["demo", "bench", "lab", "doctor", "who", "software", "rollouts", "store"])
+@pytest.mark.parametrize(
+    "command", ["demo", "bench", "lab", "doctor", "who", "software", "rollouts", "store", "escrow"]
+)
 def test_no_command_meets_an_argument_that_it_does_not_know_with_a_traceback(
     handed_over: Callable[..., int], capsys: pytest.CaptureFixture[str], command: str
 ) -> None:

@@ -67,9 +67,10 @@ def fingerprint(text: str) -> str:
 
 
 def _recipient(row: str, whence: str) -> Recipient:
-    kind = pyrage.x25519 if row.startswith("age1") else pyrage.ssh
     try:
-        return kind.Recipient.from_str(row)
+        if row.startswith("age1"):
+            return pyrage.x25519.Recipient.from_str(row)
+        return pyrage.ssh.Recipient.from_str(row)
     except pyrage.RecipientError as error:
         raise MspError(
             "MSP-ESC-003", f"a recipient of age in {whence}", f"{row[:20]}... ({error})", "correct that line"

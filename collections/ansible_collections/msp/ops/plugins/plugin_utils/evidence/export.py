@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Everything the store has of one customer, as records: for leaving customers and for requests under the GDPR.
 
-Names no other customer: a run that served several is told with this customer's hosts alone. Never writes the store.
+The ciphertexts of an escrow are left out: what was done with them is in the security events. Names no other customer: a
+run that served several is told with this customer's hosts alone. Never writes the store.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 """How long a customer's evidence is kept, and removing what is older: the only place that deletes.
 
 Preview and removal are one code path: a preview is a removal that is rolled back. What was agreed or billed (sheets,
-plans and decisions, effort, tickets) is bookkeeping and stays. The last good audit of an asset stays as long as
-somebody still tries to audit it, and so do its last good scan for updates, the last good check of its controls, and of
-each control what it was when the time that is kept began. A rollout stays until it is over.
+plans and decisions, effort, tickets) is bookkeeping and stays, and so does what was done with secrets and logins. The
+last good audit of an asset stays as long as somebody still tries to audit it, and so do its last good scan for updates,
+the last good check of its controls, and of each control what it was when the time that is kept began. A rollout stays
+until it is over.
 """
 
 from __future__ import annotations

@@ -55,6 +55,9 @@ WORK: dict[str, Callable[[Store], object]] = {
     "open rollouts": lambda store: store.rollouts("bakery", open_only=True),
     "rollouts of lately": lambda store: store.rollouts("bakery", going_on_since=AT),
     "an event": lambda store: store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1),
+    "security of an asset": lambda store: store.security_events("bakery", "device:1", actions=["secret fetched"]),
+    "versions of a secret": lambda store: store.secret_versions(("bakery", "device:1", "disk", "data")),
+    "a secret": lambda store: store.kept_secret(("bakery", "device:1", "disk", "data", "v1")),
     "effort": lambda store: store.effort_minutes("bakery", AT, AT),
 }
 

@@ -34,6 +34,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Observation,
     Run,
     RunHost,
+    SecurityEvent,
     Sheet,
     StandardCheck,
     StoredEvent,
@@ -53,6 +54,8 @@ CHECK = StandardCheck(
     *("bakery", "device:1", "till", AT, "check", "ok", "linux-server", "1.0"),
     records=({"control": "ssh-root-login", "status": "drift"},),
 )
+
+SECRET = ("bakery", "device:1", "local-admin", "admin", "v1")
 
 
 def count(store: Store, table: str) -> int:
@@ -169,6 +172,9 @@ def fill(store: Store) -> None:
     store.record_rollout(StoredRollout("ro1", "bakery", "standard", "p", AT, "m", {}), fence=1)
     store.append_event("ro1", 1, StoredEvent("planned", AT), fence=1)
     store.record_standard_checks([CHECK])
+    store.record_security([SecurityEvent("bakery", "device:1", "till", AT, "secret fetched", "admin", "anna")])
+    store.keep_secret(SECRET, b"sealed")
+    store.mark_secret(SECRET, AT)
 
 
 # Facts
