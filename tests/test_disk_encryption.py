@@ -46,8 +46,8 @@ WAIVER = {
 }
 # What nobody must see anywhere.
 WRITTEN = "the bakery's books"
-# At the very moment when a key that is in a slot is tried, the machine is as if its power went. The brackets are for the
-# shell that waits: its own command line is not what it waits for.
+# At the very moment when a key that is in a slot is tried, the machine is as if its power went. The brackets keep the
+# shell that waits from finding its own command line.
 POWER_CUT = """
 echo 1 >/proc/sys/kernel/sysrq
 setsid sh -c 'until pgrep -f "test-passphrase [-]-key-slot" >/dev/null; do :; done; echo b >/proc/sysrq-trigger' \
