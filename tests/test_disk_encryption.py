@@ -46,10 +46,11 @@ WAIVER = {
 }
 # What nobody must see anywhere.
 WRITTEN = "the bakery's books"
-# At the very moment when a key that is in a slot is tried, the machine is as if its power went.
+# At the very moment when a key that is in a slot is tried, the machine is as if its power went. The brackets keep the
+# shell that waits from finding its own command line.
 POWER_CUT = """
 echo 1 >/proc/sys/kernel/sysrq
-setsid sh -c 'until pgrep -f "test-passphrase --key-slot" >/dev/null; do :; done; echo b >/proc/sysrq-trigger' \
+setsid sh -c 'until pgrep -f "test-passphrase [-]-key-slot" >/dev/null; do :; done; echo b >/proc/sysrq-trigger' \
     >/dev/null 2>&1 </dev/null &
 """
 CLEAN = f"""

@@ -2,7 +2,7 @@
 #
 # The kernel is the oldest that the archive has. The newest waits for it in a mirror of its own, which is its only
 # source: so it can be given a newer kernel of Debian's without any network, and apt, slow without KVM, reads little.
-# What encrypts disks, and what talks to a TPM, waits there too.
+# What encrypts disks waits there too.
 set -eu
 root="$1"
 inside() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
@@ -54,8 +54,7 @@ if [ "$older" != "$newest" ]; then
     inside apt-get -qy --no-install-recommends --download-only install linux-image-cloud-amd64
 fi
 
-inside apt-get -qy --no-install-recommends --download-only install cryptsetup-bin libtss2-esys-3.0.2-0 libtss2-rc0 \
-    libtss2-mu0 libtss2-tcti-device0
+inside apt-get -qy --no-install-recommends --download-only install cryptsetup-bin
 
 # After the kernel, whose scripts would ask the boot loader for a disk that is not there yet. The first menu is written
 # here; the next kernel writes the whole one, with Debian's own script.
@@ -70,7 +69,7 @@ printf '%s\n' "search --no-floppy --fs-uuid --set=root $ROOT_UUID" \
 mkdir -p "$root/srv/debian"
 : >"$root/srv/debian/Packages"
 cd "$root/var/cache/apt/archives"
-for file in linux-image-*.deb cryptsetup-bin_*.deb libpopt0_*.deb libtss2-*.deb; do
+for file in linux-image-*.deb cryptsetup-bin_*.deb libpopt0_*.deb; do
     [ -e "$file" ] || continue
     # %3a is the colon of a version; in an address of a repository it would be read as one.
     name=$(printf '%s' "$file" | tr -d %)

@@ -24,7 +24,7 @@ options:
     description:
       - The volumes by their names. Each has a C(device) that stays with the disk (V(/dev/disk/by-id/...)) and a
         C(mount), and may have C(filesystem) (V(ext4), V(xfs)), C(options) of the mount, C(unlock) (V(key-file),
-        V(tpm2), V(by-hand)), C(cipher), C(key_size) in bits, C(memory) (KiB) and C(time) (milliseconds) that argon2id
+        V(by-hand)), C(cipher), C(key_size) in bits, C(memory) (KiB) and C(time) (milliseconds) that argon2id
         takes at most, C(backup) (where that of what is on the disk now is), and C(replaced) (the version of the
         recovery key of the disk that is gone).
     type: dict

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.encryption import header, looking, tables, verdict
 from ansible_collections.msp.ops.plugins.module_utils.encryption.header import PROVEN, SETTING, Header, Recovery
 from ansible_collections.msp.ops.plugins.module_utils.encryption.tools import Tools
-from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import BY_HAND, KEY_FILE, TPM2, Volume
+from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import BY_HAND, KEY_FILE, Volume
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 
 KEY_BYTES = 64
@@ -63,23 +64,16 @@ class Changing:
         self.give_host_key(key)
 
     def give_host_key(self, key: str | None) -> None:
-        """What opens the volume when the host starts: its own key in a file, or its TPM. key: one that opens it now."""
+        """The host's own key in a file, which opens the volume when the host starts. key: one that opens it now."""
         if self.volume.unlock == BY_HAND:
             return
         head = self.header()
-        before = {KEY_FILE: head.host_key, TPM2: head.tpm2}[self.volume.unlock]
         weak = set(verdict.weak_slots(self.volume, head))
-        if before and not weak & set(before) and self._host_opens(head):
+        if head.host_key and not weak & set(head.host_key) and self._host_opens(head):
             return
-        if self.volume.unlock == TPM2:
-            self._enroll(key)
-        else:
-            self._host_key(head, key, weak)
+        self._host_key(head, key, weak)
         # Only now: what was there before opens nothing any more, or is too weak.
-        for slot in before:
-            self._kill(slot)
-        for token in self.header().idle:
-            self._forget(token)
+        self._drop(head.host_key)
 
     def _host_key(self, head: Header, key: str | None, weak: set[int]) -> None:
         """A file that opens the volume stays as it is, also where its slot is too weak: it gets another one."""
@@ -95,22 +89,17 @@ class Changing:
             raise _unproven(self.volume)
         self._token(header.host_key_token(found), head.free_token)
 
-    def _enroll(self, key: str | None) -> None:
-        """systemd-cryptenroll takes a key from the environment alone, which root alone can read."""
-        if key is None:
-            raise _no_way_in(self.volume)
-        self.tools.change("systemd-cryptenroll", "--tpm2-device=auto", self.device, environment={"PASSWORD": key})
-        if not self._host_opens(self.header()):
-            raise _unproven(self.volume)
+    def _drop(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            self._kill(slot)
+        for token in self.header().idle:
+            self._forget(token)
 
     def _drop_host_key(self, head: Header) -> None:
         """What a volume had that is unlocked in another way now."""
         if not head.proven:
             raise _last_way_in(self.volume, "no recovery key is proved to open it")
-        for slot in head.host_key:
-            self._kill(slot)
-        for token in self.header().idle:
-            self._forget(token)
+        self._drop(head.host_key)
         path = self.host.path(self.volume.key_path)
         if os.path.exists(path):
             os.unlink(path)
@@ -227,8 +216,6 @@ class Changing:
 
     @property
     def _own_way(self) -> tuple[str, ...]:
-        if self.volume.unlock == TPM2:
-            return ("--token-only", "--token-type", header.TPM2_TOKEN)
         return ("--key-file", self.host.path(self.volume.key_path))
 
     def _is_open_to(self, head: Header, key: str | None) -> bool:
@@ -239,8 +226,6 @@ class Changing:
 
     def _host_opens(self, head: Header) -> bool:
         """Whether what the host has opens the volume. It is tried."""
-        if self.volume.unlock == TPM2:
-            return bool(head.tpm2) and self._opens(*self._own_way)
         there = self.volume.unlock == KEY_FILE and os.path.exists(self.host.path(self.volume.key_path))
         return bool(there and head.slots and self._opens(*self._own_way))
 

@@ -18,7 +18,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 RECOVERY, HOST_KEY = "msp-recovery", "msp-host-key"
-TPM2_TOKEN = "systemd-tpm2"  # noqa: S105 - the type of a token in the header
 SETTING, PROVEN = "setting", "proven"
 # The header's own words: whether we made it, and whether all of that was done.
 MAKING, MADE = "msp-ops making", "msp-ops"
@@ -47,7 +46,7 @@ class Recovery(NamedTuple):
 
 class Header(NamedTuple):
     """What cryptsetup says of a device. owners: of slots that a token of ours or of another program names, whose.
-    idle: tokens of what opens the volume when the host starts, of which no slot is left.
+    idle: tokens of the host's own key of which no slot is left.
 
     version is 1 or 2; of a LUKS1 header nothing else is read. bits is the size of the volume key.
     """
@@ -63,11 +62,6 @@ class Header(NamedTuple):
     tokens: tuple[int, ...] = ()
     owners: tuple[tuple[int, str], ...] = ()
     idle: tuple[int, ...] = ()
-
-    @property
-    def tpm2(self) -> tuple[int, ...]:
-        """Slots that the host's TPM opens."""
-        return tuple(number for number, owner in self.owners if owner == TPM2_TOKEN)
 
     @property
     def finished(self) -> bool:
@@ -136,7 +130,7 @@ def read(text: str, metadata: str) -> Header:
         tuple(sorted({slot for slot, owner in owned if owner == HOST_KEY})),
         tuple(sorted(tokens)),
         tuple(sorted(set(owned))),
-        tuple(n for n, one in sorted(tokens.items()) if one["type"] in (HOST_KEY, TPM2_TOKEN) and not one["keyslots"]),
+        tuple(n for n, one in sorted(tokens.items()) if one["type"] == HOST_KEY and not one["keyslots"]),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import BY_HAND, KEY_FILE, TPM2, Volume
+from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import BY_HAND, KEY_FILE, Volume
 
 CRYPTTAB, FSTAB = "/etc/crypttab", "/etc/fstab"
 # When a disk, or a file system on it, is given up. Nothing waits for them meanwhile, and a slow machine takes its time.
@@ -33,8 +33,6 @@ def crypttab_line(volume: Volume, uuid: str) -> Line:
     else:
         # A disk that is gone is given up on after that, and a question for a passphrase is never asked at a start.
         options += ["x-systemd.device-timeout=%ds" % SECONDS, "headless=1"]
-    if volume.unlock == TPM2:
-        options.append("tpm2-device=auto")
     return Line(volume.name, 0, "%s UUID=%s %s %s" % (volume.name, uuid, key, ",".join(options)))
 
 

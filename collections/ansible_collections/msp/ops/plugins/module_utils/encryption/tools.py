@@ -10,7 +10,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -18,7 +17,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # A key derivation takes seconds, a file system on a large disk minutes.
 SECONDS = 900
-LOCK = "/run/lock/msp-encryption"
+LOCK = "/run/msp-encryption.lock"
 
 
 class Done(NamedTuple):
@@ -39,11 +38,9 @@ class Tools:
         """Run a program that changes nothing. keys: what takes the place of {NAME} in argv is a pipe with that key."""
         return self._run(argv, keys or {})
 
-    def change(
-        self, *argv: str, keys: Mapping[str, bytes] | None = None, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def change(self, *argv: str, keys: Mapping[str, bytes] | None = None) -> None:
         """Run a program that changes something. Raises MspError (MSP-ENC-008) where it fails."""
-        done = self._run(argv, keys or {}, environment or {})
+        done = self._run(argv, keys or {})
         if done.status:
             raise MspError(
                 "MSP-ENC-008",
@@ -55,9 +52,7 @@ class Tools:
     def has(self, program: str) -> bool:
         return shutil.which(program, path=SEARCH_PATH) is not None
 
-    def _run(
-        self, argv: tuple[str, ...], keys: Mapping[str, bytes], environment: Mapping[str, str] = MappingProxyType({})
-    ) -> Done:
+    def _run(self, argv: tuple[str, ...], keys: Mapping[str, bytes]) -> Done:
         program = shutil.which(argv[0], path=SEARCH_PATH)
         if program is None:
             return Done(127, "", "%s is not installed" % argv[0])
@@ -72,7 +67,7 @@ class Tools:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 pass_fds=tuple(pipes.values()),
-                env={"PATH": SEARCH_PATH, "LC_ALL": "C", "LANGUAGE": "C", **environment},
+                env={"PATH": SEARCH_PATH, "LC_ALL": "C", "LANGUAGE": "C"},
                 timeout=SECONDS,
                 check=False,
             )

@@ -16,7 +16,6 @@ from ansible_collections.msp.ops.plugins.module_utils.encryption.volume import (
     BENCHMARK_LEAST,
     BY_HAND,
     KEY_FILE,
-    TPM2,
     Volume,
 )
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -34,12 +33,7 @@ def to_format(seen: Mapping[str, Any]) -> bool:
     head = head_of(seen)
     if head is None:
         return True
-    return not head.finished and not seen["mapped"] and not machine_opens(head, seen)
-
-
-def machine_opens(head: Header, seen: Mapping[str, Any]) -> bool:
-    """Whether the host has what opens the volume, by what is written down: a key in a file, or a TPM."""
-    return bool(head.tpm2) or bool(head.host_key and seen["key_file"])
+    return not head.finished and not seen["mapped"] and not (head.host_key and seen["key_file"])
 
 
 def refusal(volume: Volume, seen: Mapping[str, Any], current: str | None = None) -> MspError | None:
@@ -119,8 +113,6 @@ def wrong(volume: Volume, seen: Mapping[str, Any]) -> list[str]:
         found.append("no recovery key that was proved to open it")
     if volume.unlock == KEY_FILE and not (seen["key_file"] and head.host_key):
         found.append("no key on the host that opens it")
-    if volume.unlock == TPM2 and not head.tpm2:
-        found.append("the TPM does not open it")
     if volume.unlock != KEY_FILE and head.host_key:
         found.append("a key in a file on the host opens it still")
     found += [] if seen["mapped"] else ["closed"]

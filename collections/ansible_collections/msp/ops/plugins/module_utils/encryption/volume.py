@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 
-# What opens a volume when the host starts: a key in a file of the host's, its TPM, or nothing but a person.
-KEY_FILE, TPM2, BY_HAND = UNLOCKS = ("key-file", "tpm2", "by-hand")
+# What opens a volume when the host starts: a key in a file of the host's, or nothing but a person.
+KEY_FILE, BY_HAND = UNLOCKS = ("key-file", "by-hand")
 CIPHERS = ("aes-xts-plain64", "xchacha20,aes-adiantum-plain64")
 # Of argon2id, in KiB. With much less cryptsetup's benchmark ends in a division by zero on a quick machine. By itself it
 # never goes below the last one.

@@ -71,7 +71,7 @@ def whole(reader: Reader) -> dict:
     ours = {name: head for name, head in heads.items() if head.proven}
     ages = {name: reader.today - _day(head.proven[0].version) for name, head in ours.items()}
     # Without a key of the host's own a person has to give one, before a machine can renew another.
-    alone = {name: age for name, age in ages.items() if ours[name].host_key or ours[name].tpm2}
+    alone = {name: age for name, age in ages.items() if ours[name].host_key}
     return {
         "root": _root(host, blocks),
         "swap": _open_swap(host, blocks),

@@ -193,6 +193,28 @@ def test_a_host_key_that_opens_nothing_keeps_every_recovery_key_in_force(disk: D
     assert disk.opening()
 
 
+def test_a_key_that_does_not_open_the_volume_counts_for_nothing(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk, or the memory on the way to it, changes a bit."""
+    plain = Tools.change
+
+    def change(self: Tools, *argv: str, keys: dict[str, bytes] | None = None) -> None:
+        spoiled = {**(keys or {}), "new": b"another"} if "luksAddKey" in argv else keys
+        plain(self, *argv, keys=spoiled)
+
+    monkeypatch.setattr(Tools, "change", change)
+    disk.now += YEAR
+    before = disk.opening()
+
+    with pytest.raises(MspError) as caught:
+        disk.run()
+
+    assert caught.value.code == "MSP-ENC-007"
+    assert disk.opening() == before
+    monkeypatch.undo()
+    disk.run()
+    assert settled(disk) and not disk.opens("another")
+
+
 def test_an_escrow_that_was_lost_is_filled_anew(disk: Disk) -> None:
     shutil.rmtree(disk.tree.root)
     disk.tree = type(disk.tree)(disk.place / "another")
@@ -327,11 +349,9 @@ def test_no_key_is_ever_an_argument_or_in_a_file_but_the_hosts_own(disk: Disk, m
     ran: list[str] = []
     plain = Tools._run
 
-    def seen(
-        self: Tools, argv: tuple[str, ...], keys: dict[str, bytes], environment: dict[str, str] | None = None
-    ) -> object:
-        ran.extend([*argv, *(environment or {}).values()])
-        return plain(self, argv, keys, environment or {})
+    def seen(self: Tools, argv: tuple[str, ...], keys: dict[str, bytes]) -> object:
+        ran.extend(argv)
+        return plain(self, argv, keys)
 
     monkeypatch.setattr(Tools, "_run", seen)
     disk.finished()
