@@ -61,8 +61,7 @@ def _of_file(path: str, texts: Mapping[str, str], outer: tuple[str, ...], base: 
         pattern = posixpath.normpath(posixpath.join(base, one.values[0]))
         for other in sorted(texts):
             if other != path and _matches(other, pattern):
-                for inner in _of_file(other, texts, one.context, base, depth + 1):
-                    yield inner
+                yield from _of_file(other, texts, one.context, base, depth + 1)
         # For those that ask what is read where.
         yield one._replace(values=(pattern,))
 

@@ -38,9 +38,14 @@ _PROCESSES = {
     OTHERS: ("caddy", "dovecot", "exim4", "haproxy", "lighttpd", "slapd", "stunnel", "stunnel4", "traefik"),
 }
 _WRAPPED = ("smtpd_tls_wrappermode", "yes")
-_BY_PORT = {25: SMTP, 587: SMTP, 2525: SMTP, 143: IMAP, 110: POP3}
-# Ports of the others that begin in another way, which is not asked here.
-_UNASKED = (389, 4190)
+# What a port is for. The others are asked on these alone: on another one they may speak anything, and a server that
+# hangs up could not be told from one that was not measured. Such a port is to be agreed on.
+_BY_PORT = {
+    **dict.fromkeys((25, 587, 2525), SMTP),
+    143: IMAP,
+    110: POP3,
+    **dict.fromkeys((443, 465, 636, 993, 995, 8443), TLS),
+}
 MOST_TARGETS = 150
 _ANY4, _ANY6 = "0.0.0.0", "::"  # noqa: S104 - what a socket says that waits on all
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+")
@@ -90,7 +95,7 @@ def _protocol(reader: Reader, service: str, port: int) -> str | None:
     if service == POSTFIX:
         return TLS if port == 465 or port in reader.once(_wrapped) else SMTP
     if service == OTHERS:
-        return None if port in _UNASKED else _BY_PORT.get(port, TLS)
+        return _BY_PORT.get(port)
     return TLS
 
 

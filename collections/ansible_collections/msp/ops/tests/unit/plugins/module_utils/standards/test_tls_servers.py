@@ -118,6 +118,7 @@ def test_other_servers_are_asked_as_their_ports_are_used(tmp_path: Path, monkeyp
     rows = [
         *[("0.0.0.0", port, "dovecot") for port in (143, 993, 110, 4190)],  # noqa: S104
         *[("0.0.0.0", port, "slapd") for port in (389, 636)],  # noqa: S104
+        ("0.0.0.0", 9000, "haproxy"),  # noqa: S104
         ("0.0.0.0", 3306, "mysqld"),  # noqa: S104
         ("0.0.0.0", 7000, ""),  # noqa: S104
     ]
