@@ -38,10 +38,11 @@ class ActionModule(ActionBase):
         asked_as = str(variables.get("ansible_user") or self._play_context.remote_user or "")
         try:
             asset = subject(host, variables)
-            named = naming.read(variables["msp"].get("access"), host)
             answer = self._answer(host, variables, has_address=asset.has_address)
             check = scanning.check(asset, answer, now, asked_as=asked_as, run=os.environ.get("MSP_RUN_ID"))
             keeping.keep(check, dry=self._task.check_mode)
+            # What was seen is kept, whatever is wrong with what accounts are called.
+            named = naming.read(variables["msp"].get("access"), host)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
         result.update(scanning.told(answer, named, asked_as), changed=False)
