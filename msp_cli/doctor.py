@@ -66,7 +66,10 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     lines = look(
-        (("tools", tools), ("NetBox", netbox), ("evidence store", store), ("callback", callback), ("disk", disk))
+        (
+            *(("tools", tools), ("NetBox", netbox), ("evidence store", store), ("escrow", escrow)),
+            *(("callback", callback), ("disk", disk)),
+        )
     )
     print(json.dumps([asdict(line) for line in lines], indent=2) if options.json else text(lines))
     return 1 if any(line.state == FAIL for line in lines) else 0
@@ -208,6 +211,54 @@ def durable(state: Path) -> Line:
     except MspError as error:
         return _failed("durable paths", error)
     return Line("durable paths", OK, f"in a container ({sign}), and {state} is declared durable")
+
+
+# -- the escrow -------------------------------------------------------------------------------------------------------
+
+
+def escrow() -> Iterator[Line]:
+    """Where the secrets of hosts lie, and who of each customer may open them."""
+    from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing
+    from ansible_collections.msp.ops.plugins.plugin_utils.escrow import tree
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence import durability
+
+    root = escrowing.directory(os.environ)
+    if root is None:
+        yield Line("escrow", OK, f"{escrowing.WHERE} is {os.environ[escrowing.WHERE].strip()}")
+    else:
+        try:
+            durability.require(root, "escrow")
+            if root.exists():
+                tree.alone(root)
+            yield Line("escrow", OK, str(root) if root.exists() else f"{root}, which the first secret makes")
+        except MspError as error:
+            yield _failed("escrow", error)
+    yield from recipients(escrowing.recipients_directory(os.environ))
+
+
+def recipients(directory: Path) -> Iterator[Line]:
+    """A customer whose secrets one key opens loses them with that key."""
+    from ansible_collections.msp.ops.plugins.plugin_utils.escrow import sealing
+
+    files = sorted(directory.glob("*.txt"))
+    alone = []
+    for file in files:
+        try:
+            found = sealing.recipients(file.read_text(encoding="utf-8"), str(file))
+        except MspError as error:
+            yield _failed("recipients", error)
+        except (OSError, UnicodeDecodeError) as error:
+            yield Line("recipients", FAIL, f"{file}: {error}", "put the file right")
+        else:
+            alone += [file.stem] if len(found) == 1 else []
+    if not files:
+        words = f"no customer has a file in {directory}, so no password or key can be kept"
+        yield Line("recipients", WARN, words, "docs/escrow.md says how to name who may open them")
+    elif alone:
+        words = f"one key alone opens the secrets of {', '.join(alone)}"
+        yield Line("recipients", WARN, words, f"name a second one in {directory}")
+    else:
+        yield Line("recipients", OK, f"{len(files)} customers in {directory}")
 
 
 # -- the evidence store -----------------------------------------------------------------------------------------------

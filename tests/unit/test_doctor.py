@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyrage
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -97,6 +98,37 @@ def test_an_undeclared_place_in_a_container_is_named(state: Path, monkeypatch: p
 
     assert (declared.state, undeclared.state) == (OK, FAIL)
     assert "MSP_DURABLE_PATHS" in undeclared.action
+
+
+def test_an_escrow_that_others_can_get_at_is_named_and_none_is_made(state: Path) -> None:
+    first, _ = doctor.escrow()
+    assert first.state == OK and not (state / "escrow").exists()
+
+    (state / "escrow").mkdir(parents=True, mode=0o755)
+    second, _ = doctor.escrow()
+    assert second.state == FAIL and "0700" in second.action
+
+
+def test_an_escrow_that_would_vanish_is_named(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWX_HOST", "https://awx.example.com")
+    monkeypatch.setenv("MSP_ESCROW", "/srv/escrow")
+    assert next(doctor.escrow()).state == FAIL
+    monkeypatch.setenv("MSP_ESCROW", "store")
+    assert next(doctor.escrow()).state == OK
+
+
+def test_a_customer_whose_secrets_one_key_opens_or_none_is_named(state: Path) -> None:
+    keys = [str(pyrage.x25519.Identity.generate().to_public()) for _number in range(2)]
+    place = state / "recipients"
+    assert [line.state for line in doctor.recipients(place)] == [WARN]
+    place.mkdir(parents=True)
+    (place / "bakery.txt").write_text("\n".join(keys))
+    assert [line.state for line in doctor.recipients(place)] == [OK]
+    (place / "dentist.txt").write_text(keys[0])
+    (line,) = doctor.recipients(place)
+    assert line.state == WARN and "dentist" in line.found and "bakery" not in line.found
+    (place / "garage.txt").write_text("age1nonsense")
+    assert [line.state for line in doctor.recipients(place)] == [FAIL, WARN]
 
 
 def test_a_store_without_tables_is_named_and_not_made(state: Path) -> None:

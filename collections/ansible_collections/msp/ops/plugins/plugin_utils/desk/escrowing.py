@@ -200,8 +200,7 @@ def at_hand(
     """
     found = os.environ if environ is None else environ
     Place(customer, "device:1", records.PURPOSES[0], "x")  # its slug is part of paths
-    state = durability.state_directory(found)
-    recipients = Path(found.get(WHO_MAY, "").strip() or state / "recipients").expanduser() / f"{customer}.txt"
+    recipients = recipients_directory(found) / f"{customer}.txt"
     with contextlib.ExitStack() as stack:
         store = None
         try:
@@ -209,10 +208,26 @@ def at_hand(
         except MspError:
             if not spooled or found.get(WHERE, "").strip() == IN_THE_STORE:
                 raise
-        yield Escrowed(customer, _escrow(found, state, store), store, who or user(found), recipients)
+        yield Escrowed(customer, _escrow(found, store), store, who or user(found), recipients)
 
 
-def _escrow(environ: Mapping[str, str], state: Path, store: Store | None) -> Escrow:
+def recipients_directory(environ: Mapping[str, str]) -> Path:
+    """Where each customer has a file that names who may open its secrets."""
+    named = environ.get(WHO_MAY, "").strip()
+    return Path(named or durability.state_directory(environ) / "recipients").expanduser()
+
+
+def directory(environ: Mapping[str, str]) -> Path | None:
+    """Where the secrets lie, where they lie in files."""
+    where = environ.get(WHERE, "").strip()
+    if where == IN_THE_STORE or "://" in where:
+        return None
+    return Path(where or durability.state_directory(environ) / "escrow").expanduser()
+
+
+def _escrow(environ: Mapping[str, str], store: Store | None) -> Escrow:
+    if (root := directory(environ)) is not None:
+        return Tree(root)
     where = environ.get(WHERE, "").strip()
     if where == IN_THE_STORE and store is not None:
         return Stored(store)
@@ -221,9 +236,7 @@ def _escrow(environ: Mapping[str, str], state: Path, store: Store | None) -> Esc
         if scheme == "http" and urlsplit(where).hostname not in ("127.0.0.1", "::1", "localhost"):
             raise _unknown("its token would be sent in the clear")
         return Vault(where, environ)
-    if "://" in where:
-        raise _unknown(f"an address that begins with {scheme}:")
-    return Tree(Path(where or state / "escrow").expanduser())
+    raise _unknown(f"an address that begins with {scheme}:")
 
 
 def _unknown(found: str) -> MspError:

@@ -33,14 +33,7 @@ class Tree:
         self.root = root
         with _told(root):
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = root.stat().st_mode
-        if mode & _OTHERS:
-            raise MspError(
-                "MSP-ESC-007",
-                f"an escrow that only its owner can get at, {root}",
-                f"mode {stat.S_IMODE(mode):04o}",
-                f"chmod 0700 {root}, and see who used it",
-            )
+        alone(root)
 
     @property
     def name(self) -> str:
@@ -122,6 +115,19 @@ class Tree:
                 partial.unlink(missing_ok=True)
             for each in below[: below.index(self.root) + 1]:
                 _on_disk(each)
+
+
+def alone(root: Path) -> None:
+    """Raises MspError (MSP-ESC-007) where others than its owner can get at it."""
+    with _told(root):
+        mode = root.stat().st_mode
+    if mode & _OTHERS:
+        raise MspError(
+            "MSP-ESC-007",
+            f"an escrow that only its owner can get at, {root}",
+            f"mode {stat.S_IMODE(mode):04o}",
+            f"chmod 0700 {root}, and see who used it",
+        )
 
 
 def _on_disk(folder: Path) -> None:
