@@ -74,7 +74,7 @@ apt-get -qq update
 """
 # All by which people log in, as one text.
 LOOK = """
-guarded=$(find /etc/nsswitch.conf /etc/pam.d /etc/ssh /etc/sudoers.d /etc/krb5* /etc/sssd /etc/passwd /etc/shadow \
+guarded=$(find /etc/nsswitch.conf /etc/pam.d /etc/ssh /etc/sudoers.d /etc/krb5.conf /etc/krb5.keytab /etc/sssd /etc/passwd /etc/shadow \
   /var/lib/pam /usr/share/pam-configs/msp-* -type f 2>/dev/null)
 stat -c '%n %a %u %g' $guarded
 sha256sum $guarded
