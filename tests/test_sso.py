@@ -74,10 +74,12 @@ apt-get -qq update
 """
 # All by which people log in, as one text.
 LOOK = """
-guarded=$(find /etc/nsswitch.conf /etc/pam.d /etc/ssh /etc/sudoers.d /etc/krb5* /etc/sssd /etc/passwd /etc/shadow \
+guarded=$(find /etc/nsswitch.conf /etc/pam.d /etc/ssh /etc/sudoers.d /etc/krb5.conf /etc/krb5.keytab /etc/sssd \
   /var/lib/pam /usr/share/pam-configs/msp-* -type f 2>/dev/null)
 stat -c '%n %a %u %g' $guarded
 sha256sum $guarded
+# But for the account that SSSD's package makes.
+grep -v '^sssd:' /etc/passwd /etc/shadow | sha256sum
 systemctl is-active sssd || true
 """
 # As a package of somebody has it: whoever runs pam-auth-update the next time locks everybody out.
