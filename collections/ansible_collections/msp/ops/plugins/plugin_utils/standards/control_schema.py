@@ -106,6 +106,7 @@ KINDS: Mapping[str, Kind] = {
     "nftables": Kind(),
     "listening": Kind(),
     "firewall_unlisted": Kind(("ports", "closed")),
+    "access": Kind(),
     "accounts": Kind(),
     "homes": Kind(("below",)),
     "sudo": Kind(),

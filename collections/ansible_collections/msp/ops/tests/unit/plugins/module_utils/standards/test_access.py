@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import access
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import CONSOLE, NETWORK
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import (
     called,
@@ -97,7 +98,7 @@ def found(reader: Any) -> dict[str, dict[str, Any]]:
 
 
 def network(account: dict[str, Any]) -> list[list[str]]:
-    return [way["proved"] for way in account["ways"] if way["place"] == access.NETWORK]
+    return [way["proved"] for way in account["ways"] if way["place"] == NETWORK]
 
 
 def test_every_account_is_told_by_its_ways(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_every_account_is_told_by_its_ways(tmp_path: Path) -> None:
     assert ways == {"root": [["key"]], "anna": [["password"]], "bert": [["key"]], "dora": [], "www": [["password"]]}
     assert (told["closed"], told["directory"], told["unknown"]) == (2, [], [])
     assert [way["limits"] for way in accounts["www"]["ways"]] == [["no shell"]]
-    assert [one["proved"] for one in accounts["anna"]["ways"] if one["place"] == access.CONSOLE] == [["password"]]
+    assert [one["proved"] for one in accounts["anna"]["ways"] if one["place"] == CONSOLE] == [["password"]]
     flags = {name: (one["person"], one["password"], one["locked"], one["expired"]) for name, one in accounts.items()}
     assert flags["anna"] == (True, "set", False, False)
     assert flags["bert"] == (True, "none", True, False)
@@ -139,7 +140,7 @@ def test_sshd_is_asked_for_each_account_from_wherever_its_match_blocks_tell_logi
 esac"""
     accounts = found(a_host(tmp_path, config=config, sshd=sshd))
     assert network(accounts["anna"]) == [["password"]]
-    (way,) = [one for one in accounts["anna"]["ways"] if one["place"] == access.NETWORK]
+    (way,) = [one for one in accounts["anna"]["ways"] if one["place"] == NETWORK]
     assert way["where"] == ["address 10.0.0.0/8"]
     assert "www" not in accounts
     asked = [line for line in called(tmp_path) if line.startswith("sshd -T -C")]

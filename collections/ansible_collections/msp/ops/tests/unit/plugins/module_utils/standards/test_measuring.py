@@ -136,6 +136,7 @@ EVERY_KIND: tuple[dict[str, Any], ...] = (
     {"kind": "mount", "path": "/"},
     {"kind": "nftables"},
     {"kind": "listening"},
+    {"kind": "access"},
     {"kind": "accounts"},
     {"kind": "homes", "below": "/home"},
     {"kind": "sudo"},
