@@ -131,7 +131,7 @@ def test_an_inventory_by_a_token_of_one_customer_has_nothing_of_the_other(
     assert said_of(own, words[HARBOUR]) == set()
     hosts = json.loads(own)["_meta"]["hostvars"]
     every = json.loads(whole)["_meta"]["hostvars"]
-    assert set(hosts) == {name for name, values in every.items() if values["msp"]["customer"] == JANSEN}
+    assert set(hosts) == {name for name in every if name.endswith(f".{JANSEN}")} != set()
     assert {name: values["msp"] for name, values in hosts.items()} == {name: every[name]["msp"] for name in hosts}
 
 

@@ -325,7 +325,7 @@ SAYS = {
     "account": f"{{{{7*7}}}}{SHELL}",
     "serial": "=1+1{{7*7}}<b>x</b>",
 }
-# A compromised host says what it wants: by the files that everything on it reads. The name of the kernel is set below.
+# A compromised host says what it wants: by the files that everything on it reads.
 HOSTILE = r"""
 import pathlib
 release = pathlib.Path("/etc/os-release")
@@ -342,7 +342,6 @@ with open("/etc/passwd", "a") as passwd:
 unit = pathlib.Path("/etc/systemd/system/evil\\x24x.service")
 unit.write_text(f"[Unit]\nDescription={says['system']}\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
 """
-NAME = "import socket; socket.sethostname('{{7*7}}<i>$(id)`id`')"
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +350,6 @@ def hostile(standardised: Standardised, lab: Lab) -> Standardised:
     run = standardised
     code = "import json, sys; code, says = json.load(sys.stdin); exec(code)"
     _with_input(run.host, f"python3 -c '{code}'", json.dumps([HOSTILE, SAYS]))
-    podman.run("exec", "--privileged", run.host, "python3", "-c", NAME)
     serial = next((lab.paths.hosts / "machines" / HOST).rglob("product_serial"))
     serial.write_text(f"{SAYS['serial']}\n")
     return run
@@ -368,7 +366,7 @@ def test_what_a_hostile_host_says_is_stored_reported_and_shown_as_text_and_nothi
     said = run.play("audit", "-e", json.dumps({"report_directory": str(reports)}), *named)
     said += run.play("standard_scan", "-e", f"customer={HARBOUR}", *named)
     said += run.play("standards_report", "-e", json.dumps({"customer": HARBOUR, "report_directory": str(reports)}))
-    for command in (["who", HOST], ["who", HOST, "--json"], ["software", SAYS["package"]]):
+    for command in (["who", HOST], ["who", HOST, "--json"], ["software", "dpkg"]):
         said += _run(run.place, run.environment, "./msp", *command)
 
     # Nothing ran, here or there.
@@ -381,7 +379,6 @@ def test_what_a_hostile_host_says_is_stored_reported_and_shown_as_text_and_nothi
         for what in ("package", "version", "account"):
             assert places_in_postgres(connection, {what: SAYS[what]}) != [], what
         assert places_in_postgres(connection, {"system": f"Evil {RUNS}{MARKUP}"}) != []
-        assert places_in_postgres(connection, {"name": "{{7*7}}<i>$(id)`id`"}) != []
     # NetBox has text, and took none of it for a template.
     (device,) = netbox.all(f"dcim/devices/?name={HOST}")
     assert any(RUNS in str(value) for value in device["custom_fields"].values()), device["custom_fields"]
