@@ -71,7 +71,7 @@ def from_address(reader: Reader, user: str, address: str) -> Login:
 
 
 def settings(reader: Reader, asked: Mapping[str, str]) -> Settings:
-    found: Settings = ssh_server.as_login(reader, dict(asked))
+    found: Settings = ssh_server.as_login(reader, dict(sorted(asked.items())))
     return found
 
 
