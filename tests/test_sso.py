@@ -426,12 +426,14 @@ def test_a_server_that_somebody_else_vouches_for_is_refused_and_a_lockout_is_bro
     found = bed.judged({TWELVE: other})
     begun = bed.begin({TWELVE: [bed.role(TWELVE, found[TWELVE])], THIRTEEN: [bed.role(THIRTEEN, lacking[THIRTEEN])]})
 
-    def is_shut() -> bool:
-        """Once what is installed has come to its end: a guard's hour does not end in the middle of that."""
-        ended = bed.sh(THIRTEEN, "pgrep -x 'dpkg|apt-get' || dpkg --status libpam-sss 2>/dev/null | grep ^Status; true")
-        return ended == "Status: install ok installed" and bed.ssh(THIRTEEN, USER, "true").returncode != 0
+    def tries() -> bool:
+        """A login of the role's own, by which it would prove one: what it installs has come to its end before that."""
+        own = f"ControlPath=none .*{bed.rows[THIRTEEN]['address']}"
+        return subprocess.run(["pgrep", "--full", "--", own], capture_output=True, check=False).returncode == 0
 
-    until(is_shut, "the change that locks out")
+    until(tries, "a login to prove one")
+    until(lambda: not tries(), "its refusal")
+    assert bed.ssh(THIRTEEN, USER, "true").returncode != 0
     # The end of the guard's hour: systemd starts what its timer starts.
     bed.on(THIRTEEN, "systemctl", "start", lockout_units.SERVICE)
 
