@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from lab import ldap, packages, paths, processes
 from lab.locks import claimed
 
-# disable_pac: until its version 2.12 SSSD takes a ticket with the PAC that MIT's KDC puts into it for a forged one.
+# disable_pac: SSSD takes a ticket with the PAC that MIT's KDC puts into it for a forged one (its issue 8300).
 _KDC = """\
 [kdcdefaults]
 kdc_listen = {end}
