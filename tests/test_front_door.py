@@ -323,7 +323,7 @@ SAYS = {
     "package": f"{{{{7*7}}}}{MARKUP}",
     "version": f"1.0{SHELL}",
     "account": f"{{{{7*7}}}}{SHELL}",
-    "serial": "=1+1{{7*7}}<b>x</b>",
+    "serial": "=1+1{{7*7}}<u>x</u>",
 }
 # A compromised host says what it wants: by the files that everything on it reads.
 HOSTILE = r"""
@@ -387,7 +387,7 @@ def test_what_a_hostile_host_says_is_stored_reported_and_shown_as_text_and_nothi
     assert len(pages) == 2
     for page in pages:
         markup = Markup(page.read_text())
-        assert markup.elements.isdisjoint({("img", ""), ("i", ""), ("b", ""), ("script", "")}), page
+        assert markup.elements.isdisjoint({("img", ""), ("u", ""), ("script", "")}), page
         assert not any(name.startswith("on") for _tag, name in markup.elements), page
     assert any(MARKUP in Markup(page.read_text()).words for page in pages)
     for book in reports.rglob("*.xlsx"):
