@@ -113,7 +113,8 @@ def _fetch(chosen: argparse.Namespace) -> int:
             "msp: a change was cut off, so nobody knows which of these the machine takes: try them in this order",
             file=sys.stderr,
         )
-    print(f"msp: {place}: on record; it is changed by the next run of playbooks/rotate.yml", file=sys.stderr)
+    playbook = "disk_keys.yml" if place.purpose == records.DISK else "rotate.yml"
+    print(f"msp: {place}: on record; it is changed by the next run of playbooks/{playbook}", file=sys.stderr)
     return 0
 
 

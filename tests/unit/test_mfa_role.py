@@ -91,7 +91,7 @@ def test_the_automation_is_let_in_before_it_is_refused_from_everywhere_else() ->
 
 def test_where_everybody_is_asked_no_group_is() -> None:
     text = rendered("__msp_mfa_ssh", "mfa-ssh", who="everybody")
-    assert "Match User *,!msp,!msp-breakglass" in text.splitlines()
+    assert "Match User *,!msp,!msp-breakglass,!msp-technician" in text.splitlines()
 
 
 def test_of_a_group_those_agreed_on_are_left_out_too() -> None:

@@ -8,6 +8,7 @@ or the program is ended, the next one sees by /etc/shadow alone which version th
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -133,8 +134,18 @@ class Desk:
         return {"changed": True, "version": version}
 
     def _set(self, account: str, place: Place, version: str, password: str, lock: int) -> None:
-        made = crypting.hashed(password, self._method())
         state = place.state()
+        # Of two controllers that rotate at once the one that kept its password later wins, here as in the escrow.
+        newest = max((one.name for one in state.versions), default="")
+        if version <= newest:
+            raise MspError(
+                "MSP-ADM-009",
+                "a version of the password of %s that is later than all that this host knows" % account,
+                "%s, and the host knows %s" % (version, newest),
+                "another run rotated it meanwhile: run it again. Where a controller's clock was ahead once, remove %s"
+                % os.path.join(place.path, keeping.STATE),
+            )
+        made = crypting.hashed(password, self._method())
         now = int(time.time())
         begun = Version(version, crypting.digest(made), now, len(place.uses()))
         place.keep(state.with_(begun))

@@ -107,6 +107,15 @@ def test_what_was_written_down_before_says_it_when_the_host_was_cut_off_after(ho
     assert host.act()["version"] == "v3"
 
 
+def test_of_two_that_rotate_at_once_the_later_one_stays(host: Made) -> None:
+    host.give("20261127T020000.000002Z-bbbbbbbb", SECOND)
+    for version in ("20261127T020000.000001Z-aaaaaaaa", "20261127T020000.000002Z-bbbbbbbb"):
+        with pytest.raises(MspError, match="MSP-ADM-009"):
+            host.give(version, FIRST)
+    assert host.act()["version"] == "20261127T020000.000002Z-bbbbbbbb"
+    assert crypting.fits(SECOND, host.kept())
+
+
 def test_a_host_that_does_not_take_it_is_an_error_without_the_hash(host: Made) -> None:
     with pytest.raises(MspError) as caught:
         host.act(lambda *_given: "no room", state="set", version="v1", password=FIRST)
