@@ -43,8 +43,9 @@ def parameters(**chosen: Any) -> dict[str, dict[str, Any]]:
     return made
 
 
-def rendered(name: str, control: str = "", **chosen: Any) -> str:
-    known = {**VARIABLES, "msp_mfa_parameters": parameters(**chosen)}
+def rendered(name: str, control: str = "", unpunished: list[str] | None = None, **chosen: Any) -> str:
+    facts = {"answers": {"sources": {"value": {"unpunished": unpunished}}}}
+    known = {**VARIABLES, "msp_mfa_parameters": parameters(**chosen), "__msp_mfa_facts": facts}
     text = f"{{{{ {name}[{control!r}] }}}}" if control else f"{{{{ {name} }}}}"
     return str(Templar(DataLoader(), variables=known).template(trust_as_template(text)))
 
@@ -87,6 +88,20 @@ def test_the_automation_is_let_in_before_it_is_refused_from_everywhere_else() ->
         "Match User msp,msp-breakglass Address *,!192.0.2.0/24,!2001:db8::/32",
     ]
     assert text.rstrip().endswith("DenyUsers msp msp-breakglass")
+
+
+@pytest.mark.parametrize(
+    ("unpunished", "line"),
+    [
+        ([], "PerSourcePenaltyExemptList 192.0.2.0/24,2001:db8::/32"),
+        (["198.51.100.7", "192.0.2.0/24"], "PerSourcePenaltyExemptList 192.0.2.0/24,198.51.100.7,2001:db8::/32"),
+    ],
+)
+def test_a_wrong_code_shuts_nobody_out_who_comes_from_the_management(unpunished: list[str], line: str) -> None:
+    lines = rendered("__msp_mfa_ssh", "mfa-automation", unpunished).splitlines()
+    # Before the first Match, for it holds for everybody; and not at all for a server that does not know it.
+    assert lines.index(line) < next(number for number, one in enumerate(lines) if one.startswith("Match"))
+    assert "PerSource" not in rendered("__msp_mfa_ssh", "mfa-automation")
 
 
 def test_where_everybody_is_asked_no_group_is() -> None:

@@ -4,14 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.errors import AnsibleLookupError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.playbook_secrets import reading
-
 DOCUMENTATION = r"""
 name: secret
 short_description: A secret of a customer, out of a file that ansible-vault or SOPS encrypted
@@ -61,6 +53,14 @@ _raw:
   type: list
   elements: str
 """
+
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.playbook_secrets import reading
 
 
 class LookupModule(LookupBase):

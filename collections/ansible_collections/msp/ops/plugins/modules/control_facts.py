@@ -119,7 +119,8 @@ options:
         out.
       - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
       - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what
-        lets the account in from elsewhere or by another way than its key, or keeps either out.
+        lets the account in from elsewhere or by another way than its key, or keeps either out; C(unpunished) from
+        where failed logins shut nobody out, none where the server never does that.
       - C(directory_joined) with C(domain), C(provider) and what else was chosen of a directory. What SSSD has in
         force, and what it will have when it starts the next time, held against that. C(different) is all that is
         another, C(others) are domains beside it that are not in C(replaces). C(came_by) are the accounts of the

@@ -29,6 +29,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections 
     ANYBODY,
     addresses,
     beside,
+    covers,
     inside,
     network,
 )
@@ -292,6 +293,7 @@ def by_source(reader: Reader, account: str, break_glass: str, management: tuple[
     """wrong is whatever lets the automation in by another way or from elsewhere, or keeps it or break-glass out.
 
     What is inside the management networks, just beside them, and in and beside every Match block is asked of sshd.
+    unpunished is from where failed logins shut nobody out for a while; None for a server that never does that.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -300,8 +302,12 @@ def by_source(reader: Reader, account: str, break_glass: str, management: tuple[
         raise Unmeasurable("%s is no address and no network" % ", ".join(strange))
     known = {one.person.name: one for one in reader.once(read)}
     wrong: list[str] = []
+    unpunished = _unpunished(reader)
     if networks:
         tried = _tried(reader, networks)
+        if unpunished is not None:
+            left = [one for one in networks if not covers(unpunished, one)]
+            wrong += ["failed logins from %s shut out whoever comes from there" % one for one in left]
         if account not in known:
             wrong.append("%s: no account with a shell has this name" % account)
         else:
@@ -313,7 +319,22 @@ def by_source(reader: Reader, account: str, break_glass: str, management: tuple[
         "wrong": list(dict.fromkeys(wrong)),
         "management": list(networks),
         "break_glass": break_glass in known,
+        "unpunished": unpunished,
     }
+
+
+def _unpunished(reader: Reader) -> list[str] | None:
+    """What is exempt from PerSourcePenalties.
+
+    OpenSSH has them since 9.8: after a wrong code or password it lets nobody in from that address for some time, also
+    not with a right key.
+    """
+    settings = ssh_server.as_login(reader, dict(ANYBODY))
+    # What is left of time spans and bounds when it is switched off is "no".
+    if settings.get("persourcepenalties", ["no"])[0] == "no":
+        return None
+    found = settings.get("persourcepenaltyexemptlist", ["none"])
+    return [one for one in " ".join(found).replace(",", " ").split() if one != "none"]
 
 
 def _tried(reader: Reader, networks: tuple[str, ...]) -> list[tuple[str, bool]]:

@@ -121,6 +121,16 @@ def inside(address: str, networks: Iterable[str]) -> bool:
     return any(_inside(network(address), network(one)) for one in networks)
 
 
+def covers(listed: Iterable[str], wanted: str) -> bool:
+    """Whether a network, or an address, is one of these or part of one."""
+    asked = network(wanted)
+    # Of two versions of IP neither is part of the other, and to ask is an error.
+    return asked is not None and any(
+        known is not None and known.version == asked.version and asked.subnet_of(known)  # type: ignore[arg-type]
+        for known in map(network, listed)
+    )
+
+
 def addresses(pattern: str) -> list[str]:
     """Addresses in a network and just beside it."""
     return list(_addresses(pattern))

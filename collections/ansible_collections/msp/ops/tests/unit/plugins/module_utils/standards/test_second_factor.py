@@ -201,7 +201,7 @@ NETWORK = "10.1.0.0/24"
 def test_the_automation_is_fenced_in_and_break_glass_has_its_way(tmp_path: Path) -> None:
     found = second_factor.by_source(made(tmp_path, FENCED), "msp", "msp-breakglass", NETWORK)
 
-    assert found == {"wrong": [], "management": [NETWORK], "break_glass": True}
+    assert found == {"wrong": [], "management": [NETWORK], "break_glass": True, "unpunished": None}
     assert second_factor.by_source(made(tmp_path, FENCED), "msp", "nobody", NETWORK)["break_glass"] is False
 
 
@@ -232,6 +232,21 @@ def test_whatever_opens_another_way_or_shuts_the_right_one_is_told(
     tmp_path: Path, server: str, files: dict[str, str], why: str
 ) -> None:
     assert why in second_factor.by_source(made(tmp_path, server, **files), "msp", "msp-breakglass", NETWORK)["wrong"]
+
+
+@pytest.mark.parametrize(
+    ("exempt", "wrong"),
+    [("none", True), (NETWORK, False), (f"192.0.2.7,{NETWORK}", False), ("0.0.0.0/0", False), ("10.1.0.0/25", True)],
+)
+def test_a_wrong_code_from_the_management_shuts_nobody_out(tmp_path: Path, exempt: str, wrong: bool) -> None:
+    everybody = {"persourcepenalties": "crash:90 authfail:5", "persourcepenaltyexemptlist": exempt}
+    server = FENCED.replace(
+        "echo usepam 'yes'", " ".join(f"echo {k} '{v}';" for k, v in everybody.items()) + " echo usepam 'yes'"
+    )
+    found = second_factor.by_source(made(tmp_path, server), "msp", "msp-breakglass", NETWORK)
+
+    assert found["unpunished"] == ([] if exempt == "none" else exempt.split(","))
+    assert found["wrong"] == ([f"failed logins from {NETWORK} shut out whoever comes from there"] if wrong else [])
 
 
 def test_without_addresses_nothing_is_told_and_what_is_no_address_is_not_measured(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections 
     addresses,
     beside,
     connection,
+    covers,
     inside,
     of_user,
 )
@@ -296,3 +297,20 @@ def test_from_where_cannot_be_told_of_what_nobody_knows_and_of_too_much() -> Non
 
 def test_names_are_matched_as_in_file_names() -> None:
     assert ssh_connections.matches("an?a*", "annabel") and not ssh_connections.matches("anna", "annabel")
+
+
+@pytest.mark.parametrize(
+    ("listed", "wanted", "is_covered"),
+    [
+        (["10.0.0.0/8"], "10.1.0.0/16", True),
+        (["10.1.0.0/16"], "10.0.0.0/8", False),
+        (["192.0.2.7"], "192.0.2.7", True),
+        (["2001:db8::/32", "10.0.0.0/8"], "2001:db8:1::/64", True),
+        (["0.0.0.0/0"], "2001:db8::1", False),
+        (["*", "nothing"], "10.0.0.1", False),
+        (["10.0.0.0/8"], "nothing", False),
+        ([], "10.0.0.1", False),
+    ],
+)
+def test_a_network_is_part_of_one_that_is_listed_or_not(listed: list[str], wanted: str, is_covered: bool) -> None:
+    assert covers(listed, wanted) is is_covered

@@ -99,7 +99,7 @@ def test_a_secret_is_found_by_its_name_letter_for_letter(kept: Path, name: str, 
     found = reading.read(str(kept.parent), CUSTOMER, name, OPENED)
 
     assert found == value
-    assert type(found) is str
+    assert found.__class__ is str
 
 
 def test_a_name_that_is_not_there_is_an_error_that_names_file_and_name(kept: Path) -> None:
