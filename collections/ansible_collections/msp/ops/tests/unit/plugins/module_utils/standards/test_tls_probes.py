@@ -54,6 +54,7 @@ def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             found = answers[(target.port, target.name)]
             if isinstance(found, Exception):
                 raise found
+            assert isinstance(found, Look)
             return found
 
         monkeypatch.setattr(tls_servers, "targets", lambda _reader, asked: targets if asked == kind else [])
