@@ -31,6 +31,8 @@ def mail(lines: Iterable[str]) -> str:
 
 def columns(words: str) -> int:
     """How many columns words take: characters of East Asian scripts take two."""
+    if words.isascii():
+        return len(words)
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in words)
 
 

@@ -23,7 +23,10 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.encryption.made
     Disk,
 )
 
-pytestmark = pytest.mark.skipif(shutil.which("cryptsetup") is None, reason="needs cryptsetup-bin")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(shutil.which("cryptsetup") is None, reason="needs cryptsetup-bin"),
+]
 KEY = "etc/cryptsetup-keys.d/data.key"
 DAY = dt.timedelta(days=1)
 
