@@ -17,6 +17,7 @@ QUICK = ["--numprocesses", "auto", "--dist", "worksteal", "--hypothesis-profile"
 QUICK += ["-m", "not postgresql and not programs"]
 # One process has the lab, and the other whatever needs none (conftest.py makes the groups, and their order).
 LAB_AND_REST = ["--numprocesses", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
+LAB_AND_REST += ["--durations", "40", "--durations-min", "5"]
 
 
 def main(arguments: Sequence[str]) -> int:

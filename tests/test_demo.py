@@ -167,6 +167,13 @@ def test_the_daily_run_renews_the_dates_in_the_saved_filters_and_reports(
     (renewed,) = netbox.all("extras/saved-filters/?slug=msp-warranty-ends")
     assert renewed["parameters"] == soon["parameters"]
     assert sorted(path.parent.name for path in reports.glob("*/*.html")) == ["bakkerij-jansen", "harbour-dental"]
+    with Store.open(demo.store_url(done.build)) as store:
+        looks = [
+            look
+            for slug in ("bakkerij-jansen", "harbour-dental")
+            for _ok, look in store.last_access_checks(slug).values()
+        ]
+    assert {(one.host, one.outcome) for one in looks} == {(name, "ok") for name in one_each.split(",")[:2]}
 
 
 @pytest.fixture
