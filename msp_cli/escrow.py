@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--name", help="of which account or volume, where there is more than one")
     one.add_argument("--why", required=True, metavar="REASON", help="put on record")
     one.add_argument("--ticket", default="", metavar="NUMBER", help="put on record")
+    one.add_argument(
+        "--version", metavar="VERSION", help="one that was replaced, for a machine that was put back from an old copy"
+    )
     drill = commands.add_parser("verify", help="open every secret that may be in use, and print none of them")
     drill.add_argument("customer")
     for each in (one, drill):
@@ -63,17 +66,19 @@ def main(arguments: Sequence[str]) -> int:
         return int(end.code or 0)
     if chosen.command == "fetch":
         return _fetch(chosen)
-    with escrowing.at_hand(chosen.customer) as escrowed:
+    with escrowing.at_hand(chosen.customer, spooled=chosen.command == "list") as escrowed:
         return {"list": _list, "verify": _verify, "history": _history}[chosen.command](escrowed, chosen)
 
 
 def _list(escrowed: Escrowed, _chosen: argparse.Namespace) -> int:
     hosts = escrowed.hosts()
+    if escrowed.store is None:
+        print("msp: the evidence store can't be opened: nobody knows machines by name, nor who fetched", file=sys.stderr)
     found = []
     for place in escrowed.escrow.places(escrowed.customer):
         standing = escrowed.standing(place)
         since = "never proven" if standing.current is None else f"{records.made(standing.current):{_TIME}}"
-        fetched = escrowed.events(place, keeping.FETCHED)
+        fetched = escrowed.events(place, keeping.FETCHED) if escrowed.store is not None else []
         by = f"{fetched[-1].at:{_TIME}} by {_shown(fetched[-1].who)}" if fetched else "-"
         row = (
             _shown(hosts.get(place.asset, "")),
@@ -97,25 +102,33 @@ def _list(escrowed: Escrowed, _chosen: argparse.Namespace) -> int:
 def _fetch(chosen: argparse.Namespace) -> int:
     by = _identities(chosen.identity)
     with escrowing.at_hand(chosen.customer, spooled=True) as escrowed:
-        if escrowed.store is None:
-            print(
-                "msp: the evidence store can't be opened; that you fetch this is spooled (./msp store deliver)",
-                file=sys.stderr,
-            )
         place = _place(escrowed, chosen)
-        found = escrowed.fetch(place, by, why=chosen.why, ticket=chosen.ticket)
-    if found.current is not None:
-        print(found.current.value)
-    for secret in found.later:
+        found = escrowed.fetch(place, by, why=chosen.why, ticket=chosen.ticket, version=chosen.version)
+        spooled = escrowed.store is None
+    for secret in found.every:
         print(secret.value)
-    if found.current is None or found.later:
+    for version, error in found.closed.items():
+        print(f"msp: version {version}, which the machine may take, can't be opened: {error}", file=sys.stderr)
+    if chosen.version is None and (len(found.every) > 1 or found.current is None or found.closed):
         print(
             "msp: a change was cut off, so nobody knows which of these the machine takes: try them in this order",
             file=sys.stderr,
         )
-    playbook = "disk_keys.yml" if place.purpose == records.DISK else "rotate.yml"
-    print(f"msp: {place}: on record; it is changed by the next run of playbooks/{playbook}", file=sys.stderr)
+    print(f"msp: {place}: {_what_follows(chosen, place, spooled=spooled)}", file=sys.stderr)
     return 0
+
+
+def _what_follows(chosen: argparse.Namespace, place: Place, *, spooled: bool) -> str:
+    if chosen.version is not None:
+        return "on record; this version is an old one, and what is in force is not changed for it"
+    playbook = "disk_keys.yml" if place.purpose == records.DISK else "rotate.yml"
+    changed = f"is changed by the next run of playbooks/{playbook}"
+    if spooled:
+        return (
+            "the evidence store can't be opened, so that you fetched it waits in the spool of this machine; run "
+            f"./msp store deliver here once the store is back: then it {changed}, and not before"
+        )
+    return f"on record; it {changed}"
 
 
 def _place(escrowed: Escrowed, chosen: argparse.Namespace) -> Place:
@@ -129,10 +142,11 @@ def _place(escrowed: Escrowed, chosen: argparse.Namespace) -> Place:
         and chosen.name in (None, place.name)
     ]
     if len(found) != 1:
+        none = "none" if escrowed.store is not None else "none, by name; names are in the evidence store, which is down"
         raise MspError(
             "MSP-ESC-016",
             f"one secret of {chosen.machine}",
-            "; ".join(str(place) for place in found) or "none",
+            "; ".join(str(place) for place in found) or none,
             f"see ./msp escrow list {escrowed.customer}; give the asset, --purpose and --name",
         )
     return found[0]

@@ -122,3 +122,48 @@ def test_a_drill_opens_everything_and_shows_nothing(tmp_path: Path, capsys: pyte
 def test_a_drill_of_nothing_is_no_pass(tmp_path: Path) -> None:
     with pytest.raises(MspError, match="MSP-ESC-009"):
         escrow.main(["verify", "bakkerij-jansen", "--identity", str(tmp_path / "noora.key")])
+
+
+@pytest.fixture
+def down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept before is there; the evidence store is not."""
+    keep()
+    monkeypatch.setenv("MSP_STORE_URL", "postgresql://nobody@127.0.0.1:1/evidence")
+
+
+@pytest.mark.usefixtures("down")
+def test_without_the_store_a_secret_is_printed_and_it_is_said_that_it_is_not_changed_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(MspError, match=r"MSP-ESC-016.*names are in the evidence store"):
+        fetch(tmp_path)
+    assert escrow.main(["list", "bakkerij-jansen"]) == 0
+    told = capsys.readouterr()
+    assert "device:12" in told.out and "store can't be opened" in told.err
+
+    assert fetch(tmp_path, machine="device:12") == 0
+    told = capsys.readouterr()
+    assert told.out == "correct horse\n"
+    assert "waits in the spool" in told.err and "./msp store deliver" in told.err and "on record;" not in told.err
+
+
+def test_what_cannot_be_opened_is_named_beside_what_can(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep()
+    (tmp_path / "msp.ops" / "recipients" / "bakkerij-jansen.txt").write_text(f"{OTHER.to_public()}\n")
+    keep(value="staple", mark=False)
+
+    assert fetch(tmp_path) == 0
+    told = capsys.readouterr()
+    assert told.out == "correct horse\n"
+    assert "can't be opened: MSP-ESC-006" in told.err and "nobody knows which" in told.err
+
+
+def test_an_old_version_is_fetched_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep()
+    with escrowing.at_hand("bakkerij-jansen") as escrowed:
+        old = str(escrowed.standing(TILL).current)
+    keep(value="staple")
+
+    assert fetch(tmp_path, "--version", old) == 0
+    told = capsys.readouterr()
+    assert told.out == "correct horse\n" and "is not changed for it" in told.err

@@ -109,28 +109,37 @@ class Escrowed:
         self._mine(place)
         return records.standing(self.escrow.held(place))
 
-    def fetch(self, place: Place, by: Sequence[Identity], *, why: str, ticket: str = "", host: str = "") -> Fetched:
-        """What may be in force, opened with these identities; on record before it is handed out."""
+    def fetch(
+        self,
+        place: Place,
+        by: Sequence[Identity],
+        *,
+        why: str,
+        ticket: str = "",
+        host: str = "",
+        version: str | None = None,
+    ) -> Fetched:
+        """What may be in force, or that version, opened with these identities; on record before it is handed out."""
         self._mine(place)
         note = Note(self.now(), FETCHED, place, "", self.who, why, ticket)
-        return keeping.fetch(self.escrow, by, place, note, lambda one: self._record(one, host))
+        return keeping.fetch(self.escrow, by, place, note, lambda one: self._record(one, host), version=version)
 
-    def last_fetched(self, place: Place) -> dt.datetime | None:
-        """When somebody was given it last."""
-        return max((event.at for event in self.events(place, FETCHED)), default=None)
+    def given(self, place: Place) -> bool:
+        """Whether somebody was given the one that is in force."""
+        return bool(self._of_current(place, FETCHED))
 
-    def due(self, place: Place, every: dt.timedelta, *, used: dt.datetime | None = None) -> bool:
-        """Whether it is to be changed: it is older than that, was fetched or used since it was made, or was sealed for
-        others than may open it now. used: when the host saw it used last."""
+    def due(self, place: Place, every: dt.timedelta) -> bool:
+        """Whether it is to be changed: it is older than that, somebody was given it, or it was sealed for others than
+        may open it now."""
+        written = self._of_current(place, WRITTEN)
+        if not written or rotating.due(written[-1].at, self.now(), every, given=self.given(place)):
+            return True
+        return written[-1].extra.get("sealed_for") != sealing.fingerprint(self.recipients_text())
+
+    def _of_current(self, place: Place, action: str) -> list[SecurityEvent]:
+        """What was done with the version in force: by its name, for clocks are wrong at times."""
         current = self.standing(place).current
-        if current is None:
-            return True
-        last_used = max((at for at in (used, self.last_fetched(place)) if at is not None), default=None)
-        if rotating.due(records.made(current), last_used, self.now(), every):
-            return True
-        wanted = sealing.fingerprint(self.recipients_text())
-        written = [event for event in self.events(place, WRITTEN) if event.extra.get("version") == current]
-        return not written or written[-1].extra.get("sealed_for") != wanted
+        return [event for event in self.events(place, action) if event.extra.get("version") == current]
 
     def events(self, place: Place, *actions: str) -> list[SecurityEvent]:
         """What was done with this secret, oldest first; only these actions where any is given."""
@@ -148,10 +157,12 @@ class Escrowed:
     def verify(self, place: Place, by: Sequence[Identity], *, host: str = "") -> int:
         """Open all that may be in force and hand out nothing; how many. Raises MspError: one can't be opened."""
         self._mine(place)
-        found = keeping.opened(self.escrow, by, place).every
-        for secret in found:
+        found = keeping.opened(self.escrow, by, place)
+        for secret in found.every:
             self._record(Note(self.now(), VERIFIED, place, secret.version, self.who, ""), host)
-        return len(found)
+        for error in found.closed.values():
+            raise error
+        return len(found.every)
 
     def _open_store(self) -> Store:
         if self.store is None:

@@ -8,13 +8,13 @@ A secret counts as kept once it was read back and opened. One is handed out once
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow import records, sealing
-from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Held, Place, Secret
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Held, Place, Secret, Standing
 
 if TYPE_CHECKING:
     from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient
@@ -76,10 +76,14 @@ def keep(
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The secret that was seen in force last, and those that may have come after it, newest first."""
+    """The secret that was seen in force last, and those that may have come after it, newest first.
+
+    closed are those of them that could not be opened, by version: what the host takes may be one of them.
+    """
 
     current: Secret | None
     later: tuple[Secret, ...]
+    closed: Mapping[str, MspError] = field(default_factory=dict)
 
     @property
     def every(self) -> tuple[Secret, ...]:
@@ -87,24 +91,33 @@ class Fetched:
         return (*((self.current,) if self.current else ()), *self.later)
 
 
-def fetch(escrow: Escrow, by: Sequence[Identity], place: Place, note: Note, record: Record) -> Fetched:
-    """What may be in force, opened. Each is on record before it is handed out.
+def fetch(
+    escrow: Escrow, by: Sequence[Identity], place: Place, note: Note, record: Record, *, version: str | None = None
+) -> Fetched:
+    """What may be in force, opened. Each is on record before it is handed out. version: that one and no other, be it
+    one that was replaced long ago (for a machine that was put back from an old copy).
 
-    Raises MspError: no reason was given (MSP-ESC-010), there is nothing (MSP-ESC-009), it can't be opened.
+    Raises MspError: no reason was given (MSP-ESC-010), there is nothing (MSP-ESC-009), none can be opened.
     """
     if not note.why.strip() or not note.who.strip():
         raise MspError(
             "MSP-ESC-010", f"who wants the secret of {place}, and why", "no answer", "say both: they are put on record"
         )
-    found = opened(escrow, by, place)
+    found = opened(escrow, by, place, version=version)
     for secret in found.every:
         record(Note(note.at, FETCHED, place, secret.version, note.who, note.why, note.ticket))
     return found
 
 
-def opened(escrow: Escrow, by: Sequence[Identity], place: Place) -> Fetched:
-    """What may be in force. Whoever calls it puts it on record."""
-    standing = records.standing(escrow.held(place))
+def opened(escrow: Escrow, by: Sequence[Identity], place: Place, *, version: str | None = None) -> Fetched:
+    """What may be in force, or that version. Whoever calls it puts it on record.
+
+    One that can't be opened (it is damaged, or was sealed for others) keeps nobody from the others.
+    """
+    held = escrow.held(place)
+    if version is not None and version not in {one.version for one in held}:
+        raise records.nothing_held(place, version, escrow.name)
+    standing = records.standing(held) if version is None else Standing(version, ())
     if not standing.candidates:
         raise MspError(
             "MSP-ESC-009",
@@ -113,8 +126,14 @@ def opened(escrow: Escrow, by: Sequence[Identity], place: Place) -> Fetched:
             f"look which there are: ./msp escrow list {place.customer}",
         )
 
-    def secret(version: str) -> Secret:
-        return sealing.opened(escrow.read(place, version), by, place, version)
-
-    current = None if standing.current is None else secret(standing.current)
-    return Fetched(current, tuple(secret(version) for version in standing.later))
+    found: dict[str, Secret] = {}
+    closed: dict[str, MspError] = {}
+    for one in standing.candidates:
+        try:
+            found[one] = sealing.opened(escrow.read(place, one), by, place, one)
+        except MspError as error:
+            closed[one] = error
+    if not found:
+        raise closed[standing.candidates[0]]
+    current = None if standing.current is None else found.get(standing.current)
+    return Fetched(current, tuple(found[one] for one in standing.later if one in found), closed)

@@ -19,6 +19,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Stan
 # Without characters that look alike, for somebody may have to read it off a screen onto a console.
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LENGTH = 24
+# Of two controllers.
+_CLOCKS_DIFFER = dt.timedelta(hours=1)
 CHANGE, MARK, NOTHING = STEPS = ("keep a new one, set it, mark it", "mark what the host takes", "nothing")
 
 
@@ -63,8 +65,11 @@ def next_step(seen: Seen) -> Step:
     return Step(NOTHING)
 
 
-def due(made: dt.datetime | None, used: dt.datetime | None, now: dt.datetime, every: dt.timedelta) -> bool:
-    """Whether it is to be changed: there is none, it is too old, or somebody was given it since it was made."""
-    if made is None:
+def due(written: dt.datetime | None, now: dt.datetime, every: dt.timedelta, *, given: bool) -> bool:
+    """Whether the one in force is to be changed: there is none, it is too old, or somebody was given it.
+
+    One from the future was written by a clock that was wrong, and nobody knows how old it is.
+    """
+    if written is None or given:
         return True
-    return now - made >= every or (used is not None and used >= made)
+    return now - written >= every or written - now > _CLOCKS_DIFFER

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.escrow import records, rotating
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow import rotating
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place, Standing
 
 RENEW, FETCHED, USED, UNTESTED, UNKNOWN, ASKED = REASONS = (
@@ -39,7 +39,7 @@ class Escrow(Protocol):
 
     def due(self, place: Place, every: dt.timedelta) -> bool: ...
 
-    def last_fetched(self, place: Place) -> dt.datetime | None: ...
+    def given(self, place: Place) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,7 @@ def reasons(escrow: Escrow, place: Place, looked: Looked, by: Policy, now: dt.da
     if looked.version is None or looked.version != current:
         return (UNKNOWN,)
     found = []
-    fetched = escrow.last_fetched(place)
-    if fetched is not None and fetched >= records.made(current):
+    if escrow.given(place):
         found.append(FETCHED)
     elif escrow.due(place, by.every):
         found.append(RENEW)

@@ -65,7 +65,7 @@ def test_what_was_done_with_a_secret_is_on_record_and_the_secret_is_not(environ:
     assert "horse" not in repr(events)
 
 
-def test_a_secret_is_due_when_it_is_old_was_given_out_was_used_or_may_be_opened_by_others(
+def test_a_secret_is_due_when_it_is_old_was_given_out_or_may_be_opened_by_others(
     environ: dict[str, str],
 ) -> None:
     with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
@@ -74,8 +74,7 @@ def test_a_secret_is_due_when_it_is_old_was_given_out_was_used_or_may_be_opened_
         kept(escrowed)
         assert not escrowed.due(TILL, DAY)
         assert at(escrowed, NOW + DAY).due(TILL, DAY)
-        assert not at(escrowed, NOW).due(TILL, DAY, used=NOW - DAY)
-        assert escrowed.due(TILL, DAY, used=NOW + DAY / 2)
+        assert not at(escrowed, NOW).due(TILL, DAY)
 
         listed = escrowed.recipients_file.read_text()
         escrowed.recipients_file.write_text(f"# the same, said otherwise\n\n  {listed.splitlines()[1]}\n")
@@ -90,6 +89,66 @@ def test_a_secret_is_due_when_it_is_old_was_given_out_was_used_or_may_be_opened_
         at(escrowed, NOW + DAY / 2)
         kept(escrowed, "another")
         assert not escrowed.due(TILL, DAY)
+
+
+def test_a_clock_that_was_ahead_once_keeps_no_secret_from_being_changed(environ: dict[str, str]) -> None:
+    """Neither when it is old nor after it was given out; and what is kept then has its own age again."""
+    with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
+        at(escrowed, NOW + 200 * DAY)
+        kept(escrowed)
+        assert at(escrowed, NOW).due(TILL, 31 * DAY)
+        kept(escrowed, "another")
+        assert not escrowed.due(TILL, 31 * DAY) and not escrowed.given(TILL)
+        escrowed.fetch(TILL, [NOORA], why="to look")
+        assert escrowed.due(TILL, 31 * DAY) and escrowed.given(TILL)
+        kept(escrowed, "a third")
+        assert not escrowed.due(TILL, 31 * DAY) and not escrowed.given(TILL)
+        assert at(escrowed, NOW + 31 * DAY).due(TILL, 31 * DAY)
+
+
+def test_what_cannot_be_opened_keeps_nobody_from_what_can(environ: dict[str, str]) -> None:
+    """The recipients changed, and the run was ended before the host was asked to take what was sealed for them."""
+    with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
+        old = kept(escrowed)
+        escrowed.recipients_file.write_text(f"{BERT.to_public()}\n")
+        new = escrowed.keep(TILL, "staple")
+
+        hers = escrowed.fetch(TILL, [NOORA], why="the till does not start")
+        his = escrowed.fetch(TILL, [BERT], why="the till does not start")
+        with pytest.raises(MspError, match="MSP-ESC-006"):
+            escrowed.fetch(TILL, [pyrage.x25519.Identity.generate()], why="curious")
+        with pytest.raises(MspError, match="MSP-ESC-006"):
+            escrowed.verify(TILL, [NOORA])
+        given = [event.extra["version"] for event in escrowed.events(TILL, "fetched")]
+
+    assert [secret.value for secret in hers.every] == ["correct horse"] and list(hers.closed) == [new]
+    assert [secret.value for secret in his.every] == ["staple"] and list(his.closed) == [old]
+    assert given == [old, new]
+
+
+def test_a_damaged_version_keeps_nobody_from_the_one_in_force(environ: dict[str, str]) -> None:
+    with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
+        kept(escrowed)
+        new = escrowed.keep(TILL, "staple")
+        (damaged,) = Path(environ["MSP_ESCROW"]).rglob(f"*{new}*.age")
+        damaged.chmod(0o600)
+        damaged.write_bytes(damaged.read_bytes()[:-9])
+
+        found = escrowed.fetch(TILL, [NOORA], why="the till does not start")
+
+    assert [secret.value for secret in found.every] == ["correct horse"] and list(found.closed) == [new]
+
+
+def test_one_that_was_replaced_is_given_by_its_version_and_changes_nothing(environ: dict[str, str]) -> None:
+    with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
+        old = kept(escrowed)
+        kept(escrowed, "staple")
+        found = escrowed.fetch(TILL, [NOORA], why="a copy of October was put back", version=old)
+        with pytest.raises(MspError, match="MSP-ESC-009"):
+            escrowed.fetch(TILL, [NOORA], why="x", version="20200101T000000.000000Z-00000000")
+        assert not escrowed.given(TILL) and not escrowed.due(TILL, DAY)
+
+    assert [secret.value for secret in found.every] == ["correct horse"] and not found.closed
 
 
 def test_nothing_is_kept_that_nobody_could_open(environ: dict[str, str]) -> None:

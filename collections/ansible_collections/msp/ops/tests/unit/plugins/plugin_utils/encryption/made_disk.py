@@ -92,7 +92,9 @@ class Kept:
 
     def due(self, place: Place, every: dt.timedelta) -> bool:
         current = self.standing(place).current
-        return rotating.due(None if current is None else records.made(current), self.fetched, self.now, every)
+        made = None if current is None else records.made(current)
+        given = made is not None and self.fetched is not None and self.fetched >= made
+        return rotating.due(made, self.now, every, given=given)
 
 
 class Disk:

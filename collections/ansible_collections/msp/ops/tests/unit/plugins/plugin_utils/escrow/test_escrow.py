@@ -183,7 +183,7 @@ def test_wherever_a_rotation_is_cut_off_what_the_host_takes_is_in_the_escrow(
         for _time in range(5):
             known = records.standing(tree.held(PLACE))
             made = None if known.current is None else records.made(known.current)
-            due = rotating.due(made, None, now[0], dt.timedelta(days=1))
+            due = rotating.due(made, now[0], dt.timedelta(days=1), given=False)
             todo = rotating.next_step(rotating.Seen(known, host.version(), due))
             if todo.do == rotating.NOTHING:
                 return

@@ -78,10 +78,11 @@ class World:
     def due(self, place: Place, every: dt.timedelta) -> bool:
         current = self.standing(place).current
         made = None if current is None else records.made(current)
-        return rotating.due(made, self.fetched, self.now, every)
+        return rotating.due(made, self.now, every, given=self.given(place))
 
-    def last_fetched(self, _place: Place) -> dt.datetime | None:
-        return self.fetched
+    def given(self, place: Place) -> bool:
+        current = self.standing(place).current
+        return current is not None and self.fetched is not None and self.fetched >= records.made(current)
 
     # the host
 
