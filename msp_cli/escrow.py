@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             default=os.environ.get(IDENTITY),
             metavar="FILE",
-            help=f"your key: of age-keygen, or of ssh without a passphrase (else {IDENTITY})",
+            help=f"your key: of age-keygen, or of ssh without a passphrase; - for standard input (else {IDENTITY})",
         )
     log = commands.add_parser("history", help="who did what with a customer's secrets, and why")
     log.add_argument("customer")
@@ -73,7 +73,9 @@ def main(arguments: Sequence[str]) -> int:
 def _list(escrowed: Escrowed, _chosen: argparse.Namespace) -> int:
     hosts = escrowed.hosts()
     if escrowed.store is None:
-        print("msp: the evidence store can't be opened: nobody knows machines by name, nor who fetched", file=sys.stderr)
+        print(
+            "msp: the evidence store can't be opened: nobody knows machines by name, nor who fetched", file=sys.stderr
+        )
     found = []
     for place in escrowed.escrow.places(escrowed.customer):
         standing = escrowed.standing(place)
@@ -142,7 +144,9 @@ def _place(escrowed: Escrowed, chosen: argparse.Namespace) -> Place:
         and chosen.name in (None, place.name)
     ]
     if len(found) != 1:
-        none = "none" if escrowed.store is not None else "none, by name; names are in the evidence store, which is down"
+        none = f"none in {escrowed.escrow.name}"
+        if escrowed.store is None:
+            none += "; machines have their names in the evidence store, which can't be opened"
         raise MspError(
             "MSP-ESC-016",
             f"one secret of {chosen.machine}",
@@ -197,7 +201,7 @@ def _identities(path: Path | None) -> list[Identity]:
     if path is None:
         raise MspError("MSP-ESC-004", "your key, in a file", "none named", f"give --identity FILE, or set {IDENTITY}")
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8")
+        text = sys.stdin.read() if str(path) == "-" else Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MspError(
             "MSP-ESC-004", f"your key in {path}", getattr(error, "strerror", None) or "no text", "name another file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pyrage
@@ -135,7 +136,7 @@ def down(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_store_a_secret_is_printed_and_it_is_said_that_it_is_not_changed_yet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(MspError, match=r"MSP-ESC-016.*names are in the evidence store"):
+    with pytest.raises(MspError, match=r"MSP-ESC-016.*machines have their names in the evidence store"):
         fetch(tmp_path)
     assert escrow.main(["list", "bakkerij-jansen"]) == 0
     told = capsys.readouterr()
@@ -167,3 +168,18 @@ def test_an_old_version_is_fetched_by_its_name(tmp_path: Path, capsys: pytest.Ca
     assert fetch(tmp_path, "--version", old) == 0
     told = capsys.readouterr()
     assert told.out == "correct horse\n" and "is not changed for it" in told.err
+
+
+def test_a_key_can_come_by_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who becomes the automation's user, who may not read the keys of people."""
+    keep()
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{NOORA}\n"))
+    assert escrow.main(["fetch", "bakkerij-jansen", "till03", "--why", "x", "--identity", "-"]) == 0
+    assert capsys.readouterr().out == "correct horse\n"
+
+
+def test_looking_where_no_escrow_is_says_so_and_makes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSP_ESCROW", str(tmp_path / "elsewhere"))
+    with pytest.raises(MspError, match=r"MSP-ESC-016.*elsewhere, which is not there"):
+        fetch(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()

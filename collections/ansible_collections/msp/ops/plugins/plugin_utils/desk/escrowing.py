@@ -67,7 +67,10 @@ class Escrowed:
 
     def recipients(self) -> list[Recipient]:
         """Who may open what is kept from now on. Raises MspError (MSP-ESC-003): nobody is named."""
-        return sealing.recipients(self.recipients_text(), str(self.recipients_file))
+        return self._recipients(self.recipients_text())
+
+    def _recipients(self, text: str) -> list[Recipient]:
+        return sealing.recipients(text, str(self.recipients_file))
 
     def recipients_text(self) -> str:
         """The file that names them."""
@@ -89,8 +92,9 @@ class Escrowed:
         set on the host.
         """
         self._mine(place)
-        to = self.recipients()
-        sealed_for = sealing.fingerprint(self.recipients_text())
+        # Read once: whoever it is sealed for is who is on record.
+        text = self.recipients_text()
+        to, sealed_for = self._recipients(text), sealing.fingerprint(text)
 
         def note(version: str) -> None:
             self._record(Note(self.now(), WRITTEN, place, version, self.who, ""), host, sealed_for=sealed_for)

@@ -25,19 +25,20 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Tree:
-    """Makes its root where there is none. Raises MspError: MSP-EVD-004 for a place that vanishes with its container,
+    """The first secret makes its root. Raises MspError: MSP-EVD-004 for a place that vanishes with its container,
     MSP-ESC-007 for one that others than its owner can get at, MSP-ESC-008 for what can't be read or written."""
 
     def __init__(self, root: Path) -> None:
         durability.require(root, "escrow")
         self.root = root
         with _told(root):
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        alone(root)
+            there = root.exists()
+        if there:
+            alone(root)
 
     @property
     def name(self) -> str:
-        return str(self.root)
+        return str(self.root) if self.root.exists() else f"{self.root}, which is not there"
 
     def write(self, place: Place, version: str, ciphertext: bytes) -> None:
         """Keep it, on the disk. Raises FileExistsError where this version is there already."""
@@ -99,6 +100,7 @@ class Tree:
         folder = self._of(place)
         path, partial = folder / name, folder / f".{name}.{os.getpid()}.partial"
         with _told(path):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One by one: the mode is only of the last.
             below = [folder, *folder.parents]
             for each in reversed(below[: below.index(self.root)]):
