@@ -10,11 +10,11 @@ from msp_cli.console import ROOT, run, step
 
 HELP = "all tests, or `test unit` (on SQLite alone); further arguments go to pytest"
 UNIT = ["collections/ansible_collections/msp/ops/tests/unit", "tests/unit"]
-# What somebody waits for: on every core, without a database server or another program that takes its time, and fewer
-# examples of each property. Unit tests share nothing but files of their own. Output is caught in Python, for to swap
+# What somebody waits for: on every core, without a database server or what is thorough, and fewer examples of each
+# property. Unit tests share nothing but files of their own. Output is caught in Python, for to swap
 # descriptors costs each test some time.
 QUICK = ["--numprocesses", "auto", "--dist", "worksteal", "--hypothesis-profile", "quick", "--capture", "sys"]
-QUICK += ["-m", "not postgresql and not programs"]
+QUICK += ["-m", "not postgresql and not thorough"]
 # One process has the lab, and the other whatever needs none (conftest.py makes the groups, and their order).
 LAB_AND_REST = ["--numprocesses", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
 LAB_AND_REST += ["--durations", "40", "--durations-min", "5"]

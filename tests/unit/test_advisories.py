@@ -18,7 +18,7 @@ import pytest
 
 from msp_cli import advisories, lint
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.thorough
 KNOWN_BAD = tuple(advisories.KNOWN_BAD.split("=="))
 OF_KNOWN_BAD = {KNOWN_BAD: "CVE-2014-1402"}
 

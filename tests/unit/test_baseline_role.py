@@ -95,7 +95,7 @@ MADE_AREAS = {
 }
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_what_fails_in_one_area_keeps_no_other_from_its_turn_and_is_kept(tmp_path: Path) -> None:
     for name, text in {**MADE_AREAS, "area": tasks("area.yml"), "play": AREAS_PLAY}.items():
         (tmp_path / f"{name}.yml").write_text(text)

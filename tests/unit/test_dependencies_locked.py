@@ -84,7 +84,7 @@ def locked(**hashes: str) -> str:
     )
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 @pytest.mark.parametrize(("changed", "hash_of_it"), [("uv", ""), ("made", OTHER), ("made", ""), ("", "")])
 def test_the_entry_point_installs_nothing_whose_hash_is_another_or_missing(
     changed: str, hash_of_it: str, tmp_path: Path
@@ -112,7 +112,7 @@ def test_the_entry_point_installs_nothing_whose_hash_is_another_or_missing(
     assert not changed or "hash" in done.stderr.lower()
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_the_lab_installs_nothing_whose_hash_is_another_or_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

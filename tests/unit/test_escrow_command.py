@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from msp_cli import escrow
 
 TILL = Place("bakkerij-jansen", "device:12", "local-admin", "msp-admin")
@@ -20,13 +19,13 @@ NOORA, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generat
 
 
 @pytest.fixture(autouse=True)
-def controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def controller(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
     monkeypatch.setenv("MSP_WHO", "noora")
-    for name in ("MSP_STORE_URL", "MSP_ESCROW", "MSP_ESCROW_RECIPIENTS", "MSP_ESCROW_IDENTITY"):
+    monkeypatch.setenv("MSP_STORE_URL", sqlite_url)
+    for name in ("MSP_ESCROW", "MSP_ESCROW_RECIPIENTS", "MSP_ESCROW_IDENTITY"):
         monkeypatch.delenv(name, raising=False)
-    Store.open(upgrade=True).close()
     recipients = tmp_path / "msp.ops" / "recipients"
     recipients.mkdir(parents=True)
     (recipients / "bakkerij-jansen.txt").write_text(f"# who helps out\n{NOORA.to_public()}\n")

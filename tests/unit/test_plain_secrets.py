@@ -23,7 +23,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from msp_cli import plain_secrets
 
-pytestmark = pytest.mark.programs
+pytestmark = pytest.mark.thorough
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Of the checkout: enough that each kind of file is there, not so much that a test waits.
 COPIED = ("playbooks", "msp_cli", "roles", "inventories", "docs", "requirements.in", ".pre-commit-config.yaml")

@@ -72,7 +72,7 @@ MADE = """
 """
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_a_failed_area_keeps_no_other_from_its_turn_but_nothing_comes_from_repositories_not_agreed_on(
     tmp_path: Path,
 ) -> None:

@@ -88,6 +88,7 @@ def test_names_asked_for_and_names_of_the_dns_are_kept(samples: Path) -> None:
     assert found["172.28.1.3"].identity["names"] == ["dionaea", "dionaea.honeynet_testing_net"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NMAP)
 def test_a_scan_cut_anywhere_gives_only_hosts_that_are_whole(samples: Path, name: str) -> None:
     content = (samples / "nmap" / name).read_bytes().rstrip()

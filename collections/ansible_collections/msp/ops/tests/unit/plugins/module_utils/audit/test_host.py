@@ -94,7 +94,7 @@ def test_a_time_limit_that_strikes_inside_a_wait_does_not_hang_the_audit() -> No
     assert process.returncode is not None
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_however_the_time_limit_strikes_no_program_and_no_audit_stays_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     for number in range(20):

@@ -629,7 +629,7 @@ class Case:
         return "systemctl reload-or-restart -- ssh.service" in self.world.calls()
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_wherever_a_later_round_is_cut_off_the_next_brings_everything_back(world: World) -> None:
     case = Case(world)
     case.round()

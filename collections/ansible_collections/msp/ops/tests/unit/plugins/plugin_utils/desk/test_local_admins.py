@@ -19,7 +19,6 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing, loc
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.escrowing import Escrowed
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.local_admins import Asked
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.local_admin.rotation import Looked
 
 ASSET = Subject("app01.harbour-dental", "harbour-dental", "device:12")
@@ -61,17 +60,16 @@ class Host:
 
 
 @pytest.fixture
-def escrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Escrowed]:
+def escrow(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Escrowed]:
     (tmp_path / "recipients").mkdir()
     (tmp_path / "recipients" / "harbour-dental.txt").write_text(f"{NOORA.to_public()}\n")
     environment = {
-        "MSP_STORE_URL": f"sqlite:///{tmp_path / 'evidence.db'}",
+        "MSP_STORE_URL": sqlite_url,
         "MSP_ESCROW": str(tmp_path / "escrow"),
         "MSP_ESCROW_RECIPIENTS": str(tmp_path / "recipients"),
         "MSP_WHO": "anna",
     }
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
-    Store.open(environment["MSP_STORE_URL"], upgrade=True).close()
     with escrowing.at_hand("harbour-dental", environment) as found:
         yield found
 

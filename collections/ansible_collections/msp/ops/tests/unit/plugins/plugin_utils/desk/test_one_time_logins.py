@@ -22,10 +22,9 @@ WHY = "The database does not start"
 
 
 class Made:
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, store: str) -> None:
         self.place = place / "state"
-        self.environment = {"MSP_STORE_URL": f"sqlite:///{place / 'evidence.db'}", "MSP_WHO": "anna"}
-        Store.open(self.environment["MSP_STORE_URL"], upgrade=True).close()
+        self.environment = {"MSP_STORE_URL": store, "MSP_WHO": "anna"}
         self.sent: list[dict[str, Any]] = []
         self.recorded_before: list[str] = []
         self.refuses = False
@@ -49,9 +48,9 @@ class Made:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+def made(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setenv("MSP_DURABLE_PATHS", str(tmp_path))
-    return Made(tmp_path)
+    return Made(tmp_path, sqlite_url)
 
 
 def test_it_is_on_record_before_the_host_is_asked_and_the_password_is_in_a_file_for_its_owner(made: Made) -> None:

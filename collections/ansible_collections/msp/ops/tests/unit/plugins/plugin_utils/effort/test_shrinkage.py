@@ -79,6 +79,7 @@ def test_what_is_no_estimate_is_refused(bad: Estimate) -> None:
         shrink([Estimate(1, 1), Estimate(2, 1), bad])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("customers", "spread"), [(3, 4.0), (6, 0.0), (6, 4.0), (12, 8.0)])
 def test_the_true_value_lies_in_the_interval_as_often_as_is_said(customers: int, spread: float) -> None:
     chance = random.Random(7)  # noqa: S311 - a simulation

@@ -58,6 +58,7 @@ def lack(found: dict[module.Place, Uplift | Lack], customer: str, reason: str = 
     return one
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("unlike", [0.0, 0.5])
 def test_the_true_uplift_lies_in_the_interval_as_often_as_is_said(unlike: float) -> None:
     """Also where some assets are worse than others without a reason that anybody knows."""

@@ -24,7 +24,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.encryption.made
 )
 
 pytestmark = [
-    pytest.mark.programs,
+    pytest.mark.thorough,
     pytest.mark.skipif(shutil.which("cryptsetup") is None, reason="needs cryptsetup-bin"),
 ]
 KEY = "etc/cryptsetup-keys.d/data.key"

@@ -231,6 +231,7 @@ def test_no_bytes_are_another_exception(content: bytes) -> None:
         assert error.code == "MSP-OBS-011"
 
 
+@pytest.mark.thorough
 def test_no_cut_invents_a_client_and_only_one_between_entries_is_not_noticed() -> None:
     parts = [
         HEAD,

@@ -233,6 +233,7 @@ def test_no_bytes_are_another_exception(content: bytes) -> None:
         assert error.code == "MSP-OBS-010"
 
 
+@pytest.mark.thorough
 def test_no_cut_invents_a_host_or_claims_to_be_whole() -> None:
     content = xml(
         SERVER,

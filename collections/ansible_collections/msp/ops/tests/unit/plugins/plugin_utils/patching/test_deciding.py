@@ -882,6 +882,7 @@ def test_it_is_complete_when_its_rings_are_and_then_nothing_follows() -> None:
     waits(after(*end, event, now=AFTER), "over", "complete")
 
 
+@pytest.mark.thorough
 def test_ten_thousand_hosts_are_decided_on_batch_by_batch() -> None:
     names = [f"h{number}" for number in range(10_000)]
     targets = tuple(events.Target(name, f"device:{name}", name) for name in names)

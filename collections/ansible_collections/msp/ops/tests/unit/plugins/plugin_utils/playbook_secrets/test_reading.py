@@ -72,7 +72,7 @@ def by_sops(folder: Path, text: str, identity: pyrage.x25519.Identity, kind: str
     return path
 
 
-@pytest.fixture(params=["vault", *(pytest.param(way, marks=pytest.mark.programs) for way in ("sops", "sops as JSON"))])
+@pytest.fixture(params=["vault", *(pytest.param(way, marks=pytest.mark.thorough) for way in ("sops", "sops as JSON"))])
 def kept(request: pytest.FixtureRequest, tmp_path: Path, key: Path, identity: pyrage.x25519.Identity) -> Path:
     """The content above, encrypted in each way."""
     if request.param == "vault":
@@ -114,7 +114,7 @@ def test_what_is_no_text_is_no_secret(kept: Path, name: str) -> None:
     assert name in str(error)
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_sops_own_part_of_a_file_is_no_secret(tmp_path: Path, key: Path, identity: pyrage.x25519.Identity) -> None:
     by_sops(tmp_path, "a: b\n", identity)
 
@@ -191,7 +191,7 @@ def test_sops_without_the_key(kept: Path, key: Path) -> None:
     refused("MSP-SEC-007", lambda: reading.read(str(kept.parent), CUSTOMER, "wifi", OPENED))
 
 
-@pytest.mark.programs
+@pytest.mark.thorough
 def test_sops_notices_what_was_changed_added_or_taken_away(
     tmp_path: Path, key: Path, identity: pyrage.x25519.Identity
 ) -> None:
