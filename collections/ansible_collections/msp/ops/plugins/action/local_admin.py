@@ -23,7 +23,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "account": {"type": "str", "default": "root"},
     "purpose": {"type": "str", "choices": list(local_admins.PURPOSES), "default": local_admins.PURPOSES[0]},
     "days": {"type": "int", "default": 30},
-    "tested_days": {"type": "int", "default": 30},
+    "tested_days": {"type": "int"},
     "force": {"type": "bool", "default": False},
 }
 

@@ -37,9 +37,11 @@ options:
     type: int
     default: 30
   tested_days:
-    description: With O(purpose=break-glass), after how many days a login has to be tested again, by a new password.
+    description:
+      - With O(purpose=break-glass), after how many days a login has to be tested again, by a new password. The host has
+        to have noted the login that is tried (the control C(local-admin-noticed)).
+      - Without it each new password is tried too, and it is enough that the login works.
     type: int
-    default: 30
   force:
     description: Change it whether or not it is due.
     type: bool

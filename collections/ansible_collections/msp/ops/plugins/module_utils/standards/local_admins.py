@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.local_admin.doing import u
 from ansible_collections.msp.ops.plugins.module_utils.standards import accounts, pam, ssh_server, sudo
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
-from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY
+from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import ANYBODY, inside, matches
 
 _DAY = 86400
 # By which a password is given, or an account is logged in to.
@@ -187,18 +187,23 @@ def _refuses(reader: Reader, account: str, address: str) -> Iterator[str]:
         yield "%s: no passwords" % address
     if not {"any", "password"} & set(methods):
         yield "%s: %s" % (address, " ".join(methods))
-    for name in ("allowusers", "denyusers", "allowgroups", "denygroups"):
-        named = " ".join(found.get(name, [])).split()
-        if named and (account in named) != name.startswith("allow"):
-            # Groups and patterns are left to the login that is tried.
-            if name in ("allowgroups", "denygroups", "denyusers") or any("*" in one or "?" in one for one in named):
-                continue
-            yield "%s: %s" % (address, name)
+    # Groups are left to the login that is tried.
+    allowed, denied = (" ".join(found.get(name, [])).split() for name in ("allowusers", "denyusers"))
+    if allowed and not any(_names(one, account, address) for one in allowed):
+        yield "%s: allowusers" % address
+    if any(_names(one, account, address) for one in denied):
+        yield "%s: denyusers" % address
+
+
+def _names(pattern: str, account: str, address: str) -> bool:
+    """sshd_config(5): USER or USER@HOST, where the host is a pattern or a network."""
+    user, _at, host = pattern.partition("@")
+    return matches(user, account) and (not host or matches(host, address) or inside(address, [host]))
 
 
 def _lets_in(reader: Reader, account: str, address: str) -> Iterator[str]:
     found = _settings(reader, account, address)
-    if account in " ".join(found.get("denyusers", [])).split():
+    if any(_names(one, account, address) for one in " ".join(found.get("denyusers", [])).split()):
         return
     for name in _WAYS:
         if found.get(name) != ["no"]:

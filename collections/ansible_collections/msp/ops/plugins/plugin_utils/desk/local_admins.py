@@ -22,12 +22,15 @@ USED, TESTED, TEST_FAILED = ("password used", "login tested", "login test failed
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What of an account is wanted: for what it is, and within how many days it is changed, and a login tested."""
+    """What of an account is wanted: for what it is, and within how many days it is changed, and a login tested.
+
+    tested_days None: no login is tested on a schedule, and the host need not say that it saw the one that is tried.
+    """
 
     account: str
     purpose: str = LOCAL_ADMIN
     days: int = 30
-    tested_days: int = 30
+    tested_days: int | None = None
     force: bool = False
 
     @property
@@ -36,7 +39,7 @@ class Asked:
 
     @property
     def policy(self) -> rotation.Policy:
-        tested = dt.timedelta(days=self.tested_days) if self.loud else None
+        tested = dt.timedelta(days=self.tested_days) if self.loud and self.tested_days is not None else None
         return rotation.Policy(dt.timedelta(days=self.days), tested, self.force)
 
 
@@ -53,12 +56,16 @@ class Host(rotation.Host, Protocol):
 def turn(escrow: Escrowed, asset: Subject, asked: Asked, host: Host, now: dt.datetime, *, dry: bool) -> dict[str, Any]:
     """The result of the action. Raises MspError; what was seen before is on record then too."""
     account = rotation.Account(Place(asset.customer, asset.asset, asked.purpose, asked.account), asset.host)
-    done = rotation.rotate(escrow, account, host, asked.policy, now, dry=dry)
-    if done.uses and not dry:
-        _record(escrow, _event(escrow, account, USED, asset, {"uses": list(done.uses)}))
+
+    def seen(looked: rotation.Looked) -> None:
+        uses = _new(escrow, account, looked)
+        if uses and not dry:
+            _record(escrow, _event(escrow, account, USED, asset, {"version": looked.version, "uses": uses}))
+
+    done = rotation.rotate(escrow, account, host, asked.policy, now, dry=dry, seen=seen)
     tested = None
     if asked.loud and done.fresh is not None:
-        tested = _test(escrow, account, asset, host, done.fresh)
+        tested = _test(escrow, account, asset, host, done.fresh, must_be_seen=asked.tested_days is not None)
     return {
         "changed": done.changed,
         "account": asked.account,
@@ -70,18 +77,38 @@ def turn(escrow: Escrowed, asset: Subject, asked: Asked, host: Host, now: dt.dat
     }
 
 
-def _test(escrow: Escrowed, account: rotation.Account, asset: Subject, host: Host, password: str) -> bool:
-    """Log in for real, as somebody would who was given it. The host is told before, and asked what it saw."""
+def _new(escrow: Escrowed, account: rotation.Account, looked: rotation.Looked) -> list[str]:
+    """The uses that are not on record, as they are after a run that was ended before it set a new password."""
+    if not looked.uses or escrow.store is None:
+        return list(looked.uses)
+    place = account.place
+    told = {
+        use
+        for event in escrow.store.security_events(place.customer, place.asset, actions=[USED])
+        if event.subject == place.name and event.extra.get("version") == looked.version
+        for use in event.extra.get("uses") or []
+    }
+    return [use for use in looked.uses if use not in told]
+
+
+def _test(
+    escrow: Escrowed, account: rotation.Account, asset: Subject, host: Host, password: str, *, must_be_seen: bool
+) -> bool:
+    """Log in for real, as somebody would who was given it. The host is told before, and asked what it saw.
+
+    must_be_seen: the host has to have noted it. What it noted of others is a failure in any case.
+    """
     host.announce()
     try:
         host.log_in(password)
         seen = host.settle()
-        if not seen["tested"]:
-            raise rotation.unseen(asset.host, account.place.name, seen.get("uses") or [])
+        others = seen.get("uses") or []
+        if not seen["tested"] and (others or must_be_seen):
+            raise rotation.unseen(asset.host, account.place.name, others)
     except MspError as error:
         _record(escrow, _event(escrow, account, TEST_FAILED, asset, {"error": str(error)}))
         raise
-    _record(escrow, _event(escrow, account, TESTED, asset, {}))
+    _record(escrow, _event(escrow, account, TESTED, asset, {"noted": bool(seen["tested"])}))
     return True
 
 

@@ -9,7 +9,7 @@ Whatever it was doing when it was ended, the next one goes on from what the host
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -144,9 +144,19 @@ def reasons(escrow: Escrow, place: Place, looked: Looked, by: Policy, now: dt.da
     return tuple(found)
 
 
-def rotate(escrow: Escrow, account: Account, host: Host, by: Policy, now: dt.datetime, *, dry: bool = False) -> Outcome:
+def rotate(
+    escrow: Escrow,
+    account: Account,
+    host: Host,
+    by: Policy,
+    now: dt.datetime,
+    *,
+    dry: bool = False,
+    seen: Callable[[Looked], None] = lambda _looked: None,
+) -> Outcome:
     """Bring an account to where its password is kept, in force, marked and not due. dry: only say what would be done.
 
+    seen is told what the host says before anything is done: a new password ends what the host knows of the old one.
     Raises MspError. Whatever it was doing when it was ended, the host takes one that is in the escrow.
     """
     place = account.place
@@ -155,6 +165,7 @@ def rotate(escrow: Escrow, account: Account, host: Host, by: Policy, now: dt.dat
         if dry:
             return Outcome(because=(UNKNOWN,), steps=STEPS)
         raise absent(account.host, place.name)
+    seen(looked)
     outcome = Outcome(uses=looked.uses)
     standing = escrow.standing(place)
     # The host took one, and the run was ended before that was marked.
@@ -164,8 +175,8 @@ def rotate(escrow: Escrow, account: Account, host: Host, by: Policy, now: dt.dat
             return outcome
         escrow.mark(place, str(looked.version), host=account.host)
     outcome.because = reasons(escrow, place, looked, by, now)
-    seen = rotating.Seen(escrow.standing(place), looked.version, due=bool(outcome.because))
-    if rotating.next_step(seen).do == rotating.NOTHING:
+    known = rotating.Seen(escrow.standing(place), looked.version, due=bool(outcome.because))
+    if rotating.next_step(known).do == rotating.NOTHING:
         outcome.version = looked.version
         return outcome
     outcome.steps = (*outcome.steps, *STEPS)

@@ -206,6 +206,20 @@ def test_an_account_that_is_denied_by_name_is_let_in_by_no_way(tmp_path: Path) -
     assert emergency(tmp_path, outside=f"yes; echo denyusers {GLASS}") == {"refused": [], "elsewhere": []}
 
 
+@pytest.mark.parametrize("denied", [GLASS, "msp msp-break*", f"{GLASS}@192.0.2.*", f"{GLASS}@192.0.2.0/24", "*"])
+def test_an_account_that_is_denied_where_it_is_to_come_in_is_refused(tmp_path: Path, denied: str) -> None:
+    found = emergency(tmp_path, "192.0.2.0/28", more=f"echo 'denyusers {denied}'")
+    assert found["refused"] == ["192.0.2.0: denyusers", "192.0.2.15: denyusers"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["denyusers anna", f"denyusers {GLASS}@203.0.113.0/24", "allowusers msp-*", f"allowusers {GLASS}@192.0.2.*"],
+)
+def test_a_list_that_does_not_keep_it_out_is_no_refusal(tmp_path: Path, named: str) -> None:
+    assert emergency(tmp_path, "192.0.2.0/28", more=f"echo '{named}'")["refused"] == []
+
+
 def test_without_addresses_it_is_the_console_alone(tmp_path: Path) -> None:
     assert emergency(tmp_path / "a") == {"refused": [], "elsewhere": []}
     assert emergency(tmp_path / "b", outside="yes")["elsewhere"] != []

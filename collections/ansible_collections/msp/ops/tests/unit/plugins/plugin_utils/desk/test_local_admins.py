@@ -35,12 +35,16 @@ class Host:
     tested: dt.datetime | None = None
     door: str = ""
     sees: bool = True
+    notes: bool = True
+    dies: bool = False
     said: list[str] = field(default_factory=list)
 
     def look(self) -> Looked:
         return Looked(True, next(reversed(self.taken), None), self.uses, self.tested)
 
     def set(self, version: str, password: str) -> None:
+        if self.dies:
+            raise MspError("MSP-ADM-010", "an answer", "none", "look")
         self.taken[version] = password
         self.uses, self.tested = (), None
 
@@ -49,6 +53,8 @@ class Host:
 
     def settle(self) -> dict[str, Any]:
         self.said.append("settled")
+        if not self.notes:
+            return {"tested": False, "uses": []}
         if self.sees:
             self.tested = dt.datetime.now(dt.UTC)
         return {"tested": self.sees, "uses": [] if self.sees else ["17 auth login tty1"]}
@@ -137,3 +143,34 @@ def test_each_use_that_the_host_saw_is_on_record_once(escrow: Escrowed) -> None:
 
     assert done["uses"] == ["17 auth sshd 192.0.2.7"]
     assert actions(escrow).count("password used") == 1
+
+
+def test_a_host_that_notes_no_login_is_rotated_once_and_not_every_night(escrow: Escrowed) -> None:
+    """As the RHEL family is, and any host that is not held to noting them: that the login works is what counts."""
+    host = Host(notes=False)
+    asked = Asked("msp-breakglass", "break-glass", days=92)
+    assert turn(escrow, host, asked)["tested"] is True
+    assert turn(escrow, host, asked)["changed"] is False
+    assert actions(escrow)[-1] == "login tested"
+
+    with pytest.raises(MspError, match="MSP-ADM-014"):
+        turn(escrow, host, GLASS)
+    host.notes, host.sees = True, False
+    with pytest.raises(MspError, match="17 auth login tty1"):
+        turn(escrow, host, Asked("msp-breakglass", "break-glass", days=92, force=True))
+
+
+def test_a_use_is_on_record_before_the_host_forgets_it(escrow: Escrowed) -> None:
+    """A run that ends before the new password is set; and one more use before the next run."""
+    host = Host()
+    turn(escrow, host)
+    host.uses, host.dies = ("17 auth sshd 192.0.2.7",), True
+    with pytest.raises(MspError, match="MSP-ADM-010"):
+        turn(escrow, host)
+    assert actions(escrow).count("password used") == 1
+
+    host.uses, host.dies = ("17 auth sshd 192.0.2.7", "19 auth login tty1"), False
+    turn(escrow, host)
+    assert escrow.store is not None
+    found = escrow.store.security_events("harbour-dental", "device:12", actions=["password used"])
+    assert [event.extra["uses"] for event in found] == [["17 auth sshd 192.0.2.7"], ["19 auth login tty1"]]
