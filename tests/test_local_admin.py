@@ -265,6 +265,26 @@ def test_a_technician_is_let_in_once_for_a_ticket_and_others_are_not_touched(rea
     ended, _none = grant(ready, TWELVE, "-e", "end=true")
     assert ended.status == 0 and "the login had begun" in ended.output, ended.output[-3000:]
     assert "technician-once" not in ready.drift(TWELVE)
+    assert [one.action for one in ready.events(TWELVE) if one.subject == TECHNICIAN] == [
+        *("login asked for", "login granted", "login asked for", "login not granted", "login ended")
+    ]
+
+
+def test_at_its_end_whoever_is_in_is_out_also_where_the_password_cannot_be_taken_away_yet(ready: Bed) -> None:
+    ran, password = grant(ready, TWELVE)
+    assert ran.status == 0, ran.output[-3000:]
+    inside = f"pgrep -u {TECHNICIAN} sleep"
+    with ThreadPoolExecutor(1) as pool:
+        session = pool.submit(ready.types, TWELVE, password, "su", "-", TECHNICIAN, "-c", "sleep 600", user="msp")
+        until(lambda: ready.sh(TWELVE, f"{inside} || true") != "", "the technician to be in")
+        # Somebody else is changing accounts, and does not come to an end.
+        ready.sh(TWELVE, "printf 1 >/etc/shadow.lock")
+        ended, _none = grant(ready, TWELVE, "-e", "end=true")
+        assert ended.status != 0 and "MSP-ADM-023" in ended.output, ended.output[-3000:]
+        assert ready.sh(TWELVE, f"{inside} || true") == ""
+        session.result()
+    ready.sh(TWELVE, "rm /etc/shadow.lock")
+    until(lambda: f"{TECHNICIAN}:*:" in ready.sh(TWELVE, f"grep ^{TECHNICIAN}: /etc/shadow"), "it is tried again")
 
 
 def test_a_login_that_nobody_began_in_time_is_refused_after_a_boot_too(ready: Bed) -> None:

@@ -26,7 +26,12 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 
 GRANTED, ENDED = STATES = (one_time.GRANTED, one_time.ENDED)
 # What they are called in the evidence.
-LOGIN_GRANTED, LOGIN_ENDED = ("login granted", "login ended")
+LOGIN_ASKED_FOR, LOGIN_GRANTED, NOT_GRANTED, LOGIN_ENDED = (
+    "login asked for",
+    "login granted",
+    "login not granted",
+    "login ended",
+)
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -70,13 +75,18 @@ def act(asset: Subject, asked: Asked, ask: Ask, environ: Mapping[str, str], *, d
     if dry:
         return {"changed": ask(**sent)["changed"], "granted": None, "until": None, "file": None}
     place = Path(asked.directory or durability.state_directory(environ) / "one-time").expanduser()
-    _record(asset, LOGIN_GRANTED, asked, environ, {"id": id, "minutes": asked.minutes})
+    durability.require(place, "password of a login that works once")
+    told = {"id": id, "minutes": asked.minutes}
+    _record(asset, LOGIN_ASKED_FOR, asked, environ, told)
     file = _write(place, f"{asset.host}-{id}.txt", asset, id, password)
     try:
         found = ask(**sent)
-    except MspError:
+    except MspError as error:
+        # Whatever the host did: nobody has the password.
         file.unlink(missing_ok=True)
+        _record(asset, NOT_GRANTED, asked, environ, {**told, "error": str(error)})
         raise
+    _record(asset, LOGIN_GRANTED, asked, environ, told)
     return {"changed": True, "granted": id, "until": found["until"], "file": str(file)}
 
 

@@ -14,6 +14,7 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import one_time_logins
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.one_time_logins import Asked
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import durability
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import SecurityEvent
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
@@ -56,8 +57,9 @@ def made(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
 def test_it_is_on_record_before_the_host_is_asked_and_the_password_is_in_a_file_for_its_owner(made: Made) -> None:
     done = made.act()
 
-    assert made.recorded_before == ["login granted"]
-    (event,) = made.events()
+    assert made.recorded_before == ["login asked for"]
+    _asked, event = made.events()
+    assert event.action == "login granted"
     assert (event.who, event.ticket, event.why, event.subject) == ("anna", "T-2041", WHY, "msp-technician")
     assert event.extra == {"id": done["granted"], "minutes": 60}
     file = Path(done["file"])
@@ -77,7 +79,19 @@ def test_what_the_host_refuses_leaves_no_file_and_stays_on_record(made: Made) ->
     with pytest.raises(MspError):
         made.act()
     assert list(made.place.iterdir()) == []
-    assert [one.action for one in made.events()] == ["login granted"]
+    asked, refused = made.events()
+    assert (asked.action, refused.action) == ("login asked for", "login not granted")
+    assert "MSP-ADM-022" in refused.extra["error"] and refused.extra["id"] == asked.extra["id"]
+
+
+def test_in_a_container_a_place_that_vanishes_with_it_is_refused_before_anything_is_granted(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSP_DURABLE_PATHS", "/elsewhere")
+    monkeypatch.setattr(durability, "container", lambda *_asked: "made up")
+    with pytest.raises(MspError, match="MSP-EVD-004"):
+        made.act()
+    assert made.sent == [] and not made.place.exists()
 
 
 @pytest.mark.parametrize(
