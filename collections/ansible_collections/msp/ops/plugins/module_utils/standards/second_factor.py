@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts as audit_accounts
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
@@ -244,7 +244,7 @@ def _is_person(reader: Reader, account: Account, agreed: set[str]) -> bool:
         return False
     if not account.rotated:
         return True
-    return reader.host.program("sshd") and _comes_in(reader, account)
+    return bool(reader.host.program("sshd")) and _comes_in(reader, account)
 
 
 def _comes_in(reader: Reader, account: Account) -> bool:
@@ -295,7 +295,7 @@ def by_ssh(  # noqa: PLR0917
     found = [(one.person.name, weak) for one in asked for weak in _weak(reader, one.person)]
     missing = [one.person.name for one in people if not one.enrolled] if who == EVERYBODY else []
     spared = [one for one in everybody if one.person.name in agreed or (who != EVERYBODY and one in people)]
-    told = {
+    told: dict[str, Any] = {
         "without": _told(found),
         "kept_out": sorted(one.person.name for one in spared if _kept_out(reader, one)),
         "begun": who == EVERYBODY or begun(reader),
