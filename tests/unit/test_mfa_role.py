@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspErrors
 from ansible_collections.msp.ops.plugins.module_utils.standards import pam, pam_factors, second_factor
 from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
+from ansible_collections.msp.ops.plugins.plugin_utils.standards.assigning import assign
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
@@ -68,6 +72,21 @@ def rendered(
 def test_each_control_is_in_its_area_and_no_other_is() -> None:
     areas = VARIABLES["__msp_mfa_areas"]
     assert {id_: area for area, ids in areas.items() for id_ in ids} == {one.id: one.area for one in OURS.values()}
+
+
+@pytest.mark.parametrize(
+    ("service", "refused"), [("login", False), ("lightdm", False), ("sddm", True), ("xrdp-sesman", True)]
+)
+def test_a_service_that_cannot_ask_for_a_code_is_refused(service: str, refused: bool) -> None:
+    """sddm and xrdp give one answer to all of PAM's questions: whoever is enrolled could not log in there any more."""
+    own = {
+        "version": "1",
+        "title": {"en": "Ours", "nl": "Onze"},
+        "class": "linux-server",
+        "controls": {"mfa-console": {"services": [service]}},
+    }
+    with pytest.raises(MspErrors, match=service) if refused else contextlib.nullcontext():
+        assign({"name": "ours"}, {"ours": own}, today=dt.date(2026, 11, 27))
 
 
 def test_files_and_groups_are_those_that_are_measured() -> None:

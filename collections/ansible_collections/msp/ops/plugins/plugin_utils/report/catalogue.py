@@ -1953,12 +1953,14 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "enrolment.first.heading": ("3. Geef uw eerste code", "3. Give your first code"),
     "enrolment.first": (
-        "Log in op {host} zoals altijd en typ msp-mfa-confirm, dan de code die de app toont. Kan dat niet, noem de code"
-        " dan aan degene die u deze pagina geeft. Pas als hij klopt geldt hij; tot dan verandert er voor u niets, en"
-        " werkt wat u had. Klopt hij niet, bel dan degene die u deze pagina gaf.",
-        "Log in to {host} as always and type msp-mfa-confirm, then the code that the app shows. Where you cannot, tell"
-        " the code to the person who gives you this page. It counts only once it was right; until then nothing changes"
-        " for you, and what you had works. When it is not right, call the person who gave you this page.",
+        "Log in op {host} zoals altijd, typ dit, en dan de code die de app toont:",
+        "Log in to {host} as always, type this, and then the code that the app shows:",
+    ),
+    "enrolment.first.else": (
+        "Kunt u dat niet, noem de code dan aan degene die u deze pagina geeft. Tot uw eerste code klopte verandert er"
+        " voor u niets, en werkt wat u had. Klopt hij niet, bel dan degene die u deze pagina gaf.",
+        "Where you cannot, tell the code to the person who gives you this page. Until your first code was right nothing"
+        " changes for you, and what you had works. When it is not right, call the person who gave you this page.",
     ),
     "enrolment.use.heading": ("4. Zo logt u voortaan in", "4. How you log in from now on"),
     "enrolment.use": (
