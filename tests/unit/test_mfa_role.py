@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,30 @@ def test_from_where_break_glass_comes_in_is_said_in_one_place(account: str, else
     text = rendered("__msp_mfa_ssh", "mfa-automation", elsewhere=elsewhere, local_admin=held)
     assert ("msp-breakglass" in text) is mine
     assert "Match User msp Address 192.0.2.0/24,2001:db8::/32" in text and "DenyUsers msp" in text
+
+
+def test_the_playbook_says_what_is_held_elsewhere_and_leaves_out_what_was_waived() -> None:
+    plays = yaml.safe_load((ROLE.parents[1] / "playbooks" / "standardise.yml").read_text(encoding="utf-8"))
+    text = next(line for line in _texts(plays, "msp_mfa_local_admin"))
+    glass = {"account": "msp-breakglass"}
+    scanned = {
+        "parameters": {"msp_local_admin": {"break-glass-password": glass, "break-glass-login": glass}},
+        "waived": ["break-glass-login"],
+    }
+
+    def told(found: Mapping[str, Any]) -> Any:
+        return Templar(DataLoader(), variables={"__msp_standard_before": found}).template(trust_as_template(text))
+
+    assert told(scanned) == {"break-glass-password": glass}
+    assert told({"parameters": {}, "waived": []}) == {}
+
+
+def _texts(found: Any, name: str) -> Iterator[str]:
+    """What a variable is set to, wherever that is done."""
+    if isinstance(found, dict):
+        yield from [found[name]] if name in found else []
+    for one in found.values() if isinstance(found, dict) else found if isinstance(found, list) else []:
+        yield from _texts(one, name)
 
 
 @pytest.mark.parametrize(("account", "kept"), [("msp-breakglass", "True"), ("somebody", "False"), ("", "False")])
