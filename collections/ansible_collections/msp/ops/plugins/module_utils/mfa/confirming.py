@@ -171,10 +171,10 @@ def ask(place: str = SOCKET) -> int:
             connection.sendall(code[:_MOST_BYTES] + b"\n")
             outcome, number = connection.makefile().readline().split()
     except (OSError, ValueError):
-        print(_UNCHECKED[language])
+        sys.stdout.write(_UNCHECKED[language] + "\n")
         return 2
     said = _SAID[outcome][language]
-    print(said % abs(int(number)) if outcome == CLOCK else said)
+    sys.stdout.write((said % abs(int(number)) if outcome == CLOCK else said) + "\n")
     return 0 if outcome == RIGHT else 1
 
 
@@ -183,4 +183,4 @@ if __name__ == "__main__":
         with socket.socket(fileno=os.dup(0)) as asked:
             serve(asked)
     else:
-        sys.exit(ask())
+        raise SystemExit(ask())
