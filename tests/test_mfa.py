@@ -183,11 +183,16 @@ class Bed(patch_bed.Bed):
         return self.place / "pages"
 
     def enrol(self, host: str, account: str, *more: str, verbose: str = "-v") -> Ran:
-        """The playbook. What the page shows is kept for the person."""
+        """The playbook. What the page shows is kept for the person, whose first code is not given yet."""
         words = [f"host={host}", f"account={account}", f"directory={self.directory}", *more]
         ran = self.playbook("playbooks/mfa_enrol.yml", verbose, *(part for word in words for part in ("-e", word)))
         self.look_at_pages()
         return ran
+
+    def confirm(self, host: str, account: str, code: str = "") -> Ran:
+        """A person logs in there, and gives the first code: that of half a minute ago, for it is used up by it."""
+        given = code or self.pages[host, account].code(-1)
+        return self.as_person(host, account, f"{given}\n", "msp-mfa-confirm")
 
     def look_at_pages(self) -> None:
         for host in NAMES:
@@ -380,13 +385,13 @@ def test_a_secret_is_on_its_host_and_on_one_page_and_nowhere_else(bed: Bed) -> N
     secrets = [mine.secret, *mine.codes]
 
     assert stat.S_IMODE(mine.page.stat().st_mode) == 0o600 and stat.S_IMODE(mine.page.parent.stat().st_mode) == 0o700
-    kept = f"{second_factor.STATE}/anna"
-    assert bed.sh(TWELVE, f"stat -c '%U %a' {kept} {second_factor.STATE}").split() == ["root", "600", "root", "700"]
+    kept = f"{second_factor.WAITING}/anna"
+    assert bed.sh(TWELVE, f"stat -c '%U %a' {kept} {second_factor.WAITING}").split() == ["root", "600", "root", "700"]
     assert bed.sh(TWELVE, f"head -1 {kept}") == mine.secret
     assert len(set(mine.codes)) == 8
     assert [one for one in secrets if one in ran.output] == []
     journal = bed.sh(TWELVE, "journalctl --no-pager -o cat")
-    assert "anna has a new second factor, a code" in journal
+    assert "anna was given a new second factor, a code" in journal
     assert [one for one in secrets if one in journal] == []
     assert any(b"ansible-playbook" in line for line in processes.seen)
     assert [one for one in secrets if any(one.encode() in line for line in processes.seen)] == []
@@ -394,8 +399,32 @@ def test_a_secret_is_on_its_host_and_on_one_page_and_nowhere_else(bed: Bed) -> N
     assert [path for path in elsewhere if mine.secret.encode() in path.read_bytes()] == []
     # Who has one keeps it, unless it is asked for.
     ran = bed.enrol(TWELVE, "anna")
-    assert ran.status == 0 and "anna on harbour-app01: has one already" in ran.output and "changed=0" in ran.output
+    assert ran.status == 0 and "anna on harbour-app01: waits for its first code" in ran.output, ran.output
+    assert "changed=0" in ran.output
     assert bed.sh(TWELVE, f"head -1 {kept}") == mine.secret == shown(mine.page).secret
+
+
+def test_it_counts_and_is_in_force_once_the_person_gave_a_first_code(bed: Bed) -> None:
+    """By herself on the machine, or told to whoever ran the playbook; by the machine's clock."""
+    mine = bed.pages[TWELVE, "anna"]
+    assert "anna (its first code is awaited)" in bed.measure(TWELVE)[TWELVE]["mfa-enrolled"].told()["found"]
+    # Nobody else's, no wrong one, and none of a phone whose clock is two minutes ahead.
+    assert bed.confirm(TWELVE, "bert", mine.code()).status != 0
+    wrong = bed.confirm(TWELVE, "anna", "12345")
+    assert wrong.status == 1 and "That is not the code" in wrong.output, wrong.output
+    ahead = bed.confirm(TWELVE, "anna", mine.code(4))
+    assert ahead.status == 1 and "120 seconds away" in ahead.output, ahead.output
+    told = bed.playbook(
+        "playbooks/mfa_enrol.yml", *("-e", f"host={TWELVE}", "-e", "account=anna", "-e", f"code={mine.code(-10)}")
+    )
+    assert told.status != 0 and "MSP-MFA-021" in told.output and "behind this host" in told.output, told.output
+    assert not bed.there(TWELVE, f"{second_factor.STATE}/anna")
+
+    right = bed.confirm(TWELVE, "anna")
+    assert right.status == 0 and "That is right" in right.output, right.output
+    assert bed.sh(TWELVE, f"head -1 {second_factor.STATE}/anna") == mine.secret
+    assert "anna" not in bed.measure(TWELVE)[TWELVE]["mfa-enrolled"].told()["found"]
+    until(lambda: "anna gave the first code" in bed.sh(TWELVE, "journalctl -t msp-mfa -o cat"), "a line in the log")
 
 
 def test_who_is_never_asked_or_is_not_there_gets_no_secret(bed: Bed) -> None:
@@ -417,6 +446,13 @@ def test_who_is_never_asked_or_is_not_there_gets_no_secret(bed: Bed) -> None:
     for code, number in (("MSP-MFA-012", 4), ("MSP-MFA-011", 2), ("MSP-MFA-010", 2), ("MSP-MFA-014", 2)):
         assert len(re.findall(f'"code": "{code}"', ran.output)) == number, (code, ran.output)
     assert set(bed.pages) == {(host, account) for host in NAMES for account in CODED}
+    assert sorted(bed.sh(THIRTEEN, f"ls {second_factor.WAITING}").split()) == sorted(CODED)
+    # Here by what they told whoever enrolled them.
+    for account in CODED:
+        codes = {host: bed.pages[host, account].code(-1) for host in NAMES}
+        told = {"account": account, "code": f"{{{{ {codes!r}[inventory_hostname] }}}}"}
+        ran = bed.tasks({"msp.ops.mfa_enrol": told}, on=NAMES)
+        assert ran.status == 0, ran.output
     assert sorted(bed.sh(THIRTEEN, f"ls {second_factor.STATE}").split()) == sorted(CODED)
 
 
@@ -617,12 +653,15 @@ def test_a_lost_phone_a_new_secret_and_none_any_more(bed: Bed) -> None:
     """On the other host everything of the same person goes on working."""
     old = bed.pages[TWELVE, "emma"]
     ran = bed.enrol(TWELVE, "emma", "again=true")
-    assert ran.status == 0 and "the old one works no more" in ran.output, ran.output
+    assert ran.status == 0 and "until then the old one is" in ran.output, ran.output
     new = bed.pages[TWELVE, "emma"]
     assert new.secret != old.secret
 
+    assert bed.enters(TWELVE, "emma", old.codes[2])
+    right = bed.confirm(TWELVE, "emma")
+    assert right.status == 0, right.output
     assert not bed.enters(TWELVE, "emma", old.code())
-    assert not bed.enters(TWELVE, "emma", old.codes[2])
+    assert not bed.enters(TWELVE, "emma", old.codes[3])
     assert bed.enters(TWELVE, "emma", new.code())
     ran = bed.enrol(TWELVE, "emma", "withdraw=true")
     assert ran.status == 0 and "emma on harbour-app01: has none any more" in ran.output, ran.output

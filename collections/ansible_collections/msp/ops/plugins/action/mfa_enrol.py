@@ -7,13 +7,14 @@ Documentation: plugins/modules/mfa_enrol.py. The work is in plugin_utils/desk/en
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.mfa.enrolling import SPEC
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import enrolling
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import enrolling, escrowing
 
 # What the action alone needs.
 OWN = ("directory", "language")
@@ -26,6 +27,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
+        arguments["by"] = arguments["by"] or escrowing.user(os.environ)
         sent = {name: value for name, value in arguments.items() if name not in OWN}
 
         def ask(pad: str) -> dict[str, Any]:
@@ -34,6 +36,9 @@ class ActionModule(ActionBase):
             return found
 
         try:
+            # Else the pad would lie in a file of the host, beside what it seals, and stay there after a crash.
+            if not self._is_pipelining_enabled("new"):
+                raise enrolling.not_pipelined(str(variables["inventory_hostname"]))
             wish = enrolling.wish_of(arguments, variables, check=bool(self._task.check_mode))
             return result | enrolling.enrol(wish, ask)
         except MspError as error:

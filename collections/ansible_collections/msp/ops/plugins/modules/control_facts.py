@@ -112,15 +112,16 @@ options:
         M(msp.ops.files) takes it, and what only a person can (C(left)).
       - C(postfix) with C(name). A setting of Postfix as C(postconf) has it.
       - C(second_factor) with C(automation) and C(break_glass), accounts that need none, and C(exempt) for more of
-        them. Who can log in (C(people)), with what second factor (C(enrolled)), and who has none (C(missing)). No
-        secret is in it.
+        them. Who can log in (C(people)), with what second factor (C(enrolled)), and who has none (C(missing)). What
+        waits for its first code is none. No secret is in it.
       - C(second_factor_ssh) with the same, C(who) (V(enrolled) or V(everybody)) and C(locked_out). C(without) are
         those who come in by ssh with one factor, and by which way, C(undecided) those whom V(everybody) would lock
-        out.
+        out, C(kept_out) those who are asked for a code and should not be.
       - C(second_factor_pam) with C(services). C(without) are those who have a code and are not asked for it.
       - C(ssh_sources) with C(account), C(break_glass) and C(management), addresses and networks. C(wrong) is what
         lets the account in from elsewhere or by another way than its key, or keeps either out; C(unpunished) from
-        where failed logins shut nobody out, none where the server never does that.
+        where failed logins shut nobody out, none where the server never does that. C(elsewhere) is whether another
+        control says from where C(break_glass) comes in.
       - C(directory_joined) with C(domain), C(provider) and what else was chosen of a directory. What SSSD has in
         force, and what it will have when it starts the next time, held against that. C(different) is all that is
         another, C(others) are domains beside it that are not in C(replaces). C(came_by) are the accounts of the

@@ -15,6 +15,8 @@ description:
   - With O(method=code) the host makes a secret and eight recovery codes, keeps them below C(/var/lib/msp-ops/mfa) for
     root alone, and the action plugin writes a page for the person with the QR code, readable by the user who runs this
     alone. The page is the only place where they are ever shown.
+  - It is in force by its first code. Until the person gives that (C(msp-mfa-confirm) on the host, or O(code)), nobody
+    is asked for it, and what the account had before stays in force. The host checks the code, by its own clock.
   - The secret leaves the host sealed with random bytes that the controller sends along and uses once, so that no
     output has it that is shown or kept on the way. The result of the task has neither.
   - With O(method=security key) an account that has the public half of one among its authorized keys comes in by ssh
@@ -41,15 +43,18 @@ options:
   again:
     description:
       - Makes a new secret and new recovery codes where there are some, as for a lost phone or a page that somebody saw.
-        The old ones stop working at once.
+        The old ones stop working with the first code of the new.
     type: bool
     default: false
   directory:
     description:
       - Where the page is written on the controller, as C(mfa-HOST-ACCOUNT.html). It is made for the user alone where it
         is not there.
-      - Required with O(state=enrolled) and O(method=code).
+      - Required with O(state=enrolled) and O(method=code), without O(code).
     type: path
+  code:
+    description: The first code, which the phone shows now. With it the second factor is in force, and the code used up.
+    type: str
   language:
     description: The language of the page. Without it the customer's.
     type: str
@@ -60,7 +65,8 @@ options:
     elements: str
     default: []
   by:
-    description: Who enrols, for the log of the host.
+    description:
+      - Who enrols, for the log of the host and the evidence. Without it E(MSP_WHO), who called sudo, else the user.
     type: str
     default: ""
   pad:
@@ -87,7 +93,8 @@ requirements:
   - Python 3.9 or newer on the host, standard library only
   - segno on the controller
 notes:
-  - Run it with C(become) and C(no_log).
+  - Run it with C(become) and C(no_log), over a connection with pipelining.
+  - What was changed is in the evidence store as a security event, for a host that the inventory has as an asset.
 """
 
 EXAMPLES = r"""
@@ -96,6 +103,13 @@ EXAMPLES = r"""
     account: anna
     directory: /run/user/1000/enrolments
     by: jan
+  become: true
+  no_log: true
+
+- name: Have it in force by the code that her phone shows
+  msp.ops.mfa_enrol:
+    account: anna
+    code: "{{ code }}"
   become: true
   no_log: true
 
@@ -119,7 +133,7 @@ outcome:
   description: What became of it, in words. Never a secret.
   returned: always
   type: str
-  sample: has one
+  sample: has a new one, in force by its first code
 method:
   description: V(code), V(security key), or empty.
   returned: always

@@ -16,11 +16,12 @@ import pwd
 import re
 import secrets
 import subprocess
-import syslog
+import time
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.module_utils.mfa import confirming
 from ansible_collections.msp.ops.plugins.module_utils.standards import second_factor
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Reader
 
@@ -31,6 +32,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": list(STATES), "default": ENROLLED},
     "method": {"type": "str", "choices": [CODE, SECURITY_KEY], "default": CODE},
     "again": {"type": "bool", "default": False},
+    "code": {"type": "str", "no_log": True},
     "never": {"type": "list", "elements": "str", "default": []},
     "by": {"type": "str", "default": ""},
     "pad": {"type": "str", "no_log": True},
@@ -55,6 +57,7 @@ class Wish(NamedTuple):
     never: tuple[str, ...]
     by: str
     pad: bytes
+    code: str = ""
 
 
 def parse(parameters: dict[str, Any]) -> Wish:
@@ -75,20 +78,28 @@ def parse(parameters: dict[str, Any]) -> Wish:
         tuple(parameters["never"]),
         parameters["by"],
         bytes.fromhex(parameters["pad"] or ""),
+        parameters["code"] or "",
     )
 
 
-def act(wish: Wish, dry: bool, top: str = second_factor.STATE) -> dict[str, Any]:
-    """What was done. With dry nothing is; top is the directory of the secrets."""
+def act(wish: Wish, dry: bool, top: str = confirming.STATE, waiting: str = confirming.WAITING) -> dict[str, Any]:
+    """What was done. With dry nothing is; top is the directory of the secrets, waiting of those not yet in force."""
     groups = _groups(wish.account)
-    path = "%s/%s" % (top, wish.account)
+    places = Places("%s/%s" % (top, wish.account), "%s/%s" % (waiting, wish.account))
     if wish.state == WITHDRAWN:
         # Also of an account that is gone.
-        return _withdraw(wish, path, groups, dry)
+        return _withdraw(wish, places, groups, dry)
     _check_account(wish)
     if wish.method == SECURITY_KEY:
         return _by_key(wish, groups, dry)
-    return _by_code(wish, path, dry)
+    return _confirm(wish, places, dry) if wish.code else _by_code(wish, places, dry)
+
+
+class Places(NamedTuple):
+    """Where the secret of an account is in force, and where it waits for its first code."""
+
+    state: str
+    waiting: str
 
 
 def _check_account(wish: Wish) -> None:
@@ -98,6 +109,13 @@ def _check_account(wish: Wish) -> None:
         raise MspError(
             "MSP-MFA-011", "an account of the host", "none with the name %s" % wish.account, "correct the name"
         ) from None
+    if second_factor.rotated(Host(), wish.account):
+        raise MspError(
+            "MSP-MFA-012",
+            "an account of a person",
+            "%s, whose password is rotated and kept for emergencies: nobody would have the code" % wish.account,
+            "give the name of a person's account",
+        )
     # Who runs this is never asked for a code, and neither is break-glass: what they had would never be used.
     if wish.account in (*wish.never, os.environ.get("SUDO_USER", "")):
         raise MspError(
@@ -111,10 +129,13 @@ def _check_account(wish: Wish) -> None:
 # -- a code ----------------------------------------------------------------------------------------------------------
 
 
-def _by_code(wish: Wish, path: str, dry: bool) -> dict[str, Any]:
-    there = os.path.lexists(path)
-    if there and not wish.again:
-        return {"changed": False, "outcome": "has one already", "method": CODE}
+def _by_code(wish: Wish, places: Places, dry: bool) -> dict[str, Any]:
+    """It waits for its first code. What was in force before is in force until then."""
+    there = os.path.lexists(places.state)
+    waits = os.path.lexists(places.waiting)
+    if (there or waits) and not wish.again:
+        outcome = "waits for its first code" if waits else "has one already"
+        return {"changed": False, "outcome": outcome, "method": CODE}
     if dry:
         return {"changed": True, "outcome": "would get a new one", "method": CODE}
     if len(wish.pad) < PAD_BYTES:
@@ -123,14 +144,50 @@ def _by_code(wish: Wish, path: str, dry: bool) -> dict[str, Any]:
         )
     secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
     codes = recovery_codes()
-    _write(path, state_text(secret, codes))
-    _tell(wish, "has a new second factor, a code" + " in the place of the old one" * there)
+    confirming.write(places.waiting, state_text(secret, codes))
+    _tell(wish, "was given a new second factor, a code, which waits for its first one")
     return {
         "changed": True,
-        "outcome": "has a new one, and the old one works no more" if there else "has one",
+        "outcome": "has a new one, in force by its first code" + ("; until then the old one is" if there else ""),
         "method": CODE,
         "sealed": sealed(wish.pad, {"secret": secret, "codes": codes}),
     }
+
+
+def _confirm(wish: Wish, places: Places, dry: bool) -> dict[str, Any]:
+    """The first code: with it the secret is in force."""
+    if not os.path.lexists(places.waiting):
+        if os.path.lexists(places.state) and not wish.again:
+            return {"changed": False, "outcome": "has one already", "method": CODE}
+        raise _none_waits(wish.account)
+    if dry:
+        return {"changed": True, "outcome": "would be asked for its first code", "method": CODE}
+    tops = (os.path.dirname(places.state), os.path.dirname(places.waiting))
+    outcome, ahead = confirming.confirm(wish.account, wish.code, time.time(), *tops)
+    if outcome == confirming.NONE:
+        raise _none_waits(wish.account)
+    if outcome != confirming.RIGHT:
+        raise MspError(
+            "MSP-MFA-021",
+            "the code that the phone of %s shows now" % wish.account,
+            "a code of a clock that is %d seconds %s this host's" % (abs(ahead), "ahead of" if ahead > 0 else "behind")
+            if outcome == confirming.CLOCK
+            else "another one",
+            "put the clock right that is wrong, the phone's or the host's, and give the next code"
+            if outcome == confirming.CLOCK
+            else "see that the newest page was scanned, and the entry of this machine is read; give the next code",
+        )
+    _tell(wish, "gave the first code: the second factor is in force")
+    return {"changed": True, "outcome": "gave the right code: it is in force", "method": CODE}
+
+
+def _none_waits(account: str) -> MspError:
+    return MspError(
+        "MSP-MFA-020",
+        "a second factor of %s that waits for its first code" % account,
+        "none",
+        "enrol the account first, without a code",
+    )
 
 
 def recovery_codes() -> list[str]:
@@ -161,24 +218,6 @@ def opened(pad: bytes, text: str) -> dict[str, Any]:
     return found
 
 
-def _write(path: str, text: str) -> None:
-    """The whole file or none, for root alone from its first moment."""
-    top = os.path.dirname(path)
-    os.makedirs(top, mode=0o700, exist_ok=True)
-    os.chmod(top, 0o700)
-    new = "%s/.new-%s" % (top, secrets.token_hex(8))
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except BaseException:
-        os.unlink(new)
-        raise
-
-
 # -- a security key --------------------------------------------------------------------------------------------------
 
 
@@ -204,18 +243,21 @@ def _by_key(wish: Wish, groups: set[str], dry: bool) -> dict[str, Any]:
 # -- the end of it ---------------------------------------------------------------------------------------------------
 
 
-def _withdraw(wish: Wish, path: str, groups: set[str], dry: bool) -> dict[str, Any]:
+def _withdraw(wish: Wish, places: Places, groups: set[str], dry: bool) -> dict[str, Any]:
     """Whatever the account has as a second factor is gone, and it is in no group of those who are asked."""
-    there = os.path.lexists(path)
+    files = [path for path in places if os.path.lexists(path)]
     ours = sorted(groups & {second_factor.CODE_GROUP, second_factor.KEY_GROUP})
-    changed = there or bool(ours)
+    changed = bool(files) or bool(ours)
     if changed and not dry:
         for group in ours:
             _run("gpasswd", "--delete", wish.account, group)
-        if there:
+        for path in files:
             os.unlink(path)
         _tell(wish, "has no second factor any more")
-    return {"changed": changed, "outcome": "has none any more" if changed else "had none", "method": ""}
+    outcome = "has none any more" if changed else "had none"
+    if second_factor.everybody_is_asked(Host()):
+        outcome += "; by ssh everybody is asked for one on this host, and who has none does not come in"
+    return {"changed": changed, "outcome": outcome, "method": ""}
 
 
 def _groups(account: str) -> set[str]:
@@ -239,6 +281,4 @@ def _run(*argv: str) -> None:
 def _tell(wish: Wish, what: str) -> None:
     """For the host's own log: who, when and by whom, never the secret."""
     by = " (by %s)" % re.sub(r"[^ -~]", "?", wish.by)[:100] if wish.by else ""
-    syslog.openlog("msp-mfa", 0, syslog.LOG_AUTHPRIV)
-    syslog.syslog(syslog.LOG_NOTICE, "%s %s%s" % (wish.account, what, by))
-    syslog.closelog()
+    confirming.tell("%s %s%s" % (wish.account, what, by))

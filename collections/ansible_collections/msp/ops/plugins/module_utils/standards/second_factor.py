@@ -12,15 +12,20 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import accounts as audit_accounts
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.local_admin import keeping
+from ansible_collections.msp.ops.plugins.module_utils.mfa import confirming
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
     accounts,
     pam,
     pam_factors,
     ssh_logins,
     ssh_server,
+    sudo,
+    sudo_settings,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import look, rights
 from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
@@ -34,16 +39,25 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections 
     network,
 )
 
-# A file for each account, for root alone: what pam_google_authenticator reads with user=root and secret=.
-STATE = "/var/lib/msp-ops/mfa"
+# A file for each account, for root alone: what pam_google_authenticator reads with user=root and secret=. What waits
+# for its first code is elsewhere, and is no second factor yet.
+STATE, WAITING = confirming.STATE, confirming.WAITING
 # Who is asked for a code, and who comes in by ssh with a security key alone.
 CODE_GROUP, KEY_GROUP = "msp-mfa", "msp-mfa-fido2"
 ENROLLED, EVERYBODY = "enrolled", "everybody"
 _SECRET = re.compile(r"[A-Z2-7]{16,128}")
 _KEYS = re.compile(r"(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)\s+([A-Za-z0-9+/=]{20,})")
 _MOST_KEY_FILES = 10
-# How the names of the files begin that the roles write for sshd.
+# How the names of the files begin that the roles write for sshd; those that say who is asked, and from where the
+# automation and the account for emergencies come in. The last one is break-glass-login's.
 _OURS = "00-msp-"
+_ASKING = "/etc/ssh/sshd_config.d/00-msp-mfa-ssh.conf"
+_FENCE = "/etc/ssh/sshd_config.d/00-msp-mfa-automation.conf"
+_EMERGENCY = "/etc/ssh/sshd_config.d/00-msp-break-glass.conf"
+# Never asked, whatever was agreed: that of logins that work once (local_admin.yml).
+AGREED = ("msp-technician",)
+_BY_SUDO = ("sudo", "sudo-i")
+_NOBODY = "nobody has a second factor any more"
 # By which sshd gets keys that no file of the account has.
 _FROM_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
 
@@ -57,6 +71,8 @@ class Account(NamedTuple):
     opaque: bool
     code: bool
     hardware: bool
+    # Its password is rotated and kept for emergencies (local-admin-password): nobody could type a code for it.
+    rotated: bool = False
 
     @property
     def works(self) -> bool:
@@ -117,7 +133,22 @@ def _account(reader: Reader, person: Person, secrets: dict[str, accounts.Secret]
         opaque,
         _state(reader, person.name) == "",
         KEY_GROUP in person.groups and any(kind.startswith("sk-") for kind, _key in keys),
+        rotated(reader.host, person.name),
     )
+
+
+def rotated(host: Host, name: str) -> bool:
+    """Whether this host's own record says that the password of the account is rotated."""
+    return host.exists("%s/%s/%s" % (keeping.TOP, name, keeping.STATE))
+
+
+def everybody_is_asked(host: Host) -> bool:
+    """Whether the role last wrote that by ssh everybody is asked, and not those of a group."""
+    return any(line.startswith("Match User ") for line in _lines(host, _ASKING))
+
+
+def _lines(host: Host, path: str) -> list[str]:
+    return host.text(path).splitlines() if host.exists(path) else []
 
 
 def _authorized(reader: Reader, person: Person) -> tuple[list[tuple[str, str]], bool]:
@@ -159,25 +190,75 @@ def _state(reader: Reader, name: str) -> str | None:
 def enrolment(reader: Reader, automation: str, break_glass: str, exempt: tuple[str, ...] | str = ()) -> dict:
     """people are those who can log in and need a second factor, wrong are secret files that are not as they have to be.
 
-    missing are the people without a second factor. begun: somebody on this host has one.
+    missing are the people without a second factor. begun: somebody on this host has one, had one or is asked for one.
     """
     everybody = reader.once(read)
-    agreed = {automation, break_glass, *_names(exempt)}
-    people = [one for one in everybody if one.works and one.person.name not in agreed]
+    agreed = {automation, break_glass, *_names(exempt), *AGREED}
+    people = [one for one in everybody if _is_person(reader, one, agreed)]
+    waiting = set(reader.host.names(WAITING))
     wrong = [
         "%s/%s %s" % (STATE, name, why)
         for name in reader.host.names(STATE)
         for why in [_state(reader, name)]
         if why and accounts_name(name)
     ]
+    # They do not come in: it fails closed.
+    wrong += [
+        "%s is asked for a code and has none" % one.person.name
+        for one in everybody
+        if CODE_GROUP in one.person.groups and not one.code
+    ]
     return {
         "people": sorted(one.person.name for one in people),
         "enrolled": sorted(_shown(one) for one in everybody if one.enrolled),
         "with_code": sorted(one.person.name for one in everybody if one.code),
-        "missing": sorted(one.person.name for one in people if not one.enrolled),
+        "missing": sorted(
+            one.person.name + " (its first code is awaited)" * (one.person.name in waiting)
+            for one in people
+            if not one.enrolled
+        ),
         "wrong": sorted(wrong),
-        "begun": any(one.enrolled for one in everybody) or bool(wrong),
+        "begun": begun(reader),
     }
+
+
+def begun(reader: Reader) -> bool:
+    """Whether somebody here has a second factor, or is asked for one, or is to give a first code.
+
+    What a role wrote counts too: where all secrets are lost nothing has ended.
+    """
+    everybody = reader.once(read)
+    return (
+        any(one.enrolled or {CODE_GROUP, KEY_GROUP} & one.person.groups for one in everybody)
+        or any(accounts_name(name) for place in (STATE, WAITING) for name in reader.host.names(place))
+        or reader.host.exists(_ASKING)
+    )
+
+
+def _is_person(reader: Reader, account: Account, agreed: set[str]) -> bool:
+    """Whether somebody logs in with it who needs a second factor.
+
+    An account whose password is rotated is for emergencies at the console: it is one only where it comes in by ssh.
+    """
+    if not account.works or account.person.name in agreed:
+        return False
+    if not account.rotated:
+        return True
+    return bool(reader.host.program("sshd")) and _comes_in(reader, account)
+
+
+def _comes_in(reader: Reader, account: Account) -> bool:
+    """Whether there is a way in by ssh, with what the account has."""
+    person = account.person
+    for login in ssh_logins.logins(reader, person.name):
+        if not ssh_logins.lets_in(login.settings, person.name, person.groups, person.uid):
+            continue
+        lacks = set() if account.keys or account.opaque else {"publickey"}
+        if person.uid == 0 and ssh_logins.one(login.settings, "permitrootlogin") != "yes":
+            lacks |= {"password", "keyboard-interactive"}
+        if any(not lacks & set(way) for way in ssh_logins.ways(login.settings)):
+            return True
+    return False
 
 
 def _shown(account: Account) -> str:
@@ -201,28 +282,47 @@ def by_ssh(  # noqa: PLR0917
 
     who is enrolled (only those who have a second factor are looked at) or everybody. undecided are the people whom it
     would lock out, and who were not agreed on (locked_out). to_ask are those who are to be in the group of the asked.
+    kept_out are those who are not to be asked and are all the same, and have no code.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
-    agreed = {automation, break_glass, *_names(exempt)}
+    agreed = {automation, break_glass, *_names(exempt), *AGREED}
     everybody = reader.once(read)
-    people = [one for one in everybody if one.person.name not in agreed and (one.works or one.enrolled)]
+    people = [
+        one for one in everybody if one.person.name not in agreed and (one.enrolled or _is_person(reader, one, agreed))
+    ]
     asked = people if who == EVERYBODY else [one for one in people if one.enrolled]
     found = [(one.person.name, weak) for one in asked for weak in _weak(reader, one.person)]
     missing = [one.person.name for one in people if not one.enrolled] if who == EVERYBODY else []
-    told = {
+    spared = [one for one in everybody if one.person.name in agreed or (who != EVERYBODY and one in people)]
+    told: dict[str, Any] = {
         "without": _told(found),
+        "kept_out": sorted(one.person.name for one in spared if _kept_out(reader, one)),
+        "begun": who == EVERYBODY or begun(reader),
         "undecided": sorted(name for name in missing if name not in _names(locked_out)),
         "to_ask": sorted(one.person.name for one in people if one.code and CODE_GROUP not in one.person.groups),
-        "looked_at": sorted(one.person.name for one in asked),
     }
     others = sorted(
         {"Match %s in %s" % (weak.block.condition, weak.block.place) for _name, weak in found if weak.block}
     )
+    if begun(reader) and not any(one.enrolled for one in everybody):
+        # By hand: it takes people and their phones.
+        told["without"].append(_NOBODY)
+        others.append(_NOBODY)
     if not others:
         return told
     mine = _told([(name, weak) for name, weak in found if weak.block is None])
     return {**told, "within_reach": {"without": mine}, "out_of_reach": {"without": others}}
+
+
+def _kept_out(reader: Reader, account: Account) -> bool:
+    """Whether sshd wants answers of PAM after a key, and PAM a code that the account has not."""
+    if account.enrolled or CODE_GROUP in account.person.groups:
+        return False
+    settings = ssh_logins.settings(reader, dict(ANYBODY, user=account.person.name))
+    lists = ssh_logins.one(settings, "authenticationmethods").split()
+    asked = bool(lists) and all("keyboard-interactive" in one for one in lists)
+    return asked and _always(_asks(reader, "sshd", account.person))
 
 
 class Weak(NamedTuple):
@@ -266,22 +366,49 @@ def _asks(reader: Reader, service: str, person: Person) -> frozenset[Asked]:
 def by_pam(reader: Reader, services: tuple[str, ...] | str) -> dict:
     """without are the people with a code whom a service does not ask for it, to_ask who are to be in the group.
 
-    A service that is not on the host asks nobody. found are those that are.
+    A service that is not on the host asks nobody. found are those that are. Whom sudo asks nothing at all it does not
+    ask for a code either; that is no work of the role (sudo-nopasswd has one).
     """
     found = [one for one in _names(services) if pam.there(reader.host, one)]
     enrolled = [one for one in reader.once(read) if one.code]
-    without = [
+    mine = [
         "%s: %s" % (service, one.person.name)
         for service in found
         for one in enrolled
         if not _always(_asks(reader, service, one.person))
     ]
-    return {
-        "without": sorted(without),
+    left = _unasked(reader, enrolled) if set(found) & set(_BY_SUDO) else []
+    if found and not enrolled and begun(reader):
+        left.append(_NOBODY)
+    told = {
+        "without": sorted(mine) + left,
         "found": found,
         "to_ask": sorted(one.person.name for one in enrolled if CODE_GROUP not in one.person.groups),
-        "begun": bool(enrolled),
+        "begun": begun(reader),
     }
+    return {**told, "within_reach": {"without": sorted(mine)}, "out_of_reach": {"without": left}} if left else told
+
+
+def _unasked(reader: Reader, enrolled: list[Account]) -> list[str]:
+    """The rules of sudo by which somebody with a code is asked for nothing."""
+    if not enrolled or not reader.host.program("sudo"):
+        return []
+    rules = sudo.rules_of(reader)
+    general, bound = sudo_settings.parse_defaults(rules)
+    parsed = sudo.parse_rules(rules)
+    users = audit_accounts.parse_passwd(reader.host.text("/etc/passwd"))
+    groups = audit_accounts.parse_group(reader.host.text("/etc/group"))
+    ways = [(set(sudo.people(set(rule.who), users, groups)), rule) for rule in parsed]
+    names = {one.person.name for one in enrolled}
+    off = general.get("authenticate") is False
+    found = {
+        name for who, rule in ways if rule.password is False or (off and not rule.password) for name in who & names
+    }
+    # Settings of some people or programs alone: whoever they are for, they are told as they stand.
+    some = ["Defaults for %s" % whom for whom, settings in bound if settings.get("authenticate") is False]
+    return sorted("sudo asks %s for nothing" % name for name in found) + sorted(
+        "sudo: %s !authenticate" % one for one in some
+    )
 
 
 def _always(ways: frozenset[Asked]) -> bool:
@@ -294,6 +421,8 @@ def by_source(reader: Reader, account: str, break_glass: str, management: tuple[
 
     What is inside the management networks, just beside them, and in and beside every Match block is asked of sshd.
     unpunished is from where failed logins shut nobody out for a while; None for a server that never does that.
+    elsewhere: break-glass-login says from where break-glass comes in, so nothing of that is looked at here. begun: it
+    was said from where the automation works, or somebody has a second factor.
     """
     if not reader.host.program("sshd"):
         raise Absent("there is no ssh server on this host")
@@ -303,6 +432,9 @@ def by_source(reader: Reader, account: str, break_glass: str, management: tuple[
     known = {one.person.name: one for one in reader.once(read)}
     wrong: list[str] = []
     unpunished = _unpunished(reader)
+    elsewhere = _named_in(reader.host, _EMERGENCY, break_glass)
+    if not networks and begun(reader):
+        wrong.append("nobody said from where the automation works")
     if networks:
         tried = _tried(reader, networks)
         if unpunished is not None:
@@ -313,14 +445,27 @@ def by_source(reader: Reader, account: str, break_glass: str, management: tuple[
         else:
             wrong += [one for address, mine in tried for one in _automation(reader, known[account], address, mine)]
             wrong += _shared(known[account], list(known.values()))
-        if break_glass in known:
+        if elsewhere and _named_in(reader.host, _FENCE, break_glass):
+            wrong.append("two files say from where %s comes in" % break_glass)
+        if break_glass in known and elsewhere:
+            asked = any(one.code for one in _asks(reader, "sshd", known[break_glass].person))
+            wrong += ["%s is asked for a code" % break_glass] if asked else []
+        elif break_glass in known:
             wrong += [one for address, mine in tried for one in _emergency(reader, known[break_glass], address, mine)]
     return {
         "wrong": list(dict.fromkeys(wrong)),
         "management": list(networks),
         "break_glass": break_glass in known,
+        "elsewhere": elsewhere,
+        "begun": bool(networks) or begun(reader),
         "unpunished": unpunished,
     }
+
+
+def _named_in(host: Host, path: str, account: str) -> bool:
+    """Whether a Match block of the file is for this account."""
+    found = [line.split() for line in _lines(host, path) if line.startswith("Match User ")]
+    return any(account in words[2].split(",") for words in found)
 
 
 def _unpunished(reader: Reader) -> list[str] | None:

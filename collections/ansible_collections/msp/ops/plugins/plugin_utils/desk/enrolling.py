@@ -20,6 +20,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.mfa import enrolling
+from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject, subject
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import SecurityEvent
 from ansible_collections.msp.ops.plugins.plugin_utils.report import enrolment_page
 from ansible_collections.msp.ops.plugins.plugin_utils.report.enrolment_page import Enrolment
 from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Formats
@@ -27,11 +30,20 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.formats import Form
 # What of the host's answer is told on: never what is sealed, and nothing that a host may have added.
 _TOLD = ("changed", "outcome", "method", "failed", "unreachable", "msg", "error", "ansible_facts", "warnings")
 _MODE = 0o600
+GIVEN, IN_FORCE, WITHDRAWN = (
+    "second factor given",
+    "second factor in force",
+    "second factor withdrawn",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Who gets a second factor where, and how the page is to be. directory is None where no page is wanted."""
+    """Who gets a second factor where, and how the page is to be. directory is None where no page is wanted.
+
+    asset is None for a host of an inventory that does not say whose it is: of that nothing is recorded. action is what
+    is on record.
+    """
 
     account: str
     host: str
@@ -39,6 +51,9 @@ class Wish:
     directory: Path | None
     formats: Formats
     check: bool
+    asset: Subject | None = None
+    who: str = ""
+    action: str = GIVEN
 
     @property
     def page(self) -> str:
@@ -49,7 +64,8 @@ class Wish:
 
 def wish_of(arguments: Mapping[str, Any], variables: Mapping[str, Any], *, check: bool) -> Wish:
     """The arguments of the action, with what the inventory says of host and customer. Raises MspError."""
-    by_page = arguments["state"] == enrolling.ENROLLED and arguments["method"] == enrolling.CODE
+    enrols = arguments["state"] == enrolling.ENROLLED
+    by_page = enrols and arguments["method"] == enrolling.CODE and not arguments["code"]
     if by_page and not arguments["directory"]:
         raise MspError(
             "MSP-MFA-016",
@@ -66,6 +82,18 @@ def wish_of(arguments: Mapping[str, Any], variables: Mapping[str, Any], *, check
         directory=Path(arguments["directory"]) if by_page else None,
         formats=Formats("nl" if language == "nl" else "en", _zone(msp.get("timezone"))),
         check=check,
+        asset=subject(str(variables["inventory_hostname"]), variables) if msp.get("asset") else None,
+        who=arguments["by"],
+        action=(GIVEN if by_page else IN_FORCE) if enrols else WITHDRAWN,
+    )
+
+
+def not_pipelined(host: str) -> MspError:
+    return MspError(
+        "MSP-MFA-022",
+        f"a connection to {host} by which a module reaches it without a file (pipelining)",
+        "one without pipelining, or become by su, or ANSIBLE_KEEP_REMOTE_FILES",
+        "use ssh with pipelining = true and sudo, as ansible.cfg of this project does; nothing was changed",
     )
 
 
@@ -81,7 +109,7 @@ def enrol(wish: Wish, ask: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]
     """What the task returns. ask has the host do it, with a pad; its answer has the secret sealed with that."""
     pad = secrets.token_bytes(enrolling.PAD_BYTES)
     if wish.directory is None or wish.check:
-        return _told(ask(pad.hex()))
+        return _recorded(wish, _told(ask(pad.hex())))
     # A page that could not be made would be a secret that nobody knows.
     _shown(wish, "A" * 32, [])
     with _Place(wish.directory) as place:
@@ -90,7 +118,30 @@ def enrol(wish: Wish, ask: Callable[[str], Mapping[str, Any]]) -> dict[str, Any]
         if "sealed" in answer and not found.get("failed"):
             place.write(wish.directory / wish.page, _page(wish, pad, answer["sealed"]))
             found["page"] = str(wish.directory / wish.page)
-        return found
+        return _recorded(wish, found)
+
+
+def _recorded(wish: Wish, found: dict[str, Any]) -> dict[str, Any]:
+    """The same, on record where something was changed."""
+    if wish.asset is not None and found.get("changed") and not found.get("failed") and not wish.check:
+        one = wish.asset
+        now = dt.datetime.now(dt.UTC)
+        extra = {"method": found.get("method", ""), "outcome": found.get("outcome", "")}
+        spool.put(
+            [
+                SecurityEvent(
+                    customer=one.customer,
+                    asset=one.asset,
+                    host=one.host,
+                    at=now,
+                    action=wish.action,
+                    subject=wish.account,
+                    who=wish.who,
+                    extra=extra,
+                )
+            ]
+        )
+    return found
 
 
 def _told(answer: Mapping[str, Any]) -> dict[str, Any]:

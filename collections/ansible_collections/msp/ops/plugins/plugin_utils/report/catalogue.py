@@ -1348,7 +1348,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "who comes in by ssh without a second factor",
     ),
     "said.about.second_factor.begun": ("iemand heeft een tweede factor", "somebody has a second factor"),
-    "said.about.second_factor_ssh.looked_at": ("mensen om wie het gaat", "people that it is about"),
+    "said.about.ssh_sources.begun": (
+        "het beheer heeft adressen, of iemand een tweede factor",
+        "the management has addresses, or somebody a second factor",
+    ),
+    "said.about.second_factor_ssh.begun": ("iemand heeft een tweede factor", "somebody has a second factor"),
+    "said.about.second_factor_ssh.kept_out": (
+        "wie ten onrechte om een code wordt gevraagd",
+        "who is asked for a code and should not be",
+    ),
     "said.about.second_factor_pam.found": ("programma's die erom vragen", "programs that ask for it"),
     "said.about.second_factor_pam.begun": ("iemand heeft een code", "somebody has a code"),
     "said.about.ssh_sources.management": ("adressen van de automatisering", "addresses of the automation"),
@@ -1943,14 +1951,27 @@ WORDS: dict[str, tuple[str, str]] = {
         "Op tijd gebaseerd, zes cijfers, dertig seconden. Spaties mag u weglaten.",
         "Time-based, six figures, thirty seconds. Spaces may be left out.",
     ),
-    "enrolment.use.heading": ("3. Zo logt u voortaan in", "3. How you log in from now on"),
+    "enrolment.first.heading": ("3. Geef uw eerste code", "3. Give your first code"),
+    "enrolment.first": (
+        "Log in op {host} zoals altijd, typ dit, en dan de code die de app toont:",
+        "Log in to {host} as always, type this, and then the code that the app shows:",
+    ),
+    "enrolment.first.else": (
+        "Kunt u dat niet, noem de code dan aan degene die u deze pagina geeft. Tot uw eerste code klopte verandert er"
+        " voor u niets, en werkt wat u had. Klopt hij niet, bel dan degene die u deze pagina gaf.",
+        "Where you cannot, tell the code to the person who gives you this page. Until your first code was right nothing"
+        " changes for you, and what you had works. When it is not right, call the person who gave you this page.",
+    ),
+    "enrolment.use.heading": ("4. Zo logt u voortaan in", "4. How you log in from now on"),
     "enrolment.use": (
-        "Zoals u gewend bent. Wordt er gevraagd om een verification code, typ dan de code die de app dan toont."
+        "Zodra uw eerste code klopte: zoals u gewend bent. Wordt er gevraagd om een verification code, typ dan de code"
+        " die de app dan toont."
         " Elke code werkt één keer: kort na elkaar inloggen gaat met de volgende code.",
-        "As you are used to. When a verification code is asked for, type the code that the app shows at that moment."
+        "Once your first code was right: as you are used to. When a verification code is asked for, type the code that"
+        " the app shows at that moment."
         " Each code works once: to log in again shortly after, wait for the next one.",
     ),
-    "enrolment.recovery.heading": ("4. Bewaar deze herstelcodes", "4. Keep these recovery codes"),
+    "enrolment.recovery.heading": ("5. Bewaar deze herstelcodes", "5. Keep these recovery codes"),
     "enrolment.recovery": (
         "Is uw telefoon er even niet, typ dan een van deze in plaats van de code, zonder spatie. Elke werkt één keer:"
         " streep hem daarna door. Schrijf ze over en bewaar ze op een veilige plek, niet op uw telefoon.",
@@ -1959,10 +1980,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "enrolment.lost.heading": ("Telefoon kwijt of nieuw?", "Phone lost or new?"),
     "enrolment.lost": (
-        "Bel ons meteen. U krijgt een nieuwe pagina, en alles op deze werkt dan niet meer. Wij vragen u nooit om een"
-        " code of om deze pagina.",
-        "Call us at once. You get a new page, and nothing on this one works after that. We never ask you for a code or"
-        " for this page.",
+        "Bel ons meteen. U krijgt een nieuwe pagina; na de eerste code daarvan werkt niets op deze meer. Na uw eerste"
+        " code vragen wij u nooit meer om een code, en nooit om deze pagina.",
+        "Call us at once. You get a new page; after its first code nothing on this one works. After your first code we"
+        " never ask you for one again, and never for this page.",
     ),
     "enrolment.foot": (
         "Deze pagina bestaat maar één keer en is nergens anders bewaard.",

@@ -88,6 +88,12 @@ def printed(settings: Mapping[str, str]) -> str:
     return "; ".join(f"echo {name} '{value}'" for name, value in settings.items())
 
 
+# Nobody was ever enrolled.
+NOBODY = {name: text for name, text in FILES.items() if not name.startswith(second_factor.STATE)} | {
+    "/etc/group": "root:x:0:\nanna:x:1002:\n",
+    "/etc/pam.d/sshd": made_pam.SSHD,
+}
+SHOWN = {"sshd": sshd(), "getent": "exit 2"}
 ENFORCED = sshd(("user=anna", ASKED), ("user=cees", HARDWARE))
 
 
@@ -145,16 +151,151 @@ def test_a_secret_that_is_not_kept_as_it_has_to_be_is_told_and_is_none(
     (tmp_path / second_factor.STATE.lstrip("/") / name).chmod(mode)
     found = second_factor.enrolment(reader, **WHO)
 
-    assert found["wrong"] == [f"{second_factor.STATE}/{name} {why}"]
+    assert f"{second_factor.STATE}/{name} {why}" in found["wrong"]
     assert name in found["missing"]
     assert SECRET[:32] not in json.dumps(found)
+
+
+def test_what_waits_for_its_first_code_is_no_second_factor_yet(tmp_path: Path) -> None:
+    reader = made(tmp_path, **{f"{second_factor.WAITING}/bert": SECRET})
+    found = second_factor.enrolment(reader, **WHO)
+
+    assert (found["missing"], found["with_code"]) == (["bert (its first code is awaited)"], ["anna"])
+    asked = second_factor.by_ssh(reader, "enrolled", **WHO)
+    assert (asked["to_ask"], asked["undecided"]) == ([], [])
+    assert second_factor.by_ssh(reader, "everybody", **WHO)["undecided"] == ["bert"]
+    assert second_factor.by_pam(reader, "sudo")["to_ask"] == []
+
+
+def test_nothing_has_begun_before_anybody_is_enrolled(tmp_path: Path) -> None:
+    reader = made_reader(tmp_path, NOBODY, SHOWN)
+    found = [
+        second_factor.enrolment(reader, **WHO),
+        second_factor.by_ssh(reader, "enrolled", **WHO),
+        second_factor.by_pam(reader, "sudo"),
+    ]
+    assert [one["begun"] for one in found] == [False] * 3
+    assert [one["without"] for one in found[1:]] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "told"),
+    [
+        ("/etc/group", "msp-mfa:x:990:anna\n", True),
+        ("/etc/group", "msp-mfa-fido2:x:991:anna\n", False),
+        ("/etc/ssh/sshd_config.d/00-msp-mfa-ssh.conf", "UsePAM yes\n", False),
+    ],
+)
+def test_where_all_second_factors_are_lost_nothing_is_over(tmp_path: Path, path: str, text: str, told: bool) -> None:
+    reader = made_reader(tmp_path, {**NOBODY, path: text}, SHOWN)
+    found = second_factor.enrolment(reader, **WHO)
+    assert found["begun"] and found["missing"]
+    assert ("anna is asked for a code and has none" in found["wrong"]) is told
+    for measured in (second_factor.by_ssh(reader, "enrolled", **WHO), second_factor.by_pam(reader, "sudo")):
+        assert measured["begun"]
+        # It takes people: no role goes at it every night.
+        assert measured["without"] == measured["out_of_reach"]["without"] == ["nobody has a second factor any more"]
+        assert measured["within_reach"]["without"] == []
+
+
+ROTATED = {
+    "/etc/shadow": FILES["/etc/shadow"].replace("root:*:", "root:$y$x:"),
+    "/var/lib/msp-ops/local-admin/root/state.json": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("permitted", "keys", "person"),
+    [
+        ("no", KEY, False),
+        ("prohibit-password", "", False),
+        ("prohibit-password", f"ssh-ed25519 {'D' * 30}\n", True),
+        ("yes", "", True),
+    ],
+)
+def test_an_account_whose_password_is_rotated_is_a_person_only_where_it_comes_in_by_ssh(
+    tmp_path: Path, permitted: str, keys: str, person: bool
+) -> None:
+    said = {"permitrootlogin": permitted, "passwordauthentication": "yes"}
+    server = sshd(("user=anna", ASKED), ("user=cees", HARDWARE), ("user=root", said))
+    reader = made(tmp_path, server, **ROTATED, **{"/keys/root": keys})
+
+    assert ("root" in second_factor.enrolment(reader, **WHO)["missing"]) is person
+    assert ("root" in second_factor.by_ssh(reader, "everybody", **WHO)["undecided"]) is person
+    # Without the host's own record of it, it is one of all.
+    other = {name: text for name, text in ROTATED.items() if name == "/etc/shadow"}
+    assert "root" in second_factor.enrolment(made(tmp_path / "plain", server, **other), **WHO)["missing"]
+
+
+def test_who_is_asked_and_should_not_be_is_told(tmp_path: Path) -> None:
+    asks = (
+        f"auth [success=1 default=ignore] pam_succeed_if.so quiet user in msp\nauth [success=done default=die] {CODE}\n"
+    )
+    everybody = {"/etc/pam.d/sshd": asks + made_pam.SSHD}
+    server = sshd(("user=msp", {}), ("user=*", ASKED))
+    reader = made(tmp_path, server, **everybody)
+
+    assert second_factor.by_ssh(reader, "everybody", **WHO)["kept_out"] == ["msp-breakglass"]
+    assert second_factor.by_ssh(reader, "everybody", **WHO, exempt="bert")["kept_out"] == ["bert", "msp-breakglass"]
+    # What was for everybody is for the enrolled now: cees has a security key, anna a code.
+    assert "bert" in second_factor.by_ssh(reader, "enrolled", **WHO)["kept_out"]
+    assert not {"anna", "cees"} & set(second_factor.by_ssh(reader, "enrolled", **WHO)["kept_out"])
+    assert second_factor.by_ssh(made(tmp_path / "not"), "enrolled", **WHO)["kept_out"] == []
+
+
+def test_the_account_of_logins_that_work_once_is_never_asked_whatever_is_exempt(tmp_path: Path) -> None:
+    users = USERS + "msp-technician:x:1010:1010::/home/t:/bin/bash\n"
+    shadow = FILES["/etc/shadow"] + "msp-technician:$y$x:19000:0:99999:7:::\n"
+    reader = made(tmp_path, **{"/etc/passwd": users, "/etc/shadow": shadow})
+
+    assert "msp-technician" not in second_factor.enrolment(reader, **WHO, exempt="backup")["missing"]
+    assert "msp-technician" not in second_factor.by_ssh(reader, "everybody", **WHO, exempt="backup")["undecided"]
+
+
+def sudoers(*specs: dict[str, Any], **more: Any) -> str:
+    return "echo '%s'" % json.dumps({"User_Specs": list(specs), **more})
+
+
+def spec(who: dict[str, str], authenticate: bool | None) -> dict[str, Any]:
+    options = [] if authenticate is None else [{"authenticate": authenticate}]
+    commands = [{"command": "ALL"}]
+    return {"User_List": [who], "Cmnd_Specs": [{"runasusers": [], "Options": options, "Commands": commands}]}
+
+
+OFF = {"Defaults": [{"Options": [{"authenticate": False}]}]}
+UNASKED = ["sudo asks anna for nothing"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        (sudoers(spec({"username": "anna"}, False)), UNASKED),
+        (sudoers(spec({"usergroup": "msp-mfa"}, False)), UNASKED),
+        (sudoers(spec({"username": "bert"}, False)), []),
+        (sudoers(spec({"username": "anna"}, None)), []),
+        (sudoers(spec({"username": "anna"}, None), **OFF), UNASKED),
+        (sudoers(spec({"username": "anna"}, True), **OFF), []),
+    ],
+)
+def test_whom_sudo_asks_for_nothing_it_asks_for_no_code(tmp_path: Path, rules: str, left: list[str]) -> None:
+    reader = made_reader(
+        tmp_path, FILES, {"sshd": ENFORCED, "getent": "exit 2", "sudo": "exit 0", "cvtsudoers": rules}, today=20000
+    )
+    (tmp_path / second_factor.STATE.lstrip("/") / "anna").chmod(0o600)
+    found = second_factor.by_pam(reader, "sudo")
+
+    assert found["without"] == left
+    if left:
+        assert found["within_reach"]["without"] == [] and found["out_of_reach"]["without"] == left
+    # The console is none of sudo's.
+    assert second_factor.by_pam(reader, "login")["without"] == ["login: anna"]
 
 
 def test_only_the_enrolled_are_looked_at_or_everybody_and_who_would_be_locked_out_is_named(tmp_path: Path) -> None:
     enrolled = second_factor.by_ssh(made(tmp_path), "enrolled", **WHO)
     everybody = second_factor.by_ssh(made(tmp_path), "everybody", **WHO)
 
-    assert (enrolled["without"], enrolled["undecided"], enrolled["looked_at"]) == ([], [], ["anna", "cees"])
+    assert (enrolled["without"], enrolled["undecided"], enrolled["begun"]) == ([], [], True)
     assert (everybody["without"], everybody["undecided"]) == (["bert: publickey"], ["bert"])
     assert second_factor.by_ssh(made(tmp_path), "everybody", **WHO, locked_out="bert")["undecided"] == []
     assert second_factor.by_ssh(made(tmp_path), "everybody", **WHO, exempt="bert")["without"] == []
@@ -201,7 +342,14 @@ NETWORK = "10.1.0.0/24"
 def test_the_automation_is_fenced_in_and_break_glass_has_its_way(tmp_path: Path) -> None:
     found = second_factor.by_source(made(tmp_path, FENCED), "msp", "msp-breakglass", NETWORK)
 
-    assert found == {"wrong": [], "management": [NETWORK], "break_glass": True, "unpunished": None}
+    assert found == {
+        "wrong": [],
+        "management": [NETWORK],
+        "break_glass": True,
+        "elsewhere": False,
+        "begun": True,
+        "unpunished": None,
+    }
     assert second_factor.by_source(made(tmp_path, FENCED), "msp", "nobody", NETWORK)["break_glass"] is False
 
 
@@ -249,8 +397,13 @@ def test_a_wrong_code_from_the_management_shuts_nobody_out(tmp_path: Path, exemp
     assert found["wrong"] == ([f"failed logins from {NETWORK} shut out whoever comes from there"] if wrong else [])
 
 
-def test_without_addresses_nothing_is_told_and_what_is_no_address_is_not_measured(tmp_path: Path) -> None:
-    assert second_factor.by_source(made(tmp_path, sshd()), "msp", "msp-breakglass", ())["wrong"] == []
+def test_without_addresses_that_is_told_once_somebody_is_enrolled_and_what_is_no_address_is_not_measured(
+    tmp_path: Path,
+) -> None:
+    found = second_factor.by_source(made(tmp_path, sshd()), "msp", "msp-breakglass", ())
+    assert (found["wrong"], found["begun"]) == (["nobody said from where the automation works"], True)
+    nobody = second_factor.by_source(made_reader(tmp_path / "new", NOBODY, SHOWN), "msp", "msp-breakglass", ())
+    assert (nobody["wrong"], nobody["begun"]) == ([], False)
     with pytest.raises(Unmeasurable, match=r"300\.1\.1\.1 is no address"):
         second_factor.by_source(made(tmp_path, sshd()), "msp", "msp-breakglass", "300.1.1.1")
 
@@ -281,3 +434,31 @@ def test_without_a_server_there_is_nothing_to_ask_of_it(tmp_path: Path) -> None:
 )
 def test_what_can_be_the_name_of_an_account(name: str, may: bool) -> None:
     assert second_factor.accounts_name(name) is may
+
+
+GLASS_FILE = "/etc/ssh/sshd_config.d/00-msp-break-glass.conf"
+FENCE_FILE = "/etc/ssh/sshd_config.d/00-msp-mfa-automation.conf"
+
+
+def test_where_another_control_says_from_where_break_glass_comes_in_that_is_not_said_twice(tmp_path: Path) -> None:
+    # From the management it does not come in, and from elsewhere it does: as break-glass-login wants it.
+    server = sshd(
+        (f"addr={INSIDE}*user=msp-breakglass", REFUSED),
+        ("user=msp-breakglass", BY_PASSWORD),
+        (f"addr={INSIDE}*user=msp", ALONE),
+        ("user=msp", REFUSED),
+    )
+    glass = {GLASS_FILE: "# ours\nMatch User msp-breakglass Address 192.0.2.0/24\n"}
+
+    def measured(name: str, **files: str) -> dict[str, Any]:
+        return second_factor.by_source(made(tmp_path / name, server, **files), "msp", "msp-breakglass", NETWORK)
+
+    assert any("msp-breakglass" in one for one in measured("alone")["wrong"])
+    found = measured("one", **glass)
+    assert (found["wrong"], found["elsewhere"]) == ([], True)
+    both = measured("both", **glass, **{FENCE_FILE: "Match User msp,msp-breakglass Address *\n"})
+    assert both["wrong"] == ["two files say from where msp-breakglass comes in"]
+    other = measured("other", **{GLASS_FILE: "Match User somebody Address 192.0.2.0/24\n"})
+    assert other["elsewhere"] is False
+    asked = measured("asked", **glass, **{"/etc/pam.d/sshd": f"auth required {CODE}\n"})
+    assert asked["wrong"] == ["msp-breakglass is asked for a code"]

@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.mfa import enrolling as on_host
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import enrolling
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import SecurityEvent
 from ansible_collections.msp.ops.plugins.plugin_utils.report import enrolment_page
 
 SECRET, CODES = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", ["12345678", "23456789"]
@@ -23,7 +25,14 @@ VARIABLES: Mapping[str, Any] = {
     "inventory_hostname": "web/01",
     "msp": {"customer_name": "Bakkerij Jansen", "language": "nl", "timezone": "Europe/Amsterdam"},
 }
-ARGUMENTS: Mapping[str, Any] = {"account": "anna", "state": "enrolled", "method": "code", "language": None}
+ARGUMENTS: Mapping[str, Any] = {
+    "account": "anna",
+    "state": "enrolled",
+    "method": "code",
+    "language": None,
+    "code": None,
+    "by": "jan",
+}
 
 
 def wish(directory: Path | None, *, check: bool = False, **arguments: Any) -> enrolling.Wish:
@@ -53,6 +62,45 @@ def test_a_page_for_one_reader_is_all_that_has_the_secret(tmp_path: Path) -> Non
 
 def _again(directory: Path, **arguments: Any) -> str:
     return Path(enrolling.enrol(wish(directory, **arguments), makes)["page"]).read_text(encoding="utf-8")
+
+
+ASSET = {"msp": {"customer": "jansen", "asset": {"key": "device:12"}}, "inventory_hostname": "web1"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "action"),
+    [
+        ({}, "second factor given"),
+        ({"code": "123456"}, "second factor in force"),
+        ({"method": "security key"}, "second factor in force"),
+        ({"state": "withdrawn"}, "second factor withdrawn"),
+    ],
+)
+def test_what_was_done_is_on_record_and_what_was_not_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any], action: str
+) -> None:
+    kept: list[SecurityEvent] = []
+    monkeypatch.setattr(spool, "put", kept.extend)
+    arguments = {**ARGUMENTS, "directory": str(tmp_path / "pages"), **chosen}
+
+    def turn(*, changed: bool = True, check: bool = False, **more: Any) -> None:
+        asked = enrolling.wish_of(arguments, ASSET, check=check)
+        enrolling.enrol(asked, lambda pad: {**makes(pad), "changed": changed, **more})
+
+    turn(changed=False)
+    turn(check=True)
+    turn(failed=True)
+    assert kept == []
+    turn()
+    (one,) = kept
+    assert (one.customer, one.asset, one.host, one.subject) == ("jansen", "device:12", "web1", "anna")
+    assert (one.action, one.who) == (action, "jan")
+    assert SECRET not in repr(one) and "123456" not in repr(one)
+
+
+def test_the_first_code_takes_no_page(tmp_path: Path) -> None:
+    assert wish(None, code="123456").directory is None
+    assert wish(tmp_path, code="123456").directory is None
 
 
 def test_each_call_has_a_pad_of_its_own(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_picture_text_and_recovery_codes_are_on_it_and_nothing_from_elsewhere(la
     assert (drawn[1] or drawn[2]) in same
     assert grouped(SECRET) in text and "1234 5678" in text and "2345 6789" in text
     assert "10:00" in text
+    # In one piece: in a line of text it would be broken at a dash.
+    assert '<p class="typed code">msp-mfa-confirm</p>' in text
     assert not re.search(r'(?:src|href)="(?!#)|url\(|<script', text)
     assert "default-src &#39;none&#39;" in text
 
