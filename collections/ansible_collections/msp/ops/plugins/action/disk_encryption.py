@@ -24,6 +24,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "days": {"type": "int"},
     "settle": {"type": "bool", "default": True},
     "open_with": {"type": "dict", "default": {}, "no_log": True},
+    "escrow_lost": {"type": "dict", "default": {}},
 }
 
 
@@ -56,6 +57,7 @@ class ActionModule(ActionBase):
             settle=arguments["settle"],
             dry=self._task.check_mode,
             open_with=arguments["open_with"],
+            escrow_lost=arguments["escrow_lost"],
         )
         with escrowing.at_hand(whose.customer) as escrow:
             run = bringing.Bringing(escrow, self._step, wish)

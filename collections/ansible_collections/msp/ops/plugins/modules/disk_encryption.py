@@ -42,6 +42,12 @@ options:
     description: By the name of a volume, a key that opens it now, where its host has none.
     type: dict
     default: {}
+  escrow_lost:
+    description:
+      - By the name of a volume, the version of its recovery key that is in no escrow any more, as a person says.
+      - Else a volume whose header names a version that the escrow at hand does not have is left alone.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import random
 import stat
 from typing import Any
 
@@ -20,31 +22,35 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.standards.kernel import parse_mounts
 
 LUKS = "crypto_LUKS"
-# How much of a device without any signature is read, and at how many places.
-_SAMPLE, _SAMPLES = 64 * 1024, 64
+# Of a device without any signature: how much is read at once, up to which size all of it, and else at how many places.
+_PIECE, _WHOLE, _PLACES = 64 * 1024, 256 * 1024 * 1024, 2048
 
 
 def look(tools: Tools, host: Host, volume: Volume) -> dict[str, Any]:
     """Facts of a volume.
 
     there: the device is. luks: its header as header.as_dict(), else None. content: what else lies on it, in words;
-    empty where it is blank. busy: who uses the device itself, in words. mapped: it is open under its name.
-    other_mapping: or under that one. mounted: where. crypttab, fstab: their line is as it has to be. key_file: there
-    is one. taken: what has the place of the volume, in words.
+    empty where it is blank. content_id: by what that content on this host is known from any other. busy: who uses the
+    device itself, in words. mapped: it is open under its name. other_mapping: or under that one. mounted: where.
+    crypttab, fstab: their line is as it has to be. key_file: there is one. taken: what has the place of the volume, in
+    words.
     """
     there, device = host.exists(volume.device), host.path(volume.device)
     real = host.real(volume.device)
     found: dict[str, Any] = {"there": there, "real": real, "luks": None, "content": [], "busy": [], "key_file": False}
-    found.update(mapped=False, other_mapping=None, mounted=[], crypttab=False, fstab=False, taken=[])
+    found.update(content_id="", mapped=False, other_mapping=None, mounted=[], crypttab=False, fstab=False, taken=[])
     if not there:
         return found
-    signatures = lying_on(tools, device)
-    head = read_header(tools, device) if LUKS in signatures else None
+    signatures = _signatures(tools, device)
+    types = sorted({str(one["type"]) for one in signatures})
+    head = read_header(tools, device) if LUKS in types else None
     mapping = _mapping(host, os.path.basename(real)) if head is not None else None
     found["luks"] = None if head is None else header.as_dict(head)
     if head is None:
-        found["content"] = signatures + _parts(host, os.path.basename(real))
-        found["content"] = found["content"] or _unknown_content(device)
+        found["content"] = types + _parts(host, os.path.basename(real))
+        piece = b"" if found["content"] else _not_blank(device)
+        found["content"] += ["data of an unknown kind"] if piece else []
+        found["content_id"] = _known_as(host, signatures, piece) if found["content"] else ""
     if mapping is None:
         found["busy"] = _busy(host, os.path.basename(real), device)
     else:
@@ -81,6 +87,10 @@ def read_header(tools: Tools, device: str) -> Header:
 
 def lying_on(tools: Tools, device: str) -> list[str]:
     """The types of all signatures on a device: file systems, partition tables, members of LVM and RAID, LUKS."""
+    return sorted({str(one["type"]) for one in _signatures(tools, device)})
+
+
+def _signatures(tools: Tools, device: str) -> list[dict[str, Any]]:
     done = tools.ask("wipefs", "--no-act", "--json", device)
     if done.status:
         raise MspError(
@@ -91,24 +101,38 @@ def lying_on(tools: Tools, device: str) -> list[str]:
         )
     if not done.out.strip():
         return []
-    return sorted({str(one["type"]) for one in json.loads(done.out)["signatures"]})
+    return list(json.loads(done.out)["signatures"])
 
 
 def _parts(host: Host, name: str) -> list[str]:
     return ["partition %s" % part for part in Blocks(host).parts(name)]
 
 
-def _unknown_content(path: str) -> list[str]:
-    """Whether there is anything but zeros (or ones, as erased flash reads), where no signature tells what."""
+def _not_blank(path: str) -> bytes:
+    """A piece that is not all zeros (or ones, as erased flash reads), where no signature tells what lies there.
+
+    Of a large device pieces are read, one at some place of each of so many equal parts, the same places each time: data
+    that fills two parts in a row is found.
+    """
     with open(path, "rb") as stream:
         size = stream.seek(0, os.SEEK_END)
-        step = max(_SAMPLE, size // _SAMPLES)
-        for place in [*range(0, size, step), max(0, size - _SAMPLE)]:
-            stream.seek(place)
-            piece = stream.read(_SAMPLE)
+        part = max(_PIECE, size // _PLACES) if size > _WHOLE else _PIECE
+        places = random.Random(size)  # noqa: S311 - nothing secret
+        for begin in range(0, size, part):
+            stream.seek(begin + places.randrange(max(1, part - _PIECE + 1)))
+            piece = stream.read(_PIECE)
             if piece.count(0) != len(piece) and piece.count(255) != len(piece):
-                return ["data of an unknown kind"]
-    return []
+                return piece
+    return b""
+
+
+def _known_as(host: Host, signatures: list[dict[str, Any]], piece: bytes) -> str:
+    """A short name of what lies there: of another machine, also of a copy of this one, or of another disk, it differs.
+
+    Data without a signature is named by what it begins with, or by where one looked.
+    """
+    told = [host.line("/etc/machine-id") or "", *sorted(json.dumps(one, sort_keys=True) for one in signatures)]
+    return hashlib.sha256("\n".join(told).encode("utf-8") + piece).hexdigest()[:8]
 
 
 def _busy(host: Host, name: str, path: str) -> list[str]:
@@ -151,6 +175,8 @@ def _taken(host: Host, volume: Volume, mapped: bool, mounted: list[str]) -> list
         taken.append("another device is open as %s" % volume.name)
     if volume.mount in parse_mounts(host.text("/proc/self/mountinfo")) and volume.mount not in mounted:
         taken.append("something else is mounted on %s" % volume.mount)
+    elif not mounted and host.names(volume.mount):
+        taken.append("%s is not empty, and a mount would hide what is in it" % volume.mount)
     return taken
 
 

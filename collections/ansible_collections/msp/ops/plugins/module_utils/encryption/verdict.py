@@ -67,15 +67,22 @@ def refusal(volume: Volume, seen: Mapping[str, Any], current: str | None = None)
             "a disk without a LUKS header" + (", with " + ", ".join(seen["content"]) if seen["content"] else ""),
             "bring back the header from a backup of it; where the disk is a new one, give replaced: %s" % current,
         )
-    if head is None and seen["content"] and not volume.backup:
+    if head is None and seen["content"] and not _backed_up(volume, seen):
         return MspError(
             "MSP-ENC-003",
             "an empty disk for the volume %s, %s" % (volume.name, where),
-            ", ".join(seen["content"]),
-            "all of that is lost when the disk is encrypted: make a backup, and name it (backup), "
-            "or empty the disk with wipefs and blkdiscard",
+            "%s, which is known as %s" % (", ".join(seen["content"]), seen["content_id"])
+            + ("; the backup that is named is of something else" if volume.backup else ""),
+            "all of that is lost when the disk is encrypted: make a backup, and name it (backup: '%s WHERE IT IS'), "
+            "or empty the disk with wipefs and blkdiscard" % seen["content_id"],
         )
     return None if head is None else _refused_header(volume, where, head, seen)
+
+
+def _backed_up(volume: Volume, seen: Mapping[str, Any]) -> bool:
+    """Whether the backup that is named is of what lies there now, on this machine."""
+    first, _space, where = volume.backup.partition(" ")
+    return bool(seen["content_id"]) and first.rstrip(":") == seen["content_id"] and bool(where.strip())
 
 
 def _refused_header(volume: Volume, where: str, head: Header, seen: Mapping[str, Any]) -> MspError | None:

@@ -42,7 +42,11 @@ KEYS = {
     "key_size": ("256|512", "256 or 512", "512"),
     "memory": ("[1-9][0-9]{1,6}", "KiB of memory, from %d to %d" % (LEAST_MEMORY, MOST_MEMORY), "1048576"),
     "time": ("[1-9][0-9]{1,4}", "milliseconds, from 10", "2000"),
-    "backup": (_TEXT, "where the backup of what is on the disk now is to be found", ""),
+    "backup": (
+        _TEXT,
+        "by what is on the disk now is known (MSP-ENC-003 says it), a space, and where the backup of it is",
+        "",
+    ),
     "replaced": (_TEXT, "the version of the recovery key of the disk that is gone", ""),
 }
 _TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr")
@@ -51,8 +55,8 @@ _TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/s
 class Volume(NamedTuple):
     """One volume; its name is that of the mapping too. memory (KiB) and time (ms) are the most that argon2id takes.
 
-    backup says where what lies on the disk now is kept: only then it may be lost. replaced names the version of the
-    recovery key of a disk that is gone, whose place this one takes.
+    backup names what lies on the disk now, and where it is kept: only then it may be lost. replaced names the version
+    of the recovery key of a disk that is gone, whose place this one takes.
     """
 
     name: str

@@ -113,6 +113,11 @@ class Escrowed:
         self._mine(place)
         return records.standing(self.escrow.held(place))
 
+    def versions(self, place: Place) -> frozenset[str]:
+        """All that are kept, however old."""
+        self._mine(place)
+        return frozenset(one.version for one in self.escrow.held(place))
+
     def fetch(
         self,
         place: Place,

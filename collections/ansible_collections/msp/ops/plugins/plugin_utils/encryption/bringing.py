@@ -8,7 +8,7 @@ Speaks to both through what it is given. It may be cut off anywhere: it keeps no
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +34,8 @@ class Escrowed(Protocol):
 
     def due(self, place: Place, every: dt.timedelta) -> bool: ...
 
+    def versions(self, place: Place) -> Collection[str]: ...
+
 
 # Asks the host for one step: its name, the volume's name, and its arguments; the facts of the volume after it.
 Ask = Callable[..., Mapping[str, Any]]
@@ -44,7 +46,8 @@ class Wish:
     """What is wanted of the volumes of a host, which is an asset of a customer.
 
     host is what people call it. every: how old a recovery key may become; None: none is renewed. settle as in
-    stepping. open_with: by a volume's name, a key that opens it. dry: only say what would be done.
+    stepping. open_with: by a volume's name, a key that opens it. escrow_lost: by a volume's name, the version of its
+    recovery key that no escrow has any more. dry: only say what would be done.
     """
 
     customer: str
@@ -54,6 +57,7 @@ class Wish:
     settle: bool
     dry: bool = False
     open_with: Mapping[str, str] = field(default_factory=dict, repr=False)
+    escrow_lost: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, volume: Volume) -> Place:
         return Place(self.customer, self.asset, records.DISK, volume.name)
@@ -85,7 +89,7 @@ class Bringing:
         done = self.done.setdefault(volume.name, [])
         for _time in range(MOST_STEPS):
             formed = FORM in done
-            step = stepping.next_step(volume, seen, self._known(place), settle=self.wish.settle, formed=formed)
+            step = stepping.next_step(volume, seen, self._known(volume, place), settle=self.wish.settle, formed=formed)
             if step.do == NOTHING:
                 return
             if stepping.needs_a_key(volume, step) and key is None:
@@ -109,10 +113,11 @@ class Bringing:
                 seen = self.ask(step.do, volume.name, key=key)
         raise stepping.unsettled(volume, seen)
 
-    def _known(self, place: Place) -> Known:
+    def _known(self, volume: Volume, place: Place) -> Known:
         every = self.wish.every
         standing = self.escrow.standing(place)
-        return Known(standing, standing.current is not None and every is not None and self.escrow.due(place, every))
+        due = standing.current is not None and every is not None and self.escrow.due(place, every)
+        return Known(standing, due, self.escrow.versions(place), str(self.wish.escrow_lost.get(volume.name, "")))
 
     def _current(self, place: Place) -> str | None:
         return self.escrow.standing(place).current

@@ -8,7 +8,7 @@ ends anywhere between leaves at least one key in escrow that opens the volume, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,15 @@ WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the escrow says of a volume's recovery key. due: it is to be renewed; somebody saw it, or it is too old."""
+    """What the escrow says of a volume's recovery key. due: it is to be renewed; somebody saw it, or it is too old.
+
+    held are all versions that it has, however old. lost: the version of which a person says that no escrow has it.
+    """
 
     standing: Standing
     due: bool
+    held: Collection[str] = ()
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: 
     if head is None or (verdict.to_format(seen) and not formed):
         return Step(FORM) if settle else Step(NOTHING)
     on_host = head.proven[0].version if head.proven else None
+    if on_host is not None and on_host != known.lost and not {one.version for one in head.proven} & set(known.held):
+        raise _another_escrow(volume, on_host)
     if head.in_doubt:
         return Step(CLEAR)
     weak = bool(head.proven) and head.proven[0].slot in verdict.weak_slots(volume, head)
@@ -70,6 +77,17 @@ def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: 
     if step.do == rotating.CHANGE:
         return Step(ADD)
     return Step(SETTLE) if settle and verdict.wrong(volume, seen) else Step(NOTHING)
+
+
+def _another_escrow(volume: Volume, version: str) -> MspError:
+    """What the escrow at hand lacks may be in the right one, and a key that is taken out opens nothing any more."""
+    return MspError(
+        "MSP-ENC-015",
+        f"an escrow that has version {version} of the recovery key of the volume {volume.name}, as its header names it",
+        "none of that version in the escrow at hand",
+        f"name the escrow that has it (MSP_ESCROW), or bring it back from its backup; where it is lost for good: "
+        f'-e \'{{"msp_disk_encryption_escrow_lost": {{"{volume.name}": "{version}"}}}}\'',
+    )
 
 
 def needs_a_key(volume: Volume, step: Step) -> bool:

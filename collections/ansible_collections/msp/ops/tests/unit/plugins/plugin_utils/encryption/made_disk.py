@@ -90,6 +90,9 @@ class Kept:
     def standing(self, place: Place) -> Standing:
         return records.standing(self.tree.held(place))
 
+    def versions(self, place: Place) -> set[str]:
+        return {one.version for one in self.tree.held(place)}
+
     def due(self, place: Place, every: dt.timedelta) -> bool:
         current = self.standing(place).current
         made = None if current is None else records.made(current)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.encryption import header, looking
 from ansible_collections.msp.ops.plugins.module_utils.encryption.tools import Tools
@@ -218,12 +221,20 @@ def test_a_key_that_does_not_open_the_volume_counts_for_nothing(disk: Disk, monk
     assert settled(disk) and not disk.opens("another")
 
 
-def test_an_escrow_that_was_lost_is_filled_anew(disk: Disk) -> None:
+def test_an_escrow_that_lacks_the_key_is_filled_anew_only_where_a_person_says_that_it_is_lost(disk: Disk) -> None:
     shutil.rmtree(disk.tree.root)
     disk.tree = type(disk.tree)(disk.place / "another")
 
-    assert disk.run() == ["add", "mark", "clear"]
+    before = disk.file.read_bytes()
+    with pytest.raises(MspError) as caught:
+        disk.run()
+    assert caught.value.code == "MSP-ENC-015" and disk.file.read_bytes() == before
+    version = head(disk).proven[0].version
+    assert version in caught.value.expected and version in caught.value.action
+    assert disk.run(escrow_lost={"data": version}) == ["add", "mark", "clear"]
     assert settled(disk)
+    # Of the one that is in force now it says nothing.
+    assert disk.run(escrow_lost={"data": version}) == []
 
 
 def test_a_person_opens_what_only_a_person_can_open(tmp_path: Path) -> None:
@@ -280,11 +291,64 @@ def refused(disk: Disk) -> MspError:
 def test_a_disk_with_a_file_system_is_refused_and_with_a_backup_it_is_not(blank: Disk) -> None:
     os.system(f"mke2fs -q -t ext4 {blank.file}")  # noqa: S605 - a path of the test's own
     error = refused(blank)
-    assert (error.code, error.found) == ("MSP-ENC-003", "ext4")
+    assert error.code == "MSP-ENC-003"
+    known_as = error.found.removeprefix("ext4, which is known as ")
+    assert re.fullmatch("[0-9a-f]{8}", known_as), error.found
 
     blank.volume = blank.volume._replace(backup="restic, snapshot 4bba301e")
+    assert "of something else" in refused(blank).found
+    blank.volume = blank.volume._replace(backup=f"{known_as} restic, snapshot 4bba301e")
+    # Another machine with a copy of the disk, and the same machine with another file system on it.
+    (blank.root / "etc/machine-id").write_text("1\n")
+    assert "of something else" in refused(blank).found
+    (blank.root / "etc/machine-id").unlink()
+    os.system(f"mke2fs -q -F -t ext4 {blank.file}")  # noqa: S605 - a path of the test's own
+    assert "of something else" in refused(blank).found
+
+    known_as = refused(blank).found.split(";")[0].split()[-1]
+    blank.volume = blank.volume._replace(backup=f"{known_as} restic, snapshot 4bba301e")
     blank.form()
     assert settled(blank)
+
+
+def test_what_a_mount_would_hide_is_told_and_nothing_is_done(blank: Disk) -> None:
+    """Homes, for one, and with them everybody's keys."""
+    (blank.root / "srv/data/anna").mkdir(parents=True)
+    error = refused(blank)
+    assert error.code == "MSP-ENC-004" and "/srv/data is not empty" in error.found
+
+    (blank.root / "srv/data/anna").rmdir()
+    blank.form()
+    assert settled(blank)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.integers(0, 20 * 1024 * 1024 - 1))
+def test_a_single_byte_anywhere_is_content(blank: Disk, where: int) -> None:
+    with blank.file.open("r+b") as stream:
+        stream.seek(where)
+        stream.write(b"x")
+        stream.flush()
+        assert looking._not_blank(str(blank.file)) != b""
+        stream.seek(where)
+        stream.write(b"\0")
+    assert looking._not_blank(str(blank.file)) == b""
+
+
+def test_on_a_disk_too_large_to_be_read_whole_what_fills_two_of_its_parts_is_found(
+    blank: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_WHOLE", 1024 * 1024)
+    monkeypatch.setattr(looking, "_PIECE", 512)
+    part = 20 * 1024 * 1024 // looking._PLACES
+    for number in range(0, looking._PLACES - 3, 97):
+        with blank.file.open("r+b") as stream:
+            stream.seek(number * part + part // 3)
+            stream.write(b"x" * 2 * part)
+            stream.flush()
+            assert looking._not_blank(str(blank.file)) != b"", number
+            stream.seek(number * part + part // 3)
+            stream.write(b"\0" * 2 * part)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +374,7 @@ def test_a_volume_that_lost_its_header_is_not_made_anew_but_where_its_disk_was_r
 
     error = refused(disk)
     assert error.code == "MSP-ENC-005" and version in error.expected
-    disk.volume = disk.volume._replace(backup="there is one")
+    disk.volume = disk.volume._replace(backup="2f6e0b1c there is one")
     assert refused(disk).code == "MSP-ENC-005"
 
     disk.volume = disk.volume._replace(replaced=version)

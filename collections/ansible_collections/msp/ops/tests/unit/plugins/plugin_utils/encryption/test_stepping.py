@@ -37,13 +37,30 @@ def proven(slot: int, version: str) -> Recovery:
 
 
 def seen(luks: Header | None, **more: Any) -> dict[str, Any]:
-    plain = {"there": True, "real": "/dev/vdb", "content": [], "busy": [], "taken": [], "other_mapping": None}
+    plain = {
+        "there": True,
+        "real": "/dev/vdb",
+        "content": [],
+        "content_id": "2f6e0b1c",
+        "busy": [],
+        "taken": [],
+        "other_mapping": None,
+    }
     mounted = {"mapped": True, "mounted": ["/srv/data"], "crypttab": True, "fstab": True, "key_file": True}
     return {**plain, **mounted, "luks": None if luks is None else header.as_dict(luks), **more}
 
 
-def step(luks: Header | None, current: str | None, *later: str, due: bool = False, **more: Any) -> stepping.Step:
-    known = stepping.Known(Standing(current, later), due)
+def step(
+    luks: Header | None,
+    current: str | None,
+    *later: str,
+    due: bool = False,
+    held: str = "",
+    lost: str = "",
+    **more: Any,
+) -> stepping.Step:
+    """held: one more that the escrow has."""
+    known = stepping.Known(Standing(current, later), due, {current, held, *later} - {None, ""}, lost)
     return stepping.next_step(VOLUME, seen(luks, **more), known, settle=True)
 
 
@@ -59,10 +76,19 @@ def test_each_step_follows_from_what_is_seen() -> None:
     assert step(head(proven(31, OLD), proven(30, NEW)), NEW) == stepping.Step(CLEAR, NEW)
 
 
-def test_what_the_escrow_does_not_know_is_as_good_as_none() -> None:
-    assert step(head(proven(31, OLD)), None).do == ADD
-    assert step(head(proven(31, OLD)), NEW).do == ADD
-    assert step(head(proven(31, LATEST)), NEW).do == ADD
+@pytest.mark.parametrize(("on_host", "current"), [(OLD, None), (OLD, NEW), (LATEST, NEW)])
+def test_an_escrow_that_lacks_what_the_header_names_is_another_one_until_a_person_says_that_it_is_lost(
+    on_host: str, current: str | None
+) -> None:
+    with pytest.raises(MspError, match=f"MSP-ENC-015.*{on_host}"):
+        step(head(proven(31, on_host)), current)
+    with pytest.raises(MspError, match="MSP-ENC-015"):
+        step(head(proven(31, on_host)), current, lost=VERSIONS[0] if on_host != VERSIONS[0] else VERSIONS[-1])
+    assert step(head(proven(31, on_host)), current, lost=on_host).do == ADD
+
+
+def test_a_machine_that_was_put_back_from_an_old_copy_is_given_a_new_key() -> None:
+    assert step(head(proven(31, OLD)), NEW, held=OLD).do == ADD
 
 
 def test_a_volume_that_was_begun_is_made_anew_only_where_nothing_on_the_host_opens_it() -> None:
@@ -91,10 +117,14 @@ def test_what_somebody_has_or_uses_is_refused(code: str, more: dict[str, Any]) -
 
 
 def test_a_backup_lets_data_go_and_nothing_lets_a_disk_go_that_is_used() -> None:
-    volume = VOLUME._replace(backup="restic")
+    volume = VOLUME._replace(backup="2f6e0b1c restic")
     known = stepping.Known(Standing(None, ()), due=False)
     facts = seen(None, mapped=False, mounted=[], content=["ext4"])
     assert stepping.next_step(volume, facts, known, settle=True).do == FORM
+    # Of something else, of nothing in particular, or nowhere.
+    for backup in ("11111111 restic", "restic", "2f6e0b1c", "2f6e0b1c  ", "none"):
+        with pytest.raises(MspError, match=r"MSP-ENC-003.*2f6e0b1c.*something else"):
+            stepping.next_step(volume._replace(backup=backup), facts, known, settle=True)
     with pytest.raises(MspError) as caught:
         stepping.next_step(volume, {**facts, "busy": ["in use"]}, known, settle=True)
     assert caught.value.code == "MSP-ENC-004"
@@ -121,7 +151,12 @@ def test_a_key_in_escrow_that_was_proved_never_goes_before_a_newer_one_is_marked
     newer = tuple(sorted((one for one in later if current is None or one > current), reverse=True))
     luks = head(*rows)
 
-    found = step(luks, current, *newer, due=due)
+    try:
+        found = step(luks, current, *newer, due=due)
+    except MspError as error:
+        assert error.code == "MSP-ENC-015"
+        assert luks.proven and not {one.version for one in luks.proven} & {current, *newer}
+        return
 
     reliable = {one.version for one in luks.proven} & {current, *newer}
     assert found.do != FORM

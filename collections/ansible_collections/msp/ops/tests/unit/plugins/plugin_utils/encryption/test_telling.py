@@ -14,7 +14,16 @@ from ansible_collections.msp.ops.plugins.plugin_utils.encryption import telling
 
 VOLUME = Volume("data", "/dev/disk/by-id/virtio-data", "/srv/data")
 SEEN: dict[str, Any] = {
-    **{"there": True, "real": "/dev/vdb", "luks": None, "content": ["ext4"], "busy": [], "taken": [], "mounted": []},
+    **{
+        "there": True,
+        "real": "/dev/vdb",
+        "luks": None,
+        "content": ["ext4"],
+        "content_id": "2f6e0b1c",
+        "busy": [],
+        "taken": [],
+        "mounted": [],
+    },
     **{"mapped": False, "crypttab": False, "fstab": False, "key_file": False, "other_mapping": None},
 }
 ERROR = {"code": "MSP-ENC-003", "expected": "an empty disk", "found": "ext4", "action": "make a backup"}
