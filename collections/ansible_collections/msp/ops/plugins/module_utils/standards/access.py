@@ -38,13 +38,13 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.access_words imp
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.accounts import (
     User,
+    directories_of,
     parse_login_defs,
     parse_secrets,
     parse_users,
 )
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
-_FROM_HERE = frozenset(("files", "compat", "systemd", "altfiles", "extrausers", "db", "myhostname"))
 _KEYTAB = "/etc/krb5.keytab"
 _MOST_ASKED = 400
 _MOST_OF_DIRECTORY = 200
@@ -79,7 +79,7 @@ def measure(reader: Reader) -> dict:
     host = reader.host
     users = parse_users(host.text("/etc/passwd"))
     people = [_local(reader, user) for user in users]
-    directories = _directories(host)
+    directories = directories_of(host)
     why: list[str] = []
     if directories:
         people = _also_elsewhere(reader, people, directories)
@@ -156,18 +156,6 @@ def _password(word: str) -> str:
     if word[0] in "!*":
         return NONE
     return SET if word[0] in "$_" or len(word) >= 13 else NONE
-
-
-def _directories(host: Host) -> tuple[str, ...]:
-    """From where besides its own files this host has accounts, by nsswitch.conf."""
-    if not host.exists("/etc/nsswitch.conf"):
-        return ()
-    for line in host.text("/etc/nsswitch.conf").splitlines():
-        name, _colon, sources = line.partition("#")[0].partition(":")
-        if name.strip() == "passwd":
-            named = [one for one in sources.split() if not one.startswith("[")]
-            return tuple(one for one in named if one not in _FROM_HERE)
-    return ()
 
 
 def _also_elsewhere(reader: Reader, people: list[Person], directories: Sequence[str]) -> list[Person]:

@@ -17,6 +17,8 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import becoming
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look, rights, whose
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 
+# Sources of nsswitch.conf that are files of this host or made by it.
+_FROM_HERE = frozenset(("files", "compat", "systemd", "altfiles", "extrausers", "db", "myhostname"))
 # Programs that end at once, or do one thing and no more: nobody works in them.
 _NO_SHELLS = frozenset(("nologin", "false", "true", "sync", "shutdown", "halt"))
 _NOBODY = 65534
@@ -291,3 +293,15 @@ def login_defs(reader: Reader, name: str) -> dict:
     if not reader.host.exists("/etc/login.defs"):
         raise Absent("/etc/login.defs is not on this host")
     return {"value": reader.once(_login_defs).get(name)}
+
+
+def directories_of(host: Host) -> tuple[str, ...]:
+    """From where besides its own files this host has accounts, by nsswitch.conf."""
+    if not host.exists("/etc/nsswitch.conf"):
+        return ()
+    for line in host.text("/etc/nsswitch.conf").splitlines():
+        name, _colon, sources = line.partition("#")[0].partition(":")
+        if name.strip() == "passwd":
+            named = [one for one in sources.split() if not one.startswith("[")]
+            return tuple(one for one in named if one not in _FROM_HERE)
+    return ()

@@ -49,6 +49,7 @@ OWNERS = Form(_ACCOUNT, "a name, or several of which each will do", many=True, n
 _TEXT = r"[^\x00-\x1f\x7f]{1,300}"
 NAME = Form(_ACCOUNT, "the name of an account")
 AGREED = Form(_ACCOUNT, "names of accounts", many=True, needed=False, least=0)
+PEOPLE = Form("@directory|" + _ACCOUNT, "names of accounts, or @directory", many=True, needed=False, least=0)
 PACKAGES = Form(_TEXT, "packages, each as NAME or NAME CONDITION", many=True, least=0)
 ADDRESSES = Form(_TEXT, "patterns of addresses", many=True, least=0)
 SERVICE = Form("|".join(SERVICES), "one of %s" % ", ".join(SERVICES))
@@ -129,13 +130,13 @@ KINDS: dict[str, dict[str, Form]] = {
     "repositories_wanted": {
         "repositories": Form(r"(?s:.{0,100000})", "by the name of each repository a map of texts", table=True)
     },
-    "second_factor": {"automation": NAME, "break_glass": NAME, "exempt": AGREED},
+    "second_factor": {"automation": NAME, "break_glass": NAME, "exempt": PEOPLE},
     "second_factor_ssh": {
         "who": Form(r"enrolled|everybody", "enrolled or everybody"),
         "automation": NAME,
         "break_glass": NAME,
         "exempt": AGREED,
-        "locked_out": AGREED,
+        "locked_out": PEOPLE,
     },
     "second_factor_pam": {
         "services": Form(r"[a-z0-9][a-z0-9_.-]{0,63}", "names of services of PAM", many=True, least=0)

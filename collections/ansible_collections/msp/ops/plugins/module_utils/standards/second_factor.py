@@ -56,6 +56,9 @@ _FENCE = "/etc/ssh/sshd_config.d/00-msp-mfa-automation.conf"
 _EMERGENCY = "/etc/ssh/sshd_config.d/00-msp-break-glass.conf"
 # Never asked, whatever was agreed: that of logins that work once (local_admin.yml).
 AGREED = ("msp-technician",)
+# Stands for all people of a directory: this host has no list of them.
+DIRECTORY = "@directory"
+_SSSD = ("/etc/sssd/sssd.conf", "/etc/sssd/conf.d")
 _BY_SUDO = ("sudo", "sudo-i")
 _NOBODY = "nobody has a second factor any more"
 # By which sshd gets keys that no file of the account has.
@@ -190,7 +193,8 @@ def _state(reader: Reader, name: str) -> str | None:
 def enrolment(reader: Reader, automation: str, break_glass: str, exempt: tuple[str, ...] | str = ()) -> dict:
     """people are those who can log in and need a second factor, wrong are secret files that are not as they have to be.
 
-    missing are the people without a second factor. begun: somebody on this host has one, had one or is asked for one.
+    missing are the people without a second factor, DIRECTORY for those of a directory. begun: somebody on this host has
+    one, had one or is asked for one.
     """
     everybody = reader.once(read)
     agreed = {automation, break_glass, *_names(exempt), *AGREED}
@@ -208,6 +212,7 @@ def enrolment(reader: Reader, automation: str, break_glass: str, exempt: tuple[s
         for one in everybody
         if CODE_GROUP in one.person.groups and not one.code
     ]
+    unknown = [DIRECTORY] if has_directory(reader.host) and DIRECTORY not in _names(exempt) else []
     return {
         "people": sorted(one.person.name for one in people),
         "enrolled": sorted(_shown(one) for one in everybody if one.enrolled),
@@ -216,10 +221,19 @@ def enrolment(reader: Reader, automation: str, break_glass: str, exempt: tuple[s
             one.person.name + " (its first code is awaited)" * (one.person.name in waiting)
             for one in people
             if not one.enrolled
-        ),
+        )
+        + unknown,
         "wrong": sorted(wrong),
         "begun": begun(reader),
     }
+
+
+def has_directory(host: Host) -> bool:
+    """Whether people of a directory log in here. Debian names sss in nsswitch.conf also where no SSSD is set up."""
+    sources = set(accounts.directories_of(host))
+    if not any(host.exists(_SSSD[0]) or host.names(one) for one in _SSSD[1:]):
+        sources.discard("sss")
+    return bool(sources)
 
 
 def begun(reader: Reader) -> bool:
@@ -294,6 +308,8 @@ def by_ssh(  # noqa: PLR0917
     asked = people if who == EVERYBODY else [one for one in people if one.enrolled]
     found = [(one.person.name, weak) for one in asked for weak in _weak(reader, one.person)]
     missing = [one.person.name for one in people if not one.enrolled] if who == EVERYBODY else []
+    # Nobody of them has a secret here, and everybody means them too.
+    missing += [DIRECTORY] if who == EVERYBODY and has_directory(reader.host) else []
     spared = [one for one in everybody if one.person.name in agreed or (who != EVERYBODY and one in people)]
     told: dict[str, Any] = {
         "without": _told(found),

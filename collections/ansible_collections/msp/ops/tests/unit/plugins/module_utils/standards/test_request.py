@@ -33,7 +33,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "login_defs": {"name": "PASS_MAX_DAYS"},
     "apt_config": {"name": "APT::Periodic::Unattended-Upgrade"},
     "kernel_module": {"name": "usb-storage"},
-    "second_factor": {"automation": "msp", "break_glass": "msp-breakglass", "exempt": ["backup"]},
+    "second_factor": {"automation": "msp", "break_glass": "msp-breakglass", "exempt": ["backup", "@directory"]},
     "second_factor_ssh": {
         "who": "everybody",
         "automation": "msp",

@@ -301,6 +301,23 @@ def test_only_the_enrolled_are_looked_at_or_everybody_and_who_would_be_locked_ou
     assert second_factor.by_ssh(made(tmp_path), "everybody", **WHO, exempt="bert")["without"] == []
 
 
+SSS = {"/etc/nsswitch.conf": "passwd: files systemd sss\n", "/etc/sssd/sssd.conf": "[sssd]\n"}
+
+
+def test_people_of_a_directory_are_nobody_that_could_be_left_out_without_asking(tmp_path: Path) -> None:
+    joined = made(tmp_path / "a", **SSS)
+    assert second_factor.enrolment(joined, **WHO)["missing"] == ["bert", "@directory"]
+    assert second_factor.enrolment(joined, **WHO, exempt=("bert", "@directory"))["missing"] == []
+    assert second_factor.by_ssh(joined, "everybody", **WHO)["undecided"] == ["@directory", "bert"]
+    assert second_factor.by_ssh(joined, "everybody", **WHO, locked_out=("bert", "@directory"))["undecided"] == []
+    assert second_factor.by_ssh(joined, "enrolled", **WHO)["undecided"] == []
+
+    # As Debian's package leaves it, with no SSSD set up.
+    named = made(tmp_path / "b", **{"/etc/nsswitch.conf": SSS["/etc/nsswitch.conf"]})
+    assert second_factor.enrolment(named, **WHO)["missing"] == ["bert"]
+    assert second_factor.by_ssh(named, "everybody", **WHO)["undecided"] == ["bert"]
+
+
 def test_who_is_enrolled_and_not_asked_is_told_with_the_way_and_is_to_be_asked(tmp_path: Path) -> None:
     plain = second_factor.by_ssh(made(tmp_path, sshd(), **{"/etc/group": "anna:x:1002:\n"}), "enrolled", **WHO)
     assert plain["without"] == ["anna: publickey"]
