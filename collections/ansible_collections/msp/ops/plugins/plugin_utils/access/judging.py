@@ -147,11 +147,14 @@ def concerns(why: str, place: str) -> bool:
 
 
 def kind(found: Account, named: Named, asked_as: str) -> str:
-    """What an account is for: as the customer's data names it, else by what it is."""
+    """What an account is for: as the customer's data names it, else by what it is.
+
+    One of the system (root, and what a person gave a low number) is somebody's where there is something to log in with.
+    """
     if found.name in named.break_glass:
         return BREAK_GLASS
     if found.name in named.automation or (asked_as and found.name == asked_as):
         return AUTOMATION
-    if found.name in named.services or not found.person or not found.shell_works:
+    if found.name in named.services or not found.shell_works or not (found.person or found.ways):
         return SERVICE
     return PERSON

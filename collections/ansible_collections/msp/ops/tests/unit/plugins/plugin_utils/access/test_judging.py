@@ -125,6 +125,16 @@ def test_an_account_is_what_the_customer_names_it_and_else_what_it_is() -> None:
     assert {judging.kind(system, Named(), ""), judging.kind(shut, Named(), "")} == {"service"}
 
 
+@pytest.mark.parametrize(("name", "uid"), [("root", 0), ("beheer", 999)])
+def test_an_account_of_the_system_that_somebody_can_log_in_to_is_somebodys(name: str, uid: int) -> None:
+    """Else a report would say that all is covered while root's password opens the machine."""
+    open_ = made_access.account(name, made_access.way(PASSWORD), uid=uid)
+    (found,) = model.read(model.body(made_access.answer(open_), "")).accounts
+    assert judging.kind(found, Named(), "") == "person"
+    assert judging.kind(found, Named(services=frozenset({name})), "") == "service"
+    assert judging.kind(found, Named(break_glass=frozenset({name})), "") == "break-glass"
+
+
 PROOFS = st.frozensets(
     st.sampled_from([PASSWORD, CODE, KEY, HARDWARE, PIN, UNTOUCHED, TICKET, UNSURE + "pam_x.so"]), max_size=3
 )
