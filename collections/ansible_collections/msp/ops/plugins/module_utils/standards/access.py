@@ -63,6 +63,8 @@ class Person(NamedTuple):
     must_change: bool
     # The groups are those that this host's files tell, and a directory may have more.
     groups_unknown: str = ""
+    # Nor whether one has a password for it.
+    unsaid: str = ""
 
 
 def prepare(reader: Reader) -> None:
@@ -82,8 +84,8 @@ def measure(reader: Reader) -> dict:
     directories = directories_of(host)
     why: list[str] = []
     if directories:
-        people = _also_elsewhere(reader, people, directories)
-        people += _of_directories(reader, users, directories)
+        people = _also_elsewhere(reader, people, directories, why)
+        people += _of_directories(reader, users, directories, why)
         why.append(
             "accounts of a directory (%s) that this host has not met are not known to it" % ", ".join(directories)
         )
@@ -158,26 +160,48 @@ def _password(word: str) -> str:
     return SET if word[0] in "$_" or len(word) >= 13 else NONE
 
 
-def _also_elsewhere(reader: Reader, people: list[Person], directories: Sequence[str]) -> list[Person]:
-    """A name that a directory has too may be let in by the password it has there."""
+def _also_elsewhere(reader: Reader, people: list[Person], directories: Sequence[str], why: list[str]) -> list[Person]:
+    """A name that a directory has too may be let in by the password it has there.
+
+    Where a directory does not say that goes into why, and into what is not known of everybody who has a shell.
+    """
     names = [one.user.name for one in people]
     known: set[str] = set()
+    silent = ""
     for source in directories:
-        known |= {user.name for user in _getent(reader, source, names)}
-    return [one._replace(who=one.who._replace(elsewhere=one.user.name in known)) for one in people]
+        try:
+            known |= {user.name for user in _getent(reader, source, names)}
+        except Unmeasurable as error:
+            silent = "its password: %s" % error
+            why.append(str(error))
+    found = [one._replace(who=one.who._replace(elsewhere=one.user.name in known)) for one in people]
+    if not silent:
+        return found
+    works = {one.user.name for one in found if _shell(reader.host, one.user) not in ("", NO_SHELL)}
+    return [one._replace(unsaid=silent if one.user.name in works else "") for one in found]
 
 
-def _of_directories(reader: Reader, users: Sequence[User], directories: Sequence[str]) -> Iterator[Person]:
-    """Those that a directory lists, and those that were here: who has a home on this host."""
+def _of_directories(
+    reader: Reader, users: Sequence[User], directories: Sequence[str], why: list[str]
+) -> Iterator[Person]:
+    """Those that a directory lists, and those that were here: who has a home on this host. What is not told of goes
+    into why."""
     local = {user.name for user in users}
     numbers = {user.uid for user in users}
-    found: dict[str, User] = {}
+    listed: dict[str, User] = {}
     for source in directories:
         homes = [str(one) for one in _owners_of_homes(reader.host) if one not in numbers]
-        for user in [*_getent(reader, source, ()), *(_getent(reader, source, homes) if homes else [])]:
-            if user.name not in local and len(found) < _MOST_OF_DIRECTORY:
-                found.setdefault(user.name, user)
-    for user in found.values():
+        try:
+            # Those with a home first: they were here.
+            for user in [*(_getent(reader, source, homes) if homes else []), *_getent(reader, source, ())]:
+                if user.name not in local:
+                    listed.setdefault(user.name, user)
+        except Unmeasurable as error:
+            why.append(str(error))
+    found = list(listed.values())[:_MOST_OF_DIRECTORY]
+    if len(listed) > len(found):
+        why.append("%d more accounts of a directory were not looked at" % (len(listed) - len(found)))
+    for user in found:
         told = reader.host.run("id", "-Gn", "--", user.name)
         groups = frozenset(told.out.split()) if told.status == 0 else frozenset()
         why = "" if told.status == 0 else "its groups: id %s" % told.reason()
@@ -188,7 +212,7 @@ def _getent(reader: Reader, source: str, names: Collection[str]) -> list[User]:
     """Accounts of one source; names that it does not have are left out, and end it with status 2."""
     said = reader.host.run("getent", "-s", source, "passwd", *sorted(names))
     if not said.started or said.status not in (0, 2):
-        return []
+        raise Unmeasurable("the directory %s did not answer: getent %s" % (source, said.reason()))
     return parse_users(said.out)
 
 
@@ -222,7 +246,7 @@ def _asked(reader: Reader, people: Sequence[Person]) -> Iterator[Person]:
 
 def _told(reader: Reader, person: Person) -> dict[str, Any]:
     user, who = person.user, person.who
-    unknown = [person.groups_unknown] if person.groups_unknown else []
+    unknown = [why for why in (person.groups_unknown, person.unsaid) if why]
     keys = _tried(unknown, "its keys", _keys, reader, person) or []
     ways: list[dict[str, Any]] = []
     enrolled: set[str] = set()

@@ -62,6 +62,7 @@ def _looks(reader: Reader, service: str) -> tuple[list[tuple[Target, Look]], lis
     plain: list[str] = []
     in_clear: list[str] = []
     likes: dict[int, Look] = {}
+    refused: set[int] = set()
     for target in tls_servers.targets(reader, service):
         port = "tcp/%d" % target.port
         if port in plain:
@@ -75,9 +76,17 @@ def _looks(reader: Reader, service: str) -> tuple[list[tuple[Target, Look]], lis
             continue
         if look.auth and port not in in_clear:
             in_clear.append(port)
-        if not look.unnamed:
+        if look.unnamed:
+            refused.add(target.port)
+        else:
             likes.setdefault(target.port, look)
             found.append((target, look))
+    if silent := sorted(refused - likes.keys()):
+        # It speaks TLS, to whoever knows a name of it; what it would say then nobody saw.
+        ports = ", ".join("tcp/%d" % one for one in silent)
+        raise Unmeasurable(
+            "%s: no handshake but for a name that is not known here; agree it with one in tls-ports" % ports
+        )
     return found, plain, in_clear
 
 

@@ -207,6 +207,31 @@ esac""",
     assert network(accounts["bert"]) == []
 
 
+def a_joined_host(tmp_path: Path, getent: str) -> Any:
+    reader = a_host(tmp_path, **{"/etc/nsswitch.conf": "passwd: files sss\ngroup: files\n"})
+    for name, script in {"getent": getent, "id": "echo ops"}.items():
+        place = tmp_path / "usr/sbin" / name
+        place.write_text(f"#!/bin/sh\n{script}\n")
+        place.chmod(0o755)
+    return reader
+
+
+def test_where_a_directory_does_not_answer_nobody_is_told_to_be_shut_out(tmp_path: Path) -> None:
+    told = access.measure(a_joined_host(tmp_path, "exit 3"))
+    accounts = {one["name"]: one for one in told["accounts"]}
+    assert any("sss did not answer" in why for why in told["unknown"])
+    assert any(why.startswith("its password: the directory sss") for why in accounts["bert"]["unknown"])
+    assert any(why.startswith("its password: ") for why in accounts["root"]["unknown"])
+
+
+def test_of_many_accounts_of_a_directory_it_is_said_that_not_all_were_looked_at(tmp_path: Path) -> None:
+    many = """[ "$*" = "-s sss passwd" ] || exit 2
+n=1; while [ $n -le 230 ]; do echo "u$n:*:$((20000+n)):20000::/home/u$n:/bin/sh"; n=$((n+1)); done"""
+    told = access.measure(a_joined_host(tmp_path, many))
+    assert "30 more accounts of a directory were not looked at" in told["unknown"]
+    assert len([one for one in told["accounts"] if one["source"] == "directory"]) == 200
+
+
 @pytest.mark.parametrize(
     ("word", "kind"),
     [("", "empty"), ("*", "none"), ("!", "none"), ("!!", "none"), (HASH, "set"), ("x" * 13, "set"), ("NP", "none")],

@@ -126,6 +126,18 @@ def test_a_port_that_could_not_be_measured_leaves_the_whole_server_unmeasured(an
         tls_probes.of_service(host, "nginx", "intermediate")
 
 
+def test_a_port_that_answers_only_to_names_that_nobody_knows_was_not_measured(answering: Callable[..., Reader]) -> None:
+    """HAProxy with strict-sni, or a server whose names are regular expressions."""
+    host = answering({(8443, ""): Look((), (), (), unnamed=True)}, kind="others")
+    with pytest.raises(Unmeasurable, match=r"tcp/8443.*tls-ports"):
+        tls_probes.of_service(host, "others", "intermediate")
+    with pytest.raises(Unmeasurable, match="tcp/8443"):
+        tls_probes.of_certificates(host)
+
+    known = answering({(443, ""): Look((), (), (), unnamed=True), (443, "www.example.com"): look()})
+    assert tls_probes.of_service(known, "nginx", "intermediate")["versions_outside"] == []
+
+
 # -- certificates --------------------------------------------------------------------------------------------------
 
 
