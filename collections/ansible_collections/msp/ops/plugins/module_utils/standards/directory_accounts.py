@@ -81,7 +81,10 @@ def measure(reader: Reader, names: tuple[str, ...] = (), keep: tuple[str, ...] =
     people = proven(reader) if listed else []
     jobs = becoming.read(reader.host) if listed else becoming.Jobs([], [])
     came = directory.came_by(reader) if listed else []
-    why = {name: list(_reasons(reader, there[name], keep, came, people=people, jobs=jobs)) for name in listed}
+    # Out of its cache SSSD says of a name that was not asked for before that the directory has it not.
+    away = directory.online(reader)["offline"] if listed else []
+    silent = ["the directory %s does not answer, so nobody knows whom it has" % one for one in away]
+    why = {name: [*_reasons(reader, there[name], keep, came, people=people, jobs=jobs), *silent] for name in listed}
     found = {
         "open": listed,
         "lockable": [name for name in listed if not why[name]],

@@ -44,8 +44,10 @@ def measured(
     names: tuple[str, ...] = ("old",),
     keep: tuple[str, ...] = (),
     programs: Mapping[str, str] | None = None,
+    offline: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     monkeypatch.setattr(directory, "came_by", lambda _reader: ["msp"])
+    monkeypatch.setattr(directory, "online", lambda _reader: {"offline": list(offline)})
     every = {"/etc/passwd": ACCOUNTS, "/etc/shadow": SHADOW, **(files or {})}
     made = {"journalctl": journal(SAID), "getent": OF_DIRECTORY, **(programs or {})}
     return directory_accounts.measure(made_reader(root, every, made), names, keep)
@@ -60,6 +62,13 @@ def test_an_account_that_nobody_uses_may_be_locked_once_somebody_of_the_director
         "left": [],
         "proven": ["anna"],
     }
+
+
+def test_while_the_directory_is_away_nobody_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSSD says of whom it did not ask for before that there is nobody; and the person would be out by both names."""
+    found = measured(tmp_path, monkeypatch, offline=("example.com",))
+    assert found["lockable"] == []
+    assert found["left"] == ["old: the directory example.com does not answer, so nobody knows whom it has"]
 
 
 @pytest.mark.parametrize(
