@@ -47,14 +47,25 @@ from detect_secrets.plugins.stripe import StripeDetector
 from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
-from msp_cli.secret_rules import AgeKeyDetector, NetBoxTokenDetector, is_no_value
+from msp_cli.secret_rules import (
+    AgeKeyDetector,
+    NamedSecretDetector,
+    NetBoxTokenDetector,
+    OldNetBoxTokenDetector,
+    VaultTokenDetector,
+    is_no_value,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = ".plain-secrets.yml"
 FOLDER = "secrets"
 NOT_ENCRYPTED = "Not Encrypted"
+KEYTAB = "Keytab"
 VAULT = b"$ANSIBLE_VAULT;"
+# How a keytab of Kerberos begins, and stores of keys of Java.
+KEY_FILES = (b"\x05\x02", b"\xfe\xed\xfe\xed")
 GUESSING = {"Secret Keyword", "Basic Auth Credentials"}
+GUESSING |= {NamedSecretDetector.secret_type, OldNetBoxTokenDetector.secret_type}
 KEYWORDS = KeywordDetector()
 PATTERNS: tuple[RegexBasedDetector, ...] = (
     *(
@@ -67,7 +78,7 @@ PATTERNS: tuple[RegexBasedDetector, ...] = (
     *(GitHubTokenDetector(), GitLabTokenDetector(), JwtTokenDetector(), MailchimpDetector(), NpmDetector()),
     *(OpenAIDetector(), PrivateKeyDetector(), PypiTokenDetector(), SendGridDetector(), SlackDetector()),
     *(SquareOAuthDetector(), StripeDetector(), TelegramBotTokenDetector(), TwilioKeyDetector()),
-    *(NetBoxTokenDetector(), AgeKeyDetector()),
+    *(NetBoxTokenDetector(), OldNetBoxTokenDetector(), AgeKeyDetector(), VaultTokenDetector(), NamedSecretDetector()),
 )
 # A line in which none of the words stands that the rule of names looks for.
 NAMES = re.compile("|".join(DENYLIST), re.IGNORECASE)
@@ -115,13 +126,15 @@ def tracked(root: Path) -> list[str]:
 
 
 def scan(root: Path, names: Iterable[str]) -> set[Found]:
-    """Every plain secret in these files. Files that are no text are passed over."""
+    """Every plain secret in these files. Of files that are no text, only keytabs and stores of keys."""
     found = set()
     for name in names:
         path = Path(name)
         data = (root / name).read_bytes()
-        if FOLDER in path.parts[:-1] and path.suffix in (".yml", ".yaml", ".json") and not encrypted(data):
+        if data.strip() and FOLDER in path.parts[:-1] and not encrypted(data):
             found.add(Found(name, 1, NOT_ENCRYPTED, hashlib.sha256(data).hexdigest()))
+        if data.startswith(KEY_FILES):
+            found.add(Found(name, 1, KEYTAB, hashlib.sha256(data).hexdigest()))
         if data.startswith(VAULT):
             continue
         try:

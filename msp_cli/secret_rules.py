@@ -21,6 +21,33 @@ class AgeKeyDetector(RegexBasedDetector):
     denylist = (re.compile(r"\bAGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{20,}", re.IGNORECASE),)
 
 
+class VaultTokenDetector(RegexBasedDetector):
+    """A token of HashiCorp Vault or OpenBao: of a service, of a batch, or for recovery."""
+
+    secret_type = " ".join(("Vault", "Token"))
+    denylist = (re.compile(r"\bhv[sbr]\.[A-Za-z0-9_-]{20,}"),)
+
+
+class OldNetBoxTokenDetector(RegexBasedDetector):
+    """A token of an older NetBox, by the word before it: 40 hexadecimal digits, as a commit has too."""
+
+    secret_type = " ".join(("NetBox", "Token", "1"))
+    denylist = (re.compile(r"(?i)\btoken[\"']?\s*[:= ]\s*[\"']?([0-9a-f]{40})\b"),)
+
+
+class NamedSecretDetector(RegexBasedDetector):
+    """What Ansible, SNMP and wireless networks call their secrets, which KeywordDetector does not know."""
+
+    secret_type = " ".join(("Named", "Secret"))
+    denylist = (
+        re.compile(
+            r"""(?im)^[\s{,"'-]*(?:ansible_\w*pass|\w*passphrase|\w*psk|snmp_community|vault_token|PGPASSWORD)"""
+            r"""["']?\s*[:=]\s*["']?([^\s"',}#]{6,})"""
+        ),
+        re.compile(r"""msp_disk_encryption_open_with["']?\s*:\s*\{\s*\w+\s*:\s*["']?([^\s"',}]{6,})"""),
+    )
+
+
 # Where a value that one of these begins is looked up and not written down.
 _ELSEWHERE = re.compile(
     r"""

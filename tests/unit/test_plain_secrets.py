@@ -66,6 +66,30 @@ PLANTED: dict[str, tuple[str, Callable[[], str], str]] = {
         "Basic Auth Credentials",
     ),
     "a plain file where secrets are kept": ("secrets/bakkerij-jansen.yml", lambda: "wifi: open\n", "Not Encrypted"),
+    "a password of Ansible": (
+        "inventories/demo/group_vars/all.yml",
+        lambda: f"ansible_become_pass: {letters(10)}\n",
+        "Named Secret",
+    ),
+    "a password of a connection in an inventory": (
+        "inventories/demo/hosts.ini",
+        lambda: f"[all:vars]\nansible_ssh_pass={letters(10)}\n",
+        "Named Secret",
+    ),
+    "a key of a wireless network": ("docs/wifi.yml", lambda: f"office_psk: {letters(12)}\n", "Named Secret"),
+    "a recovery key": (
+        "playbooks/open.yml",
+        lambda: f"msp_disk_encryption_open_with: {{data: {letters(24)}}}\n",
+        "Named Secret",
+    ),
+    "a token of Vault": ("docs/vault.md", lambda: f"VAULT_TOKEN is hvs.{letters(24)}\n", "Vault Token"),
+    "a token of an older NetBox": (
+        "docs/netbox.md",
+        lambda: f"Authorization: Token {secrets.token_hex(20)}\n",
+        "NetBox Token 1",
+    ),
+    "a plain file of any kind where secrets are kept": ("secrets/klant.env", lambda: "wifi=open\n", "Not Encrypted"),
+    "a keytab": ("keytabs/srv01.keytab", lambda: "\x05\x02 0123456789abcdef\n", "Keytab"),
     "a token of NetBox in a test": (
         "tests/test_it.py",
         lambda: f'T = "nbt_{letters(12)}.{letters(40)}"\n',
