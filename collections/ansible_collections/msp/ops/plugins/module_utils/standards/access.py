@@ -204,8 +204,8 @@ def _of_directories(
     for user in found:
         told = reader.host.run("id", "-Gn", "--", user.name)
         groups = frozenset(told.out.split()) if told.status == 0 else frozenset()
-        why = "" if told.status == 0 else "its groups: id %s" % told.reason()
-        yield Person(user, Account(user.name, user.uid, user.home, groups, False), groups, False, False, False, why)
+        unknown = "" if told.status == 0 else "its groups: id %s" % told.reason()
+        yield Person(user, Account(user.name, user.uid, user.home, groups, False), groups, False, False, False, unknown)
 
 
 def _getent(reader: Reader, source: str, names: Collection[str]) -> list[User]:

@@ -60,7 +60,7 @@ def step(
     **more: Any,
 ) -> stepping.Step:
     """held: one more that the escrow has."""
-    known = stepping.Known(Standing(current, later), due, {current, held, *later} - {None, ""}, lost)
+    known = stepping.Known(Standing(current, later), due, {current or "", held, *later} - {""}, lost)
     return stepping.next_step(VOLUME, seen(luks, **more), known, settle=True)
 
 
