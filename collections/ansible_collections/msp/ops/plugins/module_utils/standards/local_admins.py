@@ -82,7 +82,21 @@ def _becomes_root(reader: Reader, account: str) -> bool:
 def noticed(reader: Reader) -> dict:
     """missing are the ways to log in by which the use of a password is not noted; program what is wrong with it."""
     wanted = (("auth", programs.PASSWORD_USED), ("session", programs.PASSWORD_USED))
-    return {"missing": _missing(reader, wanted), "program": _wrong(reader, programs.PASSWORD_USED)}
+    return {**_asked(reader, wanted), "program": _wrong(reader, programs.PASSWORD_USED)}
+
+
+def _asked(reader: Reader, wanted: tuple[tuple[str, str], ...]) -> dict:
+    """missing, of which a person has to put right what no stack of PAM says."""
+    missing = _missing(reader, wanted)
+    if not reader.host.program("sshd") or ssh_server.as_login(reader, dict(ANYBODY)).get("usepam") == ["yes"]:
+        return {"missing": missing}
+    # Then sshd looks into /etc/shadow itself, and runs nothing of PAM.
+    own = ["sshd: it does not ask PAM (UsePAM)"]
+    return {
+        "missing": missing + own,
+        "within_reach": {"missing": missing},
+        "out_of_reach": {"missing": own},
+    }
 
 
 def _missing(reader: Reader, wanted: tuple[tuple[str, str], ...]) -> list[str]:
@@ -129,7 +143,7 @@ def once(reader: Reader) -> dict:
     granted = one_time.Place(account, reader.host.path(one_time.TOP)).granted(int(time.time()))
     return {
         "exists": exists,
-        "missing": _missing(reader, (("account", programs.ONE_TIME_LOGIN),)),
+        **_asked(reader, (("account", programs.ONE_TIME_LOGIN),)),
         "program": _wrong(reader, programs.ONE_TIME_LOGIN),
         "open": bool(usable and granted is None),
         "becomes_root": exists and _becomes_root(reader, account),

@@ -145,6 +145,17 @@ def test_all_that_notes_is_there(tmp_path: Path) -> None:
     assert found["missing"] == [] and not any("as msp.ops" in one for one in found["program"])
 
 
+@pytest.mark.parametrize("asks", ["yes", "no"])
+def test_a_server_that_does_not_ask_pam_notes_nothing_and_lets_in_more_than_once(tmp_path: Path, asks: str) -> None:
+    reader = made_reader(
+        tmp_path, {**pam(NOTES, NOTES, ASKS), "/etc/shadow": shadow()}, {"sshd": f"echo usepam {asks}"}
+    )
+    own = [] if asks == "yes" else ["sshd: it does not ask PAM (UsePAM)"]
+    for found in (local_admins.noticed(reader), local_admins.once(reader)):
+        assert found["missing"] == own
+        assert found.get("out_of_reach", {"missing": []})["missing"] == own
+
+
 def test_a_host_without_pam_has_nothing_of_the_kind(tmp_path: Path) -> None:
     with pytest.raises(Absent):
         local_admins.noticed(host(tmp_path, {}))
