@@ -25,6 +25,8 @@ GROUPS = (MEMBER, GUEST, BREAK_GLASS, DISABLED)
 # How far a policy, or all of them, cover somebody.
 _ALL, _SOME, _MAYBE, _NONE = "all", "some", "maybe", "none"
 _EVERYWHERE = frozenset(("browser", "mobileAppsAndDesktopClients"))
+# By these a password is sent and nothing else can be asked for (SMTP AUTH and its like).
+_LEGACY = frozenset(("exchangeActiveSync", "other"))
 _RISKS = (
     *("signInRiskLevels", "userRiskLevels", "insiderRiskLevels", "servicePrincipalRiskLevels"),
     *("devices", "deviceStates", "authenticationFlows", "clientApplications", "times"),
@@ -143,7 +145,26 @@ def _by(policy: Mapping[str, Any], one: Mapping[str, Any], rules: _Rules) -> tup
     narrowed = list(_narrowed(conditions))
     if included is None or excluded is None:
         return _MAYBE, "who is in its groups or roles is not known"
+    if not _of_kinds(conditions, _LEGACY) and not any(_shuts_out(other, one, rules) for other in rules.policies or ()):
+        narrowed.append("not for old protocols, which take a password alone")
     return (_SOME, ", ".join(narrowed)) if narrowed else (_ALL, "")
+
+
+def _shuts_out(policy: Mapping[str, Any], one: Mapping[str, Any], rules: _Rules) -> bool:
+    """Whether a policy blocks the old protocols for this person, without exceptions."""
+    conditions = policy["conditions"]
+    if policy["state"] != "enabled" or "block" not in policy["grants"].get("builtInControls", ()):
+        return False
+    users = conditions.get("users", {})
+    if _included(users, one, rules) is not True or _named(users, "exclude", one, rules) is not False:
+        return False
+    everywhere = {**conditions, "clientAppTypes": ["all"]}
+    return _of_kinds(conditions, _LEGACY) and not list(_narrowed(everywhere))
+
+
+def _of_kinds(conditions: Mapping[str, Any], wanted: frozenset[str]) -> bool:
+    kinds = set(conditions.get("clientAppTypes", ()))
+    return "all" in kinds or kinds >= wanted
 
 
 def asks(grants: Mapping[str, Any]) -> bool:
@@ -204,8 +225,7 @@ def _narrowed(conditions: Mapping[str, Any]) -> Iterable[str]:
         yield "only for some applications"
     elif applications.get("excludeApplications"):
         yield "not for all applications"
-    kinds = set(conditions.get("clientAppTypes", ()))
-    if "all" not in kinds and not kinds >= _EVERYWHERE:
+    if not _of_kinds(conditions, _EVERYWHERE):
         yield "only for some kinds of programs"
     for name, words in (("locations", "not from everywhere"), ("platforms", "not on all kinds of devices")):
         part = conditions.get(name, {})

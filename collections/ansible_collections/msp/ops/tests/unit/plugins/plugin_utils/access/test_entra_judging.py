@@ -63,6 +63,15 @@ def granted(*controls: str, operator: str = "OR", **more: Any) -> dict[str, Any]
     return {**policy("All"), "grantControls": {"operator": operator, "builtInControls": list(controls), **more}}
 
 
+MODERN = ["browser", "mobileAppsAndDesktopClients"]
+
+
+def blocking(kinds: list[str], **more: Any) -> dict[str, Any]:
+    found = policy("Block", **more)
+    conditions = {**found["conditions"], "clientAppTypes": kinds}
+    return {**found, "conditions": conditions, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}
+
+
 @pytest.mark.parametrize(
     ("policies", "state"),
     [
@@ -86,7 +95,13 @@ def granted(*controls: str, operator: str = "OR", **more: Any) -> dict[str, Any]
         ([narrowed(platforms={"includePlatforms": ["android"]})], PARTLY),
         ([narrowed(signInRiskLevels=["high"])], PARTLY),
         ([narrowed(clientAppTypes=["browser"])], PARTLY),
-        ([narrowed(clientAppTypes=["browser", "mobileAppsAndDesktopClients"])], ENFORCED),
+        # By SMTP AUTH and its like a password alone is taken, unless another policy blocks those for her.
+        ([narrowed(clientAppTypes=MODERN)], PARTLY),
+        ([narrowed(clientAppTypes=[*MODERN, "exchangeActiveSync", "other"])], ENFORCED),
+        ([narrowed(clientAppTypes=MODERN), blocking(["exchangeActiveSync", "other"])], ENFORCED),
+        ([narrowed(clientAppTypes=MODERN), blocking(["other"])], PARTLY),
+        ([narrowed(clientAppTypes=MODERN), blocking(["exchangeActiveSync", "other"], state="disabled")], PARTLY),
+        ([narrowed(clientAppTypes=MODERN), blocking(["exchangeActiveSync", "other"], excludeUsers=[ID])], PARTLY),
         ([narrowed(devices={"deviceFilter": {"mode": "exclude", "rule": "x"}})], PARTLY),
         ([granted("mfa", "compliantDevice")], REGISTERED),
         ([granted("mfa", "compliantDevice", operator="AND")], ENFORCED),
