@@ -57,20 +57,25 @@ class Known:
 
 
 def main() -> int:
-    found = 0
+    found, silent = 0, False
     try:
         _believe()
         for lock in LOCKS:
-            for known in asked(lock):
-                print(f"{lock.relative_to(ROOT)}: {known}", file=sys.stderr)
-                found += 1
+            # What is not known of one file says nothing of the other.
+            try:
+                for known in asked(lock):
+                    print(f"{lock.relative_to(ROOT)}: {known}", file=sys.stderr)
+                    found += 1
+            except Silent as silence:
+                silent = True
+                print(f"pip-audit: {lock.relative_to(ROOT)} not checked: {silence}")
     except Silent as silence:
+        silent = True
         print(f"pip-audit: not checked: {silence}")
-        return 1 if found else NOT_CHECKED
     except Broken as broken:
         print(f"pip-audit failed: {broken}", file=sys.stderr)
         return 1
-    return 1 if found else 0
+    return 1 if found else NOT_CHECKED if silent else 0
 
 
 def _believe() -> None:

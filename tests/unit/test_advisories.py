@@ -185,3 +185,20 @@ def test_not_checked_fails_nothing_and_is_no_cleanness(
     assert capsys.readouterr().out == f"lint: {said}\n"
     if status == advisories.NOT_CHECKED:
         assert lint.main(["mypy"]) == 1  # the same number from another check is a failure
+
+
+def test_what_cannot_be_asked_about_one_file_keeps_nothing_known_of_the_other(
+    database: Callable[..., StandInDatabase], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database({**OF_KNOWN_BAD, ("jmespath", "0.1"): "TEST-2026-2"})
+    asked = advisories.asked
+
+    def silent_of_the_first(lock: Path) -> Any:
+        if lock.name == "requirements.lock":
+            raise advisories.Silent("no answer")
+        return asked(lock)
+
+    monkeypatch.setattr(advisories, "asked", silent_of_the_first)
+    assert advisories.main() == 1
+    told = capsys.readouterr()
+    assert "requirements.lock not checked: no answer" in told.out and "TEST-2026-2" in told.err

@@ -24,6 +24,15 @@ PASSWORDS = ("none", "empty", "set", "directory")
 MOST_ACCOUNTS = 20_000
 
 
+_ANYWHERE = frozenset(("*", "0.0.0.0/0", "::/0"))
+
+
+def _for_all(line: str) -> bool:
+    """Whether a Match line is for whoever comes from anywhere: addresses alone, and among them all."""
+    words = line.split()
+    return len(words) == 2 and words[0].casefold() == "address" and bool(_ANYWHERE & set(words[1].split(",")))
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way in. proved is what has to be shown, all of it; origins from where, each list has to fit; where the Match
@@ -39,8 +48,8 @@ class Way:
 
     @property
     def bounded(self) -> bool:
-        """Whether it is only there from some addresses."""
-        return bool(self.origins or self.where)
+        """Whether it is only there from some addresses. A list or a Match line for all addresses bounds nothing."""
+        return any(not _ANYWHERE & set(one) for one in self.origins) or not all(map(_for_all, self.where))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils.access import model
+from ansible_collections.msp.ops.plugins.plugin_utils.access.model import Way
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.access import made_access
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.access.made_access import FILE_SERVER
@@ -28,6 +29,27 @@ def test_what_is_kept_is_read_as_it_was_told() -> None:
     assert (found.closed, found.asked_as) == (24, "msp")
     robot = next(one for one in found.accounts if one.name == "msp")
     assert robot.ways[0].bounded
+
+
+@pytest.mark.parametrize(
+    ("origins", "where", "bounded"),
+    [
+        ((), (), False),
+        ((("192.0.2.0/24",),), (), True),
+        ((("*",),), (), False),
+        ((("192.0.2.7", "0.0.0.0/0"),), (), False),
+        # Every list has to fit.
+        ((("*",), ("192.0.2.7",)), (), True),
+        ((), ("Address 192.0.2.0/24",), True),
+        ((), ("address 10.0.0.0/8,0.0.0.0/0",), False),
+        ((), ("User anna Address 192.0.2.0/24",), True),
+        ((), ("Address",), True),
+    ],
+)
+def test_what_is_for_all_addresses_bounds_nothing(
+    origins: tuple[tuple[str, ...], ...], where: tuple[str, ...], bounded: bool
+) -> None:
+    assert Way(model.NETWORK, "ssh", frozenset(("key",)), origins, where).bounded is bounded
 
 
 def spoiled(path: str, value: Any) -> dict[str, Any]:
