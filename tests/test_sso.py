@@ -631,14 +631,15 @@ sed -i 's/^cache_credentials.*/cache_credentials = false/' zz-msp-offline.conf
 rm /etc/sudoers.d/zz-msp-sso
 DEBIAN_FRONTEND=noninteractive pam-auth-update --disable msp-mkhomedir
 """
-# On one host all of it takes effect, on the other nobody has started SSSD anew.
+# On one host all of it takes effect, on the other nobody has started SSSD anew, and PAM asks it about nobody.
 BREAK_MORE = BREAK + "rm ../../ssh/sshd_config.d/00-msp-sso-tickets.conf; systemctl reload ssh; systemctl restart sssd"
+BREAK_PAM = BREAK + "DEBIAN_FRONTEND=noninteractive pam-auth-update --disable sss"
 BROKEN_CONTROLS = {"sso-joined", "sso-tls", "sso-access", "sso-sudo", "sso-offline", "sso-homes"}
 
 
 def test_what_people_change_is_drift_or_waived_and_put_right(bed: Bed, joined: dict[str, Any]) -> None:
     bed.sh(TWELVE, BREAK_MORE)
-    bed.sh(THIRTEEN, BREAK)
+    bed.sh(THIRTEEN, BREAK_PAM)
     contexts = {host: bed.wanted(host) for host in NAMES}
     wrong = {TWELVE: BROKEN_CONTROLS | {"sso-tickets"}, THIRTEEN: BROKEN_CONTROLS}
     # Now everybody of the directory gets in, and is known to nobody here.
@@ -652,6 +653,7 @@ def test_what_people_change_is_drift_or_waived_and_put_right(bed: Bed, joined: d
         assert set(of_host["enforce"]["msp_sso"]) == wrong[host]
         assert {id for id in wrong[host] if statuses(forgiven[host])[id] == "waived"} == wrong[host]
         assert forgiven[host]["enforce"] == {}
+    assert "sshd: SSSD is not asked" in found[THIRTEEN]["records"]["sso-access"]["found"]
     assert "(when it starts the next time)" in found[THIRTEEN]["records"]["sso-tls"]["found"]
     assert "(when it starts the next time)" not in found[TWELVE]["records"]["sso-tls"]["found"]
 

@@ -128,8 +128,9 @@ options:
         host by which this measurement came.
       - C(directory). How SSSD stands, all its domains together and both as it runs and as its files are. C(weak) is
         by what somebody else could pass for the directory or its KDC, C(admits) whom it lets in, C(homes) which
-        logins make no home or an open one, C(asked_for) for which of the host's own accounts it asks the directory
-        too. Absent where SSSD serves no domain. It needs C(ldbsearch) (ldb-tools) where SSSD runs.
+        logins make no home or an open one, C(unasked) which do not ask SSSD whom it lets in, C(asked_for) for which of
+        the host's own accounts it asks the directory too.
+        Absent where SSSD serves no domain. It needs C(ldbsearch) (ldb-tools) where SSSD runs.
       - C(directory_online). C(offline) are domains that do not answer. SSSD is made to ask each for somebody whom
         nobody knows, so this one does send something on the network.
       - C(directory_names) with C(person) and C(group). C(unknown) is which of them the host does not have of its

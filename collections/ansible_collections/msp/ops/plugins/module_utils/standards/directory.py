@@ -187,6 +187,7 @@ def measure(reader: Reader) -> dict:
         "asked_for": list(asked),
         "kerberos": kerberos,
         "homes": list(_homes(reader)),
+        "unasked": list(_unasked(reader)),
     }
 
 
@@ -228,6 +229,17 @@ def _homes(reader: Reader) -> Iterator[str]:
             mask = _mask(reader, line)
             if mask is None or mask & _HOME_MASK != _HOME_MASK:
                 yield "%s: a home is made that others can look into" % service
+
+
+def _unasked(reader: Reader) -> Iterator[str]:
+    """Logins before which nobody asks SSSD whether it lets the person in: then everybody of the directory comes in who
+    has a key or a ticket."""
+    for service in _LOGINS:
+        if not pam.there(reader.host, service):
+            continue
+        lines = [line for line in pam.lines(pam.stack(reader, service, "account")) if line.module == "pam_sss.so"]
+        if all(line.control in ("optional", "sufficient") for line in lines):
+            yield "%s: SSSD is not asked" % service
 
 
 def _mask(reader: Reader, line: pam.Line) -> int | None:

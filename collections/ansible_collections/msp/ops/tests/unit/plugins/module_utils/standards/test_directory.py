@@ -43,7 +43,8 @@ CHOSEN: dict[str, Any] = {
     "schema": "rfc2307",
 }
 ACCOUNTS = "root:x:0:0::/root:/bin/bash\nmsp:x:1000:1000::/home/msp:/bin/bash\n"
-PAM = {"/etc/pam.d/sshd": "session optional pam_mkhomedir.so umask=0077\n"}
+ASKS = "account [default=bad success=ok user_unknown=ignore] pam_sss.so\n"
+PAM = {"/etc/pam.d/sshd": f"session optional pam_mkhomedir.so umask=0077\n{ASKS}"}
 
 
 def conf(options: Mapping[str, str], domains: str = "example.org") -> str:
@@ -129,6 +130,25 @@ def test_what_is_in_force_and_cannot_be_read_is_never_taken_for_right(tmp_path: 
     assert any("ldbsearch" in one for one in directory.joined(reader, **CHOSEN)["different"])
     with pytest.raises(Unmeasurable, match="ldbsearch"):
         directory.measure(reader)
+
+
+@pytest.mark.parametrize(
+    ("account", "asked"),
+    [
+        (ASKS, True),
+        ("account required pam_sss.so\n", True),
+        ("account required pam_unix.so\n", False),
+        # It refuses, and nobody minds.
+        ("account optional pam_sss.so\n", False),
+        ("account sufficient pam_sss.so\n", False),
+    ],
+)
+def test_a_login_that_does_not_ask_sssd_lets_everybody_of_the_directory_in(
+    tmp_path: Path, account: str, asked: bool
+) -> None:
+    files = {"/etc/pam.d/sshd": f"session optional pam_mkhomedir.so umask=0077\n{account}"}
+    found = directory.measure(host(tmp_path, files, OPTIONS))["unasked"]
+    assert found == ([] if asked else ["sshd: SSSD is not asked"])
 
 
 def test_a_host_without_a_directory_is_told_as_one(tmp_path: Path) -> None:
