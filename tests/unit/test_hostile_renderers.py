@@ -23,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.access import report_page as access_report
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import calendar_page
 from ansible_collections.msp.ops.plugins.plugin_utils.patching import report_page as patch_report
 from ansible_collections.msp.ops.plugins.plugin_utils.reconciliation import digest_page
@@ -31,6 +32,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards import report_pa
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import page as verification_page
 from ansible_collections.msp.ops.plugins.plugin_utils.verification import sheet, workbook
 from ansible_collections.msp.ops.tests.unit.hostile import TEXTS, Markup, Place, anything, places, put
+from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.access import made_access
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.patching import (
     made_standing,
     test_calendar_page,
@@ -70,6 +72,11 @@ def of_standards(render: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda found: render(standards_report.told(found, customer, MADE_BY, "standards-report.json"))
 
 
+def of_access(render: Callable[[Any], str]) -> Callable[[Any], str]:
+    customer = made_access.customer("en")
+    return lambda found: render(access_report.told(found, customer, MADE_BY, "access-report.json"))
+
+
 def written(verification: Any) -> bytes:
     return workbook.write(sheet.document(verification), verification)
 
@@ -84,12 +91,14 @@ PAGES = {
     "patch report": Kind(made_standing.made, of_patches(standing_page.page), 25),
     "calendar": Kind(test_calendar_page.said, calendar_page.page, 15),
     "standards report": Kind(made_report.made, of_standards(standing_page.page), 25),
+    "access report": Kind(made_access.made, of_access(standing_page.page), 25),
 }
 MAILS = {
     "digest": Kind(made_news.a_week, of_news(digest_page.text), 25),
     "patch report": Kind(made_standing.made, of_patches(standing_page.text), 25),
     "calendar": Kind(test_calendar_page.said, calendar_page.text, 15),
     "standards report": Kind(made_report.made, of_standards(standing_page.text), 25),
+    "access report": Kind(made_access.made, of_access(standing_page.text), 25),
 }
 SHEET = Kind(lambda: made_verification.small_office().verification(), written, 25)
 
