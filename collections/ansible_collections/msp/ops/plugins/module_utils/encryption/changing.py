@@ -67,6 +67,10 @@ class Changing:
         """The host's own key in a file, which opens the volume when the host starts. key: one that opens it now."""
         if self.volume.unlock == BY_HAND:
             return
+        path = self.host.path(self.volume.key_path)
+        if os.path.exists(path):
+            os.chown(path, os.geteuid(), -1)
+            os.chmod(path, 0o400)
         head = self.header()
         weak = set(verdict.weak_slots(self.volume, head))
         if head.host_key and not weak & set(head.host_key) and self._host_opens(head):
@@ -79,15 +83,17 @@ class Changing:
         """A file that opens the volume stays as it is, also where its slot is too weak: it gets another one."""
         path = self.host.path(self.volume.key_path)
         found = self._opened_slot(path) if os.path.exists(path) else None
+        made = None
         if found is None or found in weak:
             given, keys = (self._own_way, {}) if found is not None else self._way_in(head, key)
             if found is None:
-                write_key(path, secrets.token_bytes(KEY_BYTES))
+                made = secrets.token_bytes(KEY_BYTES)
+                write_key(path, made)
             found = next(number for number in range(header.SLOTS) if head.slot(number) is None)
             self._add(found, given, path, keys)
         if not self._opens("--key-slot", str(found), "--key-file", path):
             raise _unproven(self.volume)
-        self._token(header.host_key_token(found), head.free_token)
+        self._token(header.host_key_token(found, made), head.free_token)
 
     def _drop(self, slots: Iterable[int]) -> None:
         for slot in slots:

@@ -12,6 +12,7 @@ once the key was proved to open it. So after a crash at any step the header itse
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -46,7 +47,8 @@ class Recovery(NamedTuple):
 
 class Header(NamedTuple):
     """What cryptsetup says of a device. owners: of slots that a token of ours or of another program names, whose.
-    idle: tokens of the host's own key of which no slot is left.
+    idle: tokens of the host's own key of which no slot is left. host_digests: of the key that the host was given, where
+    its token says it.
 
     version is 1 or 2; of a LUKS1 header nothing else is read. bits is the size of the volume key.
     """
@@ -62,6 +64,7 @@ class Header(NamedTuple):
     tokens: tuple[int, ...] = ()
     owners: tuple[tuple[int, str], ...] = ()
     idle: tuple[int, ...] = ()
+    host_digests: tuple[str, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -131,7 +134,12 @@ def read(text: str, metadata: str) -> Header:
         tuple(sorted(tokens)),
         tuple(sorted(set(owned))),
         tuple(n for n, one in sorted(tokens.items()) if one["type"] == HOST_KEY and not one["keyslots"]),
+        tuple(sorted({str(one["sha256"]) for one in tokens.values() if _is_host_key(one)})),
     )
+
+
+def _is_host_key(token: Mapping[str, Any]) -> bool:
+    return token["type"] == HOST_KEY and bool(token["keyslots"]) and "sha256" in token
 
 
 def _slot(number: str, data: Mapping[str, Any]) -> Slot:
@@ -162,8 +170,15 @@ def recovery_token(one: Recovery) -> str:
     return json.dumps(token)
 
 
-def host_key_token(slot: int) -> str:
-    return json.dumps({"type": HOST_KEY, "keyslots": [str(slot)]})
+def host_key_token(slot: int, made: bytes | None) -> str:
+    """made: the random bytes that open that slot, of which the digest is told. None for somebody else's key: a word
+    could be guessed by its digest."""
+    token: dict[str, Any] = {"type": HOST_KEY, "keyslots": [str(slot)]}
+    return json.dumps(token if made is None else {**token, "sha256": digest(made)})
+
+
+def digest(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()
 
 
 def as_dict(header: Header) -> dict[str, Any]:
@@ -176,6 +191,7 @@ def as_dict(header: Header) -> dict[str, Any]:
         "tokens": list(header.tokens),
         "owners": [list(one) for one in header.owners],
         "idle": list(header.idle),
+        "host_digests": list(header.host_digests),
     }
 
 
@@ -197,4 +213,5 @@ def of_dict(data: Mapping[str, Any]) -> Header:
         tuple(int(one) for one in data["tokens"]),
         tuple((int(number), str(owner)) for number, owner in data["owners"]),
         tuple(int(one) for one in data["idle"]),
+        tuple(str(one) for one in data["host_digests"]),
     )

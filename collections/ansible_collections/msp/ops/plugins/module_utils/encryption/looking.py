@@ -32,13 +32,14 @@ def look(tools: Tools, host: Host, volume: Volume) -> dict[str, Any]:
     there: the device is. luks: its header as header.as_dict(), else None. content: what else lies on it, in words;
     empty where it is blank. content_id: by what that content on this host is known from any other. busy: who uses the
     device itself, in words. mapped: it is open under its name. other_mapping: or under that one. mounted: where.
-    crypttab, fstab: their line is as it has to be. key_file: there is one. taken: what has the place of the volume, in
-    words.
+    crypttab, fstab: their line is as it has to be. key_file: there is one. key_fault: what is wrong with it, in words.
+    taken: what has the place of the volume, in words.
     """
     there, device = host.exists(volume.device), host.path(volume.device)
     real = host.real(volume.device)
     found: dict[str, Any] = {"there": there, "real": real, "luks": None, "content": [], "busy": [], "key_file": False}
-    found.update(content_id="", mapped=False, other_mapping=None, mounted=[], crypttab=False, fstab=False, taken=[])
+    found.update(content_id="", key_fault="", mapped=False, other_mapping=None, mounted=[])
+    found.update(crypttab=False, fstab=False, taken=[])
     if not there:
         return found
     signatures = _signatures(tools, device)
@@ -58,11 +59,23 @@ def look(tools: Tools, host: Host, volume: Volume) -> dict[str, Any]:
         found["other_mapping"] = None if found["mapped"] else mapping[1]
         found["mounted"] = _mounted(host, mapping[0])
     found["key_file"] = volume.unlock == KEY_FILE and host.exists(volume.key_path)
+    if head is not None and found["key_file"]:
+        found["key_fault"] = _key_fault(host, volume, head)
     if head is not None:
         found["crypttab"] = tables.has(_text(host, tables.CRYPTTAB), tables.crypttab_line(volume, head.uuid))
         found["fstab"] = tables.has(_text(host, tables.FSTAB), tables.fstab_line(volume))
     found["taken"] = _taken(host, volume, found["mapped"], found["mounted"])
     return found
+
+
+def _key_fault(host: Host, volume: Volume, head: Header) -> str:
+    """What is wrong with the key file; that it opens the volume is not tried, for that takes seconds and memory."""
+    about = os.stat(host.path(volume.key_path))
+    if about.st_mode & 0o077 or about.st_uid != os.geteuid():
+        return "others than root can read its key file"
+    if head.host_digests and header.digest(host.data(volume.key_path)) not in head.host_digests:
+        return "its key file is not the key that it was given"
+    return ""
 
 
 def read_header(tools: Tools, device: str) -> Header:

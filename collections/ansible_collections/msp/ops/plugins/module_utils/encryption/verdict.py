@@ -120,6 +120,8 @@ def wrong(volume: Volume, seen: Mapping[str, Any]) -> list[str]:
         found.append("no recovery key that was proved to open it")
     if volume.unlock == KEY_FILE and not (seen["key_file"] and head.host_key):
         found.append("no key on the host that opens it")
+    elif volume.unlock == KEY_FILE and seen["key_fault"]:
+        found.append(str(seen["key_fault"]))
     if volume.unlock != KEY_FILE and head.host_key:
         found.append("a key in a file on the host opens it still")
     found += [] if seen["mapped"] else ["closed"]

@@ -36,7 +36,7 @@ def answered(said: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _is_seen(one: Any) -> bool:
     if not isinstance(one, Mapping) or not all(isinstance(one.get(key), bool) for key in _TRUTHS):
         return False
-    if not isinstance(one.get("content_id"), str):
+    if not all(isinstance(one.get(key), str) for key in ("content_id", "key_fault")):
         return False
     if not all(isinstance(one.get(key), Sequence) and not isinstance(one.get(key), str) for key in _LISTS):
         return False

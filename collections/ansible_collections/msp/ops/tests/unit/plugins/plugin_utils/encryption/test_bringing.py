@@ -11,13 +11,15 @@ import datetime as dt
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.encryption import header, looking
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
+from ansible_collections.msp.ops.plugins.module_utils.encryption import header, looking, verdict
 from ansible_collections.msp.ops.plugins.module_utils.encryption.tools import Tools
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.encryption.made_disk import (
@@ -235,6 +237,38 @@ def test_an_escrow_that_lacks_the_key_is_filled_anew_only_where_a_person_says_th
     assert settled(disk)
     # Of the one that is in force now it says nothing.
     assert disk.run(escrow_lost={"data": version}) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda key: key.chmod(0o440), "others than root can read its key file"),
+        (lambda key: (key.chmod(0o600), key.write_bytes(b"x" * 64), key.chmod(0o400)), "not the key that it was given"),
+        (lambda key: (key.chmod(0o600), key.write_bytes(key.read_bytes()[:32]), key.chmod(0o400)), "not the key"),
+    ],
+)
+def test_a_key_file_that_will_not_open_it_at_the_next_start_or_that_others_read_is_told(
+    disk: Disk, spoil: Callable[[Path], object], fault: str
+) -> None:
+    def faults() -> list[str]:
+        seen = looking.look(Tools(), Host(str(disk.root)), disk.volume)
+        return [one for one in verdict.wrong(disk.volume, seen) if "key file" in one]
+
+    assert faults() == []
+    spoil(disk.root / KEY)
+    (found,) = faults()
+    assert fault in found
+
+
+def test_the_digest_of_a_key_that_somebody_thought_of_is_in_no_header(blank: Disk) -> None:
+    """It could be guessed by it."""
+    quick = ("--pbkdf", "argon2id", "--pbkdf-memory", "64", "--pbkdf-force-iterations", "4")
+    blank.cryptsetup("luksFormat", "--batch-mode", *quick, "--key-file", "-", str(blank.file), key="theirs")
+    (blank.root / KEY).parent.mkdir(parents=True)
+    (blank.root / KEY).write_text("theirs")
+    (blank.root / KEY).chmod(0o400)
+    blank.form()
+    assert head(blank).host_key and head(blank).host_digests == ()
 
 
 def test_a_person_opens_what_only_a_person_can_open(tmp_path: Path) -> None:

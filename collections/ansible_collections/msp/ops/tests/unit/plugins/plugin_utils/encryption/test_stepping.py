@@ -42,6 +42,7 @@ def seen(luks: Header | None, **more: Any) -> dict[str, Any]:
         "real": "/dev/vdb",
         "content": [],
         "content_id": "2f6e0b1c",
+        "key_fault": "",
         "busy": [],
         "taken": [],
         "other_mapping": None,

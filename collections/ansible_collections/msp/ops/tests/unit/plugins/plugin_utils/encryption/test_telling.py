@@ -20,6 +20,7 @@ SEEN: dict[str, Any] = {
         "luks": None,
         "content": ["ext4"],
         "content_id": "2f6e0b1c",
+        "key_fault": "",
         "busy": [],
         "taken": [],
         "mounted": [],
