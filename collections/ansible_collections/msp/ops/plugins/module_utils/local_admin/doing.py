@@ -190,5 +190,11 @@ class Desk:
 
 
 def used_since(version: Version | None, uses: list[Use]) -> list[Use]:
-    """Those of this version; where none is known to be in force, all of them."""
-    return uses if version is None else uses[version.uses :]
+    """Those of this version; where none is known to be in force, all of them.
+
+    Where lines are gone that were there when it was begun, nobody knows which of the rest are older: all of them count,
+    and so does whatever stood there.
+    """
+    if version is None:
+        return uses
+    return [keeping.UNKNOWN, *uses] if len(uses) < version.uses else uses[version.uses :]

@@ -77,6 +77,10 @@ class Use(NamedTuple):
         return "%d %s %s %s%s" % (self.at, self.kind, self.service, self.origin, " announced" if self.announced else "")
 
 
+# One of which nobody knows more.
+UNKNOWN = Use(0, "unknown", "unknown", "-", False)
+
+
 def parse_uses(text: str) -> list[Use]:
     """Every line; one that is in no known form is a use of which nobody knows more."""
     found = []
@@ -85,7 +89,7 @@ def parse_uses(text: str) -> list[Use]:
         if len(words) == 5 and words[0].isdigit() and words[4] in ("announced", "-"):
             found.append(Use(int(words[0]), words[1], words[2], words[3], words[4] == "announced"))
         else:
-            found.append(Use(0, "unknown", "unknown", "-", False))
+            found.append(UNKNOWN)
     return found
 
 

@@ -303,14 +303,15 @@ def modules_of_second_factors(steps: tuple[pam.Step, ...]) -> list[str]:
 
 # -- conditions ---------------------------------------------------------------------------------------------------
 
-_FLAGS = frozenset(("debug", "use_uid", "quiet", "quiet_fail", "quiet_success", "audit"))
+_FLAGS = frozenset(("debug", "quiet", "quiet_fail", "quiet_success", "audit"))
 
 
 def _holds(line: pam.Line, who: Account) -> bool | None:
     """What a condition says of somebody; None where it asks what is not known here, and for what is no condition."""
     if line.module == "pam_localuser.so":
         return who.local
-    if line.module != "pam_succeed_if.so":
+    # With use_uid it is asked of whoever runs the program.
+    if line.module != "pam_succeed_if.so" or "use_uid" in line.arguments:
         return None
     words = [word for word in line.arguments if word not in _FLAGS]
     parts = [words[place : place + 3] for place in range(0, len(words), 3)]

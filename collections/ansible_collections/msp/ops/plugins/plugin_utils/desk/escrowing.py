@@ -42,7 +42,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Se
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
 if TYPE_CHECKING:
-    from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient
+    from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient, Sealed
 
 WHERE, WHO_MAY = "MSP_ESCROW", "MSP_ESCROW_RECIPIENTS"
 IN_THE_STORE = "store"
@@ -96,8 +96,9 @@ class Escrowed:
         text = self.recipients_text()
         to, sealed_for = self._recipients(text), sealing.fingerprint(text)
 
-        def note(version: str) -> None:
-            self._record(Note(self.now(), WRITTEN, place, version, self.who, ""), host, sealed_for=sealed_for)
+        def note(sealed: Sealed) -> None:
+            written = Note(self.now(), WRITTEN, place, sealed.secret.version, self.who, "")
+            self._record(written, host, sealed_for=sealed_for, sha256=sealing.digest(sealed.ciphertext))
 
         return keeping.keep(self.escrow, place, value, to, now=self.now(), note=note)
 
@@ -138,12 +139,15 @@ class Escrowed:
         return bool(self._of_current(place, FETCHED))
 
     def due(self, place: Place, every: dt.timedelta) -> bool:
-        """Whether it is to be changed: it is older than that, somebody was given it, or it was sealed for others than
-        may open it now."""
+        """Whether it is to be changed: it is older than that, somebody was given it, it was sealed for others than may
+        open it now, or what is kept is not what was written."""
         written = self._of_current(place, WRITTEN)
         if not written or rotating.due(written[-1].at, self.now(), every, given=self.given(place)):
             return True
-        return written[-1].extra.get("sealed_for") != sealing.fingerprint(self.recipients_text())
+        said = written[-1].extra
+        if said.get("sealed_for") != sealing.fingerprint(self.recipients_text()):
+            return True
+        return said.get("sha256") != sealing.digest(self.escrow.read(place, str(said["version"])))
 
     def _of_current(self, place: Place, action: str) -> list[SecurityEvent]:
         """What was done with the version in force: by its name, for clocks are wrong at times."""

@@ -17,7 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.escrow import records, sea
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Held, Place, Secret, Standing
 
 if TYPE_CHECKING:
-    from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient
+    from ansible_collections.msp.ops.plugins.plugin_utils.escrow.sealing import Identity, Recipient, Sealed
 
 WRITTEN, IN_FORCE, FETCHED, VERIFIED = ACTIONS = ("written", "in force", "fetched", "verified")
 
@@ -59,16 +59,22 @@ Record = Callable[[Note], None]
 
 
 def keep(
-    escrow: Escrow, place: Place, value: str, to: Sequence[Recipient], *, now: dt.datetime, note: Callable[[str], None]
+    escrow: Escrow,
+    place: Place,
+    value: str,
+    to: Sequence[Recipient],
+    *,
+    now: dt.datetime,
+    note: Callable[[Sealed], None],
 ) -> str:
-    """Keep a new secret and return its version. note is told the version before anything is written.
+    """Keep a new secret and return its version. note is told what will be written before it is.
 
     Raises MspError where it can't be written, or what was read back is not what was written (MSP-ESC-005): then
     nothing may be set on the host.
     """
     version = records.new_version(now, escrow.held(place))
     sealed = sealing.seal(Secret(place, version, value), to)
-    note(version)
+    note(sealed)
     escrow.write(place, version, sealed.ciphertext)
     sealed.prove(escrow.read(place, version))
     return version

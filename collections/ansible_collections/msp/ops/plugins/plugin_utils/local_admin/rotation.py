@@ -18,7 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.escrow import rotating
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place, Standing
 
 RENEW, FETCHED, USED, UNTESTED, UNKNOWN, ASKED = REASONS = (
-    "it is too old, or others may open it now",
+    "it is too old, others may open it now, or what is kept of it is not what was written",
     "somebody was given it",
     "it was used on the host",
     "no login with it was tested lately",

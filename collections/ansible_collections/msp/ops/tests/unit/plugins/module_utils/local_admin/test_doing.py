@@ -174,6 +174,21 @@ def test_uses_count_from_the_password_that_is_in_force(host: Made) -> None:
     assert len(host.act()["uses"]) == 3
 
 
+@pytest.mark.parametrize("left", [[], ["18 auth login tty1 -"]])
+def test_a_list_that_got_shorter_hides_no_use(host: Made, left: list[str]) -> None:
+    """Somebody emptied it, or put back an older copy: what stood there is not known, what stands there counts."""
+    host.give("v0", SECOND)
+    host.used("15 auth login tty1 -", "16 auth login tty1 -")
+    host.give("v1", FIRST)
+    assert host.act()["uses"] == []
+    (Path(host.top) / "root" / keeping.USES).write_text("".join(line + "\n" for line in left))
+    assert host.act()["uses"] == ["0 unknown unknown -", *(line.removesuffix(" -") for line in left)]
+    # A test of the login proves nothing meanwhile; a new password counts from what is there.
+    assert not host.act(state="settled")["tested"]
+    host.give("v2", SECOND)
+    assert host.act()["uses"] == []
+
+
 SSH = "19 auth sshd 192.0.2.7 announced"
 SESSION = "19 open_session sshd 192.0.2.7 announced"
 SUDO = "20 auth sudo /dev/pts/1 announced"

@@ -135,6 +135,8 @@ def test_a_code_that_is_enough_by_itself_is_told_beside_the_password(tmp_path: P
         ("rhost = 192.0.2.1", {frozenset({PASSWORD})}),
         ("user = a*", {frozenset({PASSWORD})}),
         ("user", {frozenset({PASSWORD})}),
+        # It is asked of whoever runs the program, and not of who logs in.
+        ("use_uid user = anna", {frozenset({PASSWORD})}),
     ],
 )
 def test_a_code_is_asked_of_whom_a_condition_is_for(tmp_path: Path, condition: str, ways: set[Proved]) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import pyrage
@@ -13,7 +14,8 @@ import pytest
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.escrowing import Escrowed
-from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow import sealing
+from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place, Secret
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.stored import Stored
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.tree import Tree
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import spool
@@ -137,6 +139,33 @@ def test_a_damaged_version_keeps_nobody_from_the_one_in_force(environ: dict[str,
         found = escrowed.fetch(TILL, [NOORA], why="the till does not start")
 
     assert [secret.value for secret in found.every] == ["correct horse"] and list(found.closed) == [new]
+
+
+@pytest.mark.parametrize("harm", [lambda kept: kept[:-9], lambda kept: kept[:-1] + bytes([kept[-1] ^ 1])])
+def test_one_that_is_no_longer_as_it_was_written_is_due_without_any_key(
+    environ: dict[str, str], harm: Callable[[bytes], bytes]
+) -> None:
+    """Nobody could look it up, and a drill with a key may be months away."""
+    with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
+        current = kept(escrowed)
+        assert not escrowed.due(TILL, DAY)
+        (file,) = Path(environ["MSP_ESCROW"]).rglob(f"*{current}*.age")
+        whole = file.read_bytes()
+        file.write_bytes(harm(whole))
+        assert escrowed.due(TILL, DAY)
+
+        file.write_bytes(whole)
+        assert not escrowed.due(TILL, DAY)
+
+
+def test_one_of_another_seal_in_the_place_of_the_one_in_force_is_due(environ: dict[str, str]) -> None:
+    """Anybody can seal for the recipients, also a word that the host does not take."""
+    with escrowing.at_hand("bakkerij-jansen", environ) as escrowed:
+        current = kept(escrowed)
+        forged = sealing.seal(Secret(TILL, current, "of somebody else"), [NOORA.to_public()])
+        (file,) = Path(environ["MSP_ESCROW"]).rglob(f"*{current}*.age")
+        file.write_bytes(forged.ciphertext)
+        assert escrowed.due(TILL, DAY)
 
 
 def test_one_that_was_replaced_is_given_by_its_version_and_changes_nothing(environ: dict[str, str]) -> None:

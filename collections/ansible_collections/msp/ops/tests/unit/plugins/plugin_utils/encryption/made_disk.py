@@ -80,7 +80,7 @@ class Kept:
 
     def keep(self, place: Place, value: str, *, host: str = "") -> str:  # noqa: ARG002
         def do() -> str:
-            return keeping.keep(self.tree, place, value, [NOORA.to_public()], now=self.now, note=lambda _version: None)
+            return keeping.keep(self.tree, place, value, [NOORA.to_public()], now=self.now, note=lambda _sealed: None)
 
         return str(self.steps.step(do))
 

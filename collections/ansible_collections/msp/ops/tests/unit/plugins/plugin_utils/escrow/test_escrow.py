@@ -37,7 +37,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
 
 
 def kept(tree: Tree, value: str, now: dt.datetime = NOW) -> str:
-    return keeping.keep(tree, PLACE, value, TO, now=now, note=lambda _version: None)
+    return keeping.keep(tree, PLACE, value, TO, now=now, note=lambda _sealed: None)
 
 
 def test_what_is_kept_is_fetched_by_whom_it_is_for_and_that_is_on_record_first(tree: Tree) -> None:
@@ -96,7 +96,7 @@ def test_what_is_read_back_otherwise_than_it_was_written_does_not_count(tree: Tr
             return bytes(found)
 
     with pytest.raises(MspError, match=r"MSP-ESC-00[56]"):
-        keeping.keep(Failing(tree.root), PLACE, "correct horse", TO, now=NOW, note=lambda _version: None)
+        keeping.keep(Failing(tree.root), PLACE, "correct horse", TO, now=NOW, note=lambda _sealed: None)
 
 
 def test_a_version_is_never_written_again(tree: Tree) -> None:
@@ -193,7 +193,7 @@ def test_wherever_a_rotation_is_cut_off_what_the_host_takes_is_in_the_escrow(
             version = todo.version
             if todo.do == rotating.CHANGE:
                 new = rotating.new_password()
-                version = keeping.keep(tree, PLACE, new, TO, now=now[0], note=lambda _version: step())
+                version = keeping.keep(tree, PLACE, new, TO, now=now[0], note=lambda _sealed: step())
                 written[version] = now[0]
                 step()
                 host.intended = (version, new)
