@@ -118,7 +118,10 @@ def _actions(control: str) -> dict[str, str]:
 
 
 def _skips(line: pam.Line, person: Person, there: Callable[[str], bool]) -> bool:
-    """Whether the module lets those through who have no secret, and the person has none."""
+    """Whether the module lets those through who have no secret, and the person has none, or anybody at all."""
+    # pam_u2f: whoever has no key, which is not known here; and whatever the key says.
+    if {"nouserok", "alwaysok"} & set(line.arguments):
+        return True
     if not any(word == "nullok" or word.startswith("nullok=") for word in line.arguments):
         return False
     return line.module != "pam_google_authenticator.so" or not there(secret_of(line, person))

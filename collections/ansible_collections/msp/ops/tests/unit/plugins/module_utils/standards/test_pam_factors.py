@@ -65,6 +65,10 @@ BOTH, CODE_ALONE, PASSWORD, NOTHING = Asked(True, True), Asked(True), Asked(Fals
         ),
         # Another module for a second factor.
         ("auth required pam_oath.so usersfile=/etc/users.oath\nauth required pam_unix.so\n", {BOTH}, {BOTH}),
+        ("auth required pam_u2f.so cue\nauth required pam_unix.so\n", {BOTH}, {BOTH}),
+        # It lets through whoever has none, or everybody.
+        ("auth required pam_u2f.so nouserok cue\nauth required pam_unix.so\n", {PASSWORD}, {PASSWORD}),
+        ("auth required pam_u2f.so alwaysok\nauth required pam_unix.so\n", {PASSWORD}, {PASSWORD}),
     ],
 )
 def test_every_way_in_is_told_by_what_it_asks_for(
