@@ -41,10 +41,10 @@ class NamedSecretDetector(RegexBasedDetector):
     secret_type = " ".join(("Named", "Secret"))
     denylist = (
         re.compile(
-            r"""(?im)^[\s{,"'-]*(?:ansible_\w*pass|\w*passphrase|\w*psk|snmp_community|vault_token|PGPASSWORD)"""
+            r"""(?im)^[\s{,"'-]*(?:export\s+)?(?:ansible_\w*pass|\w*passphrase|\w*psk|snmp_community|vault_token|PGPASSWORD)"""
             r"""["']?\s*[:=]\s*["']?([^\s"',}#]{6,})"""
         ),
-        re.compile(r"""msp_disk_encryption_open_with["']?\s*:\s*\{\s*\w+\s*:\s*["']?([^\s"',}]{6,})"""),
+        re.compile(r"""msp_disk_encryption_open_with["']?\s*:\s*\{\s*["']?\w+["']?\s*:\s*["']?([^\s"',}]{6,})"""),
     )
 
 

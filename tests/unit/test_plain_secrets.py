@@ -82,6 +82,12 @@ PLANTED: dict[str, tuple[str, Callable[[], str], str]] = {
         lambda: f"msp_disk_encryption_open_with: {{data: {letters(24)}}}\n",
         "Named Secret",
     ),
+    "a recovery key on a command line": (
+        "docs/open.md",
+        lambda: f"""-e '{{"msp_disk_encryption_open_with": {{"data": "{letters(24)}"}}}}'\n""",
+        "Named Secret",
+    ),
+    "a password in a script": ("bin/dump.sh", lambda: f"export PGPASSWORD={letters(12)}\n", "Named Secret"),
     "a token of Vault": ("docs/vault.md", lambda: f"VAULT_TOKEN is hvs.{letters(24)}\n", "Vault Token"),
     "a token of an older NetBox": (
         "docs/netbox.md",

@@ -24,6 +24,8 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.kernel import pa
 LUKS = "crypto_LUKS"
 # Of a device without any signature: how much is read at once, up to which size all of it, and else at how many places.
 _PIECE, _WHOLE, _PLACES = 64 * 1024, 256 * 1024 * 1024, 2048
+# In that much at its beginning a table of partitions names its disk, whatever the size of a sector.
+_TABLE = 24 * 1024
 
 
 def look(tools: Tools, host: Host, volume: Volume) -> dict[str, Any]:
@@ -48,9 +50,9 @@ def look(tools: Tools, host: Host, volume: Volume) -> dict[str, Any]:
     mapping = _mapping(host, os.path.basename(real)) if head is not None else None
     found["luks"] = None if head is None else header.as_dict(head)
     if head is None:
+        piece = _unnamed(device, signatures) if signatures else _not_blank(device)
         found["content"] = types + _parts(host, os.path.basename(real))
-        piece = b"" if found["content"] else _not_blank(device)
-        found["content"] += ["data of an unknown kind"] if piece else []
+        found["content"] = found["content"] or (["data of an unknown kind"] if piece else [])
         found["content_id"] = _known_as(host, signatures, piece) if found["content"] else ""
     if mapping is None:
         found["busy"] = _busy(host, os.path.basename(real), device)
@@ -139,10 +141,18 @@ def _not_blank(path: str) -> bytes:
     return b""
 
 
+def _unnamed(path: str, signatures: list[dict[str, Any]]) -> bytes:
+    """By what one content is told from another where wipefs knows no UUID of it, as of a table of partitions."""
+    if all(one.get("uuid") for one in signatures):
+        return b""
+    with open(path, "rb") as stream:
+        return stream.read(_TABLE)
+
+
 def _known_as(host: Host, signatures: list[dict[str, Any]], piece: bytes) -> str:
     """A short name of what lies there: of another machine, also of a copy of this one, or of another disk, it differs.
 
-    Data without a signature is named by what it begins with, or by where one looked.
+    What has no UUID is named by what it begins with, or by where one looked.
     """
     told = [host.line("/etc/machine-id") or "", *sorted(json.dumps(one, sort_keys=True) for one in signatures)]
     return hashlib.sha256("\n".join(told).encode("utf-8") + piece).hexdigest()[:8]

@@ -64,8 +64,10 @@ def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: 
     if head is None or (verdict.to_format(seen) and not formed):
         return Step(FORM) if settle else Step(NOTHING)
     on_host = head.proven[0].version if head.proven else None
-    if on_host is not None and on_host != known.lost and not {one.version for one in head.proven} & set(known.held):
-        raise _another_escrow(volume, on_host)
+    # Each of them, for a key that this escrow lacks may be the one that is in force by the right one.
+    lacking = {one.version for one in head.proven} - set(known.held)
+    if lacking and known.lost not in lacking:
+        raise _another_escrow(volume, max(lacking))
     if head.in_doubt:
         return Step(CLEAR)
     weak = bool(head.proven) and head.proven[0].slot in verdict.weak_slots(volume, head)

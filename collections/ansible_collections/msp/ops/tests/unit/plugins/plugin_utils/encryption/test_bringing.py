@@ -345,6 +345,19 @@ def test_a_disk_with_a_file_system_is_refused_and_with_a_backup_it_is_not(blank:
     assert settled(blank)
 
 
+@pytest.mark.parametrize("table", ["label: gpt\\n,,L\\n", ",,L\\n"])
+def test_the_backup_of_one_disk_with_partitions_is_not_that_of_another(blank: Disk, table: str) -> None:
+    """wipefs has no name for a table of partitions, as it has for a file system."""
+    found = set()
+    for _disk in range(2):
+        os.system(f"printf '{table}' | sfdisk -q -w always -W always {blank.file}")  # noqa: S605 - a path of the test's
+        error = refused(blank)
+        assert error.code == "MSP-ENC-003"
+        found.add(error.found)
+
+    assert len(found) == 2
+
+
 def test_what_a_mount_would_hide_is_told_and_nothing_is_done(blank: Disk) -> None:
     """Homes, for one, and with them everybody's keys."""
     (blank.root / "srv/data/anna").mkdir(parents=True)
