@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     access_pam,
     access_ssh,
     authorized_keys,
+    directory,
     ssh_connections,
     ssh_server,
     sudo,
@@ -160,6 +161,18 @@ def _password(word: str) -> str:
     return SET if word[0] in "$_" or len(word) >= 13 else NONE
 
 
+def _away(reader: Reader, directories: Sequence[str]) -> list[str]:
+    """What SSSD can't ask now. Of a name that it has not met getent then says what it says of a stranger."""
+    if "sss" not in directories:
+        return []
+    try:
+        return ["the directory %s does not answer" % one for one in directory.online(reader)["offline"]]
+    except Absent:
+        return []
+    except Unmeasurable as error:
+        return [str(error)]
+
+
 def _also_elsewhere(reader: Reader, people: list[Person], directories: Sequence[str], why: list[str]) -> list[Person]:
     """A name that a directory has too may be let in by the password it has there.
 
@@ -167,7 +180,9 @@ def _also_elsewhere(reader: Reader, people: list[Person], directories: Sequence[
     """
     names = [one.user.name for one in people]
     known: set[str] = set()
-    silent = ""
+    away = _away(reader, directories)
+    why.extend(away)
+    silent = "its password: %s" % "; ".join(away) if away else ""
     for source in directories:
         try:
             known |= {user.name for user in _getent(reader, source, names)}

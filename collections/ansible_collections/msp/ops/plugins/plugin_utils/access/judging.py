@@ -155,6 +155,6 @@ def kind(found: Account, named: Named, asked_as: str) -> str:
         return BREAK_GLASS
     if found.name in named.automation or (asked_as and found.name == asked_as):
         return AUTOMATION
-    if found.name in named.services or not found.shell_works or not (found.person or found.ways):
+    if found.name in named.services or not found.shell_works or not (found.person or found.ways or found.unknown):
         return SERVICE
     return PERSON

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import access
+from ansible_collections.msp.ops.plugins.module_utils.standards import access, directory
 from ansible_collections.msp.ops.plugins.module_utils.standards.access_words import CONSOLE, NETWORK
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import (
@@ -222,6 +222,15 @@ def test_where_a_directory_does_not_answer_nobody_is_told_to_be_shut_out(tmp_pat
     assert any("sss did not answer" in why for why in told["unknown"])
     assert any(why.startswith("its password: the directory sss") for why in accounts["bert"]["unknown"])
     assert any(why.startswith("its password: ") for why in accounts["root"]["unknown"])
+
+
+def test_while_sssd_cannot_ask_nobody_is_told_to_be_shut_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """getent ends as it does of a stranger then."""
+    monkeypatch.setattr(directory, "online", lambda _reader: {"offline": ["example.com"]})
+    told = access.measure(a_joined_host(tmp_path, "exit 2"))
+    accounts = {one["name"]: one for one in told["accounts"]}
+    assert "the directory example.com does not answer" in told["unknown"]
+    assert "its password: the directory example.com does not answer" in accounts["bert"]["unknown"]
 
 
 def test_of_many_accounts_of_a_directory_it_is_said_that_not_all_were_looked_at(tmp_path: Path) -> None:

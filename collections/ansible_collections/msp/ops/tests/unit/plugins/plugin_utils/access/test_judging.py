@@ -132,6 +132,9 @@ def test_an_account_of_the_system_that_somebody_can_log_in_to_is_somebodys(name:
     (found,) = model.read(model.body(made_access.answer(open_), "")).accounts
     assert judging.kind(found, Named(), "") == "person"
     assert judging.kind(found, Named(services=frozenset({name})), "") == "service"
+    unknown = made_access.account(name, uid=uid, unknown=["ssh: PAM's configuration cannot be read"])
+    (found,) = model.read(model.body(made_access.answer(unknown), "")).accounts
+    assert judging.kind(found, Named(), "") == "person"
     assert judging.kind(found, Named(break_glass=frozenset({name})), "") == "break-glass"
 
 
