@@ -37,12 +37,13 @@ def columns(words: str) -> int:
 
 
 def wrapped(words: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
-    """Words in lines that begin with first, and rest from the second on (spaces as wide as first, unless given).
+    """Words in lines that begin with first, and rest from the second on (spaces as wide as first, unless given, but no
+    more than half a line).
 
     What a mail program would obey becomes a "?". Breaks between words; a word that fits on no line is broken where the
     line ends.
     """
-    rest = " " * columns(first) if rest is None else rest
+    rest = " " * min(columns(first), width // 2) if rest is None else rest
     lines: list[str] = []
     line, empty = first, True
     for word in map(printable, words.split()):
@@ -50,7 +51,7 @@ def wrapped(words: str, first: str = "", rest: str | None = None, width: int = W
             lines.append(line)
             line, empty = rest, True
         piece = word if empty else f" {word}"
-        while columns(line) + columns(piece) > width:
+        while piece and columns(line) + columns(piece) > width:
             head = _fitting(piece, width - columns(line))
             lines.append(line + head)
             line, piece = rest, piece[len(head) :]

@@ -35,3 +35,14 @@ def test_no_line_is_too_wide_and_no_character_is_lost(words: str, width: int) ->
     lines = wrapped(words, "  x ", width=width)
     assert all(columns(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "x" + "".join(words.split())
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("ab 漢-")), st.text(st.sampled_from("xy漢"), max_size=120), st.integers(8, 78))
+def test_however_wide_the_beginning_is_it_comes_to_an_end_and_loses_no_character(
+    words: str, first: str, width: int
+) -> None:
+    """A host's name may be as long as it likes."""
+    lines = wrapped(words, first, width=width)
+    assert "".join("".join(lines).split()) == first + "".join(words.split())
+    assert all(columns(line) <= max(width, columns(first) + 2) for line in lines)
