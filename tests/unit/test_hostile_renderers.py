@@ -43,7 +43,7 @@ from ansible_collections.msp.ops.tests.unit.plugins.plugin_utils.verification im
 
 MADE_BY = "Noordkaap IT"
 MOST_ALIKE = 1
-MOST_PLACES = 5
+MOST_PLACES = 3
 # What a record says when a text is none that it takes.
 REFUSALS = (MspError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration)
 
