@@ -216,7 +216,9 @@ class Bed(patch_bed.Bed):
             "ansible.builtin.include_role": {"name": "msp_local_admin"},
             "vars": {
                 "msp_local_admin_enforce": "{{ before.enforce.msp_local_admin }}",
-                "msp_local_admin_parameters": "{{ before.parameters.msp_local_admin }}",
+                "msp_local_admin_parameters": (
+                    "{{ before.parameters.msp_local_admin | dict2items | selectattr('key', 'in', before.held) | items2dict }}"
+                ),
                 "msp_local_admin_guard_seconds": 600,
             },
             "when": "before.enforce | length > 0",
@@ -275,12 +277,16 @@ class Bed(patch_bed.Bed):
 
     # -- logins with a password -----------------------------------------------------------------------------------
 
-    def ssh(self, host: str, account: str, password: str) -> str:
-        """Log in from here, and become root; what it said when that did not work, else nothing."""
+    def ssh(self, host: str, account: str, password: str, become: str = login.BECOME) -> str:
+        """Log in from here, and become root; what it said when that did not work, else nothing.
+
+        become: what becomes root in the place of that. It gets the password, and is to answer 0.
+        """
         door = login.Door(
             address=str(self.rows[host]["address"]),
             port=int(self.rows[host]["port"]),
             arguments=f"-F {self.state_dir / 'ssh' / 'options'}",
+            become=become,
         )
         try:
             login.try_login(door, account, password, host)

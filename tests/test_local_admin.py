@@ -280,11 +280,31 @@ def test_at_its_end_whoever_is_in_is_out_also_where_the_password_cannot_be_taken
         # Somebody else is changing accounts, and does not come to an end.
         ready.sh(TWELVE, "printf 1 >/etc/shadow.lock")
         ended, _none = grant(ready, TWELVE, "-e", "end=true")
-        assert ended.status != 0 and "MSP-ADM-023" in ended.output, ended.output[-3000:]
+        assert ended.status != 0 and "MSP-ADM-026" in ended.output, ended.output[-3000:]
         assert ready.sh(TWELVE, f"{inside} || true") == ""
         session.result()
     ready.sh(TWELVE, "rm /etc/shadow.lock")
     until(lambda: f"{TECHNICIAN}:*:" in ready.sh(TWELVE, f"grep ^{TECHNICIAN}: /etc/shadow"), "it is tried again")
+
+
+def test_at_its_end_what_was_begun_by_sudo_is_out_too_also_where_no_logind_is(ready: Bed) -> None:
+    """By ssh, one root shell that somebody waits for, and one that was sent away from whatever could name who began it."""
+    ran, password = grant(ready, THIRTEEN)
+    assert ran.status == 0, ran.output[-3000:]
+    ready.sh(THIRTEEN, "systemctl mask --now --quiet systemd-logind")
+    try:
+        begun = "exec sudo -k -S -p '' sh -c 'setsid -f sleep 4711; exec sleep 4712'"
+        with ThreadPoolExecutor(1) as pool:
+            session = pool.submit(ready.ssh, THIRTEEN, TECHNICIAN, password, begun)
+            alive = "pgrep -a -u root -x sleep | grep -o '471[12]' | sort; true"
+            until(lambda: ready.sh(THIRTEEN, alive).split() == ["4711", "4712"], "both to run as root")
+            ended, _none = grant(ready, THIRTEEN, "-e", "end=true")
+            assert ended.status == 0 and "the login had begun" in ended.output, ended.output[-3000:]
+            assert ready.sh(THIRTEEN, alive).split() == []
+            assert session.result() != ""
+    finally:
+        ready.sh(THIRTEEN, "systemctl unmask --quiet systemd-logind && systemctl start systemd-logind; pkill -x sleep || true")
+    assert ready.logs_in(THIRTEEN)
 
 
 def test_a_login_that_nobody_began_in_time_is_refused_after_a_boot_too(ready: Bed) -> None:

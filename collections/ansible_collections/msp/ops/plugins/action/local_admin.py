@@ -76,10 +76,12 @@ class _Host:
             raise rotation.failed(self.name, said)
         return said
 
+    def ready(self) -> None:
+        if self.action._connection.transport != "ssh":
+            raise rotation.no_door(self.name, str(self.action._connection.transport))
+
     def log_in(self, password: str) -> None:
         connection = self.action._connection
-        if connection.transport != "ssh":
-            raise rotation.no_door(self.name, str(connection.transport))
         told = {name: connection.get_option(name) for name in ("ssh_common_args", "ssh_extra_args", "port", "host")}
         arguments = " ".join(filter(None, (told["ssh_common_args"], told["ssh_extra_args"])))
         door = login.Door(

@@ -157,14 +157,16 @@ left:
   type: list
   elements: str
   sample: [software-allowed]
-waived:
-  description: The controls that the customer does without today. No role changes anything for them.
+held:
+  description:
+    - The controls that this host is held to today. Those that are waived are not among them, nor those that are about
+      nothing that this host has (no control of uses on a distribution whose PAM is not written, for one).
   returned: when the host was measured
   type: list
   elements: str
-  sample: [ssh-forwarding]
+  sample: [ssh-root-login]
 parameters:
-  description: The parameters of every control that the asset is held to, by role and control.
+  description: The parameters of every control of the asset's standard, also of one that is not in RV(held), by role and control.
   returned: when the host was measured
   type: dict
   sample: {msp_baseline_linux: {ssh-root-login: {allowed: "no"}}}

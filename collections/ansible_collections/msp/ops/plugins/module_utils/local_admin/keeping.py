@@ -93,6 +93,30 @@ def parse_uses(text: str) -> list[Use]:
     return found
 
 
+@contextlib.contextmanager
+def locked(path: str, expected: str) -> Iterator[int]:
+    """Hold a file that one program holds at a time. Raises MspError (MSP-ADM-008): expected is what it says was."""
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + SECONDS_TO_WAIT
+        while True:
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise MspError(
+                        "MSP-ADM-008",
+                        expected,
+                        "one that holds %s for more than %d seconds" % (os.path.basename(path), SECONDS_TO_WAIT),
+                        "see what hangs on the host (fuser %s), end it, and run it again" % path,
+                    ) from None
+                time.sleep(0.05)
+        yield number
+    finally:
+        os.close(number)
+
+
 class Place:
     """The directory of one account."""
 
@@ -112,26 +136,8 @@ class Place:
     def locked(self) -> Iterator[int]:
         """Nobody else looks or sets meanwhile; the file that is locked, for whoever is to hold it on. Raises MspError
         (MSP-ADM-008)."""
-        number = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            end = time.monotonic() + SECONDS_TO_WAIT
-            while True:
-                try:
-                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > end:
-                        raise MspError(
-                            "MSP-ADM-008",
-                            "no other program to set this password at the same time",
-                            "one that holds %s for more than %d seconds" % (LOCK, SECONDS_TO_WAIT),
-                            "see what hangs on the host (fuser %s), end it, and run it again"
-                            % os.path.join(self.path, LOCK),
-                        ) from None
-                    time.sleep(0.05)
+        with locked(os.path.join(self.path, LOCK), "no other program to set this password at the same time") as number:
             yield number
-        finally:
-            os.close(number)
 
     def state(self) -> State:
         """Raises MspError (MSP-ADM-002) where it is damaged: what is in force is then not known."""

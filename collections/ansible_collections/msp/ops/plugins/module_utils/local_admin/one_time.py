@@ -4,6 +4,7 @@
 
     grant   ID BEGIN END, times in seconds since 1970: one login may begin; the program that PAM runs renames it to
     used    the same: that login began, and what it starts (sudo) goes on until its end
+    lock    held while a login is granted or ended
 
 Of two logins at the same moment one renames the grant, and the other finds none. What is here is no password.
 """
@@ -15,12 +16,12 @@ import datetime as dt
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.local_admin import crypting
+from ansible_collections.msp.ops.plugins.module_utils.local_admin import crypting, keeping
 from ansible_collections.msp.ops.plugins.module_utils.patching.install.keeping import write_whole
 
 TOP = "/var/lib/msp-ops/one-time"
@@ -30,6 +31,8 @@ TIMER, SERVICE = "msp-one-time-end.timer", "msp-one-time-end.service"
 UNITS = "/etc/systemd/system"
 MOST_MINUTES = 24 * 60
 GRANTED, ENDED, STATUS = STATES = ("granted", "ended", "status")
+# Its end came, but for the password, which opens nothing any more.
+UNFINISHED = "MSP-ADM-026"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 SPEC: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": list(STATES), "default": STATUS},
@@ -74,11 +77,18 @@ class Place:
             return None
         return Grant(words[0], int(words[1]), int(words[2]), name == USED)
 
-    def grant(self, id: str, begin: int, end: int) -> None:
-        self.forget()
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else grants or ends meanwhile. Raises MspError (MSP-ADM-008)."""
         for path in (os.path.dirname(self._top), self._top, self.path):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o755 if path == os.path.dirname(self._top) else 0o700)
+        expected = "nobody else to grant or end a login at the same time"
+        with keeping.locked(os.path.join(self.path, keeping.LOCK), expected):
+            yield
+
+    def grant(self, id: str, begin: int, end: int) -> None:
+        self.forget()
         write_whole(os.path.join(self.path, GRANT), "%s %d %d\n" % (id, begin, end))
 
     def forget(self) -> None:
@@ -97,13 +107,13 @@ class Desk:
 
     def act(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The module's result. Raises MspError."""
-        account, now = ACCOUNT, int(time.time())
-        place = Place(account)
+        place = Place(ACCOUNT)
         if asked["state"] == STATUS:
-            return {"changed": False, **_told(place.granted(now))}
-        if asked["state"] == ENDED:
-            return self._end(place, now)
-        return self._grant(account, place, asked, now)
+            return {"changed": False, **_told(place.granted(int(time.time())))}
+        with contextlib.nullcontext() if self.check else place.locked():
+            # Of when it is this one's turn.
+            now = int(time.time())
+            return self._end(place, now) if asked["state"] == ENDED else self._grant(ACCOUNT, place, asked, now)
 
     def _grant(self, account: str, place: Place, asked: dict[str, Any], now: int) -> dict[str, Any]:
         id, password, minutes = asked["id"] or "", asked["password"] or "", asked["minutes"]
@@ -161,7 +171,15 @@ class Desk:
             return {"changed": False, **_told(None)}
         if not self.check:
             place.forget()
-            self._must("end what was granted", ["systemctl", "start", SERVICE])
+            why = self.run(["systemctl", "start", SERVICE], "")
+            if why:
+                raise MspError(
+                    UNFINISHED,
+                    "the host to take away the password of a login that is over",
+                    why,
+                    "see journalctl -u %s on the host: whoever was in is out and nobody is let in any more, and the host "
+                    "tries again until the password is gone too" % SERVICE,
+                )
         return {
             "changed": True,
             **_told(None),

@@ -46,6 +46,10 @@ class Asked:
 class Host(rotation.Host, Protocol):
     """A host that can be logged in to with a password."""
 
+    def ready(self) -> None:
+        """Raises MspError where nobody could log in with a password from here."""
+        ...
+
     def announce(self) -> None: ...
 
     def settle(self) -> dict[str, Any]: ...
@@ -62,7 +66,12 @@ def turn(escrow: Escrowed, asset: Subject, asked: Asked, host: Host, now: dt.dat
         if uses and not dry:
             _record(escrow, _event(escrow, account, USED, asset, {"version": looked.version, "uses": uses}))
 
-    done = rotation.rotate(escrow, account, host, asked.policy, now, dry=dry, seen=seen)
+    def ready() -> None:
+        # One that is for emergencies is tried, so it has to be possible to try it.
+        if asked.loud:
+            host.ready()
+
+    done = rotation.rotate(escrow, account, host, asked.policy, now, dry=dry, seen=seen, ready=ready)
     tested = None
     if asked.loud and done.fresh is not None:
         tested = _test(escrow, account, asset, host, done.fresh, must_be_seen=asked.tested_days is not None)

@@ -7,6 +7,7 @@ On record first, granted last: nobody is let in of whom nothing is known.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import secrets
@@ -64,7 +65,13 @@ class Asked:
 def act(asset: Subject, asked: Asked, ask: Ask, environ: Mapping[str, str], *, dry: bool) -> dict[str, Any]:
     """The result of the action. ask sends arguments to the host's module and raises MspError where it fails."""
     if asked.state == ENDED:
-        found = ask(state=one_time.ENDED)
+        try:
+            found = ask(state=one_time.ENDED)
+        except MspError as error:
+            # Over it is all the same, and the next one that asks would not be told of it.
+            if error.code == one_time.UNFINISHED and not dry:
+                _record(asset, LOGIN_ENDED, asked, environ, {"error": str(error)})
+            raise
         if found["changed"] and not dry:
             extra = {"id": found.get("ended"), "used": bool(found.get("was_used"))}
             _record(asset, LOGIN_ENDED, asked, environ, extra)
@@ -78,21 +85,23 @@ def act(asset: Subject, asked: Asked, ask: Ask, environ: Mapping[str, str], *, d
     durability.require(place, "password of a login that works once")
     told = {"id": id, "minutes": asked.minutes}
     _record(asset, LOGIN_ASKED_FOR, asked, environ, told)
-    file = _write(place, f"{asset.host}-{id}.txt", asset, id, password)
+    file = place / f"{asset.host}-{id}.txt".replace("/", "_")
     try:
+        _write(file, asset, id, password)
         found = ask(**sent)
     except MspError as error:
-        # Whatever the host did: nobody has the password.
-        file.unlink(missing_ok=True)
+        # Whatever the host did: nobody has the password. Where the file could not be written there is none, or none that helps.
+        with contextlib.suppress(OSError):
+            file.unlink()
         _record(asset, NOT_GRANTED, asked, environ, {**told, "error": str(error)})
         raise
     _record(asset, LOGIN_GRANTED, asked, environ, told)
     return {"changed": True, "granted": id, "until": found["until"], "file": str(file)}
 
 
-def _write(place: Path, name: str, asset: Subject, id: str, password: str) -> Path:
+def _write(file: Path, asset: Subject, id: str, password: str) -> None:
     """A new file for its owner alone. Raises MspError (MSP-ADM-025)."""
-    file = place / name.replace("/", "_")
+    place = file.parent
     text = f"host      {asset.host}\naccount   {one_time.ACCOUNT}\npassword  {password}\ngrant     {id}\n"
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,7 +115,6 @@ def _write(place: Path, name: str, asset: Subject, id: str, password: str) -> Pa
             error.strerror or str(error),
             "make room or give this user the right to write there, or name another (-e directory=...)",
         ) from error
-    return file
 
 
 def _record(asset: Subject, action: str, asked: Asked, environ: Mapping[str, str], extra: Mapping[str, Any]) -> None:

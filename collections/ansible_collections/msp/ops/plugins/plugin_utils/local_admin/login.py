@@ -35,24 +35,26 @@ _OPTIONS = (
     *("-o", "PreferredAuthentications=password,keyboard-interactive", "-o", "NumberOfPasswordPrompts=1"),
     *("-o", "BatchMode=no", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"),
 )
-_BECOME = "exec sudo -k -S -p '' id -u"
+# Gets the password by its standard input, and says 0 where it became root.
+BECOME = "exec sudo -k -S -p '' id -u"
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How the host is reached: as Ansible's own connection to it is told."""
+    """How the host is reached: as Ansible's own connection to it is told. become is what is run there."""
 
     address: str
     port: int | None = None
     program: str = "ssh"
     arguments: str = ""
     check_host_key: bool = True
+    become: str = BECOME
 
     def command(self, account: str) -> list[str]:
         key = "yes" if self.check_host_key else "no"
         port = ["-p", str(self.port)] if self.port else []
         options = [*_OPTIONS, "-o", f"StrictHostKeyChecking={key}", *shlex.split(self.arguments), *port]
-        return [self.program, *options, "-l", account, "--", self.address, _BECOME]
+        return [self.program, *options, "-l", account, "--", self.address, self.become]
 
 
 def try_login(door: Door, account: str, password: str, host: str, seconds: float = SECONDS) -> None:

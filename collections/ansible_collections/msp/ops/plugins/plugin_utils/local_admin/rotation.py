@@ -153,10 +153,12 @@ def rotate(
     *,
     dry: bool = False,
     seen: Callable[[Looked], None] = lambda _looked: None,
+    ready: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Bring an account to where its password is kept, in force, marked and not due. dry: only say what would be done.
 
     seen is told what the host says before anything is done: a new password ends what the host knows of the old one.
+    ready is asked where a new one is due, before it is made: it raises where what follows could not be done.
     Raises MspError. Whatever it was doing when it was ended, the host takes one that is in the escrow.
     """
     place = account.place
@@ -179,6 +181,7 @@ def rotate(
     if rotating.next_step(known).do == rotating.NOTHING:
         outcome.version = looked.version
         return outcome
+    ready()
     outcome.steps = (*outcome.steps, *STEPS)
     if dry:
         return outcome
@@ -221,7 +224,7 @@ def no_door(host: str, transport: str) -> MspError:
         "MSP-ADM-012",
         f"a connection to {host} by ssh, for a real login to be tried",
         f"one by {transport}",
-        "reach it by ssh; the new password is in force and in the escrow, but was not tested",
+        "reach it by ssh; no password was changed",
     )
 
 

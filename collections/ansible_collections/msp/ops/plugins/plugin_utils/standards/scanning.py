@@ -24,7 +24,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.standards.model import (
     DRIFT,
     ERROR,
     FIXED,
+    NOT_APPLICABLE,
     Assigned,
+    AssignedControl,
     ControlRecord,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.said import LINES, Text, english, phrase, several, short
@@ -164,13 +166,19 @@ def told(
         unmeasured=[record.told() for record in records if record.status == ERROR and record not in to_do],
         enforce=roles,
         left=left,
-        waived=[held.control.id for held in assigned.controls if held.waiver is not None and held.waiver.holds(today)],
+        held=[record.control for record in records if _held(record, by_id[record.control], today)],
         parameters=parameters,
         seconds=answer.seconds,
     )
     if diff and (shown := _diff(records, [*to_do, *undecided])):
         result["diff"] = shown
     return result
+
+
+def _held(record: ControlRecord, assigned: AssignedControl, today: dt.date) -> bool:
+    """Whether the host is held to it today: it is not waived, and there is something on the host that it is about."""
+    waived = assigned.waiver is not None and assigned.waiver.holds(today)
+    return not waived and record.status != NOT_APPLICABLE
 
 
 def _diff(records: Iterable[ControlRecord], to_do: Iterable[ControlRecord]) -> dict[str, str]:

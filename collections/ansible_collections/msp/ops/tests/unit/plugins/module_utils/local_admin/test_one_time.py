@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.local_admin import one_time
+from ansible_collections.msp.ops.plugins.module_utils.local_admin import crypting, keeping, one_time
 from ansible_collections.msp.ops.plugins.module_utils.local_admin.one_time import Grant, Place
 
 OPEN_GATE: dict[str, Any] = {"exists": True, "missing": [], "program": [], "open": False}
@@ -93,9 +96,59 @@ def test_what_is_no_grant_is_refused(host: Made, asked: dict[str, Any]) -> None:
     assert caught.value.code == "MSP-ADM-020"
 
 
+def test_of_two_at_the_same_time_one_is_granted_and_its_password_is_the_one_in_force(host: Made) -> None:
+    """The first waits in the middle of its grant until the second has looked, or waits to be let look."""
+    passwords: list[str] = []
+    begun, waits = threading.Event(), threading.Event()
+
+    def run(command: list[str], text: str) -> str:
+        if command[0] == "chpasswd":
+            passwords.append(text)
+        elif not begun.is_set():
+            begun.set()
+            assert waits.wait(30)
+        return ""
+
+    def lock(number: int, how: int) -> None:
+        try:
+            real(number, how)
+        except BlockingIOError:
+            waits.set()
+            raise
+
+    def act(id: str) -> str:
+        desk = one_time.Desk(Host(), run, lambda: host.gate)
+        asked = {"state": "granted", "id": id, "password": f"Word of {id}", "minutes": 60}
+        try:
+            return str(desk.act(asked)["granted"])
+        except MspError as error:
+            return error.code
+        finally:
+            waits.set()
+
+    real = keeping.fcntl.flock
+    with mock.patch.object(keeping.fcntl, "flock", lock), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(act, "a1")
+        assert begun.wait(30)
+        second = pool.submit(act, "a2")
+        assert (first.result(), second.result()) == ("a1", "MSP-ADM-022")
+    assert len(passwords) == 1 and crypting.fits("Word of a1", passwords[0].strip().split(":", 1)[1])
+    assert host.act(state="status")["granted"] == "a1"
+
+
+def test_an_end_that_leaves_the_password_says_that_nobody_is_let_in_all_the_same(host: Made) -> None:
+    host.act()
+    host.fails = one_time.SERVICE
+    with pytest.raises(MspError) as caught:
+        host.act(state="ended")
+    assert caught.value.code == "MSP-ADM-026" and "nobody is let in" in caught.value.action
+    assert host.act(state="status")["granted"] is None
+
+
 def test_a_check_grants_nothing(host: Made) -> None:
     assert host.act(check=True)["changed"] is True
     assert host.ran == [] and host.act(state="status")["granted"] is None
+    assert not Path(Place(one_time.ACCOUNT).path).exists()
 
 
 @given(st.integers(0, 2**32), st.integers(1, 86400), st.integers(-(2**31), 2**31))

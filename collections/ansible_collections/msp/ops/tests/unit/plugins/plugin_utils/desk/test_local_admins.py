@@ -19,6 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk import escrowing, loc
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.escrowing import Escrowed
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.local_admins import Asked
 from ansible_collections.msp.ops.plugins.plugin_utils.escrow.records import Place
+from ansible_collections.msp.ops.plugins.plugin_utils.local_admin import rotation
 from ansible_collections.msp.ops.plugins.plugin_utils.local_admin.rotation import Looked
 
 ASSET = Subject("app01.harbour-dental", "harbour-dental", "device:12")
@@ -34,6 +35,7 @@ class Host:
     uses: tuple[str, ...] = ()
     tested: dt.datetime | None = None
     door: str = ""
+    shut: str = ""
     sees: bool = True
     notes: bool = True
     dies: bool = False
@@ -47,6 +49,10 @@ class Host:
             raise MspError("MSP-ADM-010", "an answer", "none", "look")
         self.taken[version] = password
         self.uses, self.tested = (), None
+
+    def ready(self) -> None:
+        if self.shut:
+            raise rotation.no_door("app01", self.shut)
 
     def announce(self) -> None:
         self.said.append("announced")
@@ -99,6 +105,22 @@ def test_a_new_password_for_emergencies_is_tried_and_that_is_on_record(escrow: E
     assert [word for word in host.taken.values() if word in str(done)] == []
     again = turn(escrow, host)
     assert (again["changed"], again["tested"], len(host.said)) == (False, None, 3)
+
+
+def test_where_nobody_could_try_it_no_new_one_is_made_and_what_is_not_due_is_no_failure(escrow: Escrowed) -> None:
+    """Over a connection that is not ssh, say: else there would be a new one, and a failure, every night."""
+    host = Host(shut="podman")
+    for dry in (True, False):
+        with pytest.raises(MspError, match="MSP-ADM-012.*no password was changed"):
+            turn(escrow, host, dry=dry)
+    assert (host.taken, actions(escrow)) == ({}, [])
+    assert turn(escrow, host, Asked("root"))["changed"] is True
+    host.taken.clear()
+
+    host.shut = ""
+    turn(escrow, host)
+    host.shut = "podman"
+    assert turn(escrow, host)["changed"] is False
 
 
 def test_the_local_administrators_is_logged_in_to_by_nobody(escrow: Escrowed) -> None:

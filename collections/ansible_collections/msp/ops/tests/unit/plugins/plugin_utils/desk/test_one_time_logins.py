@@ -29,10 +29,13 @@ class Made:
         self.sent: list[dict[str, Any]] = []
         self.recorded_before: list[str] = []
         self.refuses = False
+        self.fails = ""
 
     def ask(self, **sent: Any) -> dict[str, Any]:
         self.sent.append(sent)
         self.recorded_before = [one.action for one in self.events()]
+        if self.fails:
+            raise MspError(self.fails, "the host to do it", "a lock", "wait")
         if self.refuses:
             raise MspError("MSP-ADM-022", "no other", "one", "wait")
         if sent["state"] == "ended":
@@ -131,3 +134,17 @@ def test_a_place_that_cannot_be_written_is_said(made: Made, tmp_path: Path) -> N
     with pytest.raises(MspError) as caught:
         made.act(directory=str(tmp_path / "file"))
     assert (caught.value.code, made.sent) == ("MSP-ADM-025", [])
+    assert [one.action for one in made.events()] == ["login asked for", "login not granted"]
+
+
+@pytest.mark.parametrize(("code", "recorded"), [("MSP-ADM-026", ["login ended"]), ("MSP-ADM-010", [])])
+def test_an_end_that_left_a_password_is_on_record_and_one_that_was_none_is_not(
+    made: Made, code: str, recorded: list[str]
+) -> None:
+    """The host takes the password away by itself later, and the next end finds nothing that it could tell of."""
+    made.fails = code
+    with pytest.raises(MspError, match=code):
+        made.act(state="ended", ticket=None, reason=None)
+    found = made.events()
+    assert [one.action for one in found] == recorded
+    assert all(code in one.extra["error"] for one in found)

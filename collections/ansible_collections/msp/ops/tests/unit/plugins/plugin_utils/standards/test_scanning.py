@@ -293,6 +293,7 @@ def test_a_waived_control_is_counted_and_left_alone() -> None:
 
     assert (said["counts"], said["enforce"]) == ({"waived": 1, "compliant": 1}, {})
     assert "ssh-root-login" in said["parameters"]["msp_baseline_linux"]
+    assert said["held"] == ["ssh-tries"]
 
 
 @pytest.mark.parametrize("remove", [False, True])
