@@ -217,7 +217,8 @@ class Bed(patch_bed.Bed):
             "vars": {
                 "msp_local_admin_enforce": "{{ before.enforce.msp_local_admin }}",
                 "msp_local_admin_parameters": (
-                    "{{ before.parameters.msp_local_admin | dict2items | selectattr('key', 'in', before.held) | items2dict }}"
+                    "{{ before.parameters.msp_local_admin | dict2items"
+                    " | selectattr('key', 'in', before.held) | items2dict }}"
                 ),
                 "msp_local_admin_guard_seconds": 600,
             },

@@ -288,7 +288,7 @@ def test_at_its_end_whoever_is_in_is_out_also_where_the_password_cannot_be_taken
 
 
 def test_at_its_end_what_was_begun_by_sudo_is_out_too_also_where_no_logind_is(ready: Bed) -> None:
-    """By ssh, one root shell that somebody waits for, and one that was sent away from whatever could name who began it."""
+    """By ssh, one root shell that somebody waits for, and one that was sent away from all that began it."""
     ran, password = grant(ready, THIRTEEN)
     assert ran.status == 0, ran.output[-3000:]
     ready.sh(THIRTEEN, "systemctl mask --now --quiet systemd-logind")
@@ -303,7 +303,10 @@ def test_at_its_end_what_was_begun_by_sudo_is_out_too_also_where_no_logind_is(re
             assert ready.sh(THIRTEEN, alive).split() == []
             assert session.result() != ""
     finally:
-        ready.sh(THIRTEEN, "systemctl unmask --quiet systemd-logind && systemctl start systemd-logind; pkill -x sleep || true")
+        ready.sh(
+            THIRTEEN,
+            "systemctl unmask --quiet systemd-logind && systemctl start systemd-logind; pkill -x sleep || true",
+        )
     assert ready.logs_in(THIRTEEN)
 
 

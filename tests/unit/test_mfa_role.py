@@ -14,8 +14,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspErrors
-from ansible_collections.msp.ops.plugins.module_utils.standards import pam, pam_factors, second_factor
-from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
+from ansible_collections.msp.ops.plugins.module_utils.standards import access_pam, pam, pam_factors, second_factor
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import Account as Person
+from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import model
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.assigning import assign
 from ansible_collections.msp.ops.plugins.plugin_utils.standards.catalogue import catalogue
@@ -228,5 +229,5 @@ def test_pam_asks_whom_it_is_to_ask(  # noqa: PLR0917
 
     assert pam_factors.asked(steps, person, lambda _path: True) == {asks}
     (line,) = [one for one in pam.lines(steps) if one.module in pam_factors.SECOND]
-    assert pam_factors.secret_of(line, person) == f"{second_factor.STATE}/{user}"
+    assert access_pam.secret_file(line, person) == f"{second_factor.STATE}/{user}"
     assert "nullok" not in line.arguments and "user=root" in line.arguments

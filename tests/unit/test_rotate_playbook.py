@@ -19,6 +19,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subje
 from ansible_collections.msp.ops.plugins.plugin_utils.standards import catalogue, model, scanning
 
 ROOT = Path(__file__).resolve().parents[2]
+ASSET = Subject("srv01", "harbour", "device:1")
 AT = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)
 WAIVER = model.Waiver(
     reason="The owner keeps it",
@@ -52,7 +53,7 @@ def measured(platform: str, waived: tuple[str, ...]) -> dict[str, Any]:
     ]
     assigned = model.Assigned("keys", "1", "linux-server", tuple(held), ())
     answer = scanning.Answer("ok", {}, platform, 0.1)
-    _check, records = scanning.check(Subject("srv01", "harbour", "device:1"), assigned, answer, AT, AT.date(), phase="before")
+    _check, records = scanning.check(ASSET, assigned, answer, AT, AT.date(), phase="before")
     return scanning.told(assigned, answer, records, None, today=AT.date(), diff=False)
 
 
@@ -101,7 +102,7 @@ def test_a_login_is_waited_for_where_the_host_is_held_to_noting_it_and_nowhere_e
 
 
 def test_a_machine_that_could_not_be_measured_makes_the_run_fail_and_the_next_ones_wait() -> None:
-    """By the very conditions of the playbook, of a measurement that failed, one that never came, and one that is well."""
+    """By the playbook's conditions, of a measurement that failed, one that never came, and one that is well."""
     nightly = plays("playbooks/rotate.yml")
     (keep,) = [one for one in nightly[2]["tasks"] if one["name"] == "Keep that a host could not be measured"]
     (leave,) = [one for one in nightly[2]["tasks"] if one["name"] == "Leave a host alone that could not be measured"]

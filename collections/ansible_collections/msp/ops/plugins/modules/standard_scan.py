@@ -166,7 +166,7 @@ held:
   elements: str
   sample: [ssh-root-login]
 parameters:
-  description: The parameters of every control of the asset's standard, also of one that is not in RV(held), by role and control.
+  description: The parameters of each control of the asset's standard, by role and control, RV(held) or not.
   returned: when the host was measured
   type: dict
   sample: {msp_baseline_linux: {ssh-root-login: {allowed: "no"}}}

@@ -177,8 +177,8 @@ class Desk:
                     UNFINISHED,
                     "the host to take away the password of a login that is over",
                     why,
-                    "see journalctl -u %s on the host: whoever was in is out and nobody is let in any more, and the host "
-                    "tries again until the password is gone too" % SERVICE,
+                    "see journalctl -u %s on the host: whoever was in is out and nobody is let in any more, and the "
+                    "host tries again until the password is gone too" % SERVICE,
                 )
         return {
             "changed": True,

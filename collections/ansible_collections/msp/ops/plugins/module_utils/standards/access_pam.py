@@ -182,17 +182,19 @@ class Stacks:
             return _of_directory(line, who)
         if module in _SECOND:
             return _of_second(self.reader, line, who)
-        holds = _holds(line, who)
-        if holds is not None:
-            return [(SUCCESS if holds else REFUSED, _NOTHING)]
+        said = holds(line, who)
+        if said is not None:
+            return [(SUCCESS if said else REFUSED, _NOTHING)]
         return _ANYTHING if module in _GATES else [(SUCCESS, frozenset((UNKNOWN + module,))), (ANY, _NOTHING)]
 
 
 def _of_directory(line: pam.Line, who: Account) -> list[Answer]:
     """Kerberos may know a name that no directory has."""
+    # Told to, it says that a name that it does not know, or a directory that is away, is none of its business.
+    told = [(IGNORE, _NOTHING)] if any(word.startswith("ignore_") for word in line.arguments) else []
     if who.local and not who.elsewhere and line.module != "pam_krb5.so":
-        return [(NOBODY, _NOTHING)]
-    return [(SUCCESS, frozenset((PASSWORD,))), (ANY, _NOTHING)]
+        return [(NOBODY, _NOTHING), *told]
+    return [(SUCCESS, frozenset((PASSWORD,))), (ANY, _NOTHING), *told]
 
 
 def _of_password(line: pam.Line, who: Account, blank: bool) -> list[Answer]:
@@ -306,7 +308,7 @@ def modules_of_second_factors(steps: tuple[pam.Step, ...]) -> list[str]:
 _FLAGS = frozenset(("debug", "quiet", "quiet_fail", "quiet_success", "audit"))
 
 
-def _holds(line: pam.Line, who: Account) -> bool | None:
+def holds(line: pam.Line, who: Account) -> bool | None:
     """What a condition says of somebody; None where it asks what is not known here, and for what is no condition."""
     if line.module == "pam_localuser.so":
         return who.local
@@ -325,12 +327,14 @@ def _holds(line: pam.Line, who: Account) -> bool | None:
 def _compared(name: str, compare: str, value: str, who: Account) -> bool | None:
     if name == "uid" and value.isdigit() and compare in _NUMBERS:
         return _NUMBERS[compare](who.uid, int(value))
+    if name == "uid" and compare in ("=", "!="):
+        return (str(who.uid) == value) is (compare == "=") if value.isdigit() else None
     many = value.split(":")
     known: dict[str, bool | None] = {}
     if not set(value) & set("*?["):
         known = {"=": who.name == value, "eq": who.name == value, "!=": who.name != value, "ne": who.name != value}
     # Of a directory's groups not all may be known here.
-    inside = bool(who.groups & set(many)) if who.local else None
+    inside = True if who.groups & set(many) else False if who.local else None
     outside = None if inside is None else not inside
     known.update({"in": who.name in many, "notin": who.name not in many, "ingroup": inside, "notingroup": outside})
     return known.get(compare) if name == "user" else None

@@ -27,8 +27,9 @@ from ansible_collections.msp.ops.plugins.module_utils.standards import (
     sudo,
     sudo_settings,
 )
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import Account as Person
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import look, rights
-from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
+from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
 from ansible_collections.msp.ops.plugins.module_utils.standards.ssh_connections import (
     ANYBODY,
@@ -118,7 +119,7 @@ def _elsewhere(reader: Reader, name: str, groups: dict[str, tuple[int, list[str]
     words = answer.out.strip().split(":")
     if answer.status != 0 or len(words) != 7 or not words[2].isdigit() or not words[3].isdigit():
         return None
-    return Person(words[0], int(words[2]), words[5] or "/", _groups(groups, words[0], int(words[3])))
+    return Person(words[0], int(words[2]), words[5] or "/", _groups(groups, words[0], int(words[3])), local=False)
 
 
 def accounts_name(name: str) -> bool:

@@ -90,7 +90,7 @@ def act(asset: Subject, asked: Asked, ask: Ask, environ: Mapping[str, str], *, d
         _write(file, asset, id, password)
         found = ask(**sent)
     except MspError as error:
-        # Whatever the host did: nobody has the password. Where the file could not be written there is none, or none that helps.
+        # Whatever the host did: nobody has the password. A file that could not be written is none, or helps nobody.
         with contextlib.suppress(OSError):
             file.unlink()
         _record(asset, NOT_GRANTED, asked, environ, {**told, "error": str(error)})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.module_utils.local_admin import crypting, keeping, one_time
+from ansible_collections.msp.ops.plugins.module_utils.local_admin import crypting, one_time
 from ansible_collections.msp.ops.plugins.module_utils.local_admin.one_time import Grant, Place
 
 OPEN_GATE: dict[str, Any] = {"exists": True, "missing": [], "program": [], "open": False}
@@ -126,8 +127,8 @@ def test_of_two_at_the_same_time_one_is_granted_and_its_password_is_the_one_in_f
         finally:
             waits.set()
 
-    real = keeping.fcntl.flock
-    with mock.patch.object(keeping.fcntl, "flock", lock), ThreadPoolExecutor(2) as pool:
+    real = fcntl.flock
+    with mock.patch.object(fcntl, "flock", lock), ThreadPoolExecutor(2) as pool:
         first = pool.submit(act, "a1")
         assert begun.wait(30)
         second = pool.submit(act, "a2")

@@ -164,6 +164,14 @@ def test_a_name_that_a_directory_has_too_gets_in_by_the_password_it_has_there(tm
     assert asked(tmp_path, SSSD, anna(NONE, local=False)) == {frozenset({PASSWORD})}
 
 
+def test_a_directory_that_is_away_may_be_told_to_be_none_of_its_business(tmp_path: Path) -> None:
+    stack = "auth required pam_sss.so ignore_authinfo_unavail\nauth required pam_permit.so\n"
+    assert asked(tmp_path, stack, anna(NONE, local=False)) == {frozenset()}
+    assert asked(tmp_path, stack.replace(" ignore_authinfo_unavail", ""), anna(NONE, local=False)) == {
+        frozenset({PASSWORD})
+    }
+
+
 @pytest.mark.parametrize("module", ["pam_duo.so", "pam_radius_auth.so", "pam_yubico.so", "pam_exec.so", "pam_own.so"])
 def test_a_module_that_nobody_knows_proves_something_that_nobody_knows(tmp_path: Path, module: str) -> None:
     unknown = frozenset({UNKNOWN + module})

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import pam, pam_factors
-from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked, Person
+from ansible_collections.msp.ops.plugins.module_utils.standards import access_pam, pam, pam_factors
+from ansible_collections.msp.ops.plugins.module_utils.standards.access_pam import Account as Person
+from ansible_collections.msp.ops.plugins.module_utils.standards.pam_factors import Asked
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Unmeasurable
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards import made_pam
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.standards.made_reader import made_reader
@@ -46,12 +47,17 @@ BOTH, CODE_ALONE, PASSWORD, NOTHING = Asked(True, True), Asked(True), Asked(Fals
         (EVERYBODY, {CODE_ALONE}, {PASSWORD}),
         ("@include common-auth\n", {PASSWORD}, {PASSWORD}),
         # What stands before it may let in.
-        (f"auth sufficient pam_rootok.so\n{LOCAL}", {BOTH, NOTHING}, {PASSWORD, NOTHING}),
+        (f"auth sufficient pam_rootok.so\n{LOCAL}", {NOTHING}, {NOTHING}),
         (f"auth sufficient pam_permit.so\n{LOCAL}", {NOTHING}, {NOTHING}),
-        (f"auth [success=done default=ignore] pam_unix.so\n{LOCAL}", {BOTH, PASSWORD}, {PASSWORD}),
+        (f"auth [success=done default=ignore] pam_unix.so\n{LOCAL}", {PASSWORD}, {PASSWORD}),
         # A code that may be wrong is none.
-        (f"auth optional {CODE}\n@include common-auth\n", {BOTH, PASSWORD}, {BOTH, PASSWORD}),
-        (f"auth [success=ok default=ignore] {CODE}\nauth required pam_unix.so\n", {BOTH, PASSWORD}, {BOTH, PASSWORD}),
+        (f"auth optional {CODE}\n@include common-auth\n", {PASSWORD}, {PASSWORD}),
+        (f"auth [success=ok default=ignore] {CODE}\nauth required pam_unix.so\n", {PASSWORD}, {PASSWORD}),
+        # Two that are each enough, and one that is told to be none of its business.
+        (f"auth sufficient {CODE}\nauth required pam_unix.so\n", {CODE_ALONE, PASSWORD}, {CODE_ALONE, PASSWORD}),
+        ("auth required pam_sss.so ignore_unknown_user\nauth required pam_permit.so\n", {NOTHING}, {NOTHING}),
+        # Nobody said yes.
+        ("auth optional pam_deny.so\n", set(), set()),
         (f"auth sufficient {CODE}\nauth required pam_deny.so\n", {CODE_ALONE}, {CODE_ALONE}),
         # A substack that is left early ends no more than itself.
         ("auth substack other\nauth required pam_deny.so\n", set(), set()),
@@ -119,8 +125,9 @@ def test_where_those_without_a_secret_are_let_through_it_is_asked_of_those_who_h
     ],
 )
 def test_a_condition_is_known_for_a_person_or_not_at_all(words: str, anna: bool | None, bert: bool | None) -> None:
-    assert pam_factors.condition(tuple(words.split()), ANNA) is anna
-    assert pam_factors.condition(tuple(words.split()), BERT) is bert
+    line = pam.Line("required", "pam_succeed_if.so", tuple(words.split()), ())
+    assert access_pam.holds(line, ANNA) is anna
+    assert access_pam.holds(line, BERT) is bert
 
 
 @pytest.mark.parametrize("control", ["sometimes", "[success=perhaps default=bad]"])
@@ -139,7 +146,8 @@ CONTROLS = st.one_of(
 
 def walked(lines: list[tuple[str, str]], answers: tuple[bool, ...]) -> Asked | None:
     """What one login with these answers of the modules gave, and None where it is refused: PAM's rules once more."""
-    code = password = bad = False
+    code = password = False
+    said: bool | None = None
     place = 0
     while place < len(lines):
         control, module = lines[place]
@@ -156,20 +164,30 @@ def walked(lines: list[tuple[str, str]], answers: tuple[bool, ...]) -> Asked | N
         place += 1 + (int(action) if action.isdigit() else 0)
         if action == "die":
             return None
-        bad = bad or action == "bad"
-        if action == "done" and not bad:
-            break
-    return None if bad else Asked(code, password)
+        if action == "bad":
+            said = False
+        elif action in ("ok", "done") and said is not False:
+            # A no that counts is the stack's.
+            said = works
+            if action == "done" and works:
+                break
+    return Asked(code, password) if said else None
 
 
 @given(st.lists(st.tuples(CONTROLS, st.sampled_from(MODULES)), min_size=1, max_size=5))
-def test_whatever_a_stack_is_made_of_its_ways_are_those_of_all_logins_that_there_can_be(
+def test_whatever_a_stack_is_made_of_its_ways_are_the_least_of_all_logins_that_there_can_be(
     lines: list[tuple[str, str]],
 ) -> None:
     steps = tuple(
         pam.Line(control, module.split()[0], tuple(module.split()[1:]), ("one",)) for control, module in lines
     )
     every = itertools.product((True, False), repeat=len(lines))
-    expected = {way for answers in every if (way := walked(lines, answers)) is not None}
+    ways = {way for answers in every if (way := walked(lines, answers)) is not None}
+    # But for those that give more than another one has to.
+    expected = {way for way in ways if not any(less != way and within(less, way) for less in ways)}
 
     assert set(pam_factors.asked(steps, ANNA, lambda _path: True)) == expected
+
+
+def within(less: Asked, more: Asked) -> bool:
+    return less.code <= more.code and less.password <= more.password

@@ -111,7 +111,7 @@ def test_where_nobody_could_try_it_no_new_one_is_made_and_what_is_not_due_is_no_
     """Over a connection that is not ssh, say: else there would be a new one, and a failure, every night."""
     host = Host(shut="podman")
     for dry in (True, False):
-        with pytest.raises(MspError, match="MSP-ADM-012.*no password was changed"):
+        with pytest.raises(MspError, match=r"MSP-ADM-012.*no password was changed"):
             turn(escrow, host, dry=dry)
     assert (host.taken, actions(escrow)) == ({}, [])
     assert turn(escrow, host, Asked("root"))["changed"] is True
