@@ -605,6 +605,8 @@ def test_while_the_directory_is_away_who_was_there_before_gets_in_and_so_does_th
                 # It is said, and nothing is brought about for it.
                 assert after["records"]["sso-online"]["status"] == "drift" and "sso-online" in after["left"]
                 assert after["enforce"] == {} and after["records"]["sso-joined"]["status"] == "compliant"
+            for after in bed.judged({host: waived(bed.wanted(host)) for host in NAMES}).values():
+                assert statuses(after)["sso-online"] == "waived"
     finally:
         for server in servers:
             if how == "hangs":

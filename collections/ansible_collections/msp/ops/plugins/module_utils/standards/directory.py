@@ -15,7 +15,14 @@ import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ansible_collections.msp.ops.plugins.module_utils.standards import accounts, directory_config, keytab, pam, sudo
+from ansible_collections.msp.ops.plugins.module_utils.standards import (
+    access_pam,
+    accounts,
+    directory_config,
+    keytab,
+    pam,
+    sudo,
+)
 from ansible_collections.msp.ops.plugins.module_utils.standards.directory_config import DOMAIN, View, Wanted
 from ansible_collections.msp.ops.plugins.module_utils.standards.files import beyond, look, rights, whose
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Absent, Reader, Unmeasurable
@@ -30,6 +37,14 @@ _NOT_FOUND = 2
 _LATER = " (when it starts the next time)"
 # Programs by which people log in, and modules that make a home.
 _LOGINS = ("sshd", "login", "gdm-password", "lightdm", "sddm", "xrdp-sesman")
+# Programs by which somebody who is in becomes somebody else.
+_BECOMING = ("su", "su-l", "sudo", "sudo-i")
+_SAID_YES = "sssd"
+# By what SSSD shuts somebody out whom it knows.
+_SAYS_NO = ("perm_denied", "acct_expired", "authinfo_unavail")
+_FIXED = {"pam_permit.so": access_pam.SUCCESS, "pam_deny.so": access_pam.REFUSED}
+# Far above the numbers of any host's own accounts.
+_SOMEBODY = access_pam.Account("", 10**8, "/", local=False)
 _MAKERS = ("pam_mkhomedir.so", "pam_oddjob_mkhomedir.so")
 _HOME_MASK = 0o077
 
@@ -232,14 +247,31 @@ def _homes(reader: Reader) -> Iterator[str]:
 
 
 def _unasked(reader: Reader) -> Iterator[str]:
-    """Logins before which nobody asks SSSD whether it lets the person in: then everybody of the directory comes in who
-    has a key or a ticket."""
-    for service in _LOGINS:
+    """Programs that may let somebody of the directory in without a yes of SSSD, by any way through their account stack:
+    then everybody of the directory comes in who has a key or a ticket."""
+    for service in (*_LOGINS, *_BECOMING):
         if not pam.there(reader.host, service):
             continue
-        lines = [line for line in pam.lines(pam.stack(reader, service, "account")) if line.module == "pam_sss.so"]
-        if all(line.control in ("optional", "sufficient") for line in lines):
+        ways = access_pam.proofs(pam.stack(reader, service, "account"), _says)
+        if any(_SAID_YES not in way for way in ways):
             yield "%s: SSSD is not asked" % service
+
+
+def _says(line: pam.Line) -> list[access_pam.Answer]:
+    """What a module of an account stack may say of somebody of the directory, of whom no more is known than that."""
+    nothing: frozenset = frozenset()
+    if line.module == "pam_sss.so":
+        # It knows the person, so it never says that it does not.
+        return [(access_pam.SUCCESS, frozenset((_SAID_YES,))), *((no, nothing) for no in _SAYS_NO)]
+    if line.module in _FIXED:
+        return [(_FIXED[line.module], nothing)]
+    if line.module == "pam_usertype.so":
+        regular = "isregular" in line.arguments
+        return [(access_pam.SUCCESS if regular else access_pam.REFUSED, nothing)]
+    holds = access_pam.holds(line, _SOMEBODY) if "user" not in line.arguments else None
+    if holds is not None:
+        return [(access_pam.SUCCESS if holds else access_pam.REFUSED, nothing)]
+    return [(one, nothing) for one in (access_pam.SUCCESS, access_pam.IGNORE, access_pam.ANY)]
 
 
 def _mask(reader: Reader, line: pam.Line) -> int | None:

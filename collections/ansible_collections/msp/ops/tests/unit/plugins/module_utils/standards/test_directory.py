@@ -132,6 +132,12 @@ def test_what_is_in_force_and_cannot_be_read_is_never_taken_for_right(tmp_path: 
         directory.measure(reader)
 
 
+UNIX = "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so\n"
+OF_HOST = "account sufficient pam_localuser.so\n"
+SSS = "account [default=bad success=ok user_unknown=ignore] pam_sss.so\n"
+PERMIT = "account required pam_permit.so\n"
+
+
 @pytest.mark.parametrize(
     ("account", "asked"),
     [
@@ -139,8 +145,20 @@ def test_what_is_in_force_and_cannot_be_read_is_never_taken_for_right(tmp_path: 
         ("account required pam_sss.so\n", True),
         ("account required pam_unix.so\n", False),
         # It refuses, and nobody minds.
-        ("account optional pam_sss.so\n", False),
-        ("account sufficient pam_sss.so\n", False),
+        ("account optional pam_sss.so\naccount required pam_permit.so\n", False),
+        ("account sufficient pam_sss.so\naccount required pam_permit.so\n", False),
+        # As authselect has it, and as Debian's pam-auth-update does.
+        (f"account required pam_unix.so\n{OF_HOST}account sufficient pam_usertype.so issystem\n{SSS}{PERMIT}", True),
+        (f"{UNIX}account requisite pam_deny.so\n{PERMIT}{OF_HOST}{SSS}", True),
+        # Somebody comes before it, or says that it may be passed over.
+        (f"account sufficient pam_unix.so\n{SSS}", False),
+        (f"account sufficient pam_access.so\n{SSS}", False),
+        (f"account sufficient pam_succeed_if.so user ingroup staff\n{SSS}{PERMIT}", False),
+        (f"account [success=1 default=ignore] pam_succeed_if.so uid < 1000\n{SSS}{PERMIT}", True),
+        (f"account [success=1 default=ignore] pam_succeed_if.so uid >= 1000\n{SSS}{PERMIT}", False),
+        (f"account [default=ignore success=ok] pam_sss.so\n{PERMIT}", False),
+        (f"account [default=bad success=ok authinfo_unavail=ignore] pam_sss.so\n{PERMIT}", False),
+        (f"account required pam_time.so\n{SSS}", True),
     ],
 )
 def test_a_login_that_does_not_ask_sssd_lets_everybody_of_the_directory_in(
