@@ -574,6 +574,14 @@ def soon(call: Any) -> bool:
     return found
 
 
+def it_is_said_and_nothing_is_brought_about_for_it(bed: Bed) -> None:
+    for after in bed.judged({host: bed.wanted(host) for host in NAMES}).values():
+        assert after["records"]["sso-online"]["status"] == "drift" and "sso-online" in after["left"]
+        assert after["enforce"] == {} and after["records"]["sso-joined"]["status"] == "compliant"
+    for after in bed.judged({host: waived(bed.wanted(host)) for host in NAMES}).values():
+        assert statuses(after)["sso-online"] == "waived"
+
+
 @pytest.mark.parametrize("how", ["hangs", "is down"])
 def test_while_the_directory_is_away_who_was_there_before_gets_in_and_so_does_the_automation(
     bed: Bed, joined: dict[str, Any], how: str
@@ -601,12 +609,7 @@ def test_while_the_directory_is_away_who_was_there_before_gets_in_and_so_does_th
             assert not bed.gets_in(host, "dirk", WORDS[host]["dirk"])
             assert soon(lambda host=host: bed.ssh(host, USER, "sudo", "-n", "true").returncode == 0)
         if how == "is down":
-            for after in bed.judged({host: bed.wanted(host) for host in NAMES}).values():
-                # It is said, and nothing is brought about for it.
-                assert after["records"]["sso-online"]["status"] == "drift" and "sso-online" in after["left"]
-                assert after["enforce"] == {} and after["records"]["sso-joined"]["status"] == "compliant"
-            for after in bed.judged({host: waived(bed.wanted(host)) for host in NAMES}).values():
-                assert statuses(after)["sso-online"] == "waived"
+            it_is_said_and_nothing_is_brought_about_for_it(bed)
     finally:
         for server in servers:
             if how == "hangs":
