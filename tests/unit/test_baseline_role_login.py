@@ -489,6 +489,7 @@ def test_of_what_is_set_after_ours_all_else_stays(text: str) -> None:
     assert later(text, "sudo-terminal") == text
 
 
+@pytest.mark.thorough
 @given(st.data())
 def test_whatever_a_line_sets_only_what_is_enforced_leaves_it(data: st.DataObject) -> None:
     settings = ["use_pty", "!use_pty", "logfile=/a", 'logfile="/a, b"', "timestamp_timeout=5", "env_reset", "insults"]
@@ -651,6 +652,7 @@ def login_defs(text: str, *enforce: str, version: str = "12") -> str:
     return text
 
 
+@pytest.mark.thorough
 @given(st.from_regex(r"[ \t]{0,2}(UMASK|umask)[ \t=]{1,2}[0-7]{1,4}([ \t]*#x)?", fullmatch=True))
 def test_of_login_defs_every_umask_is_changed_that_is_measured_to_be_weak(line: str) -> None:
     value = umask.octal(re.split(r"[ \t=]+", line.strip(), maxsplit=1)[1])
@@ -671,6 +673,7 @@ def test_of_login_defs_every_method_is_changed_that_is_measured_to_be_weak(word:
     assert login_defs(line, "accounts-password-hash", version="11") == ("ENCRYPT_METHOD SHA512\n" if weak else line)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("enforce", "missing", "changed"),
     [

@@ -194,6 +194,7 @@ def test_on_a_page_every_text_is_text(name: str, text: str) -> None:
     assert shown
 
 
+@pytest.mark.thorough
 @given(data=st.data(), text=anything)
 def test_on_a_page_any_text_is_text(data: st.DataObject, text: str) -> None:
     kind = PAGES[data.draw(st.sampled_from(sorted(PAGES)))]
@@ -202,6 +203,7 @@ def test_on_a_page_any_text_is_text(data: st.DataObject, text: str) -> None:
         harmless_page(kind, page)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PAGES)
 def test_a_hostile_text_is_shown_as_it_is(name: str) -> None:
     """Not only is it no markup: it can be read."""
@@ -223,6 +225,7 @@ def test_in_a_mail_every_text_is_one_line_of_what_can_be_printed(name: str, text
             assert not any(line.startswith(("MSP-XXX-001", "# heading")) for line in mail.splitlines())
 
 
+@pytest.mark.thorough
 @given(data=st.data(), text=anything)
 def test_in_a_mail_any_text_is_what_can_be_printed(data: st.DataObject, text: str) -> None:
     name = data.draw(st.sampled_from(sorted(MAILS)))
@@ -240,6 +243,7 @@ def test_in_a_sheet_every_text_is_text_and_no_formula(text: str) -> None:
             harmless_workbook(data)
 
 
+@pytest.mark.thorough
 @settings(max_examples=30)
 @given(data=st.data(), text=anything)
 def test_in_a_sheet_any_text_is_text_and_no_formula(data: st.DataObject, text: str) -> None:

@@ -79,6 +79,7 @@ def _false(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
+@pytest.mark.thorough
 def test_no_plugin_and_no_command_has_a_shell_or_a_template_engine() -> None:
     files = [*PLUGINS.rglob("*.py"), *(ROOT / "msp_cli").rglob("*.py")]
     found = {(str(path.relative_to(ROOT)), call) for path in files for call in calls(path)}

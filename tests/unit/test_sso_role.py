@@ -177,6 +177,7 @@ def test_every_file_that_is_written_is_brought_back_where_nobody_gets_in() -> No
 NAMES = st.from_regex(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@ -]{0,20}[A-Za-z0-9_.@-])?", fullmatch=True)
 
 
+@pytest.mark.thorough
 @given(NAMES)
 def test_sudo_reads_a_group_as_it_was_agreed(name: str) -> None:
     of = parameters(LDAP, sso_sudo={"rules": [f"%{name}: /bin/ls -l, /bin/id"]})

@@ -91,6 +91,7 @@ def test_an_error_of_ours(text: str, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert obeyed(capsys.readouterr().err) == set()
 
 
+@pytest.mark.thorough
 @given(text=anything)
 def test_tables_and_json_of_any_text(text: str) -> None:
     shown = console.table(["a", "b"], [[text, 1], ["x", text]])

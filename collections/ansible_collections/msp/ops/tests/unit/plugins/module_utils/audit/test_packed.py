@@ -16,6 +16,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit import packed
 VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(max_size=20), max_size=5)
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.text(max_size=10), VALUES, max_size=5))
 def test_every_result_comes_back_as_it_was(result: dict[str, object]) -> None:
     assert packed.unpack(packed.pack(result)) == result

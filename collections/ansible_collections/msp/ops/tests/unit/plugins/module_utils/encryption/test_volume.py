@@ -70,6 +70,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert codes({"Data": GOOD, "a": {"device": "/dev/sda"}, "b": GOOD, "c": GOOD, "d": "x"}) == ["MSP-ENC-001"] * 6
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_nothing_that_comes_through_can_be_an_option_or_a_second_field(device: str, mount: str) -> None:
     try:

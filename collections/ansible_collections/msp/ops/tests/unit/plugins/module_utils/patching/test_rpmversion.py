@@ -33,6 +33,7 @@ def test_two_ways_to_write_one_version_are_equal(one: str, other: str) -> None:
     assert compare(one, other) == 0
 
 
+@pytest.mark.thorough
 @given(VERSIONS, VERSIONS, VERSIONS)
 @settings(max_examples=60)
 def test_the_order_is_an_order(first: str, second: str, third: str) -> None:

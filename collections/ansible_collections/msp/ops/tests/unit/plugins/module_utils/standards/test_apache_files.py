@@ -125,6 +125,7 @@ LINE = st.sampled_from(
 LINES = st.lists(LINE, max_size=6).map(lambda rows: "".join(row + "\n" for row in rows))
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None)
 @given(LINES, st.lists(LINES, max_size=3))
 def test_after_it_nothing_is_outside_the_profile_and_nothing_is_left_to_change(server: str, hosts: list[str]) -> None:

@@ -51,6 +51,7 @@ def test_its_key_is_told_by_kind_and_size(key: Key, kind: str, bits: int, weak: 
     assert (found.key, found.bits, certificates.weaknesses(found)) == (kind, bits, weak)
 
 
+@pytest.mark.thorough
 def test_a_key_of_dsa_is_weak_whatever_its_size() -> None:
     key = dsa.generate_private_key(2048)
     found = certificates.read(der(certificate(key=key, signing=RSA)))  # type: ignore[arg-type]
@@ -58,6 +59,7 @@ def test_a_key_of_dsa_is_weak_whatever_its_size() -> None:
     assert certificates.weaknesses(found) == ["DSA 2048"]
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.text(min_size=1, max_size=16),
@@ -121,6 +123,7 @@ def test_a_signature_of_pss_counts_by_the_hash_that_it_names() -> None:
     assert found.weak_hash == ""
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_bytes_that_are_none_are_refused_and_do_nothing_else(data: bytes) -> None:
@@ -131,6 +134,7 @@ def test_bytes_that_are_none_are_refused_and_do_nothing_else(data: bytes) -> Non
 REAL = der(certificate(key=EC, signing=RSA))
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(REAL) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_one_that_was_tampered_with_is_read_or_refused(changes: list[tuple[int, int]]) -> None:

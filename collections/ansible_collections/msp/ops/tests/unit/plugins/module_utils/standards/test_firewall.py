@@ -342,6 +342,7 @@ def test_of_two_chains_what_they_have_in_common_gets_in(
 PORTS = st.tuples(st.integers(1, 40), st.integers(0, 10), st.sampled_from(["tcp", "udp"]))
 
 
+@pytest.mark.thorough
 @settings(max_examples=60)
 @given(st.lists(st.lists(PORTS, max_size=6), min_size=2, max_size=3))
 def test_a_port_is_told_exactly_where_every_chain_lets_it_in(chains: list[list[tuple[int, int, str]]]) -> None:

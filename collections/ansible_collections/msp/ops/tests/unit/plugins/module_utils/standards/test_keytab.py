@@ -44,6 +44,7 @@ def test_each_name_is_told_once_and_no_key() -> None:
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/@"), max_size=20)
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.lists(NAMES, min_size=1, max_size=3), NAMES), max_size=5))
 def test_whatever_the_names_are_they_are_read_as_they_were_written(names: list[tuple[list[str], str]]) -> None:
     found = keytab.principals(file(*(entry(*parts, realm=realm) for parts, realm in names)))

@@ -143,6 +143,7 @@ STATEMENT = st.sampled_from(
 BLOCK = st.lists(STATEMENT, max_size=6).map(" ".join)
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None)
 @given(BLOCK, st.lists(BLOCK, max_size=3), st.booleans(), st.sampled_from([" ", "\n"]))
 def test_after_it_nothing_is_outside_the_profile_and_nothing_is_left_to_change(

@@ -171,6 +171,7 @@ LINE = st.sampled_from(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(st.lists(LINE, max_size=8), st.sampled_from(["", "\n"]))
 def test_after_it_all_is_within_the_profile_and_nothing_is_left_to_change(rows: list[str], end: str) -> None:

@@ -169,6 +169,7 @@ def test_a_request_without_end_is_refused() -> None:
     assert (caught.value.code, caught.value.found) == ("MSP-STD-042", "1001")
 
 
+@pytest.mark.thorough
 @settings(max_examples=80)
 @given(st.sampled_from(sorted(GOOD)), st.text(max_size=30))
 def test_no_text_at_all_gets_out_of_its_directory(kind: str, text: str) -> None:

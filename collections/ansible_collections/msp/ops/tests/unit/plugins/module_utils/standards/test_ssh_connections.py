@@ -175,6 +175,7 @@ def is_for(made: Made, user: str, address: str) -> bool:
     )
 
 
+@pytest.mark.thorough
 @settings(max_examples=400, deadline=None)
 @given(st.lists(_blocks, min_size=1, max_size=4))
 def test_what_a_block_decides_is_never_missed(made: list[Made]) -> None:
@@ -197,6 +198,7 @@ def test_what_a_block_decides_is_never_missed(made: list[Made]) -> None:
         assert not any(is_for(one, found["user"], found["addr"]) for one in earlier)
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["anna", "bert", "carl"]), min_size=1, max_size=3), st.sets(st.sampled_from(USERS)))
 def test_of_names_alone_it_can_always_be_told(names: list[str], before: set[str]) -> None:
@@ -285,6 +287,7 @@ def test_from_where_logins_are_told_apart_whoever_logs_in() -> None:
     assert [fits for _login, fits in ssh_connections.surroundings([])] == [()]
 
 
+@pytest.mark.thorough
 def test_from_where_cannot_be_told_of_what_nobody_knows_and_of_too_much() -> None:
     networks = ",".join(f"10.{number}.0.0/16" for number in range(60))
     for lines in (

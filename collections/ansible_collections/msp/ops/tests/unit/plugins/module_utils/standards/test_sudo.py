@@ -330,6 +330,7 @@ def test_where_sudo_is_told_elsewhere_not_to_ask_that_is_said(
 _said = st.sampled_from([None, True, False])
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_said, _said, _said, _said, st.booleans())
 def test_what_is_out_of_reach_is_never_what_a_role_would_change(  # noqa: PLR0917

@@ -148,6 +148,7 @@ def test_an_answer_without_form_or_end_is_broken(data: bytes) -> None:
         read(data)
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(st.binary(max_size=400), st.booleans())
 def test_nothing_that_comes_from_outside_does_anything_else(data: bytes, framed: bool) -> None:
@@ -158,6 +159,7 @@ def test_nothing_that_comes_from_outside_does_anything_else(data: bytes, framed:
     assert isinstance(found, Hello | Refused)
 
 
+@pytest.mark.thorough
 @settings(max_examples=200)
 @given(st.data())
 def test_a_real_answer_that_was_tampered_with_neither(server: ssl.SSLContext, data: st.DataObject) -> None:

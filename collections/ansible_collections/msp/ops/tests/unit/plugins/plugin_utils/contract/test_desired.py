@@ -409,6 +409,7 @@ def customers(draw: st.DrawFn) -> list[ListedAsset]:
     return [draw(one) for one in _ASSETS[: draw(_HOW_MANY)]]
 
 
+@pytest.mark.thorough
 @SOME
 @given(customers())
 def test_a_second_run_changes_nothing(assets: list[ListedAsset]) -> None:
@@ -421,6 +422,7 @@ def test_a_second_run_changes_nothing(assets: list[ListedAsset]) -> None:
     assert result.vanished == []
 
 
+@pytest.mark.thorough
 @SOME
 @given(customers(), st.data())
 def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(
@@ -442,6 +444,7 @@ def test_a_run_that_was_stopped_anywhere_is_completed_by_the_next(
     assert {endpoint: len(rows) for endpoint, rows in stopped.rows.items()} == counts
 
 
+@pytest.mark.thorough
 @SOME
 @given(customers(), customers())
 def test_a_changed_list_settles_and_touches_no_status(before: list[ListedAsset], after: list[ListedAsset]) -> None:

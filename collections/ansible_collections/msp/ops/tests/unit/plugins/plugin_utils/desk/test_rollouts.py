@@ -487,6 +487,7 @@ def test_a_manifest_that_is_not_what_was_frozen_installs_nothing_and_can_be_abor
     assert (first.side, [host.begins for host in first.hosts.values()]) == ("aborted", [0, 0, 0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("body", [{}, {"manifest": None}, {"manifest": [{"name": "openssl"}]}, {"manifest": ["x"]}])
 def test_a_manifest_that_is_none_is_named_as_such(desk: Desk, body: dict[str, Any]) -> None:
     desk.waits()

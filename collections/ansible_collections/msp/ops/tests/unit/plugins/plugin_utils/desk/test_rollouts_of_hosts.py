@@ -272,6 +272,7 @@ def test_a_host_that_was_left_broken_and_was_repaired_since_proves_the_next_vers
     assert desk.rollout(1).side == "superseded"
 
 
+@pytest.mark.thorough
 def test_a_host_that_was_left_broken_proves_no_newer_version_until_a_person_says_that_it_is_well(desk: Desk) -> None:
     desk.content = CHECKED
     desk.waits()
@@ -376,6 +377,7 @@ def test_who_was_left_not_well_holds_its_other_half_up_whatever_is_scanned_until
 # What was given up, and what stands in the way
 
 
+@pytest.mark.thorough
 def test_what_somebody_aborted_stays_so_when_something_else_joins_it_until_a_person_asks_for_it(desk: Desk) -> None:
     desk.waits()
     desk.round()

@@ -130,6 +130,7 @@ def test_in_check_mode_it_says_what_it_would_write_and_writes_nothing(store: Sto
     assert netbox.written == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", ["never", "failed", "old", "a control more", "not measured"])
 def test_nothing_is_compliant_that_nobody_saw(store: Store, netbox: OneCustomer, case: str) -> None:
     if case == "failed":

@@ -41,6 +41,7 @@ def test_the_spans_of_an_asset_are_its_whole_time_without_a_gap(asset: Held) -> 
     assert sum(one.months for one in found) == pytest.approx(12)
 
 
+@pytest.mark.thorough
 @settings(max_examples=60)
 @given(st.lists(ASSETS, min_size=1, max_size=1), st.lists(st.tuples(TIMES, st.floats(0, 500)), max_size=6))
 def test_every_minute_within_the_time_is_counted_once_and_none_outside_it(

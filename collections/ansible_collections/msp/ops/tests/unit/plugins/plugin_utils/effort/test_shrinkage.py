@@ -17,6 +17,7 @@ ERRORS = st.floats(0.1, 1000)
 ESTIMATES = st.lists(st.builds(Estimate, VALUES, ERRORS), min_size=3, max_size=8)
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(ESTIMATES)
 def test_each_lies_between_what_was_found_and_what_all_found_and_within_its_interval(found: list[Estimate]) -> None:
@@ -27,6 +28,7 @@ def test_each_lies_between_what_was_found_and_what_all_found_and_within_its_inte
         assert 0 < one.weight < 1
 
 
+@pytest.mark.thorough
 @settings(max_examples=30, deadline=None)
 @given(ESTIMATES, st.floats(-500, 500), st.floats(0.5, 20))
 def test_another_unit_or_another_zero_changes_the_words_and_not_the_answer(

@@ -114,6 +114,7 @@ def test_the_amounts_of_several_causes_add_up() -> None:
     assert suggested(TILL, [OLD, ended], CONTRACT, both).amount == Decimal("27.00")
 
 
+@pytest.mark.thorough
 @settings(max_examples=80)
 @given(
     st.floats(-50, 50),

@@ -284,6 +284,7 @@ def test_assets_without_a_ticket_are_not_certain_to_need_none() -> None:
     assert one.high - one.low > 10
 
 
+@pytest.mark.thorough
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(5)), st.integers(0, 50))
 def test_the_order_of_customers_and_assets_changes_nothing(order: list[int], seed: int) -> None:

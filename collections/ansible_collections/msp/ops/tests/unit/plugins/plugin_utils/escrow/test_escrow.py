@@ -163,6 +163,7 @@ class Host:
         return self.intended[0] if self.takes is not None and self.intended[1] == self.takes else None
 
 
+@pytest.mark.thorough
 @given(st.data())
 def test_wherever_a_rotation_is_cut_off_what_the_host_takes_is_in_the_escrow(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

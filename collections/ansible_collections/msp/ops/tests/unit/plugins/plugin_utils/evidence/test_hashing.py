@@ -29,6 +29,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.text(), JSON))
 def test_the_order_of_keys_does_not_change_the_hash(body: dict[str, Any]) -> None:
     turned = dict(reversed(body.items()))
@@ -112,6 +113,7 @@ def test_words_come_from_every_part_of_an_identity() -> None:
     }
 
 
+@pytest.mark.thorough
 @given(st.dictionaries(st.sampled_from(["serial", "macs", "names", "addresses", "uuid"]), JSON))
 def test_no_identity_however_odd_breaks_the_words(identity: dict[str, Any]) -> None:
     for kind, words in hashing.tokens(identity).items():

@@ -70,6 +70,7 @@ def test_a_record_comes_back_from_its_line_as_it_was(record: codec.Record) -> No
     assert codec.decode(line) == record
 
 
+@pytest.mark.thorough
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
 def test_a_line_that_is_no_record_says_so_and_nothing_else(line: str) -> None:
     with pytest.raises(ValueError):  # any words will do

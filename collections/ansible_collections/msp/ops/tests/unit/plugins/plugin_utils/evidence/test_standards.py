@@ -169,6 +169,7 @@ def in_orders(store: Store, orders: Sequence[Sequence[StandardCheck]]) -> list[o
     ]
 
 
+@pytest.mark.thorough
 def test_told_late_or_again_it_comes_to_the_same_as_in_order(store: Store) -> None:
     """Every third order of four checks, and one that knows of no control and cannot come before the one it follows."""
     told = [
@@ -188,6 +189,7 @@ HISTORY = st.lists(st.tuples(STATUS, STATUS, st.sampled_from(CHECK_PHASES)), min
 ORDERED = HISTORY.flatmap(lambda found: st.tuples(st.just(found), st.permutations(range(len(found)))))
 
 
+@pytest.mark.thorough
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=st.lists(ORDERED, min_size=6, max_size=8))
 def test_no_order_of_delivery_changes_what_is_told(

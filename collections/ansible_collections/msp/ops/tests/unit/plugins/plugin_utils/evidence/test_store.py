@@ -120,6 +120,7 @@ def test_an_upgrade_makes_a_store_and_a_second_one_changes_nothing(empty_url: st
         assert len(again.sightings("bakery")) == 1
 
 
+@pytest.mark.thorough
 def test_the_migrations_make_the_tables_that_the_code_describes(store: Store) -> None:
     with store.database.read() as connection:
         context = MigrationContext.configure(
@@ -334,6 +335,7 @@ def test_only_what_was_seen_since_a_time_is_told_when_asked(store: Store) -> Non
     assert [one.last_seen for one in store.sightings("bakery", since=AT + DAY)] == [AT + DAY]
 
 
+@pytest.mark.thorough
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["192.0.2.1", "192.0.2.2"])), min_size=1, max_size=12),

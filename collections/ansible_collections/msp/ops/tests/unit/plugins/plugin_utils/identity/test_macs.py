@@ -144,6 +144,7 @@ def test_the_notation_changes_nothing(octets: bytes) -> None:
     assert len({kind(notation) for notation in notations}) == 1
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_any_text_has_a_kind(text: str, vendor: str, interface: str) -> None:
     assert isinstance(kind(text, vendor=vendor, interface=interface), Kind)

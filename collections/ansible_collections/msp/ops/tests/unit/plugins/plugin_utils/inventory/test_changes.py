@@ -107,6 +107,7 @@ def test_what_contexts_depend_on_means_resolving_them_again(type: str) -> None:
     assert found.contexts and not found.everything
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("type", sorted(HARMLESS))
 def test_what_is_known_to_be_harmless_means_nothing(type: str) -> None:
     assert plan([change(1, type)], filtered=False) == plan([], filtered=False)

@@ -199,6 +199,7 @@ def test_a_part_of_a_prefix_that_is_too_large_may_be_asked_for() -> None:
     assert plan_scan([ScanPrefix("2001:db8::/64", True)], ["2001:db8::100/120"]).targets == ("2001:db8::100/120",)
 
 
+@pytest.mark.thorough
 def test_more_exclusions_than_a_command_line_holds_are_refused() -> None:
     every_second = tuple(f"10.0.{third}.{fourth}" for third in range(128) for fourth in range(0, 256, 2))
 

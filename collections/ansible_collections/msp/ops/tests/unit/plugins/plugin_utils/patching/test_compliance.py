@@ -350,6 +350,7 @@ def test_a_service_that_a_rollout_did_not_restart_is_late_from_the_deadline_on(d
     assert only(held(scan(), available=available, past=past)).state == state
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(SCAN_OUTCOMES),

@@ -171,6 +171,7 @@ UPDATES = st.builds(
 PARTS = st.lists(ENTRIES, max_size=3)
 
 
+@pytest.mark.thorough
 @given(UPDATES, PARTS, ENTRIES, st.booleans())
 @settings(max_examples=80)
 def test_one_more_feed_however_old_never_makes_an_update_less_urgent(
@@ -186,6 +187,7 @@ def test_one_more_feed_however_old_never_makes_an_update_less_urgent(
     assert set(after.update.cves) >= set(before.update.cves)
 
 
+@pytest.mark.thorough
 @given(UPDATES, PARTS, st.booleans())
 @settings(max_examples=40)
 def test_an_exposed_asset_never_has_a_less_urgent_update(one: Update, parts: list[Entries], exposed: bool) -> None:
@@ -194,6 +196,7 @@ def test_an_exposed_asset_never_has_a_less_urgent_update(one: Update, parts: lis
     assert CLASSES.index(outside.patch_class) <= CLASSES.index(inside.patch_class)
 
 
+@pytest.mark.thorough
 @given(UPDATES, PARTS, st.randoms(use_true_random=False))
 @settings(max_examples=40)
 def test_the_order_of_feeds_and_of_their_entries_means_nothing(one: Update, parts: list[Entries], random: Any) -> None:
@@ -214,6 +217,7 @@ def test_the_order_of_feeds_and_of_their_entries_means_nothing(one: Update, part
     assert judge(one, *other, exposed=True) == judge(one, *parts, exposed=True)
 
 
+@pytest.mark.thorough
 @given(UPDATES, PARTS, st.integers(1, 1000))
 @settings(max_examples=40)
 def test_a_feed_that_grows_old_changes_nothing_but_its_date(one: Update, parts: list[Entries], days: int) -> None:
@@ -223,6 +227,7 @@ def test_a_feed_that_grows_old_changes_nothing_but_its_date(one: Update, parts: 
     assert replace(later, source="") == replace(now, source="")
 
 
+@pytest.mark.thorough
 @given(st.lists(UPDATES, max_size=6), PARTS)
 @settings(max_examples=40)
 def test_no_update_is_dropped_made_or_moved(updates: list[Update], parts: list[Entries]) -> None:

@@ -231,6 +231,7 @@ UPDATES = st.lists(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=40)
 @given(UPDATES, UPDATES, st.integers(0, 90), st.integers(0, 40))
 def test_all_that_is_due_and_nothing_else_is_in_one_manifest_of_its_class_and_order_means_nothing(

@@ -327,6 +327,7 @@ def changed(path: tuple[Any, ...], value: Any) -> Any:
     return made
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, deadline=None)
 @given(st.sampled_from(PLACES), JSON)
 def test_a_plan_with_anything_anywhere_in_it_is_a_plan_or_errors(path: tuple[Any, ...], value: Any) -> None:
@@ -337,6 +338,7 @@ def test_a_plan_with_anything_anywhere_in_it_is_a_plan_or_errors(path: tuple[Any
         assert "None" not in {error.expected for error in found.errors}
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(JSON)
 def test_any_json_is_a_plan_or_errors(value: Any) -> None:

@@ -70,6 +70,7 @@ def test_a_rule_that_counts_from_a_day_needs_one(rule: str, said: str) -> None:
     assert recurrence.refusal(Recurrence(rule, AT, SINCE)) == ""
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(

@@ -104,6 +104,7 @@ def test_every_asset_is_in_exactly_one_place(members: list[Member]) -> None:
     assert sorted(one.key for one in everywhere) == sorted(one.key for one in members)
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(MEMBERS, MEMBERS)
 def test_an_asset_more_moves_no_other(members: list[Member], more: list[Member]) -> None:

@@ -352,6 +352,7 @@ st.register_type_strategy(HostResult, RESULTS)
 st.register_type_strategy(dt.datetime, TIME)
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_every_event_comes_back_from_the_store_as_it_was_told(data: st.DataObject) -> None:

@@ -54,6 +54,7 @@ def test_a_word_that_says_nothing_is_no_word() -> None:
     assert severity.worst([]) is None
 
 
+@pytest.mark.thorough
 @given(st.lists(CLAIMS, max_size=5), CLAIMS, st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_one_more_word_never_makes_it_less_and_the_order_means_nothing(

@@ -332,6 +332,7 @@ def test_every_occurrence_is_as_long_as_agreed_and_starts_when_the_rule_says(
         assert wall.fold == 0
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None)
 @given(made_windows(), made_windows(), STARTS, st.integers(0, 40), st.integers(1, 200))
 def test_openings_are_in_order_apart_and_outside_freezes(

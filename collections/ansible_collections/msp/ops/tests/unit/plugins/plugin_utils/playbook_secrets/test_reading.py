@@ -220,6 +220,7 @@ def test_without_sops_the_error_says_so(kept: Path, monkeypatch: pytest.MonkeyPa
         refused("MSP-SEC-006", lambda: reading.read(str(kept.parent), CUSTOMER, "wifi", OPENED))
 
 
+@pytest.mark.thorough
 @given(value=st.text(min_size=1).filter(lambda text: text.isprintable()))
 def test_whatever_the_secret_is_it_comes_out_as_it_went_in(
     value: str, tmp_path_factory: pytest.TempPathFactory

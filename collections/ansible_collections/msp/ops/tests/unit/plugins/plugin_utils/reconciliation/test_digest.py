@@ -256,6 +256,7 @@ def test_a_week_has_one_of_everything_and_what_was_decided_within_it_once() -> N
     assert found.of("settled")[0].keys == ("5512cc8e0b", "e1904bb7d6")
 
 
+@pytest.mark.thorough
 @SOME
 @given(some_changes())
 def test_every_change_of_the_period_is_in_exactly_one_place_and_none_of_another_customer(made: list[Change]) -> None:
@@ -269,6 +270,7 @@ def test_every_change_of_the_period_is_in_exactly_one_place_and_none_of_another_
         assert found.changes == len(theirs)
 
 
+@pytest.mark.thorough
 @SOME
 @given(some_changes(), st.randoms(use_true_random=False))
 def test_the_order_in_which_changes_are_told_does_not_matter(made: list[Change], how: random.Random) -> None:

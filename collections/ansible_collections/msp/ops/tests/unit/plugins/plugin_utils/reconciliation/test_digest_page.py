@@ -197,6 +197,7 @@ def test_what_a_host_calls_itself_is_shown_and_never_becomes_markup() -> None:
     assert flat(text(said)).count("{{ 7*7 }}{% x %}") >= 60
 
 
+@pytest.mark.thorough
 @settings(deadline=None, max_examples=60)
 @given(some_changes())
 def test_no_line_is_wider_than_a_mail_no_tag_is_a_hosts_and_every_key_is_there(made: list[Any]) -> None:

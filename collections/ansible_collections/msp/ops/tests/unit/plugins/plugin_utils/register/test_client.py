@@ -407,6 +407,7 @@ def test_a_custom_field_filters_only_where_netbox_makes_a_filter_of_it(
         assert failure(register.rows, DEVICES, filters={filter_name: "x"}).code == "MSP-REG-006"
 
 
+@pytest.mark.thorough
 def test_a_long_list_is_asked_for_in_parts_and_each_row_returned_once(made: Any) -> None:
     made.tables[DEVICES] = devices(3000)
     register = made.connect()

@@ -202,6 +202,7 @@ def test_on_another_day_only_the_dates_in_the_saved_filters_are_renewed() -> Non
     }
 
 
+@pytest.mark.thorough
 @given(st.lists(st.text(min_size=1, max_size=12), max_size=6), st.integers(0, 200))
 def test_no_step_ever_touches_what_is_not_ours(theirs: list[str], missing: int) -> None:
     rows = everything()

@@ -56,6 +56,7 @@ def test_every_key_that_is_said_is_in_the_catalogue() -> None:
     assert {key for key in said if not {key, f"{key}.one"} & set(WORDS)} == set()
 
 
+@pytest.mark.thorough
 def test_every_key_of_the_catalogue_is_said_as_it_is_or_by_its_beginning() -> None:
     text = code()
 

@@ -296,6 +296,7 @@ def put(path: tuple[str, ...], value: Any) -> Any:
     return made
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, deadline=None)
 @given(place=st.sampled_from(PLACES), value=JSON, of_own=st.none() | st.just({"till": own()}) | JSON)
 def test_whatever_stands_in_a_config_context_gives_an_assignment_within_limits_or_errors(

@@ -161,6 +161,7 @@ def test_the_older_of_two_dates_counts_and_an_old_file_warns() -> None:
 NUMBERS = st.lists(st.integers(0, 30), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 
 
+@pytest.mark.thorough
 @given(st.lists(NUMBERS, min_size=1, max_size=6, unique=True), NUMBERS)
 @settings(max_examples=80, deadline=None)
 def test_a_version_is_of_the_longest_release_that_it_begins_with(names: list[str], version: str) -> None:

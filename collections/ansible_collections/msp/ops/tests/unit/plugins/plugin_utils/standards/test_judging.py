@@ -248,6 +248,7 @@ def test_what_stands_in_files_of_sudo_that_no_role_changes_is_left_field_by_fiel
     assert left in said.english(record.reason)
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 9), st.integers(0, 9))
 def test_a_weaker_match_block_never_passes_and_never_hides_what_a_role_can_mend(general: int, others: int) -> None:
@@ -480,6 +481,7 @@ HELD = assigned(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(
     answered=st.none() | st.dictionaries(st.sampled_from(["p1", "p2", "p3", "p4", "p5"]), ANSWER),

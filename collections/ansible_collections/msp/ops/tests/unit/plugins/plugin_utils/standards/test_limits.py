@@ -93,6 +93,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, deadline=None)
 @given(parameter=st.sampled_from(ALL), value=ANYTHING)
 def test_whatever_comes_is_taken_only_if_it_is_what_the_parameter_says(parameter: Parameter, value: Any) -> None:

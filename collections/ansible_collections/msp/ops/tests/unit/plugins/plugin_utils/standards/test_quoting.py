@@ -124,6 +124,7 @@ def test_what_nobody_measured_is_named_and_never_taken_for_well() -> None:
     assert (found.changes, found.minutes) == (1, 6)
 
 
+@pytest.mark.thorough
 @settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.none() | st.lists(st.sampled_from(STATUSES), max_size=2)))
 def test_every_asset_asked_about_is_counted_and_every_drift_is_one_change(found: dict[str, list[str] | None]) -> None:
@@ -207,6 +208,7 @@ FOUND = st.dictionaries(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=80)
 @given(FOUND, PACES)
 def test_the_part_of_a_person_never_depends_on_the_pace_and_the_whole_is_both_parts(

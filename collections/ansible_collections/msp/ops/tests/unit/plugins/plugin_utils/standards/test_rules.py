@@ -219,6 +219,7 @@ JSON = st.recursive(
 VALUES: dict[str, Any] = {"one": "a", "many": ["a", "b"], "number": 4, "pattern": "a*", "nothing": None}
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, deadline=None)
 @given(rule=st.sampled_from(sorted(control_schema.RULES)), found=JSON)
 def test_whatever_a_host_answers_is_held_against_a_rule_or_unfit_and_can_be_shown(rule: str, found: Any) -> None:

@@ -57,6 +57,7 @@ TEXTS = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None)
 @given(text=TEXTS.filter(lambda text: isinstance(text, Phrase)))
 def test_a_phrase_comes_out_of_a_record_as_it_went_in_and_can_be_shown(text: Text) -> None:

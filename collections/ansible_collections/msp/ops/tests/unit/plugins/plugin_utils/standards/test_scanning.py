@@ -167,6 +167,7 @@ def test_a_waiver_that_holds_keeps_a_control_from_being_brought_about_whatever_w
     assert found["enforce"] == ({"msp_baseline_linux": ["ssh-tries"]} if over else {})
 
 
+@pytest.mark.thorough
 @given(
     st.sampled_from(["no", "yes"]),
     st.sampled_from(["3", "9", None]),
