@@ -143,6 +143,32 @@ def test_from_where_break_glass_comes_in_is_said_in_one_place(account: str, else
     assert "Match User msp Address 192.0.2.0/24,2001:db8::/32" in text and "DenyUsers msp" in text
 
 
+@pytest.mark.parametrize(
+    ("rotated", "controls", "agreed"),
+    [
+        ("msp-breakglass", ("mfa-ssh",), True),
+        ("other", ("mfa-ssh",), False),
+        ("other", (), True),
+        ("", ("mfa-ssh",), True),
+    ],
+)
+def test_two_accounts_for_emergencies_are_refused_before_anything_is_changed(
+    rotated: str, controls: tuple[str, ...], agreed: bool
+) -> None:
+    """The second one would be asked for a code that nobody has."""
+    preflight = yaml.safe_load((ROLE / "tasks" / "preflight.yml").read_text(encoding="utf-8"))
+    (task,) = [one for one in preflight if "MSP-MFA-005" in str(one)]
+    held = (
+        {"break-glass-password": {"account": rotated}, "local-admin-password": {"account": "root"}} if rotated else {}
+    )
+    given = {name: one for name, one in parameters().items() if name in controls}
+    own = {name: trust_as_template(text) for name, text in task["vars"].items()}
+    known = {**own, "msp_mfa_parameters": given, "msp_mfa_local_admin": held}
+    templar = Templar(DataLoader(), variables=known)
+    condition = task["ansible.builtin.assert"]["that"]
+    assert templar.template(trust_as_template("{{ " + condition + " }}")) is agreed
+
+
 def test_the_playbook_says_what_is_held_elsewhere_and_leaves_out_what_was_waived() -> None:
     plays = yaml.safe_load((ROLE.parents[1] / "playbooks" / "standardise.yml").read_text(encoding="utf-8"))
     text = next(line for line in _texts(plays, "__msp_standard_local_admin"))
