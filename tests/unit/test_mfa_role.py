@@ -161,9 +161,8 @@ def test_two_accounts_for_emergencies_are_refused_before_anything_is_changed(
     held = (
         {"break-glass-password": {"account": rotated}, "local-admin-password": {"account": "root"}} if rotated else {}
     )
-    given = {name: one for name, one in parameters().items() if name in controls}
     own = {name: trust_as_template(text) for name, text in task["vars"].items()}
-    known = {**own, "msp_mfa_parameters": given, "msp_mfa_local_admin": held}
+    known = {**own, "msp_mfa_parameters": parameters(), "msp_mfa_enforce": [*controls], "msp_mfa_local_admin": held}
     templar = Templar(DataLoader(), variables=known)
     condition = task["ansible.builtin.assert"]["that"]
     assert templar.template(trust_as_template("{{ " + condition + " }}")) is agreed

@@ -44,7 +44,8 @@ options:
     default: {}
   escrow_lost:
     description:
-      - By the name of a volume, the version of its recovery key that is in no escrow any more, as a person says.
+      - By the name of a volume, the version of its recovery key that is in no escrow any more, as a person says, or a
+        list of them.
       - Else a volume whose header names a version that the escrow at hand does not have is left alone.
     type: dict
     default: {}

@@ -111,11 +111,14 @@ def main() -> None:
         status, out, err = module.run_command(command, data=text or None)
         return "" if status == 0 else (err or out).strip()[:200] or "it ended with status %d" % status
 
+    def ask(command: list) -> str:
+        return str(module.run_command(command)[1])
+
     def gate() -> dict:
         return local_admins.once(Reader(host))
 
     try:
-        found = one_time.Desk(host, run, gate, check=module.check_mode).act(module.params)
+        found = one_time.Desk(host, run, ask, gate, check=module.check_mode).act(module.params)
     except MspError as error:
         module.fail_json(msg=str(error), error=error.as_dict())
     finally:

@@ -31,8 +31,8 @@ TIMER, SERVICE = "msp-one-time-end.timer", "msp-one-time-end.service"
 UNITS = "/etc/systemd/system"
 MOST_MINUTES = 24 * 60
 GRANTED, ENDED, STATUS = STATES = ("granted", "ended", "status")
-# Its end came, but for the password, which opens nothing any more.
-UNFINISHED = "MSP-ADM-026"
+# Its end came, but for the password, which opens nothing any more: what one-time-end says then.
+UNFINISHED, ONLY_PASSWORD = "MSP-ADM-026", "75"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 SPEC: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": list(STATES), "default": STATUS},
@@ -98,10 +98,14 @@ class Place:
 
 
 class Desk:
-    def __init__(self, host: Host, run: Runner, gate: Callable[[], dict], check: bool = False) -> None:
-        """gate measures what PAM does for the account: local_admins.once()."""
+    def __init__(
+        self, host: Host, run: Runner, ask: Callable[[list], str], gate: Callable[[], dict], check: bool = False
+    ) -> None:
+        """gate measures what PAM does for the account: local_admins.once(). ask runs a program and returns what it
+        said."""
         self.host = host
         self.run = run
+        self.ask = ask
         self.gate = gate
         self.check = check
 
@@ -173,19 +177,32 @@ class Desk:
             place.forget()
             why = self.run(["systemctl", "start", SERVICE], "")
             if why:
-                raise MspError(
-                    UNFINISHED,
-                    "the host to take away the password of a login that is over",
-                    why,
-                    "see journalctl -u %s on the host: whoever was in is out and nobody is let in any more, and the "
-                    "host tries again until the password is gone too" % SERVICE,
-                )
+                raise self._unfinished(why)
         return {
             "changed": True,
             **_told(None),
             "ended": None if there is None else there.id,
             "was_used": there is not None and there.used,
         }
+
+    def _unfinished(self, why: str) -> MspError:
+        """By the status of what ends it: whether no more than the password is left."""
+        status = self.ask(["systemctl", "show", "--property", "ExecMainStatus", "--value", SERVICE]).strip()
+        if status == ONLY_PASSWORD:
+            return MspError(
+                UNFINISHED,
+                "the host to take away the password of a login that is over",
+                why,
+                "see journalctl -u %s on the host: whoever was in is out and nobody is let in any more, and the host "
+                "tries again until the password is gone too" % SERVICE,
+            )
+        return MspError(
+            "MSP-ADM-027",
+            "the host to end a login that was granted",
+            why,
+            "see journalctl -u %s on the host: nobody is let in by it any more, but whoever was in may still be; bring "
+            "the control technician-once about, and end it again" % SERVICE,
+        )
 
     def _must(self, what: str, command: list, text: str = "") -> None:
         why = self.run(command, text)

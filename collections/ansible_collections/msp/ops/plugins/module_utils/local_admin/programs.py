@@ -13,9 +13,11 @@ PASSWORD_USED, ONE_TIME_LOGIN, ONE_TIME_END = PROGRAMS = (
     DIRECTORY + "/one-time-login",
     DIRECTORY + "/one-time-end",
 )
+# Runs the last one.
+ONE_TIME_UNIT = "/etc/systemd/system/msp-one-time-end.service"
 # SHA-256.
 DIGESTS = {
     PASSWORD_USED: "b4f940cf26e326e0b9183c6bdca257a511e82af125e821d6786c9a93912cf3c9",
     ONE_TIME_LOGIN: "611d1df69f5eaa6d5d9ae16d9afd1190ad7c68a1e92ef559ac43cb3290d4292b",
-    ONE_TIME_END: "d015a9272e1f5a8f02d0a076809ed99233cab2509c5ddb56c36dfb5465db486e",
+    ONE_TIME_END: "09516268f73281bed5d39157df7d2b2723738b2124d1452d7c9a9515831fa625",
 }

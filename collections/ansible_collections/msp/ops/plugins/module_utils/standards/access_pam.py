@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.access_words imp
 from ansible_collections.msp.ops.plugins.module_utils.standards.reader import Reader, Unmeasurable
 
 SUCCESS, IGNORE, REFUSED, NOBODY, ANY = "success", "ignore", "auth_err", "user_unknown", "*"
+DENIED = "perm_denied"
 # Modules that prove nothing by themselves: they let on, hold up or refuse.
 _GATES = frozenset(
     "pam_%s.so" % name
@@ -48,6 +50,7 @@ _WORDS = {
     "sufficient": {"success": "done", "ignore": "ignore", "default": "ignore"},
     "optional": {"success": "ok", "ignore": "ignore", "default": "ignore"},
 }
+_PAIR = re.compile(r"([a-z_]+)\s*=\s*([a-z]+|[0-9]+)(?=\s|$)")
 _SECRET_FILE = ".google_authenticator"  # noqa: S105 - a name
 _U2F = ".config/Yubico/u2f_keys"
 # What a stack may have come to: nothing was said, all said yes, somebody said no.
@@ -110,7 +113,10 @@ def _run(steps: tuple[pam.Step, ...], begin: frozenset, does: Callable[[pam.Line
                         waiting[place + 1] |= {(proved, now) for _one, now in begin}
                     elif where == pam.END:
                         ended.add(after)
-                    elif where != pam.DIE:
+                    elif where == pam.DIE:
+                        # Of a substack it ends no more than that, and what comes after may forget the no.
+                        ended.add(after)
+                    else:
                         waiting[min(place + 1 + int(where), len(steps))].add(after)
     return frozenset(ended | waiting[-1])
 
@@ -139,7 +145,7 @@ def actions(control: str, answer: str) -> list[str]:
     if control in _WORDS:
         table = _WORDS[control]
     elif control.startswith("["):
-        table = dict(word.split("=", 1) for word in control[1:-1].split() if "=" in word)
+        table = _table(control)
     else:
         raise Unmeasurable("PAM's configuration has a control that is not known: %s" % control[:100])
     other = table.get("default", "bad")
@@ -147,6 +153,14 @@ def actions(control: str, answer: str) -> list[str]:
         named = [table[name] for name in sorted(table) if name not in ("success", "ignore", "default")]
         return list(dict.fromkeys([*named, other]))
     return [table.get(answer, other)]
+
+
+def _table(control: str) -> dict[str, str]:
+    """What stands in the brackets of a control; PAM allows blanks around "="."""
+    found = dict(_PAIR.findall(control[1:-1]))
+    if _PAIR.sub("", control[1:-1]).strip():
+        raise Unmeasurable("PAM's configuration has a control that is not known: %s" % control[:100])
+    return found
 
 
 class Stacks:
@@ -182,9 +196,9 @@ class Stacks:
             return _of_directory(line, who)
         if module in _SECOND:
             return _of_second(self.reader, line, who)
-        said = holds(line, who)
+        said = condition(line, who)
         if said is not None:
-            return [(SUCCESS if said else REFUSED, _NOTHING)]
+            return [(said, _NOTHING)]
         return _ANYTHING if module in _GATES else [(SUCCESS, frozenset((UNKNOWN + module,))), (ANY, _NOTHING)]
 
 
@@ -308,10 +322,18 @@ def modules_of_second_factors(steps: tuple[pam.Step, ...]) -> list[str]:
 _FLAGS = frozenset(("debug", "quiet", "quiet_fail", "quiet_success", "audit"))
 
 
+def condition(line: pam.Line, who: Account) -> str | None:
+    """What a condition answers of somebody; None where it asks what is not known here, and for what is no condition."""
+    said = holds(line, who)
+    if said is None:
+        return None
+    return SUCCESS if said else DENIED if line.module == "pam_localuser.so" else REFUSED
+
+
 def holds(line: pam.Line, who: Account) -> bool | None:
-    """What a condition says of somebody; None where it asks what is not known here, and for what is no condition."""
+    """Whether a condition holds of somebody; None as in condition()."""
     if line.module == "pam_localuser.so":
-        return who.local
+        return None if option(line, "file") is not None else who.local
     # With use_uid it is asked of whoever runs the program.
     if line.module != "pam_succeed_if.so" or "use_uid" in line.arguments:
         return None
@@ -332,7 +354,8 @@ def _compared(name: str, compare: str, value: str, who: Account) -> bool | None:
     many = value.split(":")
     known: dict[str, bool | None] = {}
     if not set(value) & set("*?["):
-        known = {"=": who.name == value, "eq": who.name == value, "!=": who.name != value, "ne": who.name != value}
+        # By eq and ne numbers are compared, and a name is none.
+        known = {"=": who.name == value, "!=": who.name != value}
     # Of a directory's groups not all may be known here.
     inside = True if who.groups & set(many) else False if who.local else None
     outside = None if inside is None else not inside

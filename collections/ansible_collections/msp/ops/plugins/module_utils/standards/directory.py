@@ -13,6 +13,7 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.standards import (
@@ -252,25 +253,34 @@ def _unasked(reader: Reader) -> Iterator[str]:
     for service in (*_LOGINS, *_BECOMING):
         if not pam.there(reader.host, service):
             continue
-        ways = access_pam.proofs(pam.stack(reader, service, "account"), _says)
+        says = partial(_says, becoming=service in _BECOMING)
+        ways = access_pam.proofs(pam.stack(reader, service, "account"), says)
         if any(_SAID_YES not in way for way in ways):
             yield "%s: SSSD is not asked" % service
 
 
-def _says(line: pam.Line) -> list[access_pam.Answer]:
-    """What a module of an account stack may say of somebody of the directory, of whom no more is known than that."""
+def _says(line: pam.Line, becoming: bool) -> list[access_pam.Answer]:
+    """What a module of an account stack may say of somebody of the directory, of whom no more is known than that.
+
+    becoming: of a program that somebody runs who is in already. root may become whom it likes, so only what it says to
+    others counts.
+    """
     nothing: frozenset = frozenset()
     if line.module == "pam_sss.so":
         # It knows the person, so it never says that it does not.
-        return [(access_pam.SUCCESS, frozenset((_SAID_YES,))), *((no, nothing) for no in _SAYS_NO)]
+        told = any(word.startswith("ignore_") for word in line.arguments)
+        others = (*_SAYS_NO, access_pam.IGNORE) if told else _SAYS_NO
+        return [(access_pam.SUCCESS, frozenset((_SAID_YES,))), *((no, nothing) for no in others)]
     if line.module in _FIXED:
         return [(_FIXED[line.module], nothing)]
     if line.module == "pam_usertype.so":
         regular = "isregular" in line.arguments
         return [(access_pam.SUCCESS if regular else access_pam.REFUSED, nothing)]
-    holds = access_pam.holds(line, _SOMEBODY) if "user" not in line.arguments else None
-    if holds is not None:
-        return [(access_pam.SUCCESS if holds else access_pam.REFUSED, nothing)]
+    if becoming:
+        line = line._replace(arguments=tuple(word for word in line.arguments if word != "use_uid"))
+    said = access_pam.condition(line, _SOMEBODY) if "user" not in line.arguments else None
+    if said is not None:
+        return [(said, nothing)]
     return [(one, nothing) for one in (access_pam.SUCCESS, access_pam.IGNORE, access_pam.ANY)]
 
 

@@ -133,6 +133,14 @@ def _wrong(reader: Reader, program: str) -> list[str]:
     return wrong
 
 
+def _wrong_unit(reader: Reader) -> list[str]:
+    """Whether systemd runs what ends a login, and goes on trying."""
+    text = reader.host.text(programs.ONE_TIME_UNIT) if reader.host.exists(programs.ONE_TIME_UNIT) else ""
+    lines = {line.strip() for line in text.splitlines()}
+    wanted = {"ExecStart=%s" % programs.ONE_TIME_END, "Restart=on-failure"}
+    return [] if wanted <= lines else ["%s is not as msp.ops wrote it" % programs.ONE_TIME_UNIT]
+
+
 def once(reader: Reader) -> dict:
     """The account for logins that work once. open: it has a password, and nobody was granted a login now."""
     account = one_time.ACCOUNT
@@ -144,7 +152,11 @@ def once(reader: Reader) -> dict:
     return {
         "exists": exists,
         **_asked(reader, (("account", programs.ONE_TIME_LOGIN),)),
-        "program": _wrong(reader, programs.ONE_TIME_LOGIN),
+        "program": [
+            *_wrong(reader, programs.ONE_TIME_LOGIN),
+            *_wrong(reader, programs.ONE_TIME_END),
+            *_wrong_unit(reader),
+        ],
         "open": bool(usable and granted is None),
         "becomes_root": exists and _becomes_root(reader, account),
     }

@@ -57,9 +57,9 @@ def _answers(line: pam.Line, person: Account, there: Callable[[str], bool]) -> l
         # A module that has asked in vain never says that it is none of its business, unless it was told to.
         told = any(word.startswith("ignore_") for word in line.arguments)
         return [(SUCCESS, frozenset((PASSWORD,))), (ANY, _NOTHING)] + ([(IGNORE, _NOTHING)] if told else [])
-    holds = access_pam.holds(line, person)
-    if holds is not None:
-        return [(SUCCESS if holds else REFUSED, _NOTHING)]
+    said = access_pam.condition(line, person)
+    if said is not None:
+        return [(said, _NOTHING)]
     return [(SUCCESS, _NOTHING), (IGNORE, _NOTHING), (ANY, _NOTHING)]
 
 

@@ -147,7 +147,8 @@ class Escrowed:
         said = written[-1].extra
         if said.get("sealed_for") != sealing.fingerprint(self.recipients_text()):
             return True
-        return said.get("sha256") != sealing.digest(self.escrow.read(place, str(said["version"])))
+        # What was written before digests were is not held against it.
+        return "sha256" in said and said["sha256"] != sealing.digest(self.escrow.read(place, str(said["version"])))
 
     def _of_current(self, place: Place, action: str) -> list[SecurityEvent]:
         """What was done with the version in force: by its name, for clocks are wrong at times."""

@@ -8,7 +8,7 @@ Speaks to both through what it is given. It may be cut off anywhere: it keeps no
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,7 +47,7 @@ class Wish:
 
     host is what people call it. every: how old a recovery key may become; None: none is renewed. settle as in
     stepping. open_with: by a volume's name, a key that opens it. escrow_lost: by a volume's name, the version of its
-    recovery key that no escrow has any more. dry: only say what would be done.
+    recovery key that no escrow has any more, or several. dry: only say what would be done.
     """
 
     customer: str
@@ -57,7 +57,7 @@ class Wish:
     settle: bool
     dry: bool = False
     open_with: Mapping[str, str] = field(default_factory=dict, repr=False)
-    escrow_lost: Mapping[str, str] = field(default_factory=dict)
+    escrow_lost: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def place(self, volume: Volume) -> Place:
         return Place(self.customer, self.asset, records.DISK, volume.name)
@@ -117,7 +117,9 @@ class Bringing:
         every = self.wish.every
         standing = self.escrow.standing(place)
         due = standing.current is not None and every is not None and self.escrow.due(place, every)
-        return Known(standing, due, self.escrow.versions(place), str(self.wish.escrow_lost.get(volume.name, "")))
+        lost = self.wish.escrow_lost.get(volume.name, ())
+        named = [lost] if isinstance(lost, str) else [str(one) for one in lost]
+        return Known(standing, due, self.escrow.versions(place), named)
 
     def _current(self, place: Place) -> str | None:
         return self.escrow.standing(place).current

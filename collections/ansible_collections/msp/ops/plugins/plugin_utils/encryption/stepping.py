@@ -8,7 +8,8 @@ ends anywhere between leaves at least one key in escrow that opens the volume, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +34,13 @@ WORDS: Mapping[str, str] = {
 class Known:
     """What the escrow says of a volume's recovery key. due: it is to be renewed; somebody saw it, or it is too old.
 
-    held are all versions that it has, however old. lost: the version of which a person says that no escrow has it.
+    held are all versions that it has, however old. lost: those of which a person says that no escrow has them.
     """
 
     standing: Standing
     due: bool
     held: Collection[str] = ()
-    lost: str = ""
+    lost: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,9 @@ def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: 
         return Step(FORM) if settle else Step(NOTHING)
     on_host = head.proven[0].version if head.proven else None
     # Each of them, for a key that this escrow lacks may be the one that is in force by the right one.
-    lacking = {one.version for one in head.proven} - set(known.held)
-    if lacking and known.lost not in lacking:
-        raise _another_escrow(volume, max(lacking))
+    lacking = {one.version for one in head.proven} - set(known.held) - set(known.lost)
+    if lacking:
+        raise _another_escrow(volume, sorted(lacking | set(known.lost)))
     if head.in_doubt:
         return Step(CLEAR)
     weak = bool(head.proven) and head.proven[0].slot in verdict.weak_slots(volume, head)
@@ -81,14 +82,14 @@ def next_step(volume: Volume, seen: Mapping[str, Any], known: Known, *, settle: 
     return Step(SETTLE) if settle and verdict.wrong(volume, seen) else Step(NOTHING)
 
 
-def _another_escrow(volume: Volume, version: str) -> MspError:
+def _another_escrow(volume: Volume, versions: Sequence[str]) -> MspError:
     """What the escrow at hand lacks may be in the right one, and a key that is taken out opens nothing any more."""
     return MspError(
         "MSP-ENC-015",
-        f"an escrow that has version {version} of the recovery key of the volume {volume.name}, as its header names it",
-        "none of that version in the escrow at hand",
+        f"an escrow that has each version of the recovery key of the volume {volume.name} that its header names",
+        f"none of {', '.join(versions)} in the escrow at hand",
         f"name the escrow that has it (MSP_ESCROW), or bring it back from its backup; where it is lost for good: "
-        f'-e \'{{"msp_disk_encryption_escrow_lost": {{"{volume.name}": "{version}"}}}}\'',
+        f'-e \'{{"msp_disk_encryption_escrow_lost": {{"{volume.name}": {json.dumps(list(versions))}}}}}\'',
     )
 
 

@@ -30,6 +30,7 @@ class Made:
         self.ran: list[list[str]] = []
         self.gate: dict[str, Any] = dict(OPEN_GATE)
         self.fails = ""
+        self.status = "0"
         monkeypatch.setattr(one_time, "UNITS", str(place))
         monkeypatch.setattr(one_time.Place.__init__, "__defaults__", (str(place / "msp-ops" / "one-time"),))
         self.place = place
@@ -39,8 +40,13 @@ class Made:
         self.ran.append([*command, *(["granted"] if granted else [])])
         return "it failed" if self.fails in command else ""
 
+    def ask(self, command: list[str]) -> str:
+        """What systemd says of what ends a login."""
+        assert command[-1] == one_time.SERVICE
+        return f"{self.status}\n"
+
     def act(self, *, check: bool = False, **asked: Any) -> dict[str, Any]:
-        desk = one_time.Desk(Host(), self.run, lambda: self.gate, check)
+        desk = one_time.Desk(Host(), self.run, self.ask, lambda: self.gate, check)
         told = {"state": "granted", "id": "a1", "password": "Word", "minutes": 60}
         return desk.act({**told, **asked})
 
@@ -118,7 +124,7 @@ def test_of_two_at_the_same_time_one_is_granted_and_its_password_is_the_one_in_f
             raise
 
     def act(id: str) -> str:
-        desk = one_time.Desk(Host(), run, lambda: host.gate)
+        desk = one_time.Desk(Host(), run, host.ask, lambda: host.gate)
         asked = {"state": "granted", "id": id, "password": f"Word of {id}", "minutes": 60}
         try:
             return str(desk.act(asked)["granted"])
@@ -137,12 +143,17 @@ def test_of_two_at_the_same_time_one_is_granted_and_its_password_is_the_one_in_f
     assert host.act(state="status")["granted"] == "a1"
 
 
-def test_an_end_that_leaves_the_password_says_that_nobody_is_let_in_all_the_same(host: Made) -> None:
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [("75", "MSP-ADM-026", "whoever was in is out"), ("1", "MSP-ADM-027", "may still be"), ("0", "MSP-ADM-027", "may")],
+)
+def test_an_end_that_did_not_come_says_what_is_left(host: Made, status: str, code: str, said: str) -> None:
+    """No more than the password, or nobody knows: where the unit is not there, say."""
     host.act()
-    host.fails = one_time.SERVICE
+    host.fails, host.status = one_time.SERVICE, status
     with pytest.raises(MspError) as caught:
         host.act(state="ended")
-    assert caught.value.code == "MSP-ADM-026" and "nobody is let in" in caught.value.action
+    assert caught.value.code == code and said in caught.value.action and "nobody is let in" in caught.value.action
     assert host.act(state="status")["granted"] is None
 
 

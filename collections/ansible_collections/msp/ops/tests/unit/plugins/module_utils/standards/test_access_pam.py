@@ -200,8 +200,48 @@ def test_a_secret_in_the_home_is_found_there(tmp_path: Path) -> None:
     assert stacks.enrolled("sshd", anna()) == []
 
 
+IN_SUBSTACK = f"auth requisite {GOOGLE} secret={SECRETS}/anna\n"
+
+
+@pytest.mark.parametrize(
+    ("stack", "ways"),
+    [
+        # A substack that ends in a no may be forgotten by what comes after it.
+        (
+            "auth substack inner\nauth [success=reset default=reset] pam_permit.so\nauth required pam_unix.so\n",
+            {frozenset({PASSWORD})},
+        ),
+        # By eq and ne numbers are compared: of a name it never holds.
+        (
+            f"auth [success=ignore default=1] pam_succeed_if.so user eq anna\n{IN_SUBSTACK}auth required pam_unix.so\n",
+            {frozenset({PASSWORD})},
+        ),
+        # Whom another file names is not known here.
+        (
+            f"auth [success=ignore default=1] pam_localuser.so file=/x\n{IN_SUBSTACK}auth required pam_unix.so\n",
+            {frozenset({PASSWORD})},
+        ),
+        # There may be blanks around the sign.
+        (
+            f"auth [success = 1 default = ignore] pam_succeed_if.so user = anna\n{IN_SUBSTACK}"
+            "auth required pam_unix.so\n",
+            {frozenset({PASSWORD})},
+        ),
+    ],
+)
+def test_a_way_around_the_code_is_told(tmp_path: Path, stack: str, ways: set[Proved]) -> None:
+    host = {**made_pam.DEBIAN, "/etc/pam.d/made": stack, "/etc/pam.d/inner": IN_SUBSTACK, f"{SECRETS}/anna": "SECRET\n"}
+    assert set(Stacks(made_reader(tmp_path, host)).proofs("made", anna())) == ways
+
+
+def test_somebody_of_a_directory_is_denied_by_what_asks_for_the_hosts_own(tmp_path: Path) -> None:
+    """By the very answer that pam_localuser gives: what a control makes of another one is no matter."""
+    stack = f"auth [success=ignore perm_denied=1 default=die] pam_localuser.so\n{IN_SUBSTACK}auth required pam_sss.so\n"
+    assert asked(tmp_path, stack, anna(NONE, local=False), anna="SECRET\n") == {frozenset({PASSWORD})}
+
+
 def test_what_is_in_no_known_form_is_an_error_and_no_way(tmp_path: Path) -> None:
-    for stack in ("auth sometimes pam_unix.so\n", "auth [success=fine] pam_unix.so\n"):
+    for stack in ("auth sometimes pam_unix.so\n", "auth [success=fine] pam_unix.so\n", "auth [success] pam_unix.so\n"):
         with pytest.raises(Unmeasurable):
             asked(tmp_path, stack, anna())
     with pytest.raises(Absent):

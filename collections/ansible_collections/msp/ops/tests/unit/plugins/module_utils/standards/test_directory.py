@@ -159,6 +159,8 @@ PERMIT = "account required pam_permit.so\n"
         (f"account [default=ignore success=ok] pam_sss.so\n{PERMIT}", False),
         (f"account [default=bad success=ok authinfo_unavail=ignore] pam_sss.so\n{PERMIT}", False),
         (f"account required pam_time.so\n{SSS}", True),
+        (f"{PERMIT}account required pam_sss.so ignore_authinfo_unavail\n", False),
+        (f"account [success=ignore perm_denied=1 default=die] pam_localuser.so\n{SSS}{PERMIT}", False),
     ],
 )
 def test_a_login_that_does_not_ask_sssd_lets_everybody_of_the_directory_in(
@@ -167,6 +169,20 @@ def test_a_login_that_does_not_ask_sssd_lets_everybody_of_the_directory_in(
     files = {"/etc/pam.d/sshd": f"session optional pam_mkhomedir.so umask=0077\n{account}"}
     found = directory.measure(host(tmp_path, files, OPTIONS))["unasked"]
     assert found == ([] if asked else ["sshd: SSSD is not asked"])
+
+
+@pytest.mark.parametrize(
+    ("su", "asked"),
+    [
+        # As the RHEL family has it: root becomes whom it likes, and nobody else is let past.
+        (f"account sufficient pam_succeed_if.so uid = 0 use_uid quiet\n{SSS}{PERMIT}", True),
+        (f"account sufficient pam_succeed_if.so uid >= 1000 use_uid quiet\n{SSS}{PERMIT}", False),
+        (f"account sufficient pam_succeed_if.so user ingroup wheel use_uid\n{SSS}{PERMIT}", False),
+    ],
+)
+def test_who_becomes_somebody_of_the_directory_needs_sssds_yes_too(tmp_path: Path, su: str, asked: bool) -> None:
+    found = directory.measure(host(tmp_path, {"/etc/pam.d/su": su}, OPTIONS))["unasked"]
+    assert found == ([] if asked else ["su: SSSD is not asked"])
 
 
 def test_a_host_without_a_directory_is_told_as_one(tmp_path: Path) -> None:

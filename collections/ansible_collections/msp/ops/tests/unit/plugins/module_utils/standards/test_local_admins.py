@@ -175,6 +175,28 @@ def test_a_technicians_password_outside_a_grant_is_open(tmp_path: Path, kept: st
     assert (found["exists"], found["missing"], found["open"]) == (True, [], open_)
 
 
+UNIT = "[Service]\nExecStart=/usr/lib/msp-ops/one-time-end\nRestart=on-failure\n"
+ROLE = Path(local_admins.__file__).resolve().parents[7] / "roles" / "msp_local_admin" / "files"
+
+
+@pytest.mark.parametrize("changed", ["", programs.ONE_TIME_LOGIN, programs.ONE_TIME_END, programs.ONE_TIME_UNIT])
+@pytest.mark.parametrize("how", ["another", "gone"])
+def test_what_lets_in_once_and_what_ends_it_have_to_be_as_they_were_written(
+    tmp_path: Path, changed: str, how: str
+) -> None:
+    """Else a machine would keep an older program for ever, or have a login that nothing ends."""
+    files = {one: (ROLE / Path(one).name).read_text() for one in (programs.ONE_TIME_LOGIN, programs.ONE_TIME_END)}
+    files[programs.ONE_TIME_UNIT] = UNIT
+    if changed and how == "another":
+        files[changed] = "#!/bin/sh\nexit 0\n"
+    elif changed:
+        del files[changed]
+    found = local_admins.once(host(tmp_path, {**pam(account=ASKS), "/etc/shadow": shadow(), **files}))["program"]
+    # Who owns them here is whoever runs the test.
+    said = [one for one in found if "others than root" not in one]
+    assert [one.partition(" ")[0] for one in said] == ([changed] if changed else [])
+
+
 # -- sshd -----------------------------------------------------------------------------------------------------------
 
 # As sshd -T answers for our Match blocks of 192.0.2.0/28.

@@ -232,7 +232,7 @@ def test_an_escrow_that_lacks_the_key_is_filled_anew_only_where_a_person_says_th
         disk.run()
     assert caught.value.code == "MSP-ENC-015" and disk.file.read_bytes() == before
     version = head(disk).proven[0].version
-    assert version in caught.value.expected and version in caught.value.action
+    assert version in caught.value.found and version in caught.value.action
     assert disk.run(escrow_lost={"data": version}) == ["add", "mark", "clear"]
     assert settled(disk)
     # Of the one that is in force now it says nothing.
