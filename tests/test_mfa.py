@@ -697,7 +697,8 @@ systemctl reload ssh
 def test_the_host_brings_it_back_where_the_automation_is_locked_out(bed: Bed) -> None:
     written = "/etc/ssh/sshd_config.d/00-msp-mfa-ssh.conf"
     bed.sh(THIRTEEN, UNSEEN)
-    assert bed.enters(THIRTEEN, USER)
+    # The server reads its files anew, and is not there for a moment.
+    until(lambda: bed.enters(THIRTEEN, USER), "the automation to get in past PAM")
     played = subprocess.Popen(
         ["ansible-playbook", "-i", str(bed.inventory()), str(bed.written(role(bed, "mfa-ssh"), on=[THIRTEEN]))],
         cwd=ROOT,

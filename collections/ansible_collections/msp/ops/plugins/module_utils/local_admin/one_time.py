@@ -32,7 +32,7 @@ UNITS = "/etc/systemd/system"
 MOST_MINUTES = 24 * 60
 GRANTED, ENDED, STATUS = STATES = ("granted", "ended", "status")
 # Its end came, but for the password, which opens nothing any more: what one-time-end says then.
-UNFINISHED, ONLY_PASSWORD = "MSP-ADM-026", "75"
+UNFINISHED, NEARLY_OVER = "MSP-ADM-026", "75"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 SPEC: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": list(STATES), "default": STATUS},
@@ -188,7 +188,7 @@ class Desk:
     def _unfinished(self, why: str) -> MspError:
         """By the status of what ends it: whether no more than the password is left."""
         status = self.ask(["systemctl", "show", "--property", "ExecMainStatus", "--value", SERVICE]).strip()
-        if status == ONLY_PASSWORD:
+        if status == NEARLY_OVER:
             return MspError(
                 UNFINISHED,
                 "the host to take away the password of a login that is over",

@@ -48,7 +48,6 @@ class Host(rotation.Host, Protocol):
 
     def ready(self) -> None:
         """Raises MspError where nobody could log in with a password from here."""
-        ...
 
     def announce(self) -> None: ...
 
