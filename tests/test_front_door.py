@@ -94,7 +94,8 @@ def test_no_secret_is_left_of_a_demo_run(
 
 def test_no_secret_was_on_a_command_line_of_a_demo_run(demonstrated: Demonstrated) -> None:
     assert demonstrated.watcher.found == []
-    assert {"ansible-playbook", "ssh", "msp"} <= demonstrated.watcher.seen
+    # What lives for milliseconds (./msp hands over) is seen at most times; what carries secrets lives longer.
+    assert {"ansible-playbook", "ssh"} <= demonstrated.watcher.seen
     assert demonstrated.watcher.looks > 100
 
 
