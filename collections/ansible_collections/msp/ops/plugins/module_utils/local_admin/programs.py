@@ -13,8 +13,6 @@ PASSWORD_USED, ONE_TIME_LOGIN, ONE_TIME_END = PROGRAMS = (
     DIRECTORY + "/one-time-login",
     DIRECTORY + "/one-time-end",
 )
-# Runs the last one.
-ONE_TIME_UNIT = "/etc/systemd/system/msp-one-time-end.service"
 # SHA-256.
 DIGESTS = {
     PASSWORD_USED: "b4f940cf26e326e0b9183c6bdca257a511e82af125e821d6786c9a93912cf3c9",

@@ -117,7 +117,7 @@ def _missing(reader: Reader, wanted: tuple[tuple[str, str], ...]) -> list[str]:
 
 
 def _wrong(reader: Reader, program: str) -> list[str]:
-    """What is wrong with a program that PAM runs as root."""
+    """What is wrong with a program that PAM or systemd runs as root."""
     found = look(reader.host, program)
     if found is None:
         return ["%s is not there" % program]
@@ -135,10 +135,11 @@ def _wrong(reader: Reader, program: str) -> list[str]:
 
 def _wrong_unit(reader: Reader) -> list[str]:
     """Whether systemd runs what ends a login, and goes on trying."""
-    text = reader.host.text(programs.ONE_TIME_UNIT) if reader.host.exists(programs.ONE_TIME_UNIT) else ""
+    unit = os.path.join(one_time.UNITS, one_time.SERVICE)
+    text = reader.host.text(unit) if reader.host.exists(unit) else ""
     lines = {line.strip() for line in text.splitlines()}
     wanted = {"ExecStart=%s" % programs.ONE_TIME_END, "Restart=on-failure"}
-    return [] if wanted <= lines else ["%s is not as msp.ops wrote it" % programs.ONE_TIME_UNIT]
+    return [] if wanted <= lines else ["%s is not as msp.ops wrote it" % unit]
 
 
 def once(reader: Reader) -> dict:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.msp.ops.plugins.module_utils.local_admin import crypting, keeping, one_time, programs
 from ansible_collections.msp.ops.plugins.module_utils.local_admin.keeping import Place, State, Version
@@ -175,18 +176,23 @@ def test_a_technicians_password_outside_a_grant_is_open(tmp_path: Path, kept: st
     assert (found["exists"], found["missing"], found["open"]) == (True, [], open_)
 
 
-UNIT = "[Service]\nExecStart=/usr/lib/msp-ops/one-time-end\nRestart=on-failure\n"
-ROLE = Path(local_admins.__file__).resolve().parents[7] / "roles" / "msp_local_admin" / "files"
+END_UNIT = f"{one_time.UNITS}/{one_time.SERVICE}"
+ROLE = Path(local_admins.__file__).resolve().parents[7] / "roles" / "msp_local_admin"
 
 
-@pytest.mark.parametrize("changed", ["", programs.ONE_TIME_LOGIN, programs.ONE_TIME_END, programs.ONE_TIME_UNIT])
+@pytest.mark.parametrize("changed", ["", programs.ONE_TIME_LOGIN, programs.ONE_TIME_END, END_UNIT])
 @pytest.mark.parametrize("how", ["another", "gone"])
 def test_what_lets_in_once_and_what_ends_it_have_to_be_as_they_were_written(
     tmp_path: Path, changed: str, how: str
 ) -> None:
     """Else a machine would keep an older program for ever, or have a login that nothing ends."""
-    files = {one: (ROLE / Path(one).name).read_text() for one in (programs.ONE_TIME_LOGIN, programs.ONE_TIME_END)}
-    files[programs.ONE_TIME_UNIT] = UNIT
+    files = {
+        one: (ROLE / "files" / Path(one).name).read_text() for one in (programs.ONE_TIME_LOGIN, programs.ONE_TIME_END)
+    }
+    # As the role writes it.
+    tasks = yaml.safe_load((ROLE / "tasks" / "local_admin.yml").read_text())
+    written = [task["msp.ops.files"]["contents"] for task in tasks if "msp.ops.files" in task]
+    (files[END_UNIT],) = [one[END_UNIT] for one in written if END_UNIT in one]
     if changed and how == "another":
         files[changed] = "#!/bin/sh\nexit 0\n"
     elif changed:
