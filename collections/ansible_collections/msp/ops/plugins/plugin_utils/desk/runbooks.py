@@ -15,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import Declared
-
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases, runbooks
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import RunbookRun
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks import limits
+from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import Declared
 
 # Longer than any runbook takes; a controller that died holds the asset's runbooks up for no longer.
 LEASE_SECONDS = 1800.0

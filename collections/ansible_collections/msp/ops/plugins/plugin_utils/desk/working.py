@@ -16,8 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
-
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import looking_again
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.playbooks import work_of
@@ -31,6 +29,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Ev
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import OBJECT_TYPES
+from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
 
 # How long a worker that died holds up what it had; renewed three times in that time.
 HELD_SECONDS = 60.0
