@@ -56,7 +56,9 @@ def act(tools: Tools, given: dict[str, Any]) -> Answer:
     if why_not := looks_like_an_attack(failures, given, now):
         return answer.gave_up(found, before, why_not)
     if tools.check:
-        return answer.would_mend(found, before, ["forget the wrong logins of %s, so that it is let in again" % account.name])
+        return answer.would_mend(
+            found, before, ["forget the wrong logins of %s, so that it is let in again" % account.name]
+        )
     done = tools.programs.run("faillock", "--dir", rule.directory, "--user", account.name, "--reset")
     then = faillock.failures(tools.host, rule, account.name)
     left = ""

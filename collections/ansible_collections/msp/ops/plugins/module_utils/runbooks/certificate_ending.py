@@ -85,7 +85,9 @@ def _renew(
     if means.command:
         done = tools.programs.run(*means.command, seconds=RENEWAL_SECONDS)
         (did if done.status == 0 else wrong).append(
-            "ran the renewal (%s)" % means.what if done.status == 0 else "the renewal failed: %s" % words.plain(done.reason())
+            "ran the renewal (%s)" % means.what
+            if done.status == 0
+            else "the renewal failed: %s" % words.plain(done.reason())
         )
     for unit in means.reload if not wrong else ():
         done = tools.programs.run("systemctl", "reload-or-restart", "--no-ask-password", "--", unit)
@@ -184,7 +186,11 @@ def _means(tools: Tools, given: dict[str, Any], found: Certificate) -> Means | N
                 words.plain(given["command"][0]),
                 "correct the policy; nothing was run",
             )
-        return Means("renew it with the customer's command %s" % words.plain(given["command"][0]), tuple(given["command"]), reload)
+        return Means(
+            "renew it with the customer's command %s" % words.plain(given["command"][0]),
+            tuple(given["command"]),
+            reload,
+        )
     return None
 
 
@@ -218,7 +224,9 @@ def tell(one: Certificate, shown: Sequence[Shown], now: float) -> list[str]:
     when = one.not_after - now
     left = "in %s" % words.span(when) if when > 0 else "%s ago" % words.span(-when)
     over = "ends" if when > 0 else "ended"
-    found = ["the certificate of %s %s on %s (%s)" % (words.plain(one.subject), over, certificates.day(one.not_after), left)]
+    found = [
+        "the certificate of %s %s on %s (%s)" % (words.plain(one.subject), over, certificates.day(one.not_after), left)
+    ]
     found.append("it was issued by %s" % ("itself" if one.own else words.plain(one.issuer)))
     names = [words.plain(name, 80) for name in (*one.names, *one.addresses)]
     found.append("it is for %s" % (words.listed(names, 10) if names else "no name"))
@@ -234,12 +242,15 @@ def by_hand(one: Certificate, shown: Sequence[Shown], now: float) -> str:
     names = [words.plain(name, 80) for name in (*one.names, *one.addresses)] or [words.plain(one.subject)]
     servers = words.listed(["%s on port %d" % (words.plain(one.program, 40) or "a program", one.port) for one in shown])
     over = "ends" if one.not_after > now else "ended"
-    return "nothing is set up on this host that renews it: get a new one for %s from %s (this one %s on %s), and give it to %s" % (
-        words.listed(names, 10),
-        "whoever signed it (it is signed by itself)" if one.own else words.plain(one.issuer),
-        over,
-        certificates.day(one.not_after),
-        servers or "whatever reads the file",
+    return (
+        "nothing is set up on this host that renews it: get a new one for %s from %s (this one %s on %s), and give it to %s"
+        % (
+            words.listed(names, 10),
+            "whoever signed it (it is signed by itself)" if one.own else words.plain(one.issuer),
+            over,
+            certificates.day(one.not_after),
+            servers or "whatever reads the file",
+        )
     )
 
 

@@ -180,6 +180,4 @@ def _told(name: str, number: int) -> os.stat_result | None:
 
 def _file(area: Area, below: tuple[str, ...], told: os.stat_result) -> File:
     times = (told.st_mtime, told.st_ctime, told.st_atime)
-    return File(
-        area, below, told.st_dev, told.st_ino, told.st_nlink, told.st_uid, told.st_blocks * 512, *times
-    )
+    return File(area, below, told.st_dev, told.st_ino, told.st_nlink, told.st_uid, told.st_blocks * 512, *times)

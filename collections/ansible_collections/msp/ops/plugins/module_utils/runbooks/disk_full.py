@@ -107,8 +107,14 @@ def reason(mount: str, now: Fullness, most: int, looked: Looked, held: list[Held
     if looked.directories and looked.directories[0].grown:
         next_look.append("what grew is in %s" % words.plain(looked.directories[0].path))
     if looked.files:
-        next_look.append("the biggest file is %s (%s)" % (words.plain(looked.files[0].path), words.size(looked.files[0].size)))
-    full = "%s is %s, and from %d %% on that is a problem; all that may be cleaned is cleaned" % (mount, said(now), most)
+        next_look.append(
+            "the biggest file is %s (%s)" % (words.plain(looked.files[0].path), words.size(looked.files[0].size))
+        )
+    full = "%s is %s, and from %d %% on that is a problem; all that may be cleaned is cleaned" % (
+        mount,
+        said(now),
+        most,
+    )
     return "; ".join([full, *next_look])
 
 

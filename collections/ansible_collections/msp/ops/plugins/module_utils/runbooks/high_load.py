@@ -115,7 +115,10 @@ def not_ours(guilty: Taker | None, taken: Taken, restartable: Sequence[str], *, 
     if not guilty.unit:
         return "most of the %s is taken by %s: ask whose it is before it is ended" % (what, shown)
     if guilty.unit not in restartable:
-        return "most of the %s is taken by %s, which is not on the customer's list of what may be restarted" % (what, shown)
+        return "most of the %s is taken by %s, which is not on the customer's list of what may be restarted" % (
+            what,
+            shown,
+        )
     return ""
 
 

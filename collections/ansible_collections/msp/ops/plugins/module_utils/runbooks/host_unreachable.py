@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.runbooks import answer, words
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.answer import Answer
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.wiring import Tools
@@ -55,7 +56,7 @@ def act(tools: Tools, given: dict[str, Any]) -> Answer:
             break
         time.sleep(min(1.0, seconds))
         here = look(address, port, seconds)
-    views = {name: View(**view) for name, view in sorted(given["views"].items())}
+    views = {str(name): of_neighbour(str(name), view) for name, view in sorted(given["views"].items())}
     found = [line for name, view in ((HERE, here), *views.items()) for line in tell(name, view, port)]
     before = measured(here, views)
     if here.reached:
@@ -147,6 +148,23 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+def of_neighbour(name: str, said: Any) -> View:
+    """What a neighbour measured. It is a host's word: what is in no known form is refused."""
+    try:
+        found = View(said["resolves"], said["ping"], said["port"], said["banner"])
+    except (TypeError, KeyError):
+        found = View(False, None, "", False)
+    kinds = (found.resolves, found.banner, found.ping is None or found.ping)
+    if found.port not in (OPEN, REFUSED, SILENT, NO_WAY) or not all(isinstance(one, bool) for one in kinds):
+        raise MspError(
+            "MSP-RUN-022",
+            "what a neighbour saw as the module runbook_host_unreachable tells it",
+            "something else from %s" % words.plain(name, 80),
+            "look at that host; the runbook can be run without it (--limit)",
+        )
+    return found
+
+
 # -- what it comes to, pure ----------------------------------------------------------------------------------------
 
 
@@ -168,9 +186,10 @@ def conclusion(here: View, views: Mapping[str, View], port: int) -> str:
     """Where a person looks first. here did not reach it."""
     others = sorted(name for name, view in views.items() if view.reached)
     if others:
-        return "it is up, and reached from %s but not from the controller: look at the way between (VPN, firewall, routes)" % (
-            words.listed([words.plain(one, 80) for one in others])
+        shape = (
+            "it is up, and reached from %s but not from the controller: look at the way between (VPN, firewall, routes)"
         )
+        return shape % words.listed([words.plain(one, 80) for one in others])
     everybody = [here, *views.values()]
     sides = "from all %d sides" % len(everybody) if views else "from the controller, and no neighbour was asked"
     if any(view.port == OPEN for view in everybody):
@@ -184,8 +203,10 @@ def conclusion(here: View, views: Mapping[str, View], port: int) -> str:
         return "it answers a ping and no ssh (%s): a firewall drops it, or the machine hangs" % sides
     if not any(view.resolves for view in everybody):
         return "its name has no address (%s): look at the DNS" % sides
-    return "nothing of it answers (%s): it is off, or its network is; look at its power, its switch and its console" % sides
+    shape = "nothing of it answers (%s): it is off, or its network is; look at its power, its switch and its console"
+    return shape % sides
 
 
 def measured(here: View, views: Mapping[str, View]) -> dict[str, Any]:
-    return {**here._asdict(), "sides": 1 + len(views), "sides_that_reach_it": sum(v.reached for v in (here, *views.values()))}
+    reached = sum(view.reached for view in (here, *views.values()))
+    return {**here._asdict(), "sides": 1 + len(views), "sides_that_reach_it": reached}

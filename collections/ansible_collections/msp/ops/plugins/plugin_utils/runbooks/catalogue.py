@@ -52,17 +52,23 @@ class Declared:
     minutes_by_hand: float
     minutes_source: str
 
-    def checked(self, given: Mapping[str, Any], policy: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The arguments of its module. MSP-RUN-010 to 012 for what is unknown, missing or ill-formed.
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What an alert or a person asks, with what was not said filled in; checked again it is the same.
 
-        What only the policy may say is unknown as a parameter: an alert allows nothing.
+        MSP-RUN-010 to 012 for what is unknown, missing or ill-formed. What only the policy may say is unknown here: an
+        alert allows nothing.
         """
         found = parameters.checked(self.name, "a parameter", self.parameters, given, ALERT)
         chosen = [name for name in self.one_of if found.get(name) is not None]
         if self.one_of and len(chosen) != 1:
             wanted = f"exactly one of {' and '.join(self.one_of)} for {self.name}"
             raise MspError(parameters.MISSING, wanted, " and ".join(chosen) or "none", ALERT)
-        return {**found, **parameters.checked(self.name, "a setting", self.policy, policy or {}, POLICY)}
+        return found
+
+    def arguments(self, given: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of its module: what is asked, and what the policy allows. The same errors."""
+        allowed = parameters.checked(self.name, "a setting", self.policy, policy, POLICY)
+        return {**self.checked(given), **allowed}
 
 
 @functools.cache
@@ -108,7 +114,10 @@ def _contradictions(name: str, data: Mapping[str, Any]) -> list[MspError]:
     for key, row in both.items():
         if (row["type"] in (parameters.INTEGER, parameters.NUMBER)) != ("range" in row):
             found.append(f"{key} is a number without a range, or has one and is none")
-        if row["type"] in (parameters.STRING, parameters.PATH, parameters.LIST) and not row.keys() & {"pattern", "choices"}:
+        if row["type"] in (parameters.STRING, parameters.PATH, parameters.LIST) and not row.keys() & {
+            "pattern",
+            "choices",
+        }:
             found.append(f"{key} is text without a pattern or choices")
         try:
             re.compile(row.get("pattern", ""))
@@ -117,7 +126,10 @@ def _contradictions(name: str, data: Mapping[str, Any]) -> list[MspError]:
                 found.append(f"the default of {key} does not fit it")
         except (re.error, ValueError) as error:
             found.append(f"{key}: {error or 'its default does not fit it'}")
-    return [MspError(FILE, "the declaration of a runbook that fits together", f"{name}.yml: {one}", "correct the file") for one in found]
+    return [
+        MspError(FILE, "the declaration of a runbook that fits together", f"{name}.yml: {one}", "correct the file")
+        for one in found
+    ]
 
 
 def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:

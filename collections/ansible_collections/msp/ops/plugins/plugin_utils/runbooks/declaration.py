@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.parameters import TYPES
 
 
-def _table(required: list[str], **properties: Any) -> dict[str, Any]:
+def _table(required: list[str], /, **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
 
 

@@ -53,7 +53,9 @@ class Parameter:
             return "true or false"
         if self.type == TABLE:
             return "a table"
-        what = {LIST: f"a list of at most {MOST_ITEMS} texts, each", PATH: "an absolute path", STRING: "text"}[self.type]
+        what = {LIST: f"a list of at most {MOST_ITEMS} texts, each", PATH: "an absolute path", STRING: "text"}[
+            self.type
+        ]
         return f"{what} that is in whole {self.pattern}"
 
     def read(self, value: Any) -> Any:
