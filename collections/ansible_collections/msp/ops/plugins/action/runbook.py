@@ -20,6 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.runbooks import catalogue
 SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "parameters": {"type": "dict", "default": {}},
+    "policy": {"type": "dict", "default": {}},
 }
 # PID 1's start: the boot id of a container is its host's, and does not change (ansible.builtin.reboot).
 BOOT_TIME = "cut -d' ' -f22 /proc/1/stat"
@@ -44,6 +45,7 @@ class ActionModule(ActionBase):
                 tuple(str(name) for name in variables["msp"].get("runbooks_stopped") or ()),
                 None if event is None else str(event),
                 os.environ.get("MSP_RUN_ID"),
+                arguments["policy"],
             )
             host = _Host(self, declared.name, variables)
             with Store.open() as store:

@@ -28,6 +28,12 @@ options:
       - The runbook's parameters. They may come from an alert, so each has to fit a form that its declaration gives.
     type: dict
     default: {}
+  policy:
+    description:
+      - What the customer allows this runbook, such as the units that it may restart, and what the controller knows of the
+        host. Never fill it from an alert. C(docs/runbooks.md) lists the settings of each runbook.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - ansible.builtin.action_common_attributes.flow
@@ -80,6 +86,12 @@ did:
   type: list
   elements: str
   sample: ["Restarted nginx.service."]
+would:
+  description: What would be changed, in sentences.
+  returned: in check mode, when the runbook ran
+  type: list
+  elements: str
+  sample: []
 reason:
   description: Why it gave up, or how it broke.
   returned: when the outcome is V(gave_up) or V(failed)

@@ -12,7 +12,7 @@ import datetime as dt
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
@@ -43,23 +43,25 @@ class Host(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asks for: which runbook with which parameters, by which event, in which run of a playbook; and what
-    the customer has stopped."""
+    """What somebody asks for: which runbook with which parameters, by which event, in which run of a playbook; what the
+    customer has stopped, and what the customer's policy allows, which no event says."""
 
     declared: Declared
     parameters: Mapping[str, Any]
     stops: tuple[str, ...] = ()
     event: str | None = None
     run: str | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run(store: Store, asset: Subject, asked: Asked, host: Host, *, dry: bool) -> dict[str, Any]:
     """Run it, or say why not. dry: the module says what it would do; nothing is on record, for nothing was done."""
     parameters = asked.declared.checked(asked.parameters)
+    arguments = asked.declared.arguments(asked.parameters, asked.policy)
     if limits.stopped(asked.declared.name, asked.stops):
         raise not_allowed(asset, asked, "the customer has stopped it (the field Runbooks stopped in NetBox)")
     if dry:
-        return dict(_done(host, parameters))
+        return dict(_done(host, arguments))
     with leases.holding(store, f"runbook {asset.customer}/{asset.asset}", LEASE_SECONDS):
         begun = RunbookRun(
             key=secrets.token_hex(12),
@@ -74,7 +76,7 @@ def run(store: Store, asset: Subject, asked: Asked, host: Host, *, dry: bool) ->
         )
         _begin(store, asset, asked, begun)
         started = time.monotonic()
-        answer = _done(host, parameters)
+        answer = _done(host, arguments)
         runbooks.end(
             store,
             replace(
