@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from lab import processes
 from lab.lab import Lab
+from msp_cli import lab_events
 from tests.demonstrated import Demonstrated
 from tests.events_bed import Bed, alerts, kinds, post, tell, until
 
@@ -241,3 +242,22 @@ def test_monitoring_shows_a_token_and_an_alert_without_a_runbook_comes_to_nothin
     assert bed.waiting() == before
     assert tell(receiver, alerts(alert)).status_code == 200
     assert "names no runbook" in bed.work()
+
+
+def test_the_lab_starts_the_whole_chain_and_leaves_what_runs_alone(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("MSP_STORE_URL", "XDG_STATE_HOME", "XDG_CACHE_HOME", "MSP_DURABLE_PATHS"):
+        monkeypatch.setenv(name, bed.env[name])
+    first = dict(lab_events.up(bed.lab))
+    state = json.loads((bed.lab.paths.base / "events" / "state.json").read_text())
+    try:
+        done = len(bed.outcomes(CUSTOMER))
+        set_status(bed, "tracked")
+        until(lambda: len(bed.outcomes(CUSTOMER)) > done, "the chain to have worked on a change")
+
+        assert dict(lab_events.up(bed.lab)) == first
+        assert json.loads((bed.lab.paths.base / "events" / "state.json").read_text()) == state
+    finally:
+        processes.end_all([processes.Process(**state[name]) for name in ("worker", "receiver")])
+        set_status(bed, "contracted")
