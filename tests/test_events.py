@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import runbooks
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from lab import processes
+from lab import podman, processes
 from lab.lab import Lab
 from msp_cli import lab_events
 from tests.demonstrated import Demonstrated
@@ -242,6 +243,83 @@ def test_monitoring_shows_a_token_and_an_alert_without_a_runbook_comes_to_nothin
     assert bed.waiting() == before
     assert tell(receiver, alerts(alert)).status_code == 200
     assert "names no runbook" in bed.work()
+
+
+UNIT = """[Unit]
+Description=Made for a test
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.fixture
+def shop(bed: Bed) -> Iterator[str]:
+    """A service on the host that was killed, and the host as it was afterwards."""
+    container = next(str(row["container"]) for row in bed.lab.hosts if row["name"] == DEVICE)
+    place = "/etc/systemd/system/msp-shop.service"
+    podman.run("exec", container, "sh", "-c", f'printf %s "$1" >{place}', "sh", UNIT)
+    start = "systemctl daemon-reload; systemctl enable --now msp-shop; systemctl kill --signal=KILL msp-shop"
+    podman.run("exec", container, "sh", "-c", f"{start}; until systemctl is-failed -q msp-shop; do sleep 0.1; done")
+    yield container
+    podman.run("exec", container, "sh", "-c", f"systemctl disable --now msp-shop; rm {place}; systemctl daemon-reload")
+
+
+def down(name: str = DEVICE, **labels: str) -> dict[str, Any]:
+    """An alert that the service is down, as Alertmanager tells it."""
+    return {
+        "status": "firing",
+        "labels": {"msp_runbook": "service_down", "msp_parameter_unit": "msp-shop.service", "msp_host": name, **labels},
+        "startsAt": dt.datetime.now(dt.UTC).isoformat(),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": uuid.uuid4().hex[:16],
+    }
+
+
+def test_an_alert_starts_a_service_on_a_real_host_and_netbox_and_the_store_show_it(bed: Bed, shop: str) -> None:
+    receiver = bed.receiver("alertmanager")
+    alert = down()
+    assert [tell(receiver, alerts(alert)).status_code for _again in range(2)] == [200, 200]
+
+    said = bed.work()
+
+    assert podman.run("exec", shop, "systemctl", "is-active", "msp-shop").strip() == "active", said
+    outcome = bed.outcomes(CUSTOMER)[-1]
+    assert (outcome.outcome, [work["runbook"] for work in outcome.work]) == ("done", ["service_down"])
+    with Store.open(bed.store_url) as store:
+        (ran,) = runbooks.runs(store, CUSTOMER)
+    assert (ran.outcome, ran.event, ran.parameters["unit"]) == ("mended", outcome.event, "msp-shop.service")
+    journal = bed.netbox.all(f"extras/journal-entries/?assigned_object_id={device(bed)['id']}")
+    assert any("Automatic answer: runbook service_down: done" in entry["comments"] for entry in journal)
+
+
+def test_an_alert_that_asks_for_what_is_not_done_is_refused_and_says_why(bed: Bed) -> None:
+    receiver = bed.receiver("alertmanager")
+    before = len(bed.outcomes(CUSTOMER))
+    wrong = down(msp_parameter_unit="{{ lookup('pipe', 'id') }}")
+    unknown = down(msp_runbook="rm")
+    assert tell(receiver, alerts(wrong, unknown, down("nobody"))).status_code == 200
+
+    said = bed.work()
+
+    assert kinds(bed.outcomes(CUSTOMER))[before:] == ["refused", "refused"]
+    assert "MSP-RUN-01" in said
+    assert "there is no runbook 'rm'" in said
+    assert "no asset in NetBox is called 'nobody'" in said
+
+
+def test_a_runbook_that_the_customer_stopped_does_not_run(bed: Bed) -> None:
+    (tenant,) = bed.netbox.all(f"tenancy/tenants/?slug={CUSTOMER}")
+    stops = {"custom_fields": {"msp_runbooks_stopped": ["service_down"]}}
+    bed.netbox.change(f"tenancy/tenants/{tenant['id']}/", stops)
+    try:
+        assert tell(bed.receiver("alertmanager"), alerts(down())).status_code == 200
+        said = bed.work()
+    finally:
+        bed.netbox.change(f"tenancy/tenants/{tenant['id']}/", {"custom_fields": {"msp_runbooks_stopped": None}})
+    assert kinds(bed.outcomes(CUSTOMER))[-1] == "refused"
+    assert "the customer has stopped it" in said
 
 
 def test_the_lab_starts_the_whole_chain_and_leaves_what_runs_alone(
