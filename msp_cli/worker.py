@@ -1,7 +1,7 @@
 """./msp worker: takes what came in from NetBox and from monitoring, and does what follows from it.
 
 Any number of them may run, here and elsewhere, on one evidence store. One that is ended by SIGTERM or Ctrl-C ends the
-work that it is at first; one that is killed leaves it to another, a minute later.
+work that it is at first; one that is killed leaves it to another, half a minute later.
 """
 
 from __future__ import annotations

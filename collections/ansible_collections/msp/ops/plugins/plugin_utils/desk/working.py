@@ -32,7 +32,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import 
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
 
 # How long a worker that died holds up what it had; renewed three times in that time.
-HELD_SECONDS = 60.0
+HELD_SECONDS = 30.0
 RENEW_SECONDS = HELD_SECONDS / 3
 # Another has the asset: tried again soon, for that is over within minutes.
 BUSY_SECONDS = 2.0
