@@ -26,7 +26,8 @@ libc.calloc.restype, libc.strdup.restype = ctypes.c_void_p, ctypes.c_void_p
 libc.calloc.argtypes, libc.strdup.argtypes = [ctypes.c_size_t] * 2, [ctypes.c_char_p]
 class Response(ctypes.Structure):
     _fields_ = [("text", ctypes.c_void_p), ("code", ctypes.c_int)]
-ASK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.POINTER(Response)), ctypes.c_void_p)
+Responses = ctypes.POINTER(ctypes.POINTER(Response))
+ASK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, Responses, ctypes.c_void_p)
 class Conversation(ctypes.Structure):
     _fields_ = [("ask", ASK), ("data", ctypes.c_void_p)]
 @ASK
@@ -183,9 +184,7 @@ class Bed(patch_bed.Bed):
             "dest": f"{place}/{{{{ inventory_hostname }}}}.json",
             "mode": "0600",
         }
-        tasks.append(
-            {"ansible.builtin.copy": copy, "delegate_to": "localhost", "become": False, "check_mode": False}
-        )
+        tasks.append({"ansible.builtin.copy": copy, "delegate_to": "localhost", "become": False, "check_mode": False})
         play = {"hosts": "all:!localhost", "gather_facts": False, "become": True, "strategy": "free", "tasks": tasks}
         (place / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
         inventory = self._inventory(place, asked)
@@ -196,7 +195,7 @@ class Bed(patch_bed.Bed):
     def playbook(self, name: str, target: str, *arguments: str, among: Sequence[str] = ()) -> Ran:
         """One of the shipped playbooks, as an engineer starts it."""
         place = self._place()
-        inventory = self._inventory(place, dict.fromkeys((target, *among), {}))
+        inventory = self._inventory(place, {name: {} for name in (target, *among)})
         command = ["ansible-playbook", "-i", str(inventory), f"playbooks/runbooks/{name}.yml", "-e", f"target={target}"]
         return self._run([*command, *arguments], place)
 
