@@ -84,9 +84,9 @@ def act(tools: Tools, given: dict[str, Any]) -> Answer:
 def _renew(tools: Tools, means: Means) -> tuple[list[str], list[str]]:
     """What was done, and what of it went wrong; what reads it anew does so only after a renewal that went well."""
     did: list[str] = []
-    steps = (
-        [(means.command, RENEWAL_SECONDS, "ran the renewal (%s)" % means.what, "the renewal")] if means.command else []
-    )
+    steps: list[tuple[tuple[str, ...], float, str, str]] = []
+    if means.command:
+        steps.append((means.command, RENEWAL_SECONDS, "ran the renewal (%s)" % means.what, "the renewal"))
     for unit in means.reload:
         command = ("systemctl", "reload-or-restart", "--no-ask-password", "--", unit)
         steps.append((command, 120.0, "had %s read it anew" % unit, "a reload of %s" % unit))

@@ -84,8 +84,7 @@ def tell(mount: str, before: Fullness, looked: Looked, held: list[Held]) -> list
     for one in looked.files:
         lately = ", written within the last day" if one.grown else ""
         found.append("big: %s (%s%s)" % (words.plain(one.path), words.size(one.size), lately))
-    for one in held[:3]:
-        found.append("deleted and still open: " + _holder(one))
+    found += ["deleted and still open: " + _holder(each) for each in held[:3]]
     if before.inodes_percent_used >= before.percent_used and looked.directories:
         most = max(looked.directories, key=lambda one: one.entries)
         found.append("most files of these: %s has %d" % (words.plain(most.path), most.entries))
