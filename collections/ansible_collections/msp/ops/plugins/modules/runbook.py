@@ -30,8 +30,8 @@ options:
     default: {}
   policy:
     description:
-      - What the customer allows this runbook, such as the units that it may restart, and what the controller knows of the
-        host. Never fill it from an alert. C(docs/runbooks.md) lists the settings of each runbook.
+      - What the customer allows this runbook, such as the units that it may restart, and what the controller knows of
+        the host. Never fill it from an alert. C(docs/runbooks.md) lists the settings of each runbook.
     type: dict
     default: {}
 extends_documentation_fragment:

@@ -12,10 +12,11 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(account_locked) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
+  - The part of the runbook C(account_locked) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits
+    and puts it on record. Called by itself it does the same without either.
   - Reads what C(pam_faillock) keeps of an account, and has it forgotten where that looks like somebody who mistyped.
-  - Never lets in root, an account that somebody locked or that is over, or one whose wrong logins look like an attack.
+  - Never lets in root, an account that somebody locked or that is over, or one whose wrong logins look like an
+    attack.
 options:
   account:
     description: Name of the account, of the host itself.

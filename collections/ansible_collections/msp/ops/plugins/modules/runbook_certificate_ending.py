@@ -12,12 +12,12 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(certificate_ending) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
-  - Reads a certificate from a file, or at a port of the host by a handshake, and says who issued it, for which names, until
-    when, and which ports show it.
-  - Renews it with certbot where certbot made it, else with the command of the customer's policy, and proves the new one by
-    handshakes. Without either it leaves it to a person.
+  - The part of the runbook C(certificate_ending) that runs on a host. M(msp.ops.runbook) asks for it, keeps its
+    limits and puts it on record. Called by itself it does the same without either.
+  - Reads a certificate from a file, or at a port of the host by a handshake, and says who issued it, for which names,
+    until when, and which ports show it.
+  - Renews it with certbot where certbot made it, else with the command of the customer's policy, and proves the new
+    one by handshakes. Without either it leaves it to a person.
 options:
   path:
     description: The certificate's file, in PEM.

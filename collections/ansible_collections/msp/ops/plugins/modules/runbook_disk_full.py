@@ -12,11 +12,11 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(disk_full) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
+  - The part of the runbook C(disk_full) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and
+    puts it on record. Called by itself it does the same without either.
   - Names what grew on a file system that is too full, what is biggest on it, and who holds deleted files open.
-  - Cleans, one kind after another and only until there is room, the cache of packages, the journal, logs that rotation has
-    put away, and temporary files that nobody uses. Touches nothing else, and measures again.
+  - Cleans, one kind after another and only until there is room, the cache of packages, the journal, logs that
+    rotation has put away, and temporary files that nobody uses. Touches nothing else, and measures again.
 options:
   mount:
     description: Where the file system is mounted.

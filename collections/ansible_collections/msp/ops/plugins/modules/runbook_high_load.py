@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(high_load) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
+  - The part of the runbook C(high_load) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and
+    puts it on record. Called by itself it does the same without either.
   - Watches all processes for some seconds and adds up what each unit takes of the processors or the memory.
   - Restarts the unit that clearly takes most, where it is listed, and measures again. Ends no process itself.
 options:
@@ -97,7 +97,7 @@ reason:
   description: Why it gave up, for the person who goes on. Empty when it did not.
   returned: success
   type: str
-  sample: "most of the memory is taken by java (process 812 of app, unit app.service, 1 process): 6.1 GB, which is not on the list"
+  sample: "most of the memory is taken by java (process 812 of app, unit app.service): 6.1 GB, not on the list"
 before:
   description: What was measured before anything was done.
   returned: success

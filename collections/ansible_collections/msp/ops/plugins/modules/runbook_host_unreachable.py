@@ -12,10 +12,10 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(host_unreachable) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
-  - Looks up a host's name, pings it, opens its ssh port and waits for a greeting. Runs on the controller or on a neighbour
-    of the host, never on the host itself, and changes nothing.
+  - The part of the runbook C(host_unreachable) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits
+    and puts it on record. Called by itself it does the same without either.
+  - Looks up a host's name, pings it, opens its ssh port and waits for a greeting. Runs on the controller or on a
+    neighbour of the host, never on the host itself, and changes nothing.
   - The last one that is asked puts together what all have seen.
 options:
   address:

@@ -12,10 +12,10 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(pending_reboot) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
-  - Says why a host has to be restarted, and whether it may be now. It asks the controller for the restart (RV(needs)), and
-    is asked again afterwards with what it measured before. M(msp.ops.runbook) does both.
+  - The part of the runbook C(pending_reboot) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits
+    and puts it on record. Called by itself it does the same without either.
+  - Says why a host has to be restarted, and whether it may be now. It asks the controller for the restart
+    (RV(needs)), and is asked again afterwards with what it measured before. M(msp.ops.runbook) does both.
   - Never asks for it while somebody works on the host, patches are being installed, or it is not allowed.
 options:
   allowed:

@@ -12,10 +12,10 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(service_down) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
-  - Says why a service is down, and starts it where it is meant to run. It counts as mended when it is still the same process
-    after some seconds.
+  - The part of the runbook C(service_down) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and
+    puts it on record. Called by itself it does the same without either.
+  - Says why a service is down, and starts it where it is meant to run. It counts as mended when it is still the same
+    process after some seconds.
   - Never starts what is masked, disabled, on the customer's list, or a job that runs once.
 options:
   unit:

@@ -12,10 +12,10 @@ version_added: 0.1.0
 author:
   - The msp.ops founders (@msp-ops)
 description:
-  - The part of the runbook C(time_drift) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and puts it on
-    record. Called by itself it does the same without either.
-  - Asks the time servers how far the clock is off, and starts the host's own time service again where it is wrong or nobody
-    keeps it. Asks them again afterwards.
+  - The part of the runbook C(time_drift) that runs on a host. M(msp.ops.runbook) asks for it, keeps its limits and
+    puts it on record. Called by itself it does the same without either.
+  - Asks the time servers how far the clock is off, and starts the host's own time service again where it is wrong or
+    nobody keeps it. Asks them again afterwards.
   - Never lets a clock be set that is further off than may be stepped, nor that of a domain controller or a container.
 options:
   max_seconds:

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The runbook account_locked: an account that too many wrong passwords have locked (pam_faillock), let in again.
 
-Only where it looks like somebody who mistyped. What an administrator locked, what has expired, root, and what looks like
-an attack stay as they are, for a person. A password is neither read nor changed.
+Only where it looks like somebody who mistyped. What an administrator locked, what has expired, root, and what looks
+like an attack stay as they are, for a person. A password is neither read nor changed.
 """
 
 from __future__ import annotations

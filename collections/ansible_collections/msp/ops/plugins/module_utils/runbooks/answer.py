@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# The check did not find the symptom; it was found, and is gone by a measurement; what would be done; a person has to look.
+# The check did not find the symptom; it was found, and is gone by a measurement; a preview; a person has to look.
 NOTHING_TO_DO, MENDED, WOULD_MEND, GAVE_UP = OUTCOMES = ("nothing_to_do", "mended", "would_mend", "gave_up")
 REBOOT = "reboot"
 
@@ -27,6 +27,7 @@ class Answer:
         found: Iterable[str],
         before: Mapping[str, Any],
         after: Mapping[str, Any],
+        *,
         did: Iterable[str] = (),
         would: Iterable[str] = (),
         reason: str = "",
@@ -86,4 +87,4 @@ def acted(
     left: str,
 ) -> Answer:
     """After the last change. left is what the measurement after it still finds wrong, and "" where that is nothing."""
-    return Answer(GAVE_UP if left else MENDED, found, before, after, did, reason=left)
+    return Answer(GAVE_UP if left else MENDED, found, before, after, did=did, reason=left)

@@ -3,8 +3,8 @@
 """The runbook certificate_ending: which certificate ends, who shows it, its renewal by the means that is set up for it,
 and a handshake that proves the new one.
 
-The means is certbot where certbot has made it, else the command of the customer's policy. It makes no certificate itself,
-and touches no key.
+The means is certbot where certbot has made it, else the command of the customer's policy. It makes no certificate
+itself, and touches no key.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Means(NamedTuple):
 
 def act(tools: Tools, given: dict[str, Any]) -> Answer:
     try:
-        found = _read(tools, given)
+        found = _read(given)
     except (NoCertificate, Unmeasurable, NoTls, OSError) as error:
         where = given["path"] or "port %d" % given["port"]
         return answer.gave_up([], {}, "no certificate can be read from %s: %s" % (where, words.plain(str(error))))
@@ -75,40 +75,36 @@ def act(tools: Tools, given: dict[str, Any]) -> Answer:
     if tools.check:
         would = [means.what] + ["have %s read it anew" % unit for unit in means.reload]
         return answer.would_mend(told, before, would)
-    return _renew(tools, given, means, shown, told, before)
-
-
-def _renew(
-    tools: Tools, given: dict[str, Any], means: Means, shown: list[Shown], told: list[str], before: dict[str, Any]
-) -> Answer:
-    did, wrong = [], []
-    if means.command:
-        done = tools.programs.run(*means.command, seconds=RENEWAL_SECONDS)
-        (did if done.status == 0 else wrong).append(
-            "ran the renewal (%s)" % means.what
-            if done.status == 0
-            else "the renewal failed: %s" % words.plain(done.reason())
-        )
-    for unit in means.reload if not wrong else ():
-        done = tools.programs.run("systemctl", "reload-or-restart", "--no-ask-password", "--", unit)
-        (did if done.status == 0 else wrong).append(
-            "had %s read it anew" % unit
-            if done.status == 0
-            else "%s could not read it anew: %s" % (unit, words.plain(done.reason()))
-        )
-    ports = [given["port"]] if given["port"] else [one.port for one in shown]
-    left, last = _proved(tools, given, ports)
-    after = measured(last, time.time()) if last else {name: None for name in before}
+    did, wrong = _renew(tools, means)
+    left, last = _proved(given, [one.port for one in shown])
+    after = measured(last, time.time()) if last else dict.fromkeys(before)
     return answer.acted(told, did, before, after, "; ".join(wrong + ([left] if left else [])))
 
 
-def _proved(tools: Tools, given: dict[str, Any], ports: Sequence[int]) -> tuple[str, Certificate | None]:
+def _renew(tools: Tools, means: Means) -> tuple[list[str], list[str]]:
+    """What was done, and what of it went wrong; what reads it anew does so only after a renewal that went well."""
+    did: list[str] = []
+    steps: list[tuple[tuple[str, ...], float, str, str]] = []
+    if means.command:
+        steps.append((means.command, RENEWAL_SECONDS, "ran the renewal (%s)" % means.what, "the renewal"))
+    for unit in means.reload:
+        command = ("systemctl", "reload-or-restart", "--no-ask-password", "--", unit)
+        steps.append((command, 120.0, "had %s read it anew" % unit, "a reload of %s" % unit))
+    for command, seconds, good, bad in steps:
+        done = tools.programs.run(*command, seconds=seconds)
+        if done.status != 0:
+            return did, ["%s failed: %s" % (bad, words.plain(done.reason()))]
+        did.append(good)
+    return did, []
+
+
+def _proved(given: dict[str, Any], ports: Sequence[int]) -> tuple[str, Certificate | None]:
     """What is still wrong, and the certificate as it is now: by a handshake at each port, and in the file."""
     until = time.monotonic() + SERVED_SECONDS
     while True:
         left, last = "", None
         try:
-            last = _read(tools, given)
+            last = _read(given)
             every = [last] + [_at(port, given) for port in ports if port != given["port"]]
             late = [one for one in every if ends(one, given["days"], time.time())]
             left = "it still ends on %s" % certificates.day(late[0].not_after) if late else ""
@@ -122,7 +118,7 @@ def _proved(tools: Tools, given: dict[str, Any], ports: Sequence[int]) -> tuple[
 # -- reading -------------------------------------------------------------------------------------------------------
 
 
-def _read(tools: Tools, given: dict[str, Any]) -> Certificate:
+def _read(given: dict[str, Any]) -> Certificate:
     if given["port"]:
         return _at(given["port"], given)
     return _of_file(given["path"])
@@ -241,16 +237,17 @@ def by_hand(one: Certificate, shown: Sequence[Shown], now: float) -> str:
     """Why a person has to get a new one, with all that the person needs for it."""
     names = [words.plain(name, 80) for name in (*one.names, *one.addresses)] or [words.plain(one.subject)]
     servers = words.listed(["%s on port %d" % (words.plain(one.program, 40) or "a program", one.port) for one in shown])
+    issuer = "whoever signed it (it is signed by itself)" if one.own else words.plain(one.issuer)
     over = "ends" if one.not_after > now else "ended"
-    return (
-        "nothing is set up on this host that renews it: get a new one for %s from %s (this one %s on %s), and give it to %s"
-        % (
-            words.listed(names, 10),
-            "whoever signed it (it is signed by itself)" if one.own else words.plain(one.issuer),
-            over,
-            certificates.day(one.not_after),
-            servers or "whatever reads the file",
-        )
+    shape = (
+        "nothing is set up on this host that renews it: get a new one for %s from %s, and give it to %s; it %s on %s"
+    )
+    return shape % (
+        words.listed(names, 10),
+        issuer,
+        servers or "whatever reads the file",
+        over,
+        certificates.day(one.not_after),
     )
 
 

@@ -43,8 +43,8 @@ class Area(NamedTuple):
 _OF_SERVICES = ("systemd-private-", "snap-private-", "snap.", ".X11-unix", ".ICE-unix", ".font-unix", ".XIM-unix")
 AREAS = (
     Area("/var/log", LOGS, ("journal", "audit", "installer"), rotated=True),
-    Area("/tmp", TEMPORARY, _OF_SERVICES, idle_owner=True, changed=True),
-    Area("/var/tmp", TEMPORARY, _OF_SERVICES, idle_owner=True, changed=True),
+    Area("/tmp", TEMPORARY, _OF_SERVICES, idle_owner=True, changed=True),  # noqa: S108 - to clean, not to write to
+    Area("/var/tmp", TEMPORARY, _OF_SERVICES, idle_owner=True, changed=True),  # noqa: S108
 )
 
 
@@ -68,44 +68,39 @@ class File(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """kinds: which of KINDS. Ages in days."""
+    """What may go: kinds, of KINDS, and ages in days."""
 
     kinds: tuple[str, ...]
     log_days: int
     temporary_days: int
 
 
-def chosen(
-    files: Iterable[File],
-    rules: Rules,
-    now: float,
-    device: int,
-    in_use: Collection[tuple[int, int]],
-    busy_users: Collection[int],
-) -> list[File]:
+class Around(NamedTuple):
+    """How it stands on the host: its time, the file system to clean, what is open, and whose processes run."""
+
+    now: float
+    device: int
+    in_use: Collection[tuple[int, int]]
+    busy_users: Collection[int]
+
+
+def chosen(files: Iterable[File], rules: Rules, around: Around) -> list[File]:
     """Those that may be deleted. Of what is in doubt nothing is."""
-    return [one for one in files if not _kept(one, rules, now, device, in_use, busy_users)]
+    return [one for one in files if not _kept(one, rules, around)]
 
 
-def _kept(
-    one: File,
-    rules: Rules,
-    now: float,
-    device: int,
-    in_use: Collection[tuple[int, int]],
-    busy_users: Collection[int],
-) -> bool:
+def _kept(one: File, rules: Rules, around: Around) -> bool:
     area = one.area
     days = {LOGS: rules.log_days, TEMPORARY: rules.temporary_days}.get(area.kind)
-    if area not in AREAS or area.kind not in rules.kinds or days is None:
+    if area not in AREAS or area.kind not in rules.kinds or days is None or not one.below:
         return True
     last = max(one.modified, one.changed, one.read) if area.changed else one.modified
     return (
-        one.device != device
+        one.device != around.device
         or one.links != 1
-        or last > now - days * DAY
-        or (one.device, one.inode) in in_use
-        or (area.idle_owner and one.owner in busy_users)
+        or last > around.now - days * DAY
+        or (one.device, one.inode) in around.in_use
+        or (area.idle_owner and one.owner in around.busy_users)
         or (area.rotated and not _ROTATED.fullmatch(one.below[-1]))
         or any(part in ("", ".", "..") or "/" in part for part in one.below)
         or one.below[0].startswith(area.skipped)

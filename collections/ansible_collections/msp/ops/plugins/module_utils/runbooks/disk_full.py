@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The runbook disk_full: what grew on a file system, a clean-up within the fixed policy (cleaning.py), and what that gave.
+"""The runbook disk_full: what grew on a file system, a clean-up within a fixed policy (cleaning.py), what that gave.
 
 It cleans one kind after another and stops as soon as there is room. What the policy does not name it never touches.
 """
@@ -84,8 +84,7 @@ def tell(mount: str, before: Fullness, looked: Looked, held: list[Held]) -> list
     for one in looked.files:
         lately = ", written within the last day" if one.grown else ""
         found.append("big: %s (%s%s)" % (words.plain(one.path), words.size(one.size), lately))
-    for one in held[:3]:
-        found.append("deleted and still open: " + _holder(one))
+    found += ["deleted and still open: " + _holder(each) for each in held[:3]]
     if before.inodes_percent_used >= before.percent_used and looked.directories:
         most = max(looked.directories, key=lambda one: one.entries)
         found.append("most files of these: %s has %d" % (words.plain(most.path), most.entries))
@@ -195,7 +194,7 @@ class _Steps:
         files = [one for area in areas for one in cleaning.there(area, self.device)]
         in_use = file_system.in_use(self.tools.host) if files else set()
         busy = file_system.running_users(self.tools.host) if files else set()
-        return cleaning.chosen(files, self.rules, self.now, self.device, in_use, busy)
+        return cleaning.chosen(files, self.rules, cleaning.Around(self.now, self.device, in_use, busy))
 
     def _files(self, kind: str) -> str:
         gone = [one for one in self._chosen(kind) if cleaning.delete(one)]

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What pam_faillock keeps of wrong logins: its rules as PAM's files give them, and its file for an account. Reads only."""
+"""What pam_faillock keeps of wrong logins: its rules out of PAM's files, and its file for an account. Reads only."""
 
 from __future__ import annotations
 

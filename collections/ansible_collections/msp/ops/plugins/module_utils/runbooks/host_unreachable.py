@@ -28,7 +28,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "views": {"type": "dict", "default": {}},
 }
 HERE = "the controller"
-_ECHO = {socket.AF_INET: (socket.IPPROTO_ICMP, 8, 0), socket.AF_INET6: (58, 128, 129)}
+_ECHO: dict[int, tuple[int, int, int]] = {socket.AF_INET: (socket.IPPROTO_ICMP, 8, 0), socket.AF_INET6: (58, 128, 129)}
 
 
 class View(NamedTuple):
@@ -141,8 +141,8 @@ def _request(question: int, token: bytes, family: int) -> bytes:
 
 def checksum(data: bytes) -> int:
     """RFC 1071."""
-    words_of = struct.unpack("!%dH" % (len(data) // 2), data)
-    total = sum(words_of)
+    words_of: tuple[int, ...] = struct.unpack("!%dH" % (len(data) // 2), data)
+    total: int = sum(words_of)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

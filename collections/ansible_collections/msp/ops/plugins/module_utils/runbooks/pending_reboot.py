@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The runbook pending_reboot: why a host waits for its restart, whether it may be restarted now, and that it was.
 
-The controller restarts it: the module asks for that (needs), and is asked again afterwards with what it measured before.
-Whether this is the time for it is the controller's to say (allowed), and never an alert's.
+The controller restarts it: the module asks for that (needs), and is asked again afterwards with what it measured
+before. Whether this is the time for it is the controller's to say (allowed), and never an alert's.
 """
 
 from __future__ import annotations

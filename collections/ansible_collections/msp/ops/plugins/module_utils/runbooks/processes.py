@@ -179,7 +179,7 @@ class Taker(NamedTuple):
     command: str
     number: int
     amount: float
-    count: int
+    processes: int
 
 
 def takers(processes: Iterable[Process], *, memory: bool) -> list[Taker]:
@@ -202,5 +202,5 @@ def takers(processes: Iterable[Process], *, memory: bool) -> list[Taker]:
 def named(one: Taker, *, memory: bool) -> str:
     size = words.size(one.amount) if memory else "%.2f processors" % one.amount
     who = "%s (process %d of %s" % (words.plain(one.command, 40), one.number, words.plain(one.user, 40))
-    unit = ", unit %s, %d process%s)" % (words.plain(one.unit, 80), one.count, "es" if one.count > 1 else "")
+    unit = ", unit %s, %d process%s)" % (words.plain(one.unit, 80), one.processes, "es" if one.processes > 1 else "")
     return "%s: %s" % (who + (unit if one.unit else ", in no unit of the system)"), size)

@@ -7,7 +7,7 @@ A service that somebody took out of use (masked, disabled) is never started, nor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.runbooks import answer, units, words
@@ -72,29 +72,32 @@ def done_well(unit: Unit) -> bool:
 
 def not_ours(unit: Unit, needs: Mapping[str, Unit], left_alone: Sequence[str]) -> str:
     """Why it is not for a runbook to start this service, as it stands; "" where it is."""
+    return next(_objections(unit, needs, left_alone), "")
+
+
+def _objections(unit: Unit, needs: Mapping[str, Unit], left_alone: Sequence[str]) -> Iterator[str]:
+    """The weightiest first."""
     name = unit.name
     if unit.load == "not-found":
-        return "there is no service %s on this host: it was removed, or the monitoring asks for a wrong name" % name
+        yield "there is no service %s on this host: it was removed, or the monitoring asks for a wrong name" % name
     if unit.load == "masked":
-        return "%s is masked: somebody made sure that it is not started" % name
+        yield "%s is masked: somebody made sure that it is not started" % name
     if unit.load != "loaded":
-        return "systemd cannot read %s (%s): mend its file" % (name, words.plain(unit.load_error or unit.load))
+        yield "systemd cannot read %s (%s): mend its file" % (name, words.plain(unit.load_error or unit.load))
     if name in left_alone:
-        return "%s is on the customer's list of services that a person starts" % name
+        yield "%s is on the customer's list of services that a person starts" % name
     if unit.enabled not in _ON and not unit.wanted:
-        return "%s is %s, so nothing starts it with the machine: somebody took it out of use, or starts it by hand" % (
-            name,
-            words.plain(unit.enabled or "not enabled", 40),
-        )
+        how = words.plain(unit.enabled or "not enabled", 40)
+        shape = "%s is %s, so nothing starts it with the machine: somebody took it out of use, or starts it by hand"
+        yield shape % (name, how)
     if unit.once:
-        return "%s is a job that runs once and failed: what it does twice only a person can judge" % name
+        yield "%s is a job that runs once and failed: what it does twice only a person can judge" % name
     if not unit.condition:
-        return "a condition in the file of %s is not met, so systemd does not start it" % name
+        yield "a condition in the file of %s is not met, so systemd does not start it" % name
     for need in sorted(needs):
         if needs[need].load in ("masked", "not-found") or needs[need].active == "failed":
             how = needs[need].load if needs[need].load != "loaded" else needs[need].active
-            return "%s needs %s, which is %s: look at that first" % (name, need, how)
-    return ""
+            yield "%s needs %s, which is %s: look at that first" % (name, need, how)
 
 
 def tell(unit: Unit) -> list[str]:

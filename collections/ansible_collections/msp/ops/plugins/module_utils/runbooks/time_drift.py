@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The runbook time_drift: how far the clock is off, by time servers that it asks itself; the time service started again.
+"""The runbook time_drift: how far the clock is off, by servers that it asks itself; the time service started again.
 
 The clock is only ever set by the host's own time service, and not where it is further off than may be stepped: a clock
 that jumps back by hours breaks databases, tickets of Kerberos and whoever counts on the order of things.
@@ -9,7 +9,7 @@ that jumps back by hours breaks databases, tickets of Kerberos and whoever count
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.msp.ops.plugins.module_utils.audit import virtualisation
@@ -131,25 +131,28 @@ def _kept(clock: Clock) -> bool:
 
 def not_ours(clock: Clock, asked: Sequence[str], most_step: float) -> str:
     """Why the clock is not for a runbook to set; "" where it is."""
+    return next(_objections(clock, asked, most_step), "")
+
+
+def _objections(clock: Clock, asked: Sequence[str], most_step: float) -> Iterator[str]:
+    """The weightiest first."""
     if clock.container:
-        return "this host is a container, and has the clock of the machine below it: look at that one"
+        yield "this host is a container, and has the clock of the machine below it: look at that one"
     if clock.controller:
-        return "this host is a domain controller, and others have their time from it: a person sets its clock"
+        yield "this host is a domain controller, and others have their time from it: a person sets its clock"
     if clock.unit is None:
-        return "no time service is installed that this runbook knows (chrony, systemd-timesyncd, ntpsec)"
-    if clock.unit.load != "loaded" or (clock.unit.enabled == "disabled" and not clock.unit.up):
-        how = clock.unit.load if clock.unit.load != "loaded" else "disabled"
-        return "%s is %s: somebody took it out of use" % (clock.unit.name, how)
+        yield "no time service is installed that this runbook knows (chrony, systemd-timesyncd, ntpsec)"
+    elif clock.unit.load != "loaded":
+        yield "%s is %s: somebody took it out of use" % (clock.unit.name, clock.unit.load)
+    elif clock.unit.enabled == "disabled" and not clock.unit.up:
+        yield "%s is disabled: somebody took it out of use" % clock.unit.name
+    if not asked:
+        yield "no time server is configured, so nobody can say how far the clock is off"
     if clock.offset is None:
-        if not asked:
-            return "no time server is configured, so nobody can say how far the clock is off"
-        return "no time server answers (%s): look at the way to them, UDP port %d" % (words.listed(asked), sntp.PORT)
-    if abs(clock.offset) > most_step:
-        return "%s, and more than %g seconds are not stepped by a runbook: look what depends on the time here first" % (
-            _off(clock.offset),
-            most_step,
-        )
-    return ""
+        yield "no time server answers (%s): look at the way to them, UDP port %d" % (words.listed(asked), sntp.PORT)
+    elif abs(clock.offset) > most_step:
+        shape = "%s, and more than %g seconds are not stepped by a runbook: look what depends on the time here first"
+        yield shape % (_off(clock.offset), most_step)
 
 
 def tell(clock: Clock, told: Offset) -> list[str]:

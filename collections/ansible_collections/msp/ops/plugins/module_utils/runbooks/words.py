@@ -26,8 +26,8 @@ def plain(text: str, most: int = LONGEST) -> str:
     return shown if len(shown) <= most else shown[: most - 3] + "..."
 
 
-def _hide(found: re.Match) -> str:
-    name, between, value = found.group(1), found.group(2), found.group(4)
+def _hide(found: re.Match[str]) -> str:
+    name, between, value = str(found.group(1)), str(found.group(2)), str(found.group(4))
     # "the password is wrong" and "password for root" tell nothing; "password: x" and "password=x" do.
     if not between.strip() and not re.search(r"[0-9]", value):
         return str(found.group(0))
