@@ -135,10 +135,7 @@ def _one_by_one(outcome: harness.Outcome, place: Place) -> None:
     with _worker(place, "--jobs", "2"):
         for number in range(CHANGES):
             for status in ("tracked", "contracted"):
-                before = len(_ended(place))
-                body = {"custom_fields": {"msp_contract_status": status}}
-                place.netbox.change(f"dcim/devices/{place.device}/", body)
-                _until(lambda before=before: len(_ended(place)) > before, "a change to be worked on")
+                _change(place, status)
             queued, started = _times(place)
             queue.append(queued)
             starts.append(started)
@@ -153,6 +150,13 @@ def _one_by_one(outcome: harness.Outcome, place: Place) -> None:
     outcome.targets.append(
         harness.Target("received to the start of its playbook, median", statistics.median(starts), START_SECONDS)
     )
+
+
+def _change(place: Place, status: str) -> None:
+    """Save, and wait until what follows is done."""
+    before = len(_ended(place))
+    place.netbox.change(f"dcim/devices/{place.device}/", {"custom_fields": {"msp_contract_status": status}})
+    _until(lambda: len(_ended(place)) > before, "a change to be worked on")
 
 
 def _ended(place: Place) -> list[Any]:
