@@ -35,6 +35,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import Message, Outcome
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets import records as tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,16 @@ _NAMES = {
     Digest: "digest",
     StoredRollout: "rollout",
     ControlChange: "control_change",
+    Message: "message",
+    Outcome: "message_outcome",
+    tickets.Draft: "answer_draft",
+    tickets.Decision: "answer_decision",
 }
 # What is told of a customer besides, and never spooled.
-Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange
+Told = (
+    (Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange)
+    | (Message | Outcome | tickets.Draft | tickets.Decision)
+)
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 _LISTS = frozenset({"changed", "records"})
 

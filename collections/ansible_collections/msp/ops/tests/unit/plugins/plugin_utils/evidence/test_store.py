@@ -23,7 +23,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, engine, hashing, migrate, rows, schema
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    answers,
+    codec,
+    engine,
+    hashing,
+    migrate,
+    outbox,
+    rows,
+    schema,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     AccessCheck,
     Audit,
@@ -45,6 +54,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import DELIVERED, TEXT, Message, Outcome
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets import records as tickets
 
 AT = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -178,6 +189,11 @@ def fill(store: Store) -> None:
     store.keep_secret(SECRET, b"sealed")
     store.mark_secret(SECRET, AT)
     store.record_access_checks([AccessCheck("bakery", "device:1", "till", AT, "ok", {"accounts": []})])
+    outbox.put(store, [Message("k", "bakery", TEXT, "desk", "full", {})])
+    (claim,) = outbox.claim(store, "worker")
+    outbox.settle(store, claim, Outcome("k", claim.fence, DELIVERED))
+    decision = tickets.Decision("d", tickets.RELEASED, "Anna", "")
+    answers.record_draft(store, tickets.Draft("d", "bakery", "zammad", "1", "vpn", "nl", "", ""), [], decision)
 
 
 # Facts
