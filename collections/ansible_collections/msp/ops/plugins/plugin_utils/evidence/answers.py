@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Drafted answers in the store, what was decided about them, and up to which ticket a system was read.
 
-A ticket has one draft, a draft one decision: the first stays. With each goes, in one transaction, what it has the outbox
+A ticket has one draft, a draft one decision: the first stays. With each goes, in one transaction, what the outbox is to
 tell. Of a ticket only its number is kept.
 """
 

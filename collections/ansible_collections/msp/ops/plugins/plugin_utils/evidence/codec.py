@@ -80,9 +80,8 @@ _NAMES = {
     tickets.Decision: "answer_decision",
 }
 # What is told of a customer besides, and never spooled.
-Told = (
-    (Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange)
-    | (Message | Outcome | tickets.Draft | tickets.Decision)
+Told = (Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange) | (
+    Message | Outcome | tickets.Draft | tickets.Decision
 )
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 _LISTS = frozenset({"changed", "records"})

@@ -13,7 +13,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import access, answers, checks, codec, outbox, reading, rows
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    access,
+    answers,
+    checks,
+    codec,
+    outbox,
+    reading,
+    rows,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The outbox: what people and tickets are to be told, kept until it was told.
 
-A message that is put in again under its key is not put in twice. Of several who deliver, each message is claimed by one,
+A message that is put in again under its key is not put in twice. Of several who deliver, one claims each message,
 by the database's clock and for a limited time, under a number that only grows; who comes back late is told apart by it.
 A delivery that did happen counts, however late it is told: nobody is to deliver it again.
 """

@@ -79,3 +79,17 @@ class Outcome:
     ref: str = ""
     reason: str = ""
     at: dt.datetime | None = None
+
+
+class NotDeliveredError(Exception):
+    """Somebody could not be told. reason is for a person, and holds no secret.
+
+    never: the far side will not take this, however often it is tried. later: it asked to be left alone for so many
+    seconds. With neither of them it is worth another try.
+    """
+
+    def __init__(self, reason: str, *, never: bool = False, later: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.never = never
+        self.later = later

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tickets that people open, the known problems that they are held against, and drafted answers, as dataclasses. Pure."""
+"""Tickets that people open, the known problems they are held against, and drafted answers, as dataclasses. Pure."""
 
 from __future__ import annotations
 
