@@ -12,6 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases, outbox
@@ -48,6 +49,14 @@ class Counts:
     refused: int = 0
     given_up: int = 0
     troubles: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a module's result; it fails where something is to be mended, or somebody was not told at all."""
+        numbers = {name: getattr(self, name) for name in ("delivered", "put_back", "refused", "given_up")}
+        lost = self.refused + self.given_up
+        failed = [*self.troubles, *([f"MSP-TEL-011: {lost} messages were refused or given up"] if lost else [])]
+        told = {"failed": True, "msg": "\n".join(failed)} if failed else {}
+        return {"changed": bool(self.delivered), **numbers, "troubles": list(self.troubles), **told}
 
 
 @dataclass
@@ -94,9 +103,15 @@ def tell(store: Store, policy: Policy, result: Result) -> int:
     return outbox.put(store, choosing.messages(result, policy))
 
 
-def deliver(
-    store: Store, policy: Policy, channels: Channels, *, chance: Callable[[], float] = random.random
-) -> Counts:
+def due(store: Store) -> dict[str, Any]:
+    """What a delivery would try now: for a module's result in check mode."""
+    now = store.now()
+    waiting = [message for message, at, _tries in outbox.waiting(store) if at <= now]
+    told = [{name: getattr(one, name) for name in ("key", "customer", "kind", "channel")} for one in waiting]
+    return {"changed": bool(told), "due": told}
+
+
+def deliver(store: Store, policy: Policy, channels: Channels, *, chance: Callable[[], float] = random.random) -> Counts:
     """Deliver all that is due. What cannot be delivered now is put back; nothing is lost by an end in the middle."""
     counts: Counter[str] = Counter()
     troubles: dict[str, None] = {}

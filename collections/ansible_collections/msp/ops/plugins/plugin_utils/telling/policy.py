@@ -84,7 +84,11 @@ FORM = {
         "guides": {
             "type": "object",
             "propertyNames": _SLUG,
-            "additionalProperties": {"type": "string", "pattern": "^https://[^\\s<>\"']+$", "description": "https://..."},
+            "additionalProperties": {
+                "type": "string",
+                "pattern": "^https://[^\\s<>\"']+$",
+                "description": "https://...",
+            },
         },
         "default": {
             "type": "object",

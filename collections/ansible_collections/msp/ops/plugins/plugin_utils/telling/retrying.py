@@ -23,7 +23,7 @@ def again(tries: int, chance: float) -> dt.timedelta | None:
     """
     if tries >= MOST:
         return None
-    whole = min(LONGEST, FIRST * 2 ** max(0, tries - 1))
+    whole = min(LONGEST, FIRST * (1 << max(0, tries - 1)))
     return whole / 2 + whole / 2 * chance
 
 

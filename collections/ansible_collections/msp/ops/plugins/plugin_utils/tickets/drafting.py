@@ -41,16 +41,21 @@ from ansible_collections.msp.ops.plugins.plugin_utils.tickets.records import (
 
 POLICY = "the customer's policy"
 LONGEST = 4000
+# States in which a person has something to do.
+OPEN = (WAITING, STUCK)
 
 
-def drafted(asked: Asked, match: Match, problem: Problem, source: str, language: str, guides: Mapping[str, str]) -> Draft:
+def drafted(
+    asked: Asked, match: Match, problem: Problem, *, source: str, language: str, guides: Mapping[str, str]
+) -> Draft:
     """The draft for a ticket that fits a problem. guides: the provider's own pages, by the name of the guide."""
     t = Words(language)
     parts = [problem.answer[language]]
     if address := guides.get(problem.guide, ""):
         parts.append(t("ticket.guide", address=address))
     why = f"{problem.name}: {match.score:.2f}, the next one {match.second:.2f}"
-    return Draft(_key(source, asked.ref), asked.customer, source, asked.ref, problem.name, language, "\n\n".join(parts), why)
+    key, text = _key(source, asked.ref), "\n\n".join(parts)
+    return Draft(key, asked.customer, source, asked.ref, problem.name, language, text, why)
 
 
 def note(draft: Draft, problem: Problem, decided: Decision | None) -> Message:
@@ -60,18 +65,19 @@ def note(draft: Draft, problem: Problem, decided: Decision | None) -> Message:
         if decided is None
         else f"msp.ops answers this by {decided.by}, as the known problem {draft.problem} ({draft.why})."
     )
-    how = (
-        f"It is not sent. To send it: ansible-playbook playbooks/answers.yml -e release={draft.key} -e approved_by=NAME\n"
-        f"To refuse it: ansible-playbook playbooks/answers.yml -e refuse={draft.key} -e approved_by=NAME"
-    )
+    play = "ansible-playbook playbooks/answers.yml -e approved_by=NAME"
+    how = f"It is not sent. To send it: {play} -e release={draft.key}\nTo refuse it: {play} -e refuse={draft.key}"
     runbook = f"The runbook {problem.runbook} may help." if problem.runbook else ""
     parts = [head, *([how] if decided is None else []), *([runbook] if runbook else []), "---", draft.text]
-    return Message(f"{DRAFT}:{draft.key}", draft.customer, DRAFT, TICKETS, "", {"ref": draft.ref, "text": "\n\n".join(parts)})
+    body = {"ref": draft.ref, "text": "\n\n".join(parts)}
+    return Message(f"{DRAFT}:{draft.key}", draft.customer, DRAFT, TICKETS, "", body)
 
 
 def by_policy(draft: Draft, send: tuple[str, ...]) -> Decision | None:
     """What the customer's policy decides about a draft: to send it where it names the problem, else nothing."""
-    return Decision(draft.key, RELEASED, POLICY, f"send_answers names {draft.problem}") if draft.problem in send else None
+    return (
+        Decision(draft.key, RELEASED, POLICY, f"send_answers names {draft.problem}") if draft.problem in send else None
+    )
 
 
 def answer(draft: Draft, decision: Decision, key: str) -> list[Message]:

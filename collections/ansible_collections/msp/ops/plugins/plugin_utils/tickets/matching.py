@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets.records import Asked, Match, Problem
 
@@ -34,8 +34,8 @@ _WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
 _END = re.compile(r"[.!?\n;]+")
 # Where what somebody else wrote begins: an answer's quote, or a signature.
 _QUOTED = re.compile(
-    r"^(>|-- ?$|_{5,}|-{5,}|(van|from|von):\s|(op|on)\s.{5,80}\s(schreef|wrote)\b.*:?\s*$|(met vriendelijke groet|kind regards"
-    r"|best regards|mvg|groeten?|groetjes|regards|cheers)\b)",
+    r"^(>|-- ?$|_{5,}|-{5,}|(van|from|von):\s|(op|on)\s.{5,80}\s(schreef|wrote)\b.*:?\s*$"
+    r"|(met vriendelijke groet|kind regards|best regards|mvg|groeten?|groetjes|regards|cheers)\b)",
     re.IGNORECASE,
 )
 
@@ -53,11 +53,13 @@ class Matcher:
     @classmethod
     def of(cls, problems: Mapping[str, Problem]) -> Matcher:
         """Learn from the wordings which parts tell problems apart."""
-        said = {name: [_parts(text) for texts in one.wordings.values() for text in texts] for name, one in problems.items()}
+        said = {
+            name: [_parts(text) for texts in one.wordings.values() for text in texts] for name, one in problems.items()
+        }
         holding = Counter(part for wordings in said.values() for part in set().union(*wordings))
         rarity = {part: 1 + math.log(len(said) / count) for part, count in holding.items()}
         vectors = {name: tuple(_vector(one, rarity) for one in wordings) for name, wordings in said.items()}
-        return cls(problems, rarity, vectors)
+        return cls({name: _plain(one) for name, one in problems.items()}, rarity, vectors)
 
     def match(self, asked: Asked) -> Match | None:
         """The problem that a ticket fits; None where that is not certain."""
@@ -99,6 +101,12 @@ def folded(text: str) -> str:
     return "".join(char for char in plain if not unicodedata.combining(char))
 
 
+def _plain(problem: Problem) -> Problem:
+    """A problem with the words that it needs as they are looked for."""
+    needs = tuple(tuple(folded(word) for word in group) for group in problem.needs)
+    return replace(problem, needs=needs, unless=tuple(folded(word) for word in problem.unless))
+
+
 def own_words(text: str) -> str:
     """What the requester wrote, up to a quote or a signature."""
     lines: list[str] = []
@@ -137,9 +145,13 @@ def _parts(text: str) -> frozenset[str]:
 def _vector(parts: frozenset[str], rarity: Mapping[str, float]) -> Vector:
     """Length 1; a part that no wording has counts too, for it says something else."""
     most = max(rarity.values(), default=1.0)
-    weights = {part: (rarity.get(part, most / 2)) * (1.0 if part.startswith(" ") and part.endswith(" ") else 0.5) for part in parts}
+    weights = {part: rarity.get(part, most / 2) * (1.0 if _is_word(part) else 0.5) for part in parts}
     length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
     return {part: weight / length for part, weight in weights.items()}
+
+
+def _is_word(part: str) -> bool:
+    return part.startswith(" ") and part.endswith(" ")
 
 
 def _cosine(one: Vector, other: Vector) -> float:
