@@ -77,19 +77,22 @@ def _service(name: str, address: str) -> Any:
 
 @contextmanager
 def _heard() -> Iterator[list[str]]:
-    """What apprise says meanwhile, for us alone: its lines may hold addresses, and go to no log."""
+    """What is said meanwhile, for us alone: lines of apprise, and of the library below it, may hold addresses."""
     said: list[str] = []
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            if record.levelno >= logging.WARNING:
+                said.append(record.getMessage())
 
-    logger, ear = logging.getLogger("apprise"), Ear(logging.WARNING)
-    before = logger.propagate
-    logger.propagate = False
-    logger.addHandler(ear)
+    ear, loggers = Ear(), [logging.getLogger(name) for name in ("apprise", "urllib3")]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.propagate = False
+        logger.addHandler(ear)
     try:
         yield said
     finally:
-        logger.removeHandler(ear)
-        logger.propagate = before
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(ear)
+            logger.propagate = propagate

@@ -43,12 +43,11 @@ class Zammad:
 
     name = "zammad"
 
-    def __init__(self, url: str, token: str, group: str, *, timeout: float = 30.0, verify: bool | str = True) -> None:
+    def __init__(self, url: str, token: str, group: str, *, timeout: float = 30.0, retries: int = 3) -> None:
         self.url = url.rstrip("/")
         self.group = group
         self._timeout = (min(timeout, 4.0), timeout)
-        self._verify = verify
-        self._session = _session(token)
+        self._session = _session(token, retries)
 
     def __repr__(self) -> str:
         return f"Zammad({self.url!r})"
@@ -188,7 +187,6 @@ class Zammad:
                 json=body,
                 params=query,
                 timeout=self._timeout,
-                verify=self._verify,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
@@ -206,7 +204,7 @@ def tag(key: str) -> str:
     return f"msp-{hashlib.sha256(key.encode()).hexdigest()[:20]}"
 
 
-def _session(token: str) -> Any:
+def _session(token: str, retries: int) -> Any:
     try:
         session = requests.Session()
     except NameError:
@@ -220,7 +218,7 @@ def _session(token: str) -> Any:
     session.headers.update({"Authorization": f"Token token={token}", "User-Agent": "msp.ops"})
     # A connection that was never made is tried again for every request; an answer only for reads.
     retry = Retry(
-        total=3,
+        total=retries,
         backoff_factor=0.3,
         status_forcelist=(502, 503, 504),
         allowed_methods=("GET",),

@@ -15,13 +15,13 @@ def _words(text: str) -> frozenset[str]:
 # Small words that only one of the two has.
 _SIGNS = {
     "nl": _words(
-        "de het een ik wij mijn ons onze jullie niet geen kan kunnen wil graag met voor naar maar ook nog weer deze dit dat"
-        " er zijn heeft heb hebben wordt werkt doet bij uit aan op van om als hallo goedendag goedemorgen beste bedankt"
-        " alvast groet sinds steeds meer moet"
+        "de het een ik wij mijn ons onze jullie niet geen kan kunnen wil graag met voor naar maar ook nog weer deze dit"
+        " dat er zijn heeft heb hebben wordt werkt doet bij uit aan op van om als hallo goedendag goedemorgen beste"
+        " bedankt alvast groet sinds steeds meer moet"
     ),
     "en": _words(
-        "the an i my our your not no can't cannot could please with for from but also still again this that there are have"
-        " has does doesn't it its and hello dear thanks thank since keeps any must you they get on to at"
+        "the an i my our your not no can't cannot could please with for from but also still again this that there are"
+        " have has does doesn't it its and hello dear thanks thank since keeps any must you they get on to at"
     ),
 }
 ENOUGH = 2

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The outbox: told twice is told once; each message is one deliverer's; none is lost, and none is delivered for ever."""
+"""The outbox: told twice is told once; one delivers each message; none is lost, none is tried for ever."""
 
 from __future__ import annotations
 
