@@ -36,6 +36,7 @@ def test_what_pam_wrote_is_read_and_what_no_longer_counts_is_not() -> None:
     assert faillock.parse_tally(tally(mine) + tally(tries(2), status=2)) == mine
 
 
+@pytest.mark.thorough
 @given(st.binary(max_size=300))
 def test_any_file_is_read_without_an_error(data: bytes) -> None:
     assert len(faillock.parse_tally(data)) <= len(data) // 64
@@ -96,6 +97,7 @@ def test_an_attack_and_who_still_tries_are_told_apart_from_a_mistake(failures: l
     assert (why in found) if why else found == ""
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.integers(NOW - 3600, NOW), st.sampled_from(["a", "b", "c"])), max_size=30))
 def test_nobody_is_let_in_while_it_may_be_an_attack(rows: list[tuple[int, str]]) -> None:
     failures = sorted(Failure(at, source, "host") for at, source in rows)

@@ -78,6 +78,7 @@ def test_a_job_that_came_to_its_end_is_not_down(changes: dict[str, str]) -> None
     assert not service_down.done_well(unit(**changes))
 
 
+@pytest.mark.thorough
 @given(st.fixed_dictionaries({}, optional={name: st.text("abc-=\n ", max_size=8) for name in FAILED}))
 def test_whatever_systemd_says_only_what_is_loaded_and_wanted_is_ever_started(changes: dict[str, str]) -> None:
     found = unit(**changes)

@@ -70,6 +70,7 @@ def test_no_server_is_no_time() -> None:
         sntp.ask("127.0.0.1", port)
 
 
+@pytest.mark.thorough
 @given(st.floats(1e9, 5e9), st.floats(-1e6, 1e6), st.floats(0, 2), st.floats(0, 2))
 def test_the_offset_is_right_up_to_half_of_the_way(now: float, off: float, there: float, back: float) -> None:
     """Past 2036 too, where NTP begins to count anew."""
@@ -79,6 +80,7 @@ def test_the_offset_is_right_up_to_half_of_the_way(now: float, off: float, there
     assert abs(delay - (there + back)) <= 1e-3
 
 
+@pytest.mark.thorough
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_answer_or_none(data: bytes) -> None:
     with contextlib.suppress(NoTime):
@@ -140,6 +142,7 @@ def test_what_is_not_for_a_runbook_to_set_says_why(changes: dict[str, object], w
     assert why in time_drift.not_ours(FINE._replace(**changes), ["a", "b"], 300)  # type: ignore[arg-type]
 
 
+@pytest.mark.thorough
 @given(st.one_of(st.none(), st.floats(-1e6, 1e6)), st.floats(1, 1e5))
 def test_no_clock_is_stepped_further_than_allowed(offset: float | None, most: float) -> None:
     if not time_drift.not_ours(FINE._replace(offset=offset), ["a"], most):
