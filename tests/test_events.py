@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import runbooks
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
-from lab import processes
+from lab import podman, processes
 from lab.lab import Lab
+from msp_cli import lab_events
 from tests.demonstrated import Demonstrated
 from tests.events_bed import Bed, alerts, kinds, post, tell, until
 
@@ -45,6 +47,17 @@ def bed(lab: Lab, demonstrated: Demonstrated, tmp_path_factory: pytest.TempPathF
             yield made
         finally:
             made.close()
+
+
+@pytest.fixture(autouse=True)
+def calm(bed: Bed) -> Iterator[None]:
+    """After each test the device is contracted, and nothing waits."""
+    yield
+    if device(bed)["custom_fields"]["msp_contract_status"] != "contracted":
+        set_status(bed, "contracted")
+        until(bed.waiting, "the change back to come in")
+    if bed.waiting():
+        bed.work()
 
 
 def device(bed: Bed, name: str = DEVICE) -> dict[str, Any]:
@@ -96,13 +109,13 @@ def test_an_asset_that_becomes_contracted_is_audited_by_the_change_alone(bed: Be
         until(lambda: kinds(bed.outcomes(CUSTOMER))[-1:] == ["done"], "the work to be done")
 
     outcome = bed.outcomes(CUSTOMER)[-1]
-    assert [work["duty"] for work in outcome.work] == ["audit", "standardise"]
+    assert [work["duty"] for work in outcome.work] == ["audit"]  # no standard is asked of it
     assert audits(bed) == before + 1
     with Store.open(bed.store_url) as store:
         newest = store.runs(CUSTOMER)[0]
     assert newest.started_by == f"event {outcome.event}"
     journal = bed.netbox.all(f"extras/journal-entries/?assigned_object_id={device(bed)['id']}")
-    assert any("Automatic answer: audit, standardise: done" in entry["comments"] for entry in journal)
+    assert any("Automatic answer: audit: done" in entry["comments"] for entry in journal)
 
 
 def test_what_is_not_signed_as_it_should_be_is_refused_and_what_is_told_again_is_taken_once(bed: Bed) -> None:
@@ -146,10 +159,6 @@ def test_with_the_store_away_the_sender_sees_an_error_and_the_catch_up_takes_it_
     assert "1 of them had not come in" in preview.stdout
     assert "1 of them had not come in" in done.stdout
     assert "0 of them had not come in" in again.stdout
-    bed.work()
-    set_status(bed, "contracted")
-    until(bed.waiting, "the change back to come in")
-    bed.work()
 
 
 def receiver_log(bed: Bed) -> str:
@@ -241,3 +250,99 @@ def test_monitoring_shows_a_token_and_an_alert_without_a_runbook_comes_to_nothin
     assert bed.waiting() == before
     assert tell(receiver, alerts(alert)).status_code == 200
     assert "names no runbook" in bed.work()
+
+
+UNIT = """[Unit]
+Description=Made for a test
+[Service]
+ExecStart=/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.fixture
+def shop(bed: Bed) -> Iterator[str]:
+    """A service on the host that was killed, and the host as it was afterwards."""
+    container = next(str(row["container"]) for row in bed.lab.hosts if row["name"] == DEVICE)
+    place = "/etc/systemd/system/msp-shop.service"
+    podman.run("exec", container, "sh", "-c", f'printf %s "$1" >{place}', "sh", UNIT)
+    start = "systemctl daemon-reload; systemctl enable --now msp-shop; systemctl kill --signal=KILL msp-shop"
+    podman.run("exec", container, "sh", "-c", f"{start}; until systemctl is-failed -q msp-shop; do sleep 0.1; done")
+    yield container
+    podman.run("exec", container, "sh", "-c", f"systemctl disable --now msp-shop; rm {place}; systemctl daemon-reload")
+
+
+def down(name: str = DEVICE, **labels: str) -> dict[str, Any]:
+    """An alert that the service is down, as Alertmanager tells it."""
+    return {
+        "status": "firing",
+        "labels": {"msp_runbook": "service_down", "msp_parameter_unit": "msp-shop.service", "msp_host": name, **labels},
+        "startsAt": dt.datetime.now(dt.UTC).isoformat(),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": uuid.uuid4().hex[:16],
+    }
+
+
+def test_an_alert_starts_a_service_on_a_real_host_and_netbox_and_the_store_show_it(bed: Bed, shop: str) -> None:
+    receiver = bed.receiver("alertmanager")
+    alert = down()
+    assert [tell(receiver, alerts(alert)).status_code for _again in range(2)] == [200, 200]
+
+    said = bed.work()
+
+    assert podman.run("exec", shop, "systemctl", "is-active", "msp-shop").strip() == "active", said
+    outcome = bed.outcomes(CUSTOMER)[-1]
+    assert (outcome.outcome, [work["runbook"] for work in outcome.work]) == ("done", ["service_down"])
+    with Store.open(bed.store_url) as store:
+        (ran,) = runbooks.runs(store, CUSTOMER)
+    assert (ran.outcome, ran.event, ran.parameters["unit"]) == ("mended", outcome.event, "msp-shop.service")
+    journal = bed.netbox.all(f"extras/journal-entries/?assigned_object_id={device(bed)['id']}")
+    assert any("Automatic answer: runbook service_down: done" in entry["comments"] for entry in journal)
+
+
+def test_an_alert_that_asks_for_what_is_not_done_is_refused_and_says_why(bed: Bed) -> None:
+    receiver = bed.receiver("alertmanager")
+    before = len(bed.outcomes(CUSTOMER))
+    wrong = down(msp_parameter_unit="{{ lookup('pipe', 'id') }}")
+    unknown = down(msp_runbook="rm")
+    assert tell(receiver, alerts(wrong, unknown, down("nobody"))).status_code == 200
+
+    said = bed.work()
+
+    assert kinds(bed.outcomes(CUSTOMER))[before:] == ["refused", "refused"]
+    assert "MSP-RUN-01" in said
+    assert "there is no runbook 'rm'" in said
+    assert "no asset in NetBox is called 'nobody'" in said
+
+
+def test_a_runbook_that_the_customer_stopped_does_not_run(bed: Bed) -> None:
+    (tenant,) = bed.netbox.all(f"tenancy/tenants/?slug={CUSTOMER}")
+    stops = {"custom_fields": {"msp_runbooks_stopped": ["service_down"]}}
+    bed.netbox.change(f"tenancy/tenants/{tenant['id']}/", stops)
+    try:
+        assert tell(bed.receiver("alertmanager"), alerts(down())).status_code == 200
+        said = bed.work()
+    finally:
+        bed.netbox.change(f"tenancy/tenants/{tenant['id']}/", {"custom_fields": {"msp_runbooks_stopped": None}})
+    assert kinds(bed.outcomes(CUSTOMER))[-1] == "refused"
+    assert "the customer has stopped it" in said
+
+
+def test_the_lab_starts_the_whole_chain_and_leaves_what_runs_alone(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("MSP_STORE_URL", "XDG_STATE_HOME", "XDG_CACHE_HOME", "MSP_DURABLE_PATHS"):
+        monkeypatch.setenv(name, bed.env[name])
+    first = dict(lab_events.up(bed.lab))
+    state = json.loads((bed.lab.paths.base / "events" / "state.json").read_text())
+    try:
+        done = len(bed.outcomes(CUSTOMER))
+        set_status(bed, "tracked")
+        until(lambda: len(bed.outcomes(CUSTOMER)) > done, "the chain to have worked on a change")
+
+        assert dict(lab_events.up(bed.lab)) == first
+        assert json.loads((bed.lab.paths.base / "events" / "state.json").read_text()) == state
+    finally:
+        processes.end_all([processes.Process(**state[name]) for name in ("worker", "receiver")])
+        bed.play("playbooks/netbox.yml", "-e", f"netbox_model_events_url={bed.receiver().url}")

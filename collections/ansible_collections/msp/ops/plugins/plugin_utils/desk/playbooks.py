@@ -43,9 +43,11 @@ def work_of(duty: Duty, event: str, reports: str) -> Work:
     if duty.name in (duties.AUDIT, duties.CALENDAR):
         variables["report_directory"] = reports
     if duty.name == duties.RUNBOOK:
-        variables["msp_runbook_parameters"] = dict(duty.parameters)
+        variables |= {"target": duty.host, "msp_runbook_parameters": dict(duty.parameters)}
     playbook = PLAYBOOKS[duty.name].format(runbook=duty.runbook)
     if duty.name == duties.CALENDAR:
         return Work(playbook, "", variables)
-    where = duty.host or f"customer_{group_part(duty.customer)}"
+    everybody = f"customer_{group_part(duty.customer)}"
+    # Neighbours look at a host that can't be reached.
+    where = everybody if duty.runbook == "host_unreachable" else duty.host or everybody
     return Work(playbook, f"{where},{LOCALHOST}", variables)

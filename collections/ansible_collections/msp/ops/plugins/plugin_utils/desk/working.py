@@ -32,7 +32,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import 
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
 
 # How long a worker that died holds up what it had; renewed three times in that time.
-HELD_SECONDS = 60.0
+HELD_SECONDS = 30.0
 RENEW_SECONDS = HELD_SECONDS / 3
 # Another has the asset: tried again soon, for that is over within minutes.
 BUSY_SECONDS = 2.0
@@ -41,7 +41,10 @@ AWAY_SECONDS = (5.0, 15.0, 60.0, 300.0)
 # So many workers died, or broke, on the same event: it is not tried again.
 TRIES = 4
 # Errors of a store or of NetBox that say nothing about the event.
-AWAY = ("MSP-REG-001", "MSP-REG-002", "MSP-REG-003", "MSP-REG-005", "MSP-EVD-001", "MSP-EVD-006")
+AWAY = (
+    *("MSP-REG-001", "MSP-REG-002", "MSP-REG-003", "MSP-REG-005", "MSP-EVD-001", "MSP-EVD-006"),
+    "MSP-EVT-004",
+)
 REFUSED_CODE = "MSP-RUN-100"
 # Journal entries in NetBox are of these; an audit or a calendar tells NetBox itself.
 LEVELS = {"done": "success", "failed": "danger", "given_up": "warning", "refused": "warning"}
@@ -83,7 +86,10 @@ class Worker:
         if not verdict.duties:
             whom = Duty("", verdict.customer, verdict.asset)
             return self._end(claimed, "refused" if verdict.refused else "nothing", verdict.why, whom, ())
-        return self._do(claimed, event, verdict.duties)
+        try:
+            return self._do(claimed, event, verdict.duties)
+        except MspError as error:  # of who runs it: AWX is away, or has no such job template
+            return self._later(claimed, error)
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 

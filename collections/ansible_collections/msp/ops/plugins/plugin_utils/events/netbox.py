@@ -13,9 +13,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.events.reading import bad, part, time
-from ansible_collections.msp.ops.plugins.plugin_utils.events.records import NETBOX, NETBOX_ACTIONS, Event
+from ansible_collections.msp.ops.plugins.plugin_utils.events.records import (
+    CREATED,
+    DELETED,
+    NETBOX,
+    NETBOX_ACTIONS,
+    UPDATED,
+    Event,
+)
 
 CUSTOM_FIELDS = "custom_fields"
+# What the change log calls what a webhook calls otherwise.
+LOGGED = {"create": CREATED, "update": UPDATED, "delete": DELETED}
 # Changes with every save, and says nothing.
 IGNORED = frozenset({"last_updated", "created"})
 
@@ -53,8 +62,9 @@ def of_change(row: Mapping[str, Any]) -> Event:
     where = "NetBox's change log"
     action = row.get("action")
     action = action.get("value") if isinstance(action, dict) else action
-    if action not in NETBOX_ACTIONS:
-        raise bad(f"one of {', '.join(NETBOX_ACTIONS)} as action of {where}", repr(action)[:40])
+    action = LOGGED.get(str(action))
+    if action is None:
+        raise bad(f"one of {', '.join(LOGGED)} as action of {where}", repr(row.get("action"))[:60])
     number = part(row, "changed_object_id", int, where)
     user = row.get("user_name")
     return Event(

@@ -38,6 +38,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Ticket,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import Message, Outcome
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets import records as tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +80,16 @@ _NAMES = {
     Incoming: "event",
     EventOutcome: "event_outcome",
     RunbookRun: "runbook_run",
+    Message: "message",
+    Outcome: "message_outcome",
+    tickets.Draft: "answer_draft",
+    tickets.Decision: "answer_decision",
 }
 # What is told of a customer besides, and never spooled.
 Told = (
-    Sighting
-    | Sheet
-    | Coverage
-    | Change
-    | StoredPlan
-    | Decision
-    | Digest
-    | StoredRollout
-    | ControlChange
-    | Incoming
-    | EventOutcome
-    | RunbookRun
+    (Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange)
+    | (Incoming | EventOutcome | RunbookRun)
+    | (Message | Outcome | tickets.Draft | tickets.Decision)
 )
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 _LISTS = frozenset({"changed", "records"})

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     access,
+    answers,
     checks,
     codec,
     incoming,
+    outbox,
     reading,
     rows,
     runbooks,
@@ -45,6 +47,7 @@ def customers(store: Store) -> list[str]:
         *(known.patch_scans, known.rollouts, known.standard_checks, known.control_changes),
         *(known.security_events, known.escrow_secrets),
         *(known.access_checks, known.event_outcomes, known.runbook_runs),
+        *(known.messages, known.answer_drafts),
     )
     with store.database.read() as connection:
         return sorted(
@@ -82,14 +85,29 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
             (known.decisions, rows.decision),
             (known.digests, rows.digest),
             (known.security_events, rows.security_event),
+            (known.messages, outbox.message),
+            (known.answer_drafts, answers.draft),
         ]
         for table, record in kinds:
             query = sa.select(table).where(table.c.customer == customer).order_by(*table.primary_key.columns)
             yield from (record(row) for row in _stream(connection, query))
+        yield from _of_messages(connection, customer)
 
 
 def _stream(connection: Connection, query: Any) -> Iterator[Any]:
     yield from connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
+
+
+def _of_messages(connection: Connection, customer: str) -> Iterator[Exported]:
+    """What became of a customer's messages, and what was decided about answers."""
+    known = tables()
+    told = known.message_outcomes.join(known.messages)
+    query = sa.select(known.message_outcomes).select_from(told).where(known.messages.c.customer == customer)
+    order = known.message_outcomes.primary_key.columns
+    yield from (outbox.outcome(row) for row in _stream(connection, query.order_by(*order)))
+    drafted = known.answer_decisions.join(known.answer_drafts)
+    query = sa.select(known.answer_decisions).select_from(drafted).where(known.answer_drafts.c.customer == customer)
+    yield from (answers.made_decision(row) for row in _stream(connection, query.order_by(known.answer_drafts.c.key)))
 
 
 def _facts(connection: Connection, customer: str) -> Iterator[codec.Facts]:

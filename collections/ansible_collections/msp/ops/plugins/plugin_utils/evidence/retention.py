@@ -6,7 +6,7 @@ Preview and removal are one code path: a preview is a removal that is rolled bac
 plans and decisions, effort, tickets) is bookkeeping and stays, and so does what was done with secrets and logins. The
 last good audit of an asset stays as long as somebody still tries to audit it, and so do its last good scan for updates,
 the last good check of its controls, and of each control what it was when the time that is kept began. A rollout stays
-until it is over.
+until it is over, and so does a message that was not delivered yet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import reading, rows, writing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import answers, outbox, reading, rows, writing
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables, views
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 
@@ -88,6 +88,8 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
             **_remove_runs(connection, customer, cutoff),
             **_remove_events(connection, customer, cutoff),
             **_remove_runbooks(connection, customer, cutoff),
+            **outbox.remove_over(connection, customer, cutoff),
+            **answers.remove_old(connection, customer, cutoff),
             "seen": _delete(
                 connection, tables().seen, tables().seen.c.customer == customer, tables().seen.c.last_seen < cutoff
             ),

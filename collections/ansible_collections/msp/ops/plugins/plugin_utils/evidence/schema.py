@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -28,6 +28,7 @@ APPEND_ONLY = (
     *("security_events", "escrow_secrets", "escrow_marks"),
     "access_checks",
     *("incoming_events", "event_outcomes", "runbook_runs", "runbook_outcomes"),
+    *("messages", "message_outcomes", "answer_drafts", "answer_decisions"),
 )
 
 # What is said of a control in each of the two tables of controls.
@@ -85,6 +86,12 @@ class Tables:
     event_outcomes: sa.Table
     runbook_runs: sa.Table
     runbook_outcomes: sa.Table
+    messages: sa.Table
+    message_work: sa.Table
+    message_outcomes: sa.Table
+    answer_drafts: sa.Table
+    answer_decisions: sa.Table
+    ticket_positions: sa.Table
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def tables() -> Tables:
     metadata = sa.MetaData()
     parts = (
         *(_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched),
-        *(_standards, _software, _security, _access, _incoming, _runbooks),
+        *(_standards, _software, _security, _access, _incoming, _runbooks, _telling),
     )
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
@@ -750,6 +757,79 @@ def _runbooks(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("recorded_at", BigInteger, nullable=False),
     )
     return runs, outcomes
+
+
+def _telling(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What is told to people and to tickets, and answers that were drafted for tickets.
+
+    message_work has a row for each message that is not over: when it is due, and who delivers it until when. An outcome
+    bears the number of the claim that it came of. ticket_positions says up to which ticket a system was read.
+    """
+    from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
+
+    messages = Table(
+        "messages",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("channel", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_messages_customer_recorded_at", "customer", "recorded_at"),
+    )
+    work = Table(
+        "message_work",
+        metadata,
+        Column("key", Text, ForeignKey("messages.key"), primary_key=True),
+        Column("due", BigInteger, nullable=False, index=True),
+        Column("tries", Integer, nullable=False),
+        Column("claimed_by", Text),
+        Column("fence", BigInteger, nullable=False),
+        Column("expires", BigInteger),
+    )
+    outcomes = Table(
+        "message_outcomes",
+        metadata,
+        Column("key", Text, ForeignKey("messages.key"), primary_key=True),
+        Column("fence", BigInteger, primary_key=True),
+        Column("outcome", Text, nullable=False),
+        Column("ref", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    drafts = Table(
+        "answer_drafts",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("ref", Text, nullable=False),
+        Column("problem", Text, nullable=False),
+        Column("language", Text, nullable=False),
+        Column("text", Text, nullable=False),
+        Column("why", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_answer_drafts_customer_recorded_at", "customer", "recorded_at"),
+    )
+    decisions = Table(
+        "answer_decisions",
+        metadata,
+        Column("draft", Text, ForeignKey("answer_drafts.key"), primary_key=True),
+        Column("decision", Text, nullable=False),
+        Column("by", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("text", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    positions = Table(
+        "ticket_positions",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("position", BigInteger, nullable=False),
+    )
+    return messages, work, outcomes, drafts, decisions, positions
 
 
 @cache

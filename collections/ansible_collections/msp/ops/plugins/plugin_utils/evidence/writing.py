@@ -113,6 +113,14 @@ def write_events(connection: Connection, table: sa.Table, rows: Sequence[Row]) -
     connection.execute(statement.on_conflict_do_nothing(), list(rows))
 
 
+def add_new(connection: Connection, table: sa.Table, row: Row) -> bool:
+    """Add a row with the database's clock; False where there is one with its key."""
+    key = next(iter(table.primary_key.columns))
+    values = {**row, "recorded_at": database_micros(connection)}
+    statement = insert(connection, table).values(**values).on_conflict_do_nothing().returning(key)
+    return connection.execute(statement).scalar() is not None
+
+
 def append_event(connection: Connection, row: Row) -> None:
     """Add the next event of a rollout: row is that of rows.event_row. Of two writers, or after an older lease, refused.
 

@@ -1996,4 +1996,26 @@ WORDS: dict[str, tuple[str, str]] = {
         "Deze pagina bestaat maar één keer en is nergens anders bewaard.",
         "There is only one copy of this page, and it is kept nowhere else.",
     ),
+    # What people are told of runbooks, alerts and events
+    "tell.gave_up": ("{host}: {title} vraagt om een technicus", "{host}: {title} needs an engineer"),
+    "tell.gave_up.intro": (
+        "De automatische afhandeling is gestopt en heeft een technicus nodig.",
+        "The automated response has stopped and needs an engineer.",
+    ),
+    "tell.customer": ("Klant: {customer}", "Customer: {customer}"),
+    "tell.host": ("Machine: {host}", "Machine: {host}"),
+    "tell.at": ("Tijd: {at}", "Time: {at}"),
+    "tell.why": ("Waarom het is gestopt:", "Why it stopped:"),
+    "tell.found": ("Gevonden:", "Found:"),
+    "tell.did": ("Gedaan:", "Done:"),
+    "tell.more": ("en nog {n}", "and {n} more"),
+    "tell.mended": ("{at} {host}: {title}", "{at} {host}: {title}"),
+    "tell.day.one": ("{customer}: 1 storing vanzelf verholpen", "{customer}: 1 problem mended by itself"),
+    "tell.day.many": ("{customer}: {n} storingen vanzelf verholpen", "{customer}: {n} problems mended by themselves"),
+    "tell.day.intro": (
+        "Dit is verholpen zonder dat er iemand aan te pas kwam:",
+        "These were mended without anybody having to do anything:",
+    ),
+    # Answers to tickets
+    "ticket.guide": ("De handleiding vindt u hier: {address}", "You find the guide here: {address}"),
 }

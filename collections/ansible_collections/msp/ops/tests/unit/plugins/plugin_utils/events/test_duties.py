@@ -144,7 +144,10 @@ def test_a_duty_runs_its_playbook_on_its_host_and_nowhere_else() -> None:
 
     runbook = Duty("runbook", "bakery", "device:1", "till.bakery", "disk_full", {"mount": "/"})
     assert work_of(runbook, "abc", "p").playbook == "playbooks/runbooks/disk_full.yml"
-    assert work_of(runbook, "abc", "p").variables["msp_runbook_parameters"] == {"mount": "/"}
+    said = work_of(runbook, "abc", "p").variables
+    assert (said["target"], said["msp_runbook_parameters"]) == ("till.bakery", {"mount": "/"})
+    unreachable = replace(runbook, runbook="host_unreachable", parameters={})
+    assert work_of(unreachable, "abc", "p").limit == "customer_bakery,localhost"
 
     assert work_of(Duty("patch_calendar", "bakery"), "abc", "p").limit == ""
     assert work_of(Duty("standard_scan", "bak-ery"), "abc", "p").limit == "customer_bak_ery,localhost"

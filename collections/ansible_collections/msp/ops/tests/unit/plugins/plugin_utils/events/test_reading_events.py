@@ -57,7 +57,7 @@ def test_the_change_log_tells_of_the_same_event_as_the_webhook() -> None:
         "time": "2026-11-02T10:00:00.123456+01:00",
         "user_name": "anna",
         "request_id": REQUEST,
-        "action": {"value": "updated", "label": "Updated"},
+        "action": {"value": "update", "label": "Updated"},
         "changed_object_type": "dcim.device",
         "changed_object_id": 12,
         "prechange_data": BEFORE,
@@ -67,6 +67,8 @@ def test_the_change_log_tells_of_the_same_event_as_the_webhook() -> None:
     assert told.id == netbox.of_webhook(body()).id
     assert told.changed == netbox.of_webhook(body()).changed
     assert told.id != netbox.of_change({**row, "changed_object_id": 13}).id
+    with pytest.raises(MspError, match="MSP-EVT-001: expected one of create, update, delete"):
+        netbox.of_change({**row, "action": {"value": "updated"}})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, hashing
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import answers, codec, hashing, outbox
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     AccessCheck,
     Audit,
@@ -62,6 +62,10 @@ WORK: dict[str, Callable[[Store], object]] = {
     "versions of a secret": lambda store: store.secret_versions(("bakery", "device:1", "disk", "data")),
     "a secret": lambda store: store.kept_secret(("bakery", "device:1", "disk", "data", "v1")),
     "effort": lambda store: store.effort_minutes("bakery", AT, AT),
+    "what is due to be told": lambda store: outbox.claim(store, "worker"),
+    "what became of a message": lambda store: outbox.outcomes(store, "k"),
+    "a draft": lambda store: answers.drafts(store, key="d"),
+    "drafts of a customer": lambda store: answers.drafts(store, customer="bakery"),
 }
 
 

@@ -24,11 +24,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    answers,
     codec,
     engine,
     hashing,
     incoming,
     migrate,
+    outbox,
     rows,
     runbooks,
     schema,
@@ -57,6 +59,8 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.patching.records import Scan
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import DELIVERED, TEXT, Message, Outcome
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets import records as tickets
 
 AT = dt.datetime(2026, 3, 1, 9, 30, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -197,6 +201,11 @@ def fill(store: Store) -> None:
     run = RunbookRun("b1", "bakery", "device:1", "till", "disk_full", AT)
     runbooks.begin(store, run, lambda _before, _now: None, dt.timedelta(days=1))
     runbooks.end(store, replace(run, outcome="mended", ended=AT))
+    outbox.put(store, [Message("k", "bakery", TEXT, "desk", "full", {})])
+    (claim,) = outbox.claim(store, "worker")
+    outbox.settle(store, claim, Outcome("k", claim.fence, DELIVERED))
+    decision = tickets.Decision("d", tickets.RELEASED, "Anna", "")
+    answers.record_draft(store, tickets.Draft("d", "bakery", "zammad", "1", "vpn", "nl", "", ""), [], decision)
 
 
 # Facts
