@@ -22,7 +22,7 @@ class MadePrograms(Programs):
     def find(self, name: str) -> str | None:
         return f"/usr/bin/{name}" if any(one.split()[0] == name for one in self.said) else None
 
-    def run(self, *argv: str, seconds: float = 0) -> Output:
+    def run(self, *argv: str, seconds: float = 0) -> Output:  # noqa: ARG002 - nothing here takes its time
         line = " ".join(argv)
         self.ran.append(line)
         return next((out for begin, out in self.said.items() if line.startswith(begin)), Output(127, started=False))

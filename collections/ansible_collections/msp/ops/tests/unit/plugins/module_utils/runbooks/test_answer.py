@@ -61,7 +61,14 @@ def test_words_about_secrets_stay(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "0 seconds"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7200, "2 hours"), (200000, "2 days")],
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (119, "119 seconds"),
+        (120, "2 minutes"),
+        (7200, "2 hours"),
+        (200000, "2 days"),
+    ],
 )
 def test_a_length_of_time_is_said_in_one_unit(seconds: float, said: str) -> None:
     assert words.span(seconds) == said

@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A certificate that ends is renewed by the means that is set up and proved by a real handshake, or told to a person."""
+"""A certificate that ends is renewed by the means that is set up and proved by a handshake, or told to a person."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ending(days: int, **how: str) -> x509.Certificate:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificate_ending, "SERVED_SECONDS", 0.0)
-    monkeypatch.setattr(certificate_ending, "_waiting", lambda tools: [])
+    monkeypatch.setattr(certificate_ending, "_waiting", lambda _tools: [])
 
 
 def asked(place: Path | None = None, **more: object) -> dict[str, object]:
@@ -70,7 +70,9 @@ def test_one_that_lasts_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "over"), [(5, "ends"), (-2, "ended")])
-def test_without_a_means_a_person_is_told_all_that_is_needed_for_a_new_one(tmp_path: Path, days: int, over: str) -> None:
+def test_without_a_means_a_person_is_told_all_that_is_needed_for_a_new_one(
+    tmp_path: Path, days: int, over: str
+) -> None:
     one = ending(days, issuer="Example CA")
     (tmp_path / "a.pem").write_text(made.pem(one))
     tools, programs = made_tools(tmp_path)
@@ -105,7 +107,9 @@ def test_a_renewal_that_says_it_went_well_and_is_not_shown_is_no_success(tmp_pat
 
 def test_after_a_renewal_that_failed_nothing_is_reloaded(tmp_path: Path) -> None:
     (tmp_path / "a.pem").write_text(made.pem(ending(5)))
-    tools, programs = made_tools(tmp_path, said={RENEW: Output(1, "", "no answer from the authority"), "systemctl": Output(0)})
+    tools, programs = made_tools(
+        tmp_path, said={RENEW: Output(1, "", "no answer from the authority"), "systemctl": Output(0)}
+    )
     found = certificate_ending.act(tools, asked(tmp_path / "a.pem", command=[RENEW], reload=["shop.service"]))
     assert programs.ran == [RENEW]
     assert found.outcome == answer.GAVE_UP and "no answer from the authority" in found.reason
@@ -145,7 +149,9 @@ def test_what_certbot_made_is_renewed_by_certbot_alone(tmp_path: Path, certbot: 
     assert found.would == ["renew it with certbot"] and programs.ran == []
 
 
-def test_one_that_certbot_renewed_and_the_server_does_not_show_yet_needs_a_reload_only(tmp_path: Path, certbot: Path) -> None:
+def test_one_that_certbot_renewed_and_the_server_does_not_show_yet_needs_a_reload_only(
+    tmp_path: Path, certbot: Path
+) -> None:
     certbot.write_text(made.pem(ending(80)))
     shown = made.context(tmp_path, of=[(ending(5), made.RSA)])
     tools, programs = made_tools(tmp_path, said={"certbot": Output(0), "systemctl": Output(0)})

@@ -14,13 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.runbooks import cleaning
-from ansible_collections.msp.ops.plugins.module_utils.runbooks.cleaning import AREAS, DAY, KINDS, Area, Around, File, Rules
+from ansible_collections.msp.ops.plugins.module_utils.runbooks.cleaning import (
+    AREAS,
+    DAY,
+    KINDS,
+    Area,
+    Around,
+    File,
+    Rules,
+)
 
 NOW = 1_800_000_000.0
 LOGS, TMP, VAR_TMP = AREAS
 EVERYTHING = Rules(KINDS, 30, 10)
 AROUND = Around(NOW, 7, frozenset(), frozenset())
 OLD = NOW - 90 * DAY
+TOPS = ("/var/log/", "/tmp/", "/var/tmp/")  # noqa: S108 - what may be cleaned
 ELSEWHERE = Area("/home", "temporary")
 
 
@@ -30,7 +39,9 @@ def file(area: Area = LOGS, *below: str, **changes: float) -> File:
 
 
 TIMES = st.floats(0, 2 * NOW)
-NAMES = st.one_of(st.text(min_size=1, max_size=8), st.sampled_from(["app.log", "app.log.1", "x.gz", "..", "", "a/b", "x.old"]))
+NAMES = st.one_of(
+    st.text(min_size=1, max_size=8), st.sampled_from(["app.log", "app.log.1", "x.gz", "..", "", "a/b", "x.old"])
+)
 FILES = st.builds(
     File,
     area=st.sampled_from([*AREAS, ELSEWHERE, LOGS._replace(top="/"), TMP._replace(idle_owner=False)]),
@@ -58,7 +69,7 @@ def test_what_is_chosen_is_within_the_policy_whatever_there_is(
 ) -> None:
     for one in cleaning.chosen(files, rules, Around(NOW, 7, in_use, busy)):
         assert one.area in AREAS and one.area.kind in rules.kinds
-        assert one.path == os.path.normpath(one.path) and one.path.startswith(("/var/log/", "/tmp/", "/var/tmp/"))
+        assert one.path == os.path.normpath(one.path) and one.path.startswith(TOPS)
         assert (one.device, one.links) == (7, 1) and (7, one.inode) not in in_use
         days = rules.log_days if one.area is LOGS else rules.temporary_days
         assert one.modified <= NOW - days * DAY
@@ -69,7 +80,8 @@ def test_what_is_chosen_is_within_the_policy_whatever_there_is(
 
 
 @pytest.mark.parametrize(
-    "name", ["app.log.1", "app.log.12.gz", "app.log-20260101", "app.log-20260101.xz", "x.old", "app.3.log.gz", "syslog.9"]
+    "name",
+    ["app.log.1", "app.log.12.gz", "app.log-20260101", "app.log-20260101.xz", "x.old", "app.3.log.gz", "syslog.9"],
 )
 def test_what_rotation_put_away_may_go(name: str) -> None:
     assert cleaning.chosen([file(LOGS, name)], EVERYTHING, AROUND)

@@ -66,7 +66,12 @@ def test_the_reason_names_what_a_person_looks_at_next() -> None:
     looked = Looked([Big("/srv/shop.db", 10**9, 0)], [Big("/srv/dumps", 4 * 10**8, 3 * 10**8)], 3 * 10**8, True)
     held = [Held(2 * 10**8, 812, "java", "app.service", "/srv/gone")]
     found = disk_full.reason("/srv", Fullness(2 * 10**9, 10**7, 99, 5, 1), 90, looked, held)
-    for part in ("/srv is 99 % full", "/srv/shop.db (1.0 GB)", "what grew is in /srv/dumps", "java (process 812, app.service)"):
+    for part in (
+        "/srv is 99 % full",
+        "/srv/shop.db (1.0 GB)",
+        "what grew is in /srv/dumps",
+        "java (process 812, app.service)",
+    ):
         assert part in found
 
 

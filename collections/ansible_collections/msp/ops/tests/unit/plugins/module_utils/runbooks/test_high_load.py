@@ -53,7 +53,10 @@ def test_a_units_processes_are_added_up_and_the_unit_is_the_culprit() -> None:
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (moment(process(2, "a.service", 0.4), process(3, "b.service", 0.4), process(4, "c.service", 0.4)), "no single one"),
+        (
+            moment(process(2, "a.service", 0.4), process(3, "b.service", 0.4), process(4, "c.service", 0.4)),
+            "no single one",
+        ),
         (moment(process(2, "", 1.9)), "in no unit of the system"),
         (moment(process(2, "a.service", 0.1), *(process(n, "", 0, 0, "D") for n in (3, 4, 5))), "wait for a disk"),
     ],

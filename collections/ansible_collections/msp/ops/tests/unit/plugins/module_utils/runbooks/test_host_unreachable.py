@@ -32,7 +32,11 @@ UP = View(True, True, OPEN, True)
 CLOSED = View(True, True, REFUSED, False)
 OFF = View(True, False, NO_WAY, False)
 VIEWS = st.builds(
-    View, st.booleans(), st.sampled_from([True, False, None]), st.sampled_from([OPEN, REFUSED, SILENT, NO_WAY]), st.just(False)
+    View,
+    st.booleans(),
+    st.sampled_from([True, False, None]),
+    st.sampled_from([OPEN, REFUSED, SILENT, NO_WAY]),
+    st.just(False),
 )
 
 

@@ -93,7 +93,7 @@ def test_somebody_at_a_terminal_is_seen_and_we_are_not() -> None:
     before = sitting()
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvp("sleep", ["sleep", "60"])
+        os.execvp("sleep", ["sleep", "60"])  # noqa: S606
     try:
         seen: list[str] = []
         while not seen and os.waitpid(pid, os.WNOHANG) == (0, 0):
@@ -109,7 +109,7 @@ def test_a_host_is_looked_at_after_it_has_started_everything(tmp_path: Path, mon
     tools, programs = made_tools(tmp_path)
     states = iter(["starting\n", "starting\n", "degraded\n"])
     monkeypatch.setattr(pending_reboot, "POLL_SECONDS", 0.0)
-    programs.run = lambda *argv, seconds=0: Output(1, next(states))  # type: ignore[method-assign]
+    programs.run = lambda *_argv, **_more: Output(1, next(states))  # type: ignore[method-assign]
 
     pending_reboot._wait_until_started(tools)
 

@@ -111,7 +111,7 @@ def test_another_process_after_the_start_is_no_success(tmp_path: Path) -> None:
     """systemd starts it again and again by itself: it is up whenever one looks, and never the same."""
     tools, programs = made_tools(tmp_path)
     shown = iter([text(**UP), text(**{**UP, "MainPID": "78"})])
-    programs.run = lambda *argv, seconds=0: Output(0, next(shown))  # type: ignore[method-assign]
+    programs.run = lambda *_argv, **_more: Output(0, next(shown))  # type: ignore[method-assign]
 
     assert "it ended again" in units.ended_again(tools, NAME, 5)
 
