@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""msp.ops.offboarding_register: arguments, one call, result. The work is in plugin_utils/desk/offboarding_journal.py."""
+"""msp.ops.offboarding_register: arguments, one call, result. The work is in desk/offboarding_journal.py."""
 
 from __future__ import annotations
 

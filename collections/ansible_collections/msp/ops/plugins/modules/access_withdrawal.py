@@ -136,6 +136,7 @@ error:
 """
 
 import os
+from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -148,7 +149,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=withdrawing.SPEC, supports_check_mode=True)
     host = Host()
 
-    def run(command: list) -> str:
+    def run(command: Sequence[str]) -> str:
         status, out, err = module.run_command(list(command))
         return "" if status == 0 else (err or out).strip() or "it ended with status %d" % status
 

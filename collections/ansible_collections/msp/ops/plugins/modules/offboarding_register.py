@@ -11,8 +11,8 @@ short_description: Tell NetBox from which assets our access was withdrawn
 version_added: 0.2.0
 author: The msp.ops founders (@msp-ops)
 description:
-  - Writes an entry to the journal of each asset from which M(msp.ops.access_withdrawal) withdrew our access, by what the
-    evidence store has on record. Each is written once, also when a run is cut off in between.
+  - Writes an entry to the journal of each asset from which M(msp.ops.access_withdrawal) withdrew our access, by what
+    the evidence store has on record. Each is written once, also when a run is cut off in between.
   - The contract status and everything else of the asset stays as it is.
   - It runs on the controller.
 options:

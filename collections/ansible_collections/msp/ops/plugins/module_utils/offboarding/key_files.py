@@ -55,10 +55,11 @@ def read(path: str) -> KeyFile | None:
         return None
     finally:
         os.close(directory)
+    about = os.fstat(number)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(number)
+        return None
     with os.fdopen(number, "rb") as stream:
-        about = os.fstat(number)
-        if not stat.S_ISREG(about.st_mode):
-            return None
         if about.st_size > _MOST_BYTES:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
         return KeyFile(path, place, stream.read(), about)

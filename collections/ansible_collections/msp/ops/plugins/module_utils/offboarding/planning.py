@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is to be withdrawn from a host, by what was seen there: which steps, in which order, and what forbids them. Pure.
+"""What is to be withdrawn from a host, by what was seen there: which steps, in which order, what forbids them. Pure.
 
 The keys by which the automation itself comes in are apart from the rest: they go when nothing else is left.
 """
@@ -114,7 +114,7 @@ def _check_files(seen: Seen) -> None:
             "MSP-OFF-006",
             "the files that msp.ops wrote for its own accounts to be as it wrote them",
             "other text in %s" % ", ".join(strange),
-            "move what is the customer's to a file of its own name, remove these, and run it again; nothing was changed",
+            "move what is the customer's to a file of another name, remove these, run it again; nothing was changed",
         )
 
 

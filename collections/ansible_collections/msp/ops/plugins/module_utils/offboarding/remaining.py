@@ -23,6 +23,8 @@ from ansible_collections.msp.ops.plugins.module_utils.standards.access_words imp
     UNTOUCHED,
 )
 
+# What somebody has who can log in without anybody else; the rest comes on top of it.
+_OWN = frozenset((KEY, HARDWARE, UNTOUCHED, PASSWORD))
 _HARDWARE_KINDS = "sk-"
 _DIRECTORY = "directory"
 ITSELF, SUDO, SU = "root itself", "sudo", "su"
@@ -65,7 +67,7 @@ def ways(accounts: Iterable[Mapping[str, Any]], gone: Gone, *, su: bool) -> list
 
 def _is_left(way: Mapping[str, Any], account: Mapping[str, Any], gone: Collection[str]) -> bool:
     proved = set(way["proved"])
-    if not proved or {COMMAND, NO_SHELL} & set(way["limits"]) or not _known(proved):
+    if not _OWN & proved or {COMMAND, NO_SHELL} & set(way["limits"]) or not _known(proved):
         return False
     if PASSWORD in proved and account["password"] not in (SET, _DIRECTORY):
         return False

@@ -57,10 +57,8 @@ def entries(events: Iterable[SecurityEvent]) -> Iterator[Entry]:
     """An entry for each time that the access to an asset was withdrawn."""
     for event in events:
         if event.action == WITHDRAWN:
-            text = (
-                f"Access withdrawn from {plain(event.host)} by {plain(event.who)}, {moment(event.at)}: it refuses our"
-            )
-            kept = "login. Nothing of the customer's was deleted; secrets stay in the escrow"
+            text = f"Access withdrawn from {plain(event.host)} by {plain(event.who)}, {moment(event.at)}: it refuses"
+            kept = "our login. Nothing of the customer's was deleted; secrets stay in the escrow"
             yield Entry(event.asset, f"{text} {kept}", f"{OURS} {event.asset} {event.at:%Y-%m-%dT%H:%M:%S.%f}")
 
 
@@ -93,8 +91,8 @@ def still_open(host: str) -> MspError:
         "MSP-OFF-010",
         f"{host} to refuse a new login with what this run logs in with",
         "it lets us in",
-        "name every key of ours in offboard_keys_file, and see whether a password, a certificate or a directory lets us "
-        "in; what was withdrawn is on record, and the next run goes on",
+        "name every key of ours in offboard_keys_file, and see whether a password, a certificate or a directory lets "
+        "us in; what was withdrawn is on record, and the next run goes on",
     )
 
 

@@ -2007,8 +2007,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "Please note: we know of nobody on your side who can administer {host} now.",
     ),
     "offboard.password": (
-        "Het wachtwoord van de beheerder ({account}) van {host} bewaren wij voor u. Vraag ons erom; wij halen het op met:"
-        " {command}",
+        "Het wachtwoord van de beheerder ({account}) van {host} bewaren wij voor u. Vraag ons erom; wij halen het op"
+        " met: {command}",
         "We keep the password of the administrator ({account}) of {host} for you. Ask us for it; we fetch it with:"
         " {command}",
     ),
