@@ -37,10 +37,12 @@ class ActionModule(ActionBase):
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         try:
             asset = subject(str(variables["inventory_hostname"]), variables)
-            keys = offboarding.read_keys(asset.host, arguments["keys"] or (), arguments["keys_file"], self._private())
+            private = self._private()
+            keys = offboarding.read_keys(asset.host, arguments["keys"] or (), arguments["keys_file"], private)
             sent = {**{name: value for name, value in arguments.items() if name not in OWN}, "keys": keys}
             language = str(variables["msp"].get("language") or "en")
-            turn = offboarding.Turn(asset, language, escrowing.user(os.environ), bool(self._task.check_mode))
+            offers = offboarding.can_offer(private)
+            turn = offboarding.Turn(asset, language, escrowing.user(os.environ), bool(self._task.check_mode), offers)
             with Store.open(os.environ.get("MSP_STORE_URL") or None) as store:
                 done = offboarding.withdraw(store, turn, Door(self, sent, variables, asset.host))
         except MspError as error:

@@ -9,6 +9,7 @@ host that refuses us is only done when it is on record that nothing but one key 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,13 @@ class Door(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
+    """offers: the connection names a private key that this user can read, so that a refusal is an answer to it."""
+
     asset: Subject
     language: str
     who: str
     dry: bool = False
+    offers: bool = True
 
 
 def read_keys(host: str, lines: Iterable[str], given: str | None, private: str | None) -> list[str]:
@@ -59,6 +63,11 @@ def read_keys(host: str, lines: Iterable[str], given: str | None, private: str |
             raise standing.no_keys(host, f"{path}: {why}") from error
     key_lines.parse(texts)
     return texts
+
+
+def can_offer(private: str | None) -> bool:
+    """Whether the connection names a private key that this user can read."""
+    return private is not None and os.access(Path(private).expanduser(), os.R_OK)
 
 
 def withdraw(store: Store, turn: Turn, door: Door) -> dict[str, Any]:
@@ -99,6 +108,8 @@ def _refused(store: Store, turn: Turn, before: str | None, why: str) -> dict[str
     """A host that lets us in no more: done, where that is what we brought about."""
     if before is None or not standing.is_refusal(why):
         raise standing.refused(turn.asset.host, why)
+    if before == standing.NEARLY and not turn.offers:
+        raise standing.not_offered(turn.asset.host)
     if before == standing.NEARLY and not turn.dry:
         _record(store, turn, standing.WITHDRAWN, {})
     return {

@@ -115,6 +115,15 @@ def refused(host: str, why: str) -> MspError:
     )
 
 
+def not_offered(host: str) -> MspError:
+    return MspError(
+        "MSP-OFF-014",
+        f"our last key to be offered to {host}, so that its refusal says that the key is gone",
+        "a refusal, and a connection without a private key that this user can read; that key was left, by the record",
+        "run it as the user of that key, and name it: --private-key FILE",
+    )
+
+
 def failed(host: str, said: Mapping[str, Any]) -> MspError:
     """The error of a module that failed on the host."""
     error = said.get("error")

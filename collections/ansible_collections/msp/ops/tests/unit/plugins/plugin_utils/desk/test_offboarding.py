@@ -96,6 +96,29 @@ def test_a_second_run_writes_nothing(store: Store) -> None:
     assert recorded(store) == [NEARLY, WITHDRAWN]
 
 
+def test_a_refusal_of_somebody_without_the_last_key_does_not_say_that_it_is_gone(store: Store) -> None:
+    code(store, Made(store, last=SILENT))
+
+    with pytest.raises(MspError) as caught:
+        withdraw(store, Turn(ASSET, "en", "bert", offers=False), Made(store, rest=DENIED))
+
+    assert caught.value.code == "MSP-OFF-014"
+    assert recorded(store) == [NEARLY]
+
+
+def test_a_key_can_be_offered_by_who_can_read_it(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("made")
+
+    assert offboarding.can_offer(str(tmp_path / "id"))
+    assert not offboarding.can_offer(str(tmp_path / "gone")) and not offboarding.can_offer(None)
+
+
+def test_what_was_proven_needs_no_key_any_more(store: Store) -> None:
+    withdraw(store, TURN, Made(store, anew=DENIED))
+
+    assert withdraw(store, Turn(ASSET, "en", "bert", offers=False), Made(store, rest=DENIED))["already"]
+
+
 @pytest.mark.parametrize("why", [DENIED, SILENT])
 def test_a_host_that_was_never_withdrawn_from_and_does_not_let_us_in_is_an_error(store: Store, why: str) -> None:
     assert code(store, Made(store, rest=why)) == "MSP-OFF-012"
