@@ -178,9 +178,9 @@ def quay(fresh_netbox: NetBox, tmp_path_factory: pytest.TempPathFactory) -> Iter
         subprocess.run(keygen, stdin=subprocess.DEVNULL, check=True)
         bed.sh(HOST, PREPARE)
         for path, keys in authorized_keys(made).items():
-            place, text = path.rpartition("/")[0], base64.b64encode(keys.before).decode()
-            bed.sh(HOST, f"install -d -m 0700 {place}; echo {text} | base64 -d >{path}")
-            bed.sh(HOST, f"chown -R --reference={place}/.. {place}")
+            folder, text = path.rpartition("/")[0], base64.b64encode(keys.before).decode()
+            bed.sh(HOST, f"install -d -m 0700 {folder}; echo {text} | base64 -d >{path}")
+            bed.sh(HOST, f"chown -R --reference={folder}/.. {folder}")
         yield made
 
 

@@ -14,7 +14,7 @@ from ansible_collections.msp.ops.plugins.module_utils.offboarding.remaining impo
 
 OURS = Gone(frozenset({"SHA256:ours"}), frozenset({"msp-technician"}))
 SUDO = [{"root": True, "commands": ["ALL"], "asks": [["password"]]}]
-NO_PASSWORD = {"password": "none"}
+NO_PASSWORD: dict[str, Any] = {"password": "none"}
 UNASKED = [{"root": True, "commands": ["ALL"], "asks": [[]]}]
 
 

@@ -15,6 +15,7 @@ from ansible_collections.msp.ops.plugins.module_utils.audit.host import Host
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.module_utils.offboarding import key_files, withdrawing
 from ansible_collections.msp.ops.plugins.module_utils.offboarding.withdrawing import Asked, Desk
+from ansible_collections.msp.ops.plugins.module_utils.standards import access
 
 KIND = b"ssh-ed25519"
 BODY = len(KIND).to_bytes(4, "big") + KIND + (32).to_bytes(4, "big") + b"o" * 32
@@ -45,9 +46,9 @@ class Made:
             path.write_text("# Written by msp.ops. Changed back.\nmsp-technician ALL=(ALL:ALL) PASSWD: ALL\n")
         monkeypatch.setattr(withdrawing, "SUDO", tuple(map(str, self.drop_ins)))
         monkeypatch.setattr(withdrawing, "SSHD", ())
-        monkeypatch.setattr(withdrawing.access, "measure", lambda _reader: {"accounts": self.accounts, "unknown": []})
+        monkeypatch.setattr(access, "measure", lambda _reader: {"accounts": self.accounts, "unknown": []})
         monkeypatch.setattr(
-            withdrawing.access, "key_files", lambda _reader: {str(path): [name] for name, path in self.keys.items()}
+            access, "key_files", lambda _reader: {str(path): [name] for name, path in self.keys.items()}
         )
         # Its paths are whole ones already.
         monkeypatch.setattr(Host, "path", lambda _host, name: name if name.startswith(str(place)) else f"{place}{name}")
