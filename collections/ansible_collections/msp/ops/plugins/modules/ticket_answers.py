@@ -11,11 +11,11 @@ short_description: Draft answers to tickets, and release them
 version_added: 0.1.0
 author: The msp.ops founders (@msp-ops)
 description:
-  - Reads the tickets that are new in the ticket system. One that certainly fits a known problem gets a drafted answer, in
-    the language of who asked, with the provider's guide where there is one.
-  - A draft is a note that only technicians see. It goes to the requester after a person released it, or where the policy
-    of the customer names its problem in C(send_answers); never otherwise. Where somebody has answered meanwhile, or closed
-    the ticket, it does not go out.
+  - Reads the tickets that are new in the ticket system. One that certainly fits a known problem gets a drafted answer,
+    in the language of who asked, with the provider's guide where there is one.
+  - A draft is a note that only technicians see. It goes to the requester after a person released it, or where the
+    policy of the customer names its problem in C(send_answers); never otherwise. Where somebody has answered meanwhile,
+    or closed the ticket, it does not go out.
   - Of a ticket only its number is kept in the evidence store, and nothing of one that fits no known problem.
   - What follows from a look or a decision is put into the outbox; M(msp.ops.deliver) delivers it.
   - It runs on the controller.

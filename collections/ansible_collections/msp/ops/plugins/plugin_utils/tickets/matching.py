@@ -86,9 +86,9 @@ class Matcher:
 @functools.cache
 def matcher() -> Matcher:
     """That of the known problems that come with msp.ops."""
-    from ansible_collections.msp.ops.plugins.plugin_utils.tickets import known
+    from ansible_collections.msp.ops.plugins.plugin_utils.tickets import catalogue
 
-    return Matcher.of(known.known())
+    return Matcher.of(catalogue.known())
 
 
 def words(text: str) -> frozenset[str]:

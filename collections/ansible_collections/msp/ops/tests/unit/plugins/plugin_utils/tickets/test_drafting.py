@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import DELIVERED, FAILED, GIVEN_UP, REFUSED
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets import drafting
-from ansible_collections.msp.ops.plugins.plugin_utils.tickets.known import known
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets.catalogue import known
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets.records import (
     DECISIONS,
     DECLINED,
