@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
+import sqlalchemy as sa
 
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import telling
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import outbox
@@ -120,29 +121,35 @@ def _secrets(folder: Path, address: str) -> dict[str, str]:
 
 def test_what_gave_up_reaches_people_and_the_ticket_system_and_is_told_once(desk: Desk) -> None:
     desk.tell()
+    desk.zammad.next_answers += [(401, {})]
+
+    locked_out = desk.play("deliver.yml")
+    assert locked_out.returncode != 0
+    assert "MSP-TIC-002" in locked_out.stdout
+    to = sorted(address for mail in desk.mailbox.received for address in mail.recipients)
+    assert to == ["desk@example.com", "it@bakkerij-jansen.example"]
+    with Store.open(desk.url) as store:
+        assert [(message.channel, tries) for message, _due, tries in outbox.waiting(store)] == [("tickets", 0)]
+        store.database.write(lambda connection: connection.execute(sa.text("UPDATE message_work SET due = 0")))
 
     preview = desk.play("deliver.yml", "--check")
     assert preview.returncode == 0, preview.stdout
-    assert (desk.mailbox.received, desk.zammad.tickets) == ([], {})
     assert "run1:tickets" in preview.stdout
+    assert desk.zammad.tickets == {}
 
     done = desk.play("deliver.yml")
     assert done.returncode == 0, done.stdout
     assert "changed=1" in done.stdout
-    to = sorted(address for mail in desk.mailbox.received for address in mail.recipients)
-    assert to == ["desk@example.com", "it@bakkerij-jansen.example"]
     (ticket,) = desk.zammad.tickets.values()
     assert ticket["title"] == "till: schijf vol vraagt om een technicus"
     assert "lookup('pipe'" in desk.zammad.said("1")[0]["body"]
-
-    again = desk.play("deliver.yml")
-    assert again.returncode == 0, again.stdout
-    assert "changed=0" in again.stdout
-    assert (len(desk.mailbox.received), len(desk.zammad.tickets)) == (2, 1)
+    assert len(desk.mailbox.received) == 2
     assert not desk.mark.exists()
 
 
-def test_a_ticket_gets_a_draft_and_its_answer_when_a_person_says_so(desk: Desk) -> None:
+def test_a_ticket_gets_a_draft_and_its_answer_when_a_person_says_so_and_a_second_run_changes_nothing(
+    desk: Desk,
+) -> None:
     text = f"De printer doet het niet, hij staat op offline. {TEMPLATE.replace('MARK', str(desk.mark))}"
     ref = desk.zammad.ask("Printer", text, organization="Bakkerij Jansen")
 
@@ -153,29 +160,13 @@ def test_a_ticket_gets_a_draft_and_its_answer_when_a_person_says_so(desk: Desk) 
     key = note["body"].partition("-e release=")[2].partition("\n")[0]
     assert f'"{key}"' in drafted.stdout
 
-    nobody = desk.play("answers.yml", release=key)
-    assert nobody.returncode != 0
-    assert "MSP-TIC-005" in nobody.stdout
     sent = desk.play("answers.yml", release=key, approved_by="A. de Vries")
     assert sent.returncode == 0, sent.stdout
-    twice = desk.play("answers.yml", release=key, approved_by="B. Bakker")
-    assert twice.returncode != 0
-    assert "MSP-TIC-006" in twice.stdout
-    assert "A. de Vries" in twice.stdout
-
     (answer,) = [one for one in desk.zammad.said(ref)[1:] if not one["internal"]]
     assert answer["body"] == known()["printer"].answer["nl"]
+
+    again = desk.play("answers.yml")
+    assert again.returncode == 0, again.stdout
+    assert "changed=0" in again.stdout
+    assert len(desk.zammad.said(ref)) == 3
     assert not desk.mark.exists()
-
-
-def test_a_token_that_zammad_no_longer_takes_holds_up_tickets_alone(desk: Desk) -> None:
-    desk.tell()
-    desk.zammad.next_answers += [(401, {})]
-
-    done = desk.play("deliver.yml")
-
-    assert done.returncode != 0
-    assert "MSP-TIC-002" in done.stdout
-    assert len(desk.mailbox.received) == 2
-    with Store.open(desk.url) as store:
-        assert [(message.channel, tries) for message, _due, tries in outbox.waiting(store)] == [("tickets", 0)]

@@ -202,7 +202,7 @@ def _companions(connection: Connection, keys: list[str], now: int) -> list[str]:
 
 def _claims(connection: Connection, keys: list[str], holder: str) -> list[Claim]:
     known = tables()
-    found = {}
+    found: dict[str, Any] = {}
     for part in batched(keys, writing.BATCH):
         query = (
             sa.select(known.messages, known.message_work.c.tries, known.message_work.c.fence)
