@@ -23,8 +23,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Decision,
     Digest,
     Effort,
+    EventOutcome,
+    Incoming,
     Observation,
     Run,
+    RunbookRun,
     RunHost,
     SecurityEvent,
     Sheet,
@@ -74,14 +77,19 @@ _NAMES = {
     Digest: "digest",
     StoredRollout: "rollout",
     ControlChange: "control_change",
+    Incoming: "event",
+    EventOutcome: "event_outcome",
+    RunbookRun: "runbook_run",
     Message: "message",
     Outcome: "message_outcome",
     tickets.Draft: "answer_draft",
     tickets.Decision: "answer_decision",
 }
 # What is told of a customer besides, and never spooled.
-Told = (Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange) | (
-    Message | Outcome | tickets.Draft | tickets.Decision
+Told = (
+    (Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange)
+    | (Incoming | EventOutcome | RunbookRun)
+    | (Message | Outcome | tickets.Draft | tickets.Decision)
 )
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 _LISTS = frozenset({"changed", "records"})

@@ -18,9 +18,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     answers,
     checks,
     codec,
+    incoming,
     outbox,
     reading,
     rows,
+    runbooks,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
@@ -44,7 +46,8 @@ def customers(store: Store) -> list[str]:
         *(known.coverages, known.changes, known.plans, known.decisions, known.digests),
         *(known.patch_scans, known.rollouts, known.standard_checks, known.control_changes),
         *(known.security_events, known.escrow_secrets),
-        *(known.access_checks, known.messages, known.answer_drafts),
+        *(known.access_checks, known.event_outcomes, known.runbook_runs),
+        *(known.messages, known.answer_drafts),
     )
     with store.database.read() as connection:
         return sorted(
@@ -71,6 +74,8 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
         yield from checks.every(connection, customer)
         yield from checks.changes(connection, customer, None, None)
         yield from access.every(connection, customer)
+        yield from incoming.every(connection, customer)
+        yield from runbooks.every(connection, customer)
         known = tables()
         kinds: list[tuple[sa.Table, Callable[[Any], Exported]]] = [
             (known.tickets, rows.ticket),

@@ -14,7 +14,7 @@ except ImportError:  # looked at by a tool without the libraries; only `./msp st
     pass
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -28,9 +28,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
     codec,
     engine,
     hashing,
+    incoming,
     migrate,
     outbox,
     rows,
+    runbooks,
     schema,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
@@ -41,8 +43,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Decision,
     Digest,
     Effort,
+    EventOutcome,
+    Incoming,
     Observation,
     Run,
+    RunbookRun,
     RunHost,
     SecurityEvent,
     Sheet,
@@ -189,6 +194,13 @@ def fill(store: Store) -> None:
     store.keep_secret(SECRET, b"sealed")
     store.mark_secret(SECRET, AT)
     store.record_access_checks([AccessCheck("bakery", "device:1", "till", AT, "ok", {"accounts": []})])
+    incoming.receive(store, [Incoming("e1", "netbox", "netbox dcim.device 1", AT, {})])
+    claimed = incoming.claim(store, "worker one")
+    assert claimed is not None
+    incoming.end(store, claimed, [EventOutcome("e1", "bakery", "device:1", AT, "nothing", "")])
+    run = RunbookRun("b1", "bakery", "device:1", "till", "disk_full", AT)
+    runbooks.begin(store, run, lambda _before, _now: None, dt.timedelta(days=1))
+    runbooks.end(store, replace(run, outcome="mended", ended=AT))
     outbox.put(store, [Message("k", "bakery", TEXT, "desk", "full", {})])
     (claim,) = outbox.claim(store, "worker")
     outbox.settle(store, claim, Outcome("k", claim.fence, DELIVERED))
