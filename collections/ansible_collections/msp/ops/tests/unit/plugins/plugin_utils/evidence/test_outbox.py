@@ -29,8 +29,8 @@ TWO = replace(ONE, key="k2", customer="dentist")
 MINUTE = dt.timedelta(minutes=1)
 
 
-def ended(claim: Claim, outcome: str, **more: str) -> Outcome:
-    return Outcome(claim.message.key, claim.fence, outcome, **more)
+def ended(claim: Claim, outcome: str, ref: str = "", reason: str = "") -> Outcome:
+    return Outcome(claim.message.key, claim.fence, outcome, ref, reason)
 
 
 def test_what_is_put_in_comes_out_as_it_was_once_however_often_it_is_put_in(store: Store) -> None:
@@ -111,7 +111,8 @@ def test_what_was_refused_or_given_up_is_over_and_says_why(store: Store, outcome
 def test_of_many_who_deliver_at_once_each_message_goes_to_one(store: Store) -> None:
     wanted = [replace(ONE, key=f"k{number:02}") for number in range(30)]
     outbox.put(store, wanted)
-    start, got = threading.Barrier(5), []
+    start = threading.Barrier(5)
+    got: list[str] = []
 
     def attempt(holder: str) -> None:
         start.wait()
