@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import yaml
@@ -12,12 +13,13 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.awx.client import SPEC as AWX_SPEC
 from ansible_collections.msp.ops.plugins.plugin_utils.awx.client import Awx
-from ansible_collections.msp.ops.plugins.plugin_utils.awx.planning import look
+from ansible_collections.msp.ops.plugins.plugin_utils.awx.planning import look, read_customers
 
 SPEC: dict[str, dict[str, Any]] = {
     **AWX_SPEC,
     "directory": {"type": "path", "required": True},
-    "customers": {"type": "list", "elements": "dict", "required": True},
+    "customers_file": {"type": "path"},
+    "customers_from_netbox": {"type": "bool", "default": False},
     "most_removed": {"type": "int", "default": 100},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "settled": {"type": "bool", "default": False},
@@ -33,11 +35,16 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         try:
+            customers = read_customers(
+                arguments["customers_file"],
+                from_netbox=arguments["customers_from_netbox"],
+                today=dt.datetime.now(dt.UTC).date(),
+            )
             with Awx(arguments) as awx:
                 outcome = look(
                     awx,
                     arguments["directory"],
-                    arguments["customers"],
+                    customers,
                     most_removed=arguments["most_removed"],
                     secrets=arguments["secrets"],
                     settled=arguments["settled"],

@@ -88,15 +88,30 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def read_customers(entries: Sequence[Any]) -> list[Customer]:
-    """Customers out of entries, in the order of their slugs. Raises MspErrors with all that is wrong."""
-    form = {"type": "array", "items": schema.CUSTOMER}
-    errors = list(forms.violations(entries, form, ("customers",), CODES))
+def read_customers(text: str, name: str) -> list[dict[str, Any]]:
+    """Customers' entries out of the text of a file. Nothing in it is a template here: what a job is to look up (a
+    secret by its name) goes to AWX as it is written.
+    """
+    source = yamlfile.read(text, name)
+    errors = list(source.errors)
+    errors += forms.violations(source.data, {"type": "array", "items": schema.CUSTOMER}, ("customers",), CODES, source)
     if not errors:
-        errors += _of_customers(entries)
+        errors += _of_customers(source.data)
     if errors:
         raise MspErrors(errors)
-    return sorted((_customer(entry) for entry in entries), key=lambda one: one.slug)
+    return [_plain(entry) for entry in source.data]
+
+
+def customers(entries: Iterable[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]] | None) -> list[Customer]:
+    """The entries as customers, in the order of their slugs. known is what NetBox says of each customer with a running
+    contract; where it was asked, an entry of somebody else is an error, and who has no entry is a customer too.
+    """
+    own = {entry["slug"]: entry for entry in entries}
+    if known is None:
+        return [_customer(own[slug]) for slug in sorted(own)]
+    if strange := sorted(set(own) - set(known)):
+        raise _wrong("entries of customers with a running contract in NetBox", ", ".join(strange), "remove them")
+    return [_customer({**known[slug], **own.get(slug, {"slug": slug})}) for slug in sorted(known)]
 
 
 def _customer(entry: Mapping[str, Any]) -> Customer:
