@@ -7,17 +7,14 @@ NetBox's migrations make with ICU is made with PostgreSQL's own C.UTF-8 here. Na
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +24,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from lab import paths, postgres, processes
+from lab import environments, paths, postgres, processes
 from lab.locks import Progress, held
 from lab.paths import LabPaths
 
@@ -46,19 +43,6 @@ QUEUES = ("rq:queue:high", "rq:queue:default", "rq:queue:low")
 WEB_SECONDS = 300
 
 
-def locked_version(lock: str, package: str) -> str:
-    """The version of a package in a lock file."""
-    found = re.search(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
-    if not found:
-        raise ValueError(f"{package} is not in the lock file")
-    return found[1]
-
-
-def fingerprint(*parts: str) -> str:
-    """Short name of a content: what was made from other parts gets another name."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
-
-
 @dataclass(frozen=True)
 class Environment:
     """NetBox's own Python environment, with the binaries of PostgreSQL and Redis in it."""
@@ -72,7 +56,7 @@ class Environment:
 
     @property
     def packages(self) -> Path:
-        return next((self.directory / "lib").glob("python3.*/site-packages"))
+        return environments.packages(self.directory)
 
     @property
     def postgres_programs(self) -> Path:
@@ -88,40 +72,7 @@ class Environment:
 
 def environment(progress: Progress) -> Environment:
     """The environment that the lock file describes, built when absent. A killed build is built anew."""
-    lock = LOCK.read_text()
-    python = ".".join(map(str, sys.version_info[:2]))
-    version = locked_version(lock, "netbox")
-    found = Environment(paths.cache() / "netbox" / f"{version}-py{python}-{fingerprint(lock)}", version)
-    done = found.directory / ".complete"
-    if done.exists():
-        return found
-    paths.make_dir(found.directory.parent, 0o755 if os.geteuid() == 0 else 0o700)
-    title = f"NetBox {version}: installing it into an environment of its own (once per lock file)"
-    with held(f"{found.directory}.lock", title, progress):
-        if not done.exists():
-            with progress(title):
-                _install(found.directory)
-            done.touch()
-    return found
-
-
-def _install(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    uv = [sys.executable, "-m", "uv", "--quiet"]
-    python = str(directory / "bin/python")
-    for command in (
-        [*uv, "venv", "--python", sys.executable, str(directory)],
-        [*uv, "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, str(LOCK)],
-    ):
-        # The user of PostgreSQL must be able to read its programs, whatever mask this user has.
-        done = subprocess.run(command, check=False, capture_output=True, text=True, umask=0o022)
-        if done.returncode:
-            raise MspError(
-                "MSP-LAB-007",
-                "the packages of lab/requirements-netbox.lock to install",
-                done.stderr.strip() or f"exit status {done.returncode}",
-                "check that the Python package registry can be reached, then run it again",
-            )
+    return Environment(environments.locked("NetBox", "netbox", LOCK, progress), environments.version("netbox", LOCK))
 
 
 def configure(lab: LabPaths, *, database: str = DATABASE) -> None:
@@ -243,7 +194,7 @@ def forget_cache(lab: LabPaths) -> None:
 
 def dump_path(environment: Environment) -> Path:
     """Where the migrated empty database is cached: another NetBox, or another way to make it, is another dump."""
-    key = fingerprint(LOCK.read_text(), (INSIDE / "migrate.py").read_text())
+    key = environments.fingerprint(LOCK.read_text(), (INSIDE / "migrate.py").read_text())
     return paths.cache() / "netbox" / f"{environment.version}-{key}.dump"
 
 

@@ -12,7 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 sys.path.insert(1, str(ROOT / "collections"))
 
-COMMANDS = ("demo", "test", "lint", "bench", "lab", "doctor", "who", "software", "rollouts", "store", "escrow")
+COMMANDS = (
+    *("demo", "test", "lint", "bench", "lab", "doctor", "who", "software", "rollouts", "store", "escrow"),
+    "worker",
+)
 
 
 def usage() -> str:

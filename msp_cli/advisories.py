@@ -20,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = (ROOT / "requirements.lock", ROOT / "lab" / "requirements-netbox.lock")
+LOCKS = (
+    ROOT / "requirements.lock",
+    ROOT / "lab" / "requirements-netbox.lock",
+    ROOT / "lab" / "requirements-events.lock",
+)
 # Another database of the same protocol (OSV), for a network with a mirror of its own.
 ADDRESS = "MSP_ADVISORIES_URL"
 NOT_CHECKED = 75

@@ -41,6 +41,7 @@ TESTED_NETBOX = (4, 7)
 SKEW_WARN, SKEW_FAIL = 5.0, 60.0
 DISK_WARN, DISK_FAIL = 5 * 10**9, 10**9
 SPOOL_WARN = dt.timedelta(hours=1)
+EVENTS_WARN = dt.timedelta(minutes=5)
 CALLBACK = "msp.ops.evidence"
 USERS = "users/users"
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     lines = look(
         (
             *(("tools", tools), ("NetBox", netbox), ("evidence store", store), ("escrow", escrow)),
-            *(("callback", callback), ("disk", disk)),
+            *(("events", events), ("callback", callback), ("disk", disk)),
         )
     )
     print(json.dumps([asdict(line) for line in lines], indent=2) if options.json else printed(text(lines)))
@@ -215,6 +216,24 @@ def durable(state: Path) -> Line:
 
 
 # -- the escrow -------------------------------------------------------------------------------------------------------
+
+
+def events() -> Iterator[Line]:
+    """What came in and waits; a worker that runs takes what is due within seconds."""
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence import incoming
+    from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+
+    try:
+        with Store.open(timeout=5) as opened:
+            found, now = incoming.waiting(opened), opened.now()
+    except MspError:
+        return  # the line of the evidence store says it
+    words = f"{found.waiting} waiting, {found.held} being worked on"
+    if found.oldest is None or now - found.oldest < EVENTS_WARN:
+        yield Line("events", OK, words)
+    else:
+        words += f"; due since {found.oldest:%Y-%m-%d %H:%M} UTC"
+        yield Line("events", WARN, words, "see whether ./msp worker runs (docs/events.md)")
 
 
 def escrow() -> Iterator[Line]:

@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from lab import netbox
+from lab import environments
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LOCKS = {"requirements.lock": "requirements.in", "lab/requirements-netbox.lock": "lab/requirements-netbox.in"}
+LOCKS = {
+    "requirements.lock": "requirements.in",
+    "lab/requirements-made.lock": "lab/requirements-netbox.in",
+    "lab/requirements-events.lock": "lab/requirements-events.in",
+}
 OTHER = "0" * 64
 REAL_UV = Path(sys.executable).parent / "uv"
 
@@ -120,17 +124,16 @@ def test_the_lab_installs_nothing_whose_hash_is_another_or_missing(
     monkeypatch.setenv("UV_NO_INDEX", "1")
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    lock = tmp_path / "netbox.lock"
-    monkeypatch.setattr(netbox, "LOCK", lock)
+    lock = tmp_path / "made.lock"
 
     lock.write_text(locked(made=OTHER))
     with pytest.raises(MspError, match=r"(?s)MSP-LAB-007.*Hash mismatch"):
-        netbox._install(tmp_path / "environment")
+        environments._install(tmp_path / "environment", lock)
 
     lock.write_text(locked(made=""))
     with pytest.raises(MspError, match=r"(?s)MSP-LAB-007.*must have a hash"):
-        netbox._install(tmp_path / "environment")
+        environments._install(tmp_path / "environment", lock)
 
     lock.write_text(locked(made=good))
-    netbox._install(tmp_path / "environment")
+    environments._install(tmp_path / "environment", lock)
     assert list((tmp_path / "environment").glob("lib/*/site-packages/made.py"))

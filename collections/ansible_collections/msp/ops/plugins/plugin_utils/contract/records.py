@@ -77,12 +77,16 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A NetBox tenant with an MSP contract. id is the tenant's primary key."""
+    """A NetBox tenant with an MSP contract. id is the tenant's primary key.
+
+    runbooks_stopped names the runbooks that do not run here, or names.EVERY_RUNBOOK.
+    """
 
     id: int
     slug: str
     name: str
     contract: Contract | None
+    runbooks_stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Decision,
     Digest,
     Effort,
+    EventOutcome,
+    Incoming,
     Observation,
     Run,
+    RunbookRun,
     RunHost,
     SecurityEvent,
     Sheet,
@@ -72,9 +75,25 @@ _NAMES = {
     Digest: "digest",
     StoredRollout: "rollout",
     ControlChange: "control_change",
+    Incoming: "event",
+    EventOutcome: "event_outcome",
+    RunbookRun: "runbook_run",
 }
 # What is told of a customer besides, and never spooled.
-Told = Sighting | Sheet | Coverage | Change | StoredPlan | Decision | Digest | StoredRollout | ControlChange
+Told = (
+    Sighting
+    | Sheet
+    | Coverage
+    | Change
+    | StoredPlan
+    | Decision
+    | Digest
+    | StoredRollout
+    | ControlChange
+    | Incoming
+    | EventOutcome
+    | RunbookRun
+)
 _TIMES = frozenset({"at", "started", "ended", "opened", "closed", "metadata_at", "booted_at"})
 _LISTS = frozenset({"changed", "records"})
 

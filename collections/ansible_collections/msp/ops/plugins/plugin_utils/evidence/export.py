@@ -13,7 +13,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import access, checks, codec, reading, rows
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    access,
+    checks,
+    codec,
+    incoming,
+    reading,
+    rows,
+    runbooks,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Run
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.schema import tables
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -36,7 +44,7 @@ def customers(store: Store) -> list[str]:
         *(known.coverages, known.changes, known.plans, known.decisions, known.digests),
         *(known.patch_scans, known.rollouts, known.standard_checks, known.control_changes),
         *(known.security_events, known.escrow_secrets),
-        known.access_checks,
+        *(known.access_checks, known.event_outcomes, known.runbook_runs),
     )
     with store.database.read() as connection:
         return sorted(
@@ -63,6 +71,8 @@ def export(store: Store, customer: str) -> Iterator[Exported]:
         yield from checks.every(connection, customer)
         yield from checks.changes(connection, customer, None, None)
         yield from access.every(connection, customer)
+        yield from incoming.every(connection, customer)
+        yield from runbooks.every(connection, customer)
         known = tables()
         kinds: list[tuple[sa.Table, Callable[[Any], Exported]]] = [
             (known.tickets, rows.ticket),

@@ -85,6 +85,15 @@ def held(store: Store, lease: Lease) -> bool:
         return connection.execute(query).scalar() == lease.fence
 
 
+def live(store: Store, prefix: str) -> list[str]:
+    """The names of the leases that somebody has, of those whose names begin so."""
+    table = tables().leases
+    with store.database.read() as connection:
+        now = writing.database_micros(connection)
+        query = sa.select(table.c.name).where(table.c.name.startswith(prefix, autoescape=True), table.c.expires > now)
+        return sorted(connection.execute(query).scalars())
+
+
 def release(store: Store, lease: Lease) -> None:
     """Let go, so that the next need not wait. One that another took over meanwhile stays that one's."""
 

@@ -457,3 +457,64 @@ class Installed:
 
     found: tuple[Software, ...]
     having: int
+
+
+# What became of an event: the work was done; there was nothing to do; we do not do this (not contracted, a limit, a
+# stop), and it says why; the work failed; nobody could end it and a person has to look.
+EVENT_OUTCOMES = ("done", "nothing", "refused", "failed", "given_up", "superseded")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An event as it came in. body is events.records.Event as a mapping. Events of one subject are handled together."""
+
+    id: str
+    source: str
+    subject: str
+    at: dt.datetime
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """What became of an event. customer and asset are empty where the event was about nobody's.
+
+    work is what was done, in order: the duty, how it ran, and the id of the run.
+    """
+
+    event: str
+    customer: str
+    asset: str
+    at: dt.datetime
+    outcome: str
+    why: str
+    work: tuple[Mapping[str, Any], ...] = ()
+
+
+# What a runbook ended in: the check did not find the symptom; it was put right, and that was measured; a preview; a
+# person has to look; a limit, a stop or a breaker kept it from starting; the run broke.
+RUNBOOK_OUTCOMES = ("nothing_to_do", "mended", "would_mend", "gave_up", "refused", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookRun:
+    """A run of a runbook on an asset. outcome is None while it goes on, and for ever where its controller died.
+
+    body has what was found and done: found, did, reason, before, after. minutes_by_hand is what such a ticket costs a
+    person at this customer.
+    """
+
+    key: str
+    customer: str
+    asset: str
+    host: str
+    runbook: str
+    at: dt.datetime
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    event: str | None = None
+    run: str | None = None
+    outcome: str | None = None
+    ended: dt.datetime | None = None
+    seconds: float | None = None
+    minutes_by_hand: float | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)

@@ -86,6 +86,8 @@ def prune(store: Store, customer: str, days: int | None = None, *, apply: bool) 
             **_forget_software(connection, customer),
             **_remove_rollouts(connection, customer, cutoff),
             **_remove_runs(connection, customer, cutoff),
+            **_remove_events(connection, customer, cutoff),
+            **_remove_runbooks(connection, customer, cutoff),
             "seen": _delete(
                 connection, tables().seen, tables().seen.c.customer == customer, tables().seen.c.last_seen < cutoff
             ),
@@ -321,4 +323,27 @@ def _remove_runs(connection: Connection, customer: str, cutoff: int) -> dict[str
         names = list(connection.execute(alone).scalars())
         removed["run_hosts"] += _delete(connection, known.run_hosts, known.run_hosts.c.run.in_(names))
         removed["runs"] += _delete(connection, known.runs, known.runs.c.id.in_(names))
+    return removed
+
+
+def _remove_events(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    """Events that ended before the cutoff: this customer's, and those that were about nobody's asset, of whom none is
+    kept for longer than the shortest time that any customer asked for."""
+    known = tables()
+    ended, events = known.event_outcomes, known.incoming_events
+    old = sa.and_(ended.c.customer.in_((customer, "")), ended.c.at < cutoff)
+    names = list(connection.execute(sa.select(ended.c.event).where(old)).scalars())
+    removed = {"event_outcomes": 0, "incoming_events": 0}
+    for part in batched(names, writing.BATCH):
+        removed["event_outcomes"] += _delete(connection, ended, ended.c.event.in_(part))
+        removed["incoming_events"] += _delete(connection, events, events.c.id.in_(part))
+    return removed
+
+
+def _remove_runbooks(connection: Connection, customer: str, cutoff: int) -> dict[str, int]:
+    known = tables()
+    runs, outcomes = known.runbook_runs, known.runbook_outcomes
+    old = sa.select(runs.c.key).where(runs.c.customer == customer, runs.c.at < cutoff)
+    removed = {"runbook_outcomes": _delete(connection, outcomes, outcomes.c.key.in_(old))}
+    removed["runbook_runs"] = _delete(connection, runs, runs.c.customer == customer, runs.c.at < cutoff)
     return removed

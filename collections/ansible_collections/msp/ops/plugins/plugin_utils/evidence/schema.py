@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 # Every revision of the schema, oldest first; the last one is what this code works with.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
 # Events: rows that are added and never changed. Triggers see to it.
 APPEND_ONLY = (
@@ -27,6 +27,7 @@ APPEND_ONLY = (
     *("standard_checks", "control_changes"),
     *("security_events", "escrow_secrets", "escrow_marks"),
     "access_checks",
+    *("incoming_events", "event_outcomes", "runbook_runs", "runbook_outcomes"),
 )
 
 # What is said of a control in each of the two tables of controls.
@@ -79,6 +80,11 @@ class Tables:
     escrow_secrets: sa.Table
     escrow_marks: sa.Table
     access_checks: sa.Table
+    incoming_events: sa.Table
+    event_work: sa.Table
+    event_outcomes: sa.Table
+    runbook_runs: sa.Table
+    runbook_outcomes: sa.Table
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def tables() -> Tables:
     metadata = sa.MetaData()
     parts = (
         *(_facts, _sightings, _audits, _agreed, _discovered, _planned, _patched),
-        *(_standards, _software, _security, _access),
+        *(_standards, _software, _security, _access, _incoming, _runbooks),
     )
     return Tables(metadata, *(table for part in parts for table in part(metadata)))
 
@@ -662,6 +668,88 @@ def _access(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         UniqueConstraint("customer", "asset", "at", "outcome"),
     )
     return (checks,)
+
+
+def _incoming(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """What came in from NetBox and from monitoring, and what became of each.
+
+    event_work is the one table here that changes: a row for each event that is not ended, with who works on it now and
+    until when. Rows of one subject are worked on together, never by two at once.
+    """
+    from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
+
+    events = Table(
+        "incoming_events",
+        metadata,
+        Column("id", Text, primary_key=True),
+        Column("source", Text, nullable=False),
+        Column("subject", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False, index=True),
+    )
+    work = Table(
+        "event_work",
+        metadata,
+        Column("event", Text, ForeignKey("incoming_events.id"), primary_key=True),
+        Column("subject", Text, nullable=False, index=True),
+        Column("due", BigInteger, nullable=False, index=True),
+        Column("tries", Integer, nullable=False),
+        Column("holder", Text, nullable=False),
+        Column("fence", BigInteger, nullable=False),
+        Column("expires", BigInteger, nullable=False),
+    )
+    outcomes = Table(
+        "event_outcomes",
+        metadata,
+        Column("event", Text, ForeignKey("incoming_events.id"), primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("why", Text, nullable=False),
+        Column("work", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_event_outcomes_customer_asset", "customer", "asset", "at"),
+    )
+    return events, work, outcomes
+
+
+def _runbooks(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
+    """Each run of a runbook on an asset: a row before anything is done, and one with what became of it.
+
+    A run without an outcome is under way, or its controller died: it counts against the limits all the same.
+    """
+    from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Table, Text
+
+    runs = Table(
+        "runbook_runs",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("customer", Text, nullable=False),
+        Column("asset", Text, nullable=False),
+        Column("host", Text, nullable=False),
+        Column("runbook", Text, nullable=False),
+        Column("at", BigInteger, nullable=False),
+        Column("parameters", Text, nullable=False),
+        Column("event", Text),
+        Column("run", Text),
+        Column("recorded_at", BigInteger, nullable=False),
+        Index("ix_runbook_runs_customer_asset", "customer", "asset", "at"),
+        Index("ix_runbook_runs_runbook", "runbook", "at"),
+    )
+    outcomes = Table(
+        "runbook_outcomes",
+        metadata,
+        Column("key", Text, ForeignKey("runbook_runs.key"), primary_key=True),
+        Column("at", BigInteger, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("seconds", Float, nullable=False),
+        Column("minutes_by_hand", Float, nullable=False),
+        Column("body", Text, nullable=False),
+        Column("recorded_at", BigInteger, nullable=False),
+    )
+    return runs, outcomes
 
 
 @cache

@@ -125,6 +125,7 @@ def _terms(customer: Customer, now: dt.datetime, warnings: list[str]) -> _Terms:
         "language": contract.language if contract else "en",
         "timezone": contract.timezone if contract else "UTC",
         "contract": _contract(contract),
+        "runbooks_stopped": list(customer.runbooks_stopped),
     }
     return _Terms(customer, variables, now.astimezone(zone).date(), zone)
 

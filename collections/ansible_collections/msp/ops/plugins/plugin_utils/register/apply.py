@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
-from ansible_collections.msp.ops.plugins.plugin_utils.register import model, names
+from ansible_collections.msp.ops.plugins.plugin_utils.register import model, model_events, names
 from ansible_collections.msp.ops.plugins.plugin_utils.register.answers import Row
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
@@ -71,10 +71,11 @@ def apply(
     *,
     wanted: Sequence[str] = (),
     token_file: str | None = None,
+    receiver: model_events.Receiver | None = None,
     check: bool = False,
 ) -> Outcome:
     """Write what the plan says; in check mode only what would be written is returned."""
-    sections = model.sections(today, _known(wanted))
+    sections = model.sections(today, _known(wanted), receiver, register.version)
     rows = read(register, sections)
     made = plan(sections, rows)
     if made.refusals:

@@ -111,7 +111,8 @@ def assets_of(
 
 def customer_of(row: Row) -> Customer:
     """A tenant's row as a customer."""
-    return Customer(id=row["id"], slug=row["slug"], name=row["name"], contract=contract_of(row))
+    stopped = plain(row.get("custom_fields") or {}).get(names.RUNBOOKS_STOPPED) or ()
+    return Customer(row["id"], row["slug"], row["name"], contract_of(row), tuple(map(str, stopped)))
 
 
 def contract_of(row: Row) -> Contract | None:

@@ -48,5 +48,9 @@ class Section:
     includes: tuple[str, ...] = ()
     # Keys that start so are ours, and made by people and other parts of ours as needed.
     free_prefixes: tuple[str, ...] = ()
+    # Properties that no diff shows.
+    hidden: tuple[str, ...] = ()
+    # A property that is written as an id, and what reads as the object that it is the id of.
+    told_by: Mapping[str, str] = field(default_factory=dict)
     # NetBox keeps no changelog of users, groups and permissions and takes no message for it.
     changelog: bool = True

@@ -12,12 +12,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from ansible_collections.msp.ops.plugins.plugin_utils.register import model_desk, model_fields, model_rights
+from ansible_collections.msp.ops.plugins.plugin_utils.register import (
+    model_desk,
+    model_events,
+    model_fields,
+    model_rights,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
 
 
-def sections(today: dt.date, wanted: Iterable[str] = ()) -> list[Section]:
-    """The model, in the order in which it must be written. today sets the dates in the saved filters."""
+def sections(
+    today: dt.date,
+    wanted: Iterable[str] = (),
+    receiver: model_events.Receiver | None = None,
+    version: tuple[int, int, int] = model_events.CHANGED_SINCE,
+) -> list[Section]:
+    """The model, in the order in which it must be written. today sets the dates in the saved filters.
+
+    Without a receiver of events nothing is declared that would send any. version is NetBox's.
+    """
     every = [
         model_fields.choice_sets(),
         model_fields.custom_fields(),
@@ -29,6 +42,7 @@ def sections(today: dt.date, wanted: Iterable[str] = ()) -> list[Section]:
         model_rights.groups(),
         model_rights.permissions(),
         model_rights.users(),
+        *((model_events.webhooks(receiver), model_events.event_rules(version)) if receiver else ()),
     ]
     chosen = set(wanted)
     return [section for section in every if not chosen or section.name in chosen]
@@ -45,6 +59,7 @@ SECTION_NAMES = (
     "groups",
     "permissions",
     "users",
+    *model_events.SECTIONS,
 )
 # What only an administrator of NetBox may see.
-ADMINISTRATION = ("groups", "permissions", "users")
+ADMINISTRATION = ("groups", "permissions", "users", *model_events.SECTIONS)

@@ -103,6 +103,15 @@ def choice_sets() -> Section:
             [(value, standard_labels[value]) for value in names.STANDARD_STATES],
             standard_colors,
         ),
+        choices(
+            "msp_runbooks",
+            "Automated responses to known problems",
+            [
+                (names.EVERY_RUNBOOK, "All runbooks"),
+                *((name, name.replace("_", " ").capitalize()) for name in names.RUNBOOKS),
+            ],
+            {},
+        ),
         choices("msp_languages", "Languages of reports", [("nl", "Nederlands"), ("en", "English")], {}),
     )
     return Section(
@@ -193,6 +202,13 @@ def _contract_fields() -> list[Item]:
             "Surcharges",
             "Per class of assets: what one costs more a month for which reason; from the contract file",
             {"ui_visible": "if-set", "filter_logic": "disabled"},
+        ),
+        (
+            names.RUNBOOKS_STOPPED,
+            "multiselect",
+            "Runbooks stopped",
+            "Runbooks that do not run at this customer, whatever asks for them; empty while all may",
+            {"choice_set": "msp_runbooks"},
         ),
     ]
     return [

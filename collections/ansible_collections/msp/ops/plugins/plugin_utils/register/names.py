@@ -21,6 +21,7 @@ REPORT_CONTACT = "msp_report_contact"
 REPORT_URL = "msp_report_url"
 SCOPE_RULES = "msp_scope_rules"
 SURCHARGES = "msp_surcharges"
+RUNBOOKS_STOPPED = "msp_runbooks_stopped"
 
 # Custom fields on the asset (device or virtual machine).
 CONTRACT_STATUS = "msp_contract_status"
@@ -92,6 +93,13 @@ UP_TO_DATE, WAITING, WAIVED, LATE, UNKNOWN = PATCHINGS = ("up-to-date", "waiting
 # How an asset stands against its standard, by its last check.
 COMPLIANT, DRIFT = ("compliant", "drift")
 STANDARD_STATES = (COMPLIANT, DRIFT, WAIVED, UNKNOWN)
+
+# The runbooks that a customer may have stopped, and the word for all of them, those of later versions too.
+RUNBOOKS = (
+    *("account_locked", "certificate_ending", "disk_full", "high_load", "host_unreachable", "pending_reboot"),
+    *("service_down", "time_drift"),
+)
+EVERY_RUNBOOK = "all"
 
 # Asset classes: what a scope rule speaks of.
 ASSET_CLASSES = ("server", "workstation", "network", "mobile", "printer", "private", "other")

@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration impor
 from ansible_collections.msp.ops.plugins.plugin_utils.register.difference import Change, difference
 
 Row = Mapping[str, Any]
+HIDDEN = "(hidden)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class Step:
     id: int | None
     changes: Mapping[str, Change]
     renamed_from: str | None = None
+    hidden: tuple[str, ...] = ()
+
+    def shown(self, side: str) -> dict[str, Any]:
+        """Before or after, for a person: what is hidden is not in it."""
+        return {
+            name: HIDDEN if name in self.hidden and getattr(change, side) else getattr(change, side)
+            for name, change in self.changes.items()
+        }
 
 
 @dataclass(slots=True)
@@ -48,9 +57,8 @@ class Plan:
         after: dict[str, Any] = {}
         for step in self.steps:
             if step.id is not None:
-                had = {name: change.before for name, change in step.changes.items()}
-                before.setdefault(step.section, {})[step.renamed_from or step.key] = had
-            after.setdefault(step.section, {})[step.key] = {n: change.after for n, change in step.changes.items()}
+                before.setdefault(step.section, {})[step.renamed_from or step.key] = step.shown("before")
+            after.setdefault(step.section, {})[step.key] = step.shown("after")
         return {"before": before, "after": after}
 
     def summary(self) -> dict[str, dict[str, list[str]]]:
@@ -89,9 +97,10 @@ def _plan_item(made: Plan, section: Section, item: Item, rows: Sequence[Row], us
     if row is None:
         wanted = {section.key: item.key, **item.body, **item.once}
         changes = {name: Change(None, value) for name, value in wanted.items()}
-        made.steps.append(Step(section.name, item.key, None, changes))
+        made.steps.append(Step(section.name, item.key, None, changes, hidden=section.hidden))
         return
     used.add(row["id"])
+    row = {**row, **{name: row.get(told) for name, told in section.told_by.items()}}
     # An older NetBox has no such property, and would show a change for ever.
     wanted = {name: value for name, value in item.body.items() if name in row}
     wanted = {
@@ -101,7 +110,8 @@ def _plan_item(made: Plan, section: Section, item: Item, rows: Sequence[Row], us
     if refused := [name for name in section.fixed if name in changes]:
         made.refusals += [_fixed(section, item, row, name, changes[name]) for name in refused]
     elif changes:
-        made.steps.append(Step(section.name, item.key, row["id"], changes, row[section.key] if old else None))
+        renamed = row[section.key] if old else None
+        made.steps.append(Step(section.name, item.key, row["id"], changes, renamed, section.hidden))
 
 
 def _at_least(have: Any, wanted: Any) -> Any:

@@ -23,7 +23,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import codec, engine, hashing, migrate, rows, schema
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import (
+    codec,
+    engine,
+    hashing,
+    incoming,
+    migrate,
+    rows,
+    runbooks,
+    schema,
+)
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     AccessCheck,
     Audit,
@@ -32,8 +41,11 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import (
     Decision,
     Digest,
     Effort,
+    EventOutcome,
+    Incoming,
     Observation,
     Run,
+    RunbookRun,
     RunHost,
     SecurityEvent,
     Sheet,
@@ -178,6 +190,13 @@ def fill(store: Store) -> None:
     store.keep_secret(SECRET, b"sealed")
     store.mark_secret(SECRET, AT)
     store.record_access_checks([AccessCheck("bakery", "device:1", "till", AT, "ok", {"accounts": []})])
+    incoming.receive(store, [Incoming("e1", "netbox", "netbox dcim.device 1", AT, {})])
+    claimed = incoming.claim(store, "worker one")
+    assert claimed is not None
+    incoming.end(store, claimed, [EventOutcome("e1", "bakery", "device:1", AT, "nothing", "")])
+    run = RunbookRun("b1", "bakery", "device:1", "till", "disk_full", AT)
+    runbooks.begin(store, run, lambda _before, _now: None, dt.timedelta(days=1))
+    runbooks.end(store, replace(run, outcome="mended", ended=AT))
 
 
 # Facts
