@@ -196,6 +196,9 @@ def _of_template(one: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Ms
             f"slices: {one['slices']}",
             f"remove slices; only {', '.join(sorted(SLICEABLE))} may be cut",
         )
+    if one.get("worker") and one["teams"]:
+        found = f"the teams {', '.join(one['teams'])}"
+        yield _wrong(f"no team at {name}, where variables and hosts are given at the start", found, "write teams: []")
     for reserved in {"customer"} & {*one.get("variables", {}), *one.get("customer_variables", [])}:
         yield _wrong(f"variables of {name} without {reserved}", reserved, "remove it: it is the template's customer")
 

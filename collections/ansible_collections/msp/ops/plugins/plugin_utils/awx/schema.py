@@ -107,6 +107,7 @@ JOB_TEMPLATE = _table(
     {
         "description": TEXT,
         "preview": FLAG,
+        "worker": FLAG,
         "variables": PLAIN,
         "customer_variables": _list(WORD),
         "slices": {"type": "integer", "minimum": 1, "maximum": 50},
@@ -177,6 +178,7 @@ FILES = _table(
         "credentials": _list(CREDENTIAL),
         "notifications": _list(NOTIFICATION),
         "teams": _list(TEAM),
+        "worker_team": _table({"name": NAME}, {"description": TEXT}),
         "job_templates": _list(JOB_TEMPLATE),
         "workflows": _list(WORKFLOW),
         "schedules": _list(SCHEDULE),

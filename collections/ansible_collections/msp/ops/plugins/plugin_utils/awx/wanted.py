@@ -39,6 +39,8 @@ PROMPTS = tuple(
         "instance_groups",
     )
 )
+# What the worker gives at a start. A customer's people and technicians have no right to such a template.
+WORKER_PROMPTS = ("ask_variables_on_launch", "ask_limit_on_launch")
 WORKFLOW_PROMPTS = tuple(
     f"ask_{one}_on_launch" for one in ("variables", "inventory", "scm_branch", "limit", "labels", "skip_tags", "tags")
 )
@@ -86,6 +88,9 @@ def _house(data: Data) -> Iterator[Wanted]:
         "notification_templates_approvals": sorted(organization.get("tell_approvals", [])),
     }
     yield Wanted("organization_defaults", (name,), defaults)
+    worker = data["worker_team"]
+    arguments = {"name": worker["name"], "description": marked(worker.get("description", "")), "organization": name}
+    yield Wanted("teams", (worker["name"],), arguments)
 
 
 def _credential_type(kind: Data) -> Wanted:
@@ -170,6 +175,8 @@ def _of_customer(data: Data, customer: Customer) -> Iterator[Wanted]:
         yield _team(data, customer, team)
     for team in data["teams"]:
         yield from _roles(data, customer, team["key"])
+    started = [named(customer, one["name"]) for one in data["job_templates"] if one.get("worker")]
+    yield from _rights(data, data["worker_team"]["name"], started)
 
 
 def _inventory(data: Data, customer: Customer) -> Iterator[Wanted]:
@@ -220,6 +227,7 @@ def _job_template(data: Data, customer: Customer, template: Data) -> Wanted:
         "timeout": template.get("timeout_minutes", MINUTES) * 60,
         "extra_vars": {"customer": customer.slug, **template.get("variables", {}), **given},
         "survey_enabled": False,
+        **(dict.fromkeys(WORKER_PROMPTS, True) if template.get("worker") else {}),
     }
     return Wanted("job_templates", (arguments["name"],), arguments)
 
@@ -344,13 +352,19 @@ def _roles(data: Data, customer: Customer, team: str) -> Iterator[Wanted]:
     templates += [offer_name(customer, one) for one in data["self_service"] if team in one["teams"]]
     workflows = [named(customer, one["name"]) for one in data["workflows"] if team in one["teams"]]
     approved = [named(customer, one["name"]) for one in data["workflows"] if team in one.get("approvers", [])]
+    yield from _rights(data, named(customer, team), templates, workflows, approved)
+
+
+def _rights(
+    data: Data, team: str, templates: Sequence[str], workflows: Sequence[str] = (), approved: Sequence[str] = ()
+) -> Iterator[Wanted]:
     for role, given in (
         ("execute", {"job_templates": templates, "workflows": workflows}),
         ("approval", {"workflows": approved}),
     ):
         for kind, names in given.items():
             for name in sorted(names):
-                yield role_of(data["organization"]["name"], named(customer, team), role, kind, name)
+                yield role_of(data["organization"]["name"], team, role, kind, name)
 
 
 def role_of(organization: str, team: str, role: str, kind: str, name: str) -> Wanted:
