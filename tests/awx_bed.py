@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,14 @@ def playbooks() -> list[str]:
 
 @contextmanager
 def stand_in() -> Iterator[StandInAwx]:
-    with StandInAwx(playbooks(), ("site-jansen",)) as awx:
-        yield awx
+    # Every request of a module reads the machine's authorities anew, for a server that has no certificate.
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = os.devnull
+    try:
+        with StandInAwx(playbooks(), ("site-jansen",)) as awx:
+            yield awx
+    finally:
+        os.environ.pop("SSL_CERT_FILE") if before is None else os.environ.update(SSL_CERT_FILE=before)
 
 
 def secrets() -> dict[str, str]:
@@ -61,11 +68,11 @@ def secrets() -> dict[str, str]:
     return {name: f"made-up-{name}-9f3k" for name in NAMES}
 
 
-def look(awx: StandInAwx, *customers: Customer, directory: Path = DECLARED, most_removed: int = 100) -> planning.Outcome:
+def look(
+    awx: StandInAwx, *customers: Customer, directory: Path = DECLARED, most_removed: int = 100
+) -> planning.Outcome:
     with Awx({"controller_host": awx.url, "controller_oauthtoken": awx.token}) as client:
-        return planning.look(
-            client, str(directory), customers, most_removed=most_removed, secrets=NAMES, settled=False
-        )
+        return planning.look(client, str(directory), customers, most_removed=most_removed, secrets=NAMES, settled=False)
 
 
 def apply(awx: StandInAwx, *customers: Customer, directory: Path = DECLARED) -> planning.Outcome:
@@ -109,17 +116,36 @@ def run(awx: StandInAwx, module: str, arguments: Task) -> Task:
     main = importlib.import_module(f"ansible_collections.awx.awx.plugins.modules.{module}").main
     given = {**plain(arguments), "controller_host": awx.url, "controller_oauthtoken": awx.token}
     said = io.StringIO()
-    with patch_module_args(given), redirect_stdout(said):
-        try:
-            main()
-        except SystemExit:
-            pass
+    with patch_module_args(given), redirect_stdout(said), suppress(SystemExit):
+        main()
     result: Task = json.loads(said.getvalue().strip().splitlines()[-1])
     assert not result.get("failed"), f"{module} {arguments.get('name', arguments)}: {result['msg']}"
     return result
 
 
+def argument_spec(module: str) -> Task:
+    """The argument spec that a module gives itself, without those of the connection."""
+    collections()
+    code = importlib.import_module(f"ansible_collections.awx.awx.plugins.modules.{module}")
+    seen: Task = {}
+
+    class Told(Exception):
+        pass
+
+    def tell(argument_spec: Task, **_unused: Any) -> None:
+        seen.update(argument_spec)
+        raise Told
+
+    original = code.ControllerAPIModule
+    code.ControllerAPIModule = tell  # type: ignore[attr-defined]
+    try:
+        code.main()
+    except Told:
+        return seen
+    finally:
+        code.ControllerAPIModule = original  # type: ignore[attr-defined]
+    raise AssertionError(module)
+
+
 def plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
-
-
