@@ -19,7 +19,12 @@ from msp_cli.console import ROOT
 COLLECTION = Path("collections/ansible_collections/msp/ops")
 DEFINITION = Path("execution-environment.yml")
 # Where a package is imported by another name than it is installed by, and what is loaded without an import.
-PACKAGES = {"yaml": "pyyaml", "ntc_templates": "ntc-templates", "dateutil": "python-dateutil"}
+PACKAGES = {
+    "yaml": "pyyaml",
+    "ntc_templates": "ntc-templates",
+    "dateutil": "python-dateutil",
+    "ansible_runner": "ansible-runner",
+}
 BY_NAME = {"psycopg", "ntc-templates", "tzdata"}
 COMES_WITH_ANSIBLE = {"ansible", "ansible_collections"}
 # What only dnf's own interpreter on a host has, and module_utils/patching/dnf_inside.py runs in.
@@ -27,7 +32,9 @@ ON_HOSTS = {"dnf", "hawkey"}
 # Collections that are there without being listed: Ansible's own, and this project's.
 OWN = {"ansible.builtin", "msp.ops"}
 # The playbook that makes AWX what it is runs before there is an AWX to run it.
-FROM_OUTSIDE = {"playbooks/awx.yml", "playbooks/tasks/awx_apply.yml", "playbooks/tasks/awx_remove.yml"}
+FROM_OUTSIDE = {"playbooks/awx.yml", "roles/msp_awx/tasks/apply.yml", "roles/msp_awx/tasks/remove.yml"}
+# Where a play or a block has its tasks.
+_TASKS = ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always")
 _MODULE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\.[a-z0-9_]+")
 
 
@@ -96,19 +103,12 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _modules(data: Any) -> Iterator[str]:
-    """Every key in tasks and plays that is the full name of a module."""
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            if isinstance(key, str) and _MODULE.fullmatch(key) and key not in _SETTINGS:
-                yield key
-            yield from _modules(value)
-    elif isinstance(data, list):
-        for one in data:
-            yield from _modules(one)
-
-
-# Keys of the same form that are settings of a kernel.
-_SETTINGS = {"kernel.yama.ptrace_scope"}
+    """The modules of all tasks in a file, those in blocks too."""
+    for one in data if isinstance(data, list) else []:
+        if isinstance(one, Mapping):
+            yield from (key for key in one if isinstance(key, str) and _MODULE.fullmatch(key))
+            for place in _TASKS:
+                yield from _modules(one.get(place))
 
 
 def main() -> int:

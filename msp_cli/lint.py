@@ -10,7 +10,10 @@ from lab import awx
 from msp_cli.advisories import NOT_CHECKED
 from msp_cli.console import ROOT, run, step
 
-HELP = "ruff, mypy, import-linter, yamllint, ansible-lint (production), antsibull-docs, execution environment, plain secrets, pip-audit"
+HELP = (
+    "ruff, mypy, import-linter, yamllint, ansible-lint (production), antsibull-docs, "
+    "execution environment, plain secrets, pip-audit"
+)
 COLLECTION = "collections/ansible_collections/msp/ops"
 CHECKS: dict[str, list[str]] = {
     "ruff check": ["ruff", "check", "."],

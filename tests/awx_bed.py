@@ -31,7 +31,7 @@ from tests.stand_in_awx import StandInAwx
 
 ROOT = Path(__file__).resolve().parent.parent
 DECLARED = ROOT / "awx"
-TASKS = ROOT / "playbooks" / "tasks"
+TASKS = ROOT / "roles" / "msp_awx" / "tasks"
 NAMES = ("netbox_token", "store_url", "sops_age_key", "machine_key", "desk_password")
 JANSEN = Customer("bakkerij-jansen", "Bakkerij Jansen", "Europe/Amsterdam", "nl", "site-jansen", {}, {})
 HARBOUR = Customer("harbour-dental", "Harbour Dental", "Europe/London", "en", None, {}, {})
@@ -78,7 +78,7 @@ def look(
 def apply(awx: StandInAwx, *customers: Customer, directory: Path = DECLARED) -> planning.Outcome:
     """Bring the stand-in to what is declared. Returns what was to do."""
     outcome = look(awx, *customers, directory=directory)
-    for name, part in (("awx_remove.yml", outcome.removals), ("awx_apply.yml", outcome.steps)):
+    for name, part in (("remove.yml", outcome.removals), ("apply.yml", outcome.steps)):
         for task in tasks(name):
             for module, arguments in calls(task, outcome, part):
                 run(awx, module, arguments)
@@ -92,7 +92,11 @@ def tasks(name: str) -> list[Task]:
 def calls(task: Task, outcome: planning.Outcome, part: Mapping[str, Any]) -> Iterator[tuple[str, Task]]:
     """The module and arguments of each turn of a task's loop, templated as Ansible does it."""
     module = next(key for key in task if key.startswith("awx.awx."))
-    known = {"__msp_awx": {"steps": outcome.steps, "removals": outcome.removals}, "awx_secrets": secrets()}
+    known = {
+        "msp_awx_steps": outcome.steps,
+        "msp_awx_removals": outcome.removals,
+        "msp_awx_secrets": secrets(),
+    }
     for item in templated(task["loop"], known):
         variables = {**known, "item": item}
         if "when" in task and not templated(f"{{{{ {task['when']} }}}}", variables):
