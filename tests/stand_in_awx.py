@@ -26,16 +26,17 @@ import yaml
 Row = dict[str, Any]
 HIDDEN = "$encrypted$"
 FORBIDDEN = {"detail": "You do not have permission to perform this action."}
+NOWHERE = {"detail": "The requested resource could not be found."}
 NOBODY = {"detail": "Authentication credentials were not provided. To establish a login session, visit /api/login/."}
 _ASKS = [
     f"ask_{one}_on_launch"
     for one in (
-        "scm_branch diff_mode variables limit tags skip_tags job_type verbosity inventory credential "
-        "execution_environment labels forks job_slice_count timeout instance_groups"
-    ).split()
+        *("scm_branch", "diff_mode", "variables", "limit", "tags", "skip_tags", "job_type", "verbosity", "inventory"),
+        *("credential", "execution_environment", "labels", "forks", "job_slice_count", "timeout", "instance_groups"),
+    )
 ]
 _WORKFLOW_ASKS = [
-    f"ask_{one}_on_launch" for one in "variables inventory limit scm_branch labels skip_tags tags".split()
+    f"ask_{one}_on_launch" for one in ("variables", "inventory", "limit", "scm_branch", "labels", "skip_tags", "tags")
 ]
 _ORGANIZATION_ROLES = (
     "admin execute project_admin inventory_admin credential_admin workflow_admin notification_admin job_template_admin "
@@ -269,6 +270,16 @@ _ENDPOINT_OF = {kind.type: endpoint for endpoint, kind in KINDS.items()}
 _LOOKUPS = ("exact", "iexact", "contains", "icontains", "startswith", "in", "isnull")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One request: what is asked, by whom."""
+
+    method: str
+    query: Row
+    body: Row
+    user: Row
+
+
 class Refusal(Exception):
     """An answer that is an error."""
 
@@ -359,142 +370,138 @@ class StandInAwx:
             parts = [unquote(part) for part in address.path.strip("/").split("/")]
             try:
                 if parts[:2] != ["api", "v2"] or not address.path.endswith("/"):
-                    raise Refusal(404, {"detail": "The requested resource could not be found."})
-                return self._route(method, parts[2:], dict(parse_qsl(address.query, True)), body or {}, user)
+                    raise Refusal(404, NOWHERE)
+                asked = Asked(method, dict(parse_qsl(address.query, keep_blank_values=True)), body or {}, user)
+                return self._route(parts[2:], asked)
             except Refusal as refusal:
                 return refusal.status, refusal.body
 
-    def _route(self, method: str, parts: list[str], query: Row, body: Row, user: Row) -> tuple[int, Any]:
+    def _route(self, parts: list[str], asked: Asked) -> tuple[int, Any]:
         endpoint = parts[0] if parts else ""
         if endpoint == "roles" and len(parts) == 3:
-            return self._role_members(method, int(parts[1]), parts[2], query, body, user)
+            return self._role_members(int(parts[1]), parts[2], asked)
         if endpoint not in KINDS and endpoint != "unified_job_templates":
-            raise Refusal(404, {"detail": "The requested resource could not be found."})
+            raise Refusal(404, NOWHERE)
         if len(parts) == 1:
-            if method == "POST":
-                self._only_administrators(user)
-                return 201, self._shown(endpoint, self._create(endpoint, body))
-            return 200, self._page(f"/api/v2/{endpoint}/", self._filtered(endpoint, query), query)
+            if asked.method == "POST":
+                self._only_administrators(asked.user)
+                return 201, self._shown(endpoint, self._create(endpoint, asked.body))
+            return 200, self._page(f"/api/v2/{endpoint}/", self._filtered(endpoint, asked.query), asked.query)
         row = self._object(endpoint, parts[1])
         if len(parts) == 2:
-            return self._one(method, endpoint, row, body, user)
-        return self._below(method, endpoint, row, parts[2], query, body, user)
+            return self._one(endpoint, row, asked)
+        return self._below(endpoint, row, parts[2], asked)
 
-    def _one(self, method: str, endpoint: str, row: Row, body: Row, user: Row) -> tuple[int, Any]:
-        if method == "GET":
+    def _one(self, endpoint: str, row: Row, asked: Asked) -> tuple[int, Any]:
+        if asked.method == "GET":
             return 200, self._shown(endpoint, row)
-        self._only_administrators(user)
-        if method == "DELETE":
+        self._only_administrators(asked.user)
+        if asked.method == "DELETE":
             self._refuse_active(endpoint, row)
             self._delete(endpoint, row["id"])
             return (202 if endpoint == "inventories" else 204), None
-        self._change(endpoint, row, body)
+        self._change(endpoint, row, asked.body)
         return 200, self._shown(endpoint, row)
 
-    def _below(
-        self, method: str, endpoint: str, row: Row, name: str, query: Row, body: Row, user: Row
-    ) -> tuple[int, Any]:
-        if name == "launch" and endpoint in ("job_templates", "workflow_job_templates"):
-            return self._launch(method, endpoint, row, body, user)
-        if name == "survey_spec" and endpoint in ("job_templates", "workflow_job_templates"):
-            return self._survey(method, row, body, user)
-        if name == "update" and endpoint == "projects" and method == "POST":
-            self._only_administrators(user)
-            made = self._sync(row)
-            return 202, {**self._shown("project_updates", made), "project_update": made["id"]}
-        if name == "roles" and endpoint == "teams":
-            held = [role for role in self.roles.values() if row["id"] in role["teams"]]
-            return 200, self._page(f"/api/v2/teams/{row['id']}/roles/", [_role(role) for role in held], query)
-        if name == "workflow_nodes" and endpoint == "workflow_job_templates":
-            rows = [
-                self._shown("workflow_job_template_nodes", one)
-                for one in self.tables["workflow_job_template_nodes"].values()
-                if one["workflow_job_template"] == row["id"]
-            ]
-            return 200, self._page(f"/api/v2/workflow_job_templates/{row['id']}/workflow_nodes/", rows, query)
-        if name == "create_approval_template" and endpoint == "workflow_job_template_nodes" and method == "POST":
-            self._only_administrators(user)
-            made = self._create("workflow_approval_templates", body)
-            row["unified_job_template"] = made["id"]
-            return 201, self._shown("workflow_approval_templates", made)
+    def _below(self, endpoint: str, row: Row, name: str, asked: Asked) -> tuple[int, Any]:
         if name in KINDS[endpoint].lists:
-            return self._list_below(method, endpoint, row, name, query, body, user)
-        raise Refusal(404, {"detail": "The requested resource could not be found."})
+            return self._list_below(endpoint, row, name, asked)
+        special = getattr(self, f"_{name}_of_{endpoint}", None)
+        if special is None:
+            raise Refusal(404, NOWHERE)
+        answer: tuple[int, Any] = special(row, asked)
+        return answer
 
-    def _list_below(
-        self, method: str, endpoint: str, row: Row, name: str, query: Row, body: Row, user: Row
-    ) -> tuple[int, Any]:
+    def _update_of_projects(self, row: Row, asked: Asked) -> tuple[int, Any]:
+        self._only_administrators(asked.user)
+        made = self._sync(row)
+        return 202, {**self._shown("project_updates", made), "project_update": made["id"]}
+
+    def _roles_of_teams(self, row: Row, asked: Asked) -> tuple[int, Any]:
+        held = [_role(role) for role in self.roles.values() if row["id"] in role["teams"]]
+        return 200, self._page(f"/api/v2/teams/{row['id']}/roles/", held, asked.query)
+
+    def _workflow_nodes_of_workflow_job_templates(self, row: Row, asked: Asked) -> tuple[int, Any]:
+        nodes = self.tables["workflow_job_template_nodes"].values()
+        rows = [
+            self._shown("workflow_job_template_nodes", one)
+            for one in nodes
+            if one["workflow_job_template"] == row["id"]
+        ]
+        return 200, self._page(f"/api/v2/workflow_job_templates/{row['id']}/workflow_nodes/", rows, asked.query)
+
+    def _create_approval_template_of_workflow_job_template_nodes(self, row: Row, asked: Asked) -> tuple[int, Any]:
+        self._only_administrators(asked.user)
+        made = self._create("workflow_approval_templates", asked.body)
+        row["unified_job_template"] = made["id"]
+        return 201, self._shown("workflow_approval_templates", made)
+
+    def _list_below(self, endpoint: str, row: Row, name: str, asked: Asked) -> tuple[int, Any]:
         target = KINDS[endpoint].lists[name]
         held = self.linked.setdefault((endpoint, row["id"], name), [])
-        if method == "GET":
+        if asked.method == "GET":
             rows = [self._shown(target, self.tables[target][one]) for one in held]
-            return 200, self._page(f"/api/v2/{endpoint}/{row['id']}/{name}/", rows, query)
-        self._only_administrators(user)
-        one = body.get("id")
+            return 200, self._page(f"/api/v2/{endpoint}/{row['id']}/{name}/", rows, asked.query)
+        self._only_administrators(asked.user)
+        one = asked.body.get("id")
         if one not in self.tables[target]:
             raise Refusal(400, {"msg": f"{KINDS[target].model} matching query does not exist."})
-        if body.get("disassociate"):
+        if asked.body.get("disassociate"):
             held.remove(one)
         elif one not in held:
             held.append(one)
         return 204, None
 
-    def _role_members(self, method: str, role: int, name: str, query: Row, body: Row, user: Row) -> tuple[int, Any]:
+    def _role_members(self, role: int, name: str, asked: Asked) -> tuple[int, Any]:
         if role not in self.roles or name != "teams":
             raise Refusal(404, {"detail": "No Role matches the given query."})
         teams = self.roles[role]["teams"]
-        if method == "GET":
+        if asked.method == "GET":
             rows = [self._shown("teams", self.tables["teams"][one]) for one in teams]
-            return 200, self._page(f"/api/v2/roles/{role}/teams/", rows, query)
-        self._only_administrators(user)
-        if body.get("id") not in self.tables["teams"]:
+            return 200, self._page(f"/api/v2/roles/{role}/teams/", rows, asked.query)
+        self._only_administrators(asked.user)
+        if asked.body.get("id") not in self.tables["teams"]:
             raise Refusal(400, {"msg": "Team matching query does not exist."})
-        (teams.discard if body.get("disassociate") else teams.add)(body["id"])
+        (teams.discard if asked.body.get("disassociate") else teams.add)(asked.body["id"])
         return 204, None
 
-    def _launch(self, method: str, endpoint: str, row: Row, body: Row, user: Row) -> tuple[int, Any]:
-        if not self._may(user, endpoint, row, "execute_role"):
+    def _launch_of_job_templates(self, row: Row, asked: Asked) -> tuple[int, Any]:
+        if not self._may(asked.user, row, "execute_role"):
             raise Refusal(403, FORBIDDEN)
         spec = self.surveys.get(row["id"], {}) if row["survey_enabled"] else {}
-        given = body.get("extra_vars") or {}
-        given = yaml.safe_load(given) if isinstance(given, str) else given
-        if method == "GET":
+        if asked.method == "GET":
             return 200, {"can_start_without_user_input": not spec, "survey_enabled": row["survey_enabled"]}
-        wrong: list[str] = []
+        given = asked.body.get("extra_vars") or {}
+        given = yaml.safe_load(given) if isinstance(given, str) else given
         taken: Row = {}
-        for question in spec.get("spec", []):
-            wrong += _answer(question, given, taken)
+        wrong = [words for question in spec.get("spec", []) for words in _answer(question, given, taken)]
         if wrong:
             raise Refusal(400, {"variables_needed_to_start": wrong})
-        ignored = {name: value for name, value in given.items() if name not in taken}
         if row["ask_variables_on_launch"]:
-            taken, ignored = dict(given), {}
+            taken = dict(given)
+        ignored = {name: value for name, value in given.items() if name not in taken}
         own = yaml.safe_load(row["extra_vars"] or "{}") or {}
-        job = self._add(
-            "jobs",
-            {
-                "name": row["name"],
-                "job_template": row["id"],
-                "extra_vars": json.dumps({**own, **taken, "awx_user_name": user["username"]}),
-            },
-        )
-        return 201, {
-            **self._shown("jobs", job),
-            "job": job["id"],
-            "ignored_fields": {"extra_vars": ignored} if ignored else {},
-        }
+        variables = {**own, **taken, "awx_user_name": asked.user["username"]}
+        made = {"name": row["name"], "job_template": row["id"], "extra_vars": json.dumps(variables)}
+        job = self._add("jobs", made)
+        left = {"extra_vars": ignored} if ignored else {}
+        return 201, {**self._shown("jobs", job), "job": job["id"], "ignored_fields": left}
 
-    def _survey(self, method: str, row: Row, body: Row, user: Row) -> tuple[int, Any]:
-        if method == "GET":
+    _launch_of_workflow_job_templates = _launch_of_job_templates
+
+    def _survey_spec_of_job_templates(self, row: Row, asked: Asked) -> tuple[int, Any]:
+        if asked.method == "GET":
             return 200, self.surveys.get(row["id"], {})
-        self._only_administrators(user)
-        if method == "DELETE":
+        self._only_administrators(asked.user)
+        if asked.method == "DELETE":
             self.surveys.pop(row["id"], None)
             return 200, {}
-        if error := _survey_error(body):
+        if error := _survey_error(asked.body):
             raise Refusal(400, {"error": error})
-        self.surveys[row["id"]] = json.loads(json.dumps(body))
+        self.surveys[row["id"]] = json.loads(json.dumps(asked.body))
         return 200, {}
+
+    _survey_spec_of_workflow_job_templates = _survey_spec_of_job_templates
 
     # -- objects ----------------------------------------------------------------------------------------------------
 
@@ -597,7 +604,10 @@ class StandInAwx:
                 raise Refusal(400, {"injectors": [f"Additional properties are not allowed ({where!r} was unexpected)"]})
             for name, template in table.items():
                 if where == "env" and name.startswith("ANSIBLE_"):
-                    words = f"Environment variable {name} may affect Ansible configuration so its use is not allowed in credentials."
+                    words = (
+                        f"Environment variable {name} may affect Ansible configuration so its use is not allowed in "
+                    )
+                    words += "credentials."
                     raise Refusal(400, {"injectors": [words]})
                 for used in re.findall(r"{{\s*(\w+)\s*}}", template):
                     if used not in ids:
@@ -649,6 +659,9 @@ class StandInAwx:
         if whole["job_slice_count"] < 1:
             raise Refusal(400, {"job_slice_count": ["Ensure this value is greater than or equal to 1."]})
         return {**fields, "organization": project["organization"], **_text(fields, "extra_vars")}
+
+    def _check_inventories(self, fields: Row, _whole: Row, _own: int | None) -> Row:
+        return {**fields, **_text(fields, "variables")}
 
     def _check_workflow_job_templates(self, fields: Row, _whole: Row, _own: int | None) -> Row:
         return {**fields, **_text(fields, "extra_vars")}
@@ -747,7 +760,7 @@ class StandInAwx:
         if not user["is_superuser"]:
             raise Refusal(403, FORBIDDEN)
 
-    def _may(self, user: Row, endpoint: str, row: Row, role: str) -> bool:
+    def _may(self, user: Row, row: Row, role: str) -> bool:
         if user["is_superuser"]:
             return True
         teams = {
@@ -932,27 +945,31 @@ def _rule_errors(rule: str) -> list[str]:
 
 def _survey_error(spec: Row) -> str:
     """What AWX says of a survey, or nothing."""
-    for name in ("name", "description", "spec"):
-        if name not in spec:
-            return f"'{name}' missing from survey spec."
+    if absent := [name for name in ("name", "description", "spec") if name not in spec]:
+        return f"'{absent[0]}' missing from survey spec."
     if not isinstance(spec["spec"], list) or not spec["spec"]:
         return "'spec' doesn't contain any items."
     seen: set[str] = set()
     for number, one in enumerate(spec["spec"]):
-        for name in ("type", "question_name", "variable", "required"):
-            if name not in one:
-                return f"'{name}' missing from survey question {number}"
-        if one["variable"] in seen:
-            return f"'variable' '{one['variable']}' duplicated in survey question {number}."
+        if error := _question_error(number, one, seen):
+            return error
         seen.add(one["variable"])
-        if one["type"] in ("multiplechoice", "multiselect"):
-            choices = one.get("choices")
-            choices = choices.split("\n") if isinstance(choices, str) else choices
-            if not choices:
-                return f"Survey question {number} choices must be a list or text"
-            if one.get("default") and one["default"] not in choices:
-                return "Default choice must be answered from the choices listed."
     return ""
+
+
+def _question_error(number: int, one: Row, seen: set[str]) -> str:
+    if absent := [name for name in ("type", "question_name", "variable", "required") if name not in one]:
+        return f"'{absent[0]}' missing from survey question {number}"
+    if one["variable"] in seen:
+        return f"'variable' '{one['variable']}' duplicated in survey question {number}."
+    if one["type"] not in ("multiplechoice", "multiselect"):
+        return ""
+    choices = one.get("choices")
+    choices = choices.split("\n") if isinstance(choices, str) else choices
+    if not choices:
+        return f"Survey question {number} choices must be a list or text"
+    wrong = one.get("default") and one["default"] not in choices
+    return "Default choice must be answered from the choices listed." if wrong else ""
 
 
 def _answer(question: Row, given: Row, taken: Row) -> list[str]:
@@ -1000,7 +1017,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(sent)
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_OPTIONS = _do  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = do_OPTIONS = _do
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests read requests, not a log."""
