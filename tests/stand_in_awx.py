@@ -711,11 +711,10 @@ class StandInAwx:
 
     def _delete(self, endpoint: str, one: int) -> None:
         row = self.tables[endpoint].pop(one)
-        for role in row["__roles"].values():
-            self.roles.pop(role)
-        for held in self.roles.values():
-            if endpoint == "teams":
-                held["teams"].discard(one)
+        for number in row["__roles"].values():
+            self.roles.pop(number)
+        for role in self.roles.values() if endpoint == "teams" else ():
+            role["teams"].discard(one)
         self.surveys.pop(one, None)
         approval = row.get("unified_job_template") if endpoint == "workflow_job_template_nodes" else None
         if approval in self.tables["workflow_approval_templates"]:

@@ -225,7 +225,7 @@ def _of_workflow(workflow: Mapping[str, Any], data: Mapping[str, Any]) -> Iterat
 def _circle(nodes: Sequence[Mapping[str, Any]]) -> str | None:
     """A node that leads back to itself."""
     ways = ("success", "failure", "always")
-    links = {node["id"]: [to for way in ways for to in node.get(way, [])] for node in nodes}
+    links: dict[str, list[str]] = {node["id"]: [to for way in ways for to in node.get(way, [])] for node in nodes}
     for start, first in links.items():
         seen: set[str] = set()
         ahead = list(first)

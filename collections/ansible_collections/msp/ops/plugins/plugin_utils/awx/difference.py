@@ -76,8 +76,9 @@ def _together(steps: Sequence[Step]) -> list[Step]:
         for one in those:
             given.setdefault(one.key[2], []).append(one.key[3])
         added = those[0].state == "present"
-        table = {name: given[name] for name in ("job_templates", "workflows") if name in given}
-        before, after = ({}, table) if added else (table, {})
+        table: Table = {name: given[name] for name in ("job_templates", "workflows") if name in given}
+        nothing: Table = {}
+        before, after = (nothing, table) if added else (table, nothing)
         made.append(Step("roles", (team, role), those[0].state, given, {}, before, after))
     return made
 

@@ -205,7 +205,7 @@ def _inventory(data: Data, customer: Customer) -> Iterator[Wanted]:
 
 
 def _credential_for(data: Data, kind: str) -> str:
-    return next(one["name"] for one in data["credentials"] if one["type"] == kind and one.get("each_customer"))
+    return next(str(one["name"]) for one in data["credentials"] if one["type"] == kind and one.get("each_customer"))
 
 
 def _credential_names(data: Data, customer: Customer, names: Sequence[str]) -> list[str]:
