@@ -51,21 +51,18 @@ auth [success=1 default=ignore] pam_unix.so nodelay
 auth [default=die] pam_faillock.so authfail deny=3 unlock_time=0
 auth required pam_permit.so
 """
-# Takes half of a processor, of every fourth one, when it is started first, and is well when it is started again: as a
-# worker that hangs.
+# Takes a processor of every fourth when it is started first, and is well when it is started again: a worker that hangs.
 SPIN = """#!/usr/bin/python3
-import os, pathlib, time
+import os, pathlib, signal
 spun = pathlib.Path("/run/spun")
 well = spun.exists()
 spun.touch()
 for number in range((os.cpu_count() or 1) // 4):
     if os.fork() == 0:
         break
-while True:
-    until = time.monotonic() + 0.05
-    while not well and time.monotonic() < until:
-        pass
-    time.sleep(0.05)
+while not well:
+    pass
+signal.pause()
 """
 RENEW = """#!/bin/sh
 set -e
