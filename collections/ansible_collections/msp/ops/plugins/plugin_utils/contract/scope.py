@@ -36,10 +36,10 @@ class Request:
     """
 
     read_only: bool = False
-    offboarding: bool = False
     ticket: str | None = None
     only: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
+    offboarding: bool = False
 
     def names(self, host: str) -> bool:
         return host in self.only or host in self.named
