@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -66,13 +67,22 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
 @pytest.fixture(scope="module")
 def broken(bed: Bed) -> Bed:
     """Every problem at once, on both."""
-    for name in NAMES:
-        bed.sh(name, "useradd anna && echo anna:right | chpasswd")
-        bed.write(name, "/usr/local/sbin/renew", RENEW, "0755")
-        bed.sh(name, "/usr/local/sbin/renew 5")
-        bed.unit(name, "shop-tls", TLS)
-        bed.write(name, "/usr/local/sbin/spin", SPIN, "0755")
-        bed.unit(name, "busy", "/usr/local/sbin/spin")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda make: make(bed), (break_what_can_be_mended, break_what_a_person_has_to_mend)))
+    return bed
+
+
+def prepare(bed: Bed, name: str) -> None:
+    """What both need: an account, a server of TLS with a certificate that ends, and a service that spins."""
+    bed.write(name, "/usr/local/sbin/renew", RENEW, "0755")
+    bed.sh(name, "useradd anna && echo anna:right | chpasswd && /usr/local/sbin/renew 5")
+    bed.unit(name, "shop-tls", TLS)
+    bed.write(name, "/usr/local/sbin/spin", SPIN, "0755")
+    bed.unit(name, "busy", "/usr/local/sbin/spin")
+
+
+def break_what_can_be_mended(bed: Bed) -> None:
+    prepare(bed, MENDED)
     bed.unit(MENDED, "shop", "/bin/sleep infinity")
     bed.sh(MENDED, "systemctl kill --signal=KILL shop; until systemctl is-failed -q shop; do sleep 0.1; done")
     bed.sh(
@@ -84,6 +94,10 @@ def broken(bed: Bed) -> Bed:
         " && touch -h -d '60 days ago' link.log.1",
     )
     bed.wrong_logins(MENDED, "anna", *["192.0.2.7"] * 3)
+
+
+def break_what_a_person_has_to_mend(bed: Bed) -> None:
+    prepare(bed, LEFT)
     bed.write(LEFT, "/usr/local/sbin/shop", "#!/bin/sh\necho 'no database, password=hunter2'\nexit 3\n", "0755")
     bed.unit(LEFT, "shop", "/usr/local/sbin/shop")
     bed.sh(LEFT, "until systemctl is-failed -q shop; do sleep 0.1; done")
@@ -95,7 +109,6 @@ def broken(bed: Bed) -> Bed:
     )
     bed.wrong_logins(LEFT, "anna", "192.0.2.7", "192.0.2.8", "198.51.100.9")
     bed.sh(LEFT, REBOOT)
-    return bed
 
 
 def outcomes(found: Mapping[str, Any]) -> dict[str, str]:
@@ -186,18 +199,13 @@ def test_every_run_is_on_record_and_a_second_one_finds_nothing_to_do(broken: Bed
     assert not any(one["changed"] for one in again.values())
 
 
-def test_an_alert_that_would_be_a_template_or_an_option_reaches_no_host(broken: Bed) -> None:
-    asked = {
-        "service_down": {"parameters": {"unit": "--help.service"}},
-        "high_load": {"parameters": {"restartable": "x"}},
-    }
+def test_an_alert_that_would_lead_somewhere_else_reaches_no_host(broken: Bed) -> None:
+    alert = json.dumps({"msp_runbook_parameters": {"mount": "/var/../etc"}})
 
-    found = broken.answers({MENDED: asked})[MENDED]
+    ran = broken.playbook("disk_full", MENDED, "-e", alert)
 
-    assert found["service_down"]["error"]["code"] == "MSP-RUN-012"
-    assert found["high_load"]["error"]["code"] == "MSP-RUN-010"
-    ran = broken.playbook("disk_full", MENDED, "-e", json.dumps({"msp_runbook_parameters": {"mount": "/var/../etc"}}))
-    assert ran.status != 0 and "MSP-RUN-012" in ran.output
+    assert ran.status != 0 and "MSP-RUN-012" in ran.output, ran.output
+    assert [one.runbook for one in broken.recorded(MENDED)].count("disk_full") <= 2
 
 
 def test_a_host_that_nobody_reaches_is_looked_at_from_two_sides(broken: Bed) -> None:

@@ -88,8 +88,8 @@ def _renew(tools: Tools, means: Means) -> tuple[list[str], list[str]]:
     if means.command:
         steps.append((means.command, RENEWAL_SECONDS, "ran the renewal (%s)" % means.what, "the renewal"))
     for unit in means.reload:
-        command = ("systemctl", "reload-or-restart", "--no-ask-password", "--", unit)
-        steps.append((command, 120.0, "had %s read it anew" % unit, "a reload of %s" % unit))
+        again = ("systemctl", "reload-or-restart", "--no-ask-password", "--", unit)
+        steps.append((again, 120.0, "had %s read it anew" % unit, "a reload of %s" % unit))
     for command, seconds, good, bad in steps:
         done = tools.programs.run(*command, seconds=seconds)
         if done.status != 0:

@@ -143,7 +143,8 @@ class _Walk:
                 count = told.st_blocks * BLOCK
                 lately = count if told.st_mtime > self.now - DAY else 0
                 size, grown = size + count, grown + lately
-                self._file(Big(os.path.join(path, entry), count, lately))
+                if count:
+                    self._file(Big(os.path.join(path, entry), count, lately))
         self.grown += grown
         self.directories = _most([*self.directories, Big(path, size, grown, entries)])
         return below

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils import (
     access,
+    offboarding,
     patching,
     reconciliation,
     report,
@@ -25,7 +26,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 
 PLACES = [
     Path(path)
-    for package in (access, patching, reconciliation, report, standards, telling, tickets, verification)
+    for package in (
+        *(access, offboarding, patching, reconciliation, report, standards, telling, tickets, verification),
+    )
     for path in package.__path__
 ]
 
