@@ -29,8 +29,8 @@ HOST, TOKEN, ORGANIZATION, VERIFY = (
 TIMEOUT = (4.0, 30.0)
 LOOK_SECONDS = 2.0
 ENDED = ("successful", "failed", "error", "canceled")
-# By playbook, the job template of a customer; awx/job_templates.yml declares them. They are no technician's: variables and
-# hosts are given at the start.
+# By playbook, the job template of a customer; awx/job_templates.yml declares them. They are no technician's: variables
+# and hosts are given at the start.
 TEMPLATES = {
     "playbooks/audit.yml": "Event Audit",
     "playbooks/standardise.yml": "Event Standardise",
