@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import running_awx
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import results, running_awx
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.running import Local
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.working import Told, Worker
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import incoming
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     if options.jobs < 1:
         parser.error("--jobs: at least 1")
+    told = results.policy()
     with Store.open():  # what is wrong with it is said here, and not by each thread
         pass
     over = threading.Event()
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
     def work() -> None:
         with Store.open() as store:
-            go_on(Worker(store, Register.connect, runner, options.reports), over, once=options.once)
+            go_on(Worker(store, Register.connect, runner, options.reports, told), over, once=options.once)
 
     threads = [threading.Thread(target=work, name=f"work {number}") for number in range(options.jobs)]
     say(f"{options.jobs} at work; Ctrl-C ends it when the work at hand is done")

@@ -78,7 +78,8 @@ class StandInZammad:
             return 401, {"error": "Authentication required"}
         for wanted, pattern, done in self._routes():
             if method == wanted and (found := re.fullmatch(pattern, path)):
-                return done(found, query, body)
+                answer: tuple[int, Any] = done(found, query, body)
+                return answer
         return 404, {"error": "No route matches"}
 
     def _routes(self) -> list[tuple[str, str, Any]]:

@@ -53,7 +53,7 @@ def bed(lab: Lab, demonstrated: Demonstrated, tmp_path_factory: pytest.TempPathF
 def calm(bed: Bed) -> Iterator[None]:
     """After each test the device is contracted, and nothing waits."""
     yield
-    if device(bed)["custom_fields"]["msp_contract_status"] != "contracted":
+    if device(bed)["custom_fields"]["msp_contract_status"]["value"] != "contracted":
         set_status(bed, "contracted")
         until(bed.waiting, "the change back to come in")
     if bed.waiting():

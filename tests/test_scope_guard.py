@@ -25,7 +25,7 @@ GUARD = """
     - role: msp_scope_guard
       run_once: true
       msp_scope_guard_read_only: {read_only}
-      msp_scope_guard_names: "{{{{ by_name | default([]) }}}}"
+{offboarding}      msp_scope_guard_names: "{{{{ by_name | default([]) }}}}"
       msp_scope_guard_fail_without_targets: {must_have}
 - name: Note who would be touched
   hosts: msp_targets
@@ -83,6 +83,7 @@ def run(tmp_path: Path) -> Run:
     def go(
         *arguments: str,
         read_only: bool = False,
+        offboarding: bool = False,
         must_have: bool = True,
         hosts: dict[str, dict[str, Any]] = HOSTS,
         groups: dict[str, list[str]] | None = None,
@@ -92,7 +93,12 @@ def run(tmp_path: Path) -> Run:
         inventory = tmp_path / "hosts.yml"
         inventory.write_text(json.dumps({"all": {"hosts": hosts, "children": children}}))
         path = tmp_path / "playbook.yml"
-        text = GUARD.format(read_only=str(read_only).lower(), must_have=str(must_have).lower(), directory=tmp_path)
+        text = GUARD.format(
+            read_only=str(read_only).lower(),
+            offboarding="      msp_scope_guard_offboarding: true\n" if offboarding else "",
+            must_have=str(must_have).lower(),
+            directory=tmp_path,
+        )
         path.write_text(playbook.replace("DIRECTORY", str(tmp_path)) if playbook else text)
         answer = subprocess.run(
             ["ansible-playbook", "-i", str(inventory), str(path), *arguments],
@@ -212,7 +218,43 @@ def test_a_host_asked_for_that_is_not_there_is_an_error(run: Run) -> None:
     assert "MSP-SCP-002" in outcome.text
 
 
-@pytest.mark.parametrize("extra", ["msp_scope_guard_read_only=true", '{"__msp_scope_guard": {"remaining": ["stray"]}}'])
+LEFT = {**HOSTS, "left.jansen": asset("ended")}
+
+
+def test_a_run_that_withdraws_access_touches_the_named_host_that_has_ended_and_no_other(run: Run) -> None:
+    outcome = run("--limit", "left.jansen,srv.jansen,localhost", offboarding=True, hosts=LEFT)
+
+    assert outcome.touched == ["left.jansen"]
+    assert "1 named, status ended" in outcome.text
+    assert "1 status contracted: access is withdrawn where it is ended" in outcome.text
+
+
+@pytest.mark.parametrize("limit", ["srv.jansen", "till.jansen", "old.former", "stray", "*.jansen", "status_ended"])
+def test_a_host_that_is_not_ended_and_named_keeps_our_access_whatever_the_ticket(run: Run, limit: str) -> None:
+    words = ("--limit", f"{limit},localhost", "-e", "out_of_scope_ticket=T-1")
+    outcome = run(*words, offboarding=True, hosts=LEFT, groups={"status_ended": ["left.jansen"]})
+
+    assert outcome.status != 0
+    assert "MSP-SCP-007" in outcome.text
+    assert outcome.touched is None
+
+
+def test_an_inventory_cannot_say_that_a_playbook_withdraws_access(run: Run) -> None:
+    hosts = {name: {**own, "msp_scope_guard_offboarding": True} for name, own in LEFT.items()}
+
+    outcome = run("--limit", "left.jansen,srv.jansen,localhost", hosts=hosts)
+
+    assert outcome.touched == ["srv.jansen"]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "msp_scope_guard_read_only=true",
+        "msp_scope_guard_offboarding=true",
+        '{"__msp_scope_guard": {"remaining": ["stray"]}}',
+    ],
+)
 def test_what_a_playbook_says_of_itself_cannot_be_said_on_the_command_line(run: Run, extra: str) -> None:
     outcome = run("-e", extra, "-e", "by_name=till.jansen")
 
@@ -242,8 +284,9 @@ def test_a_run_without_targets_goes_on_where_the_playbook_says_so(run: Run) -> N
 
 
 def test_a_host_let_in_by_one_playbook_is_not_left_to_the_next(run: Run) -> None:
-    first = GUARD.format(read_only="true", must_have="true", directory="DIRECTORY")
-    second = GUARD.format(read_only="false", must_have="true", directory="DIRECTORY/never").replace("by_name", "nobody")
+    first = GUARD.format(read_only="true", offboarding="", must_have="true", directory="DIRECTORY")
+    second = GUARD.format(read_only="false", offboarding="", must_have="true", directory="DIRECTORY/never")
+    second = second.replace("by_name", "nobody")
 
     outcome = run("-e", "by_name=till.jansen", playbook=first + second)
 
@@ -279,7 +322,7 @@ OWN_FACTS = """
 
 
 def test_after_the_guard_each_host_has_facts_of_its_own(run: Run) -> None:
-    guard = GUARD.format(read_only="false", must_have="true", directory="DIRECTORY")
+    guard = GUARD.format(read_only="false", offboarding="", must_have="true", directory="DIRECTORY")
 
     outcome = run(playbook=guard + OWN_FACTS)
 

@@ -20,7 +20,7 @@ from lab import environments
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = {
     "requirements.lock": "requirements.in",
-    "lab/requirements-made.lock": "lab/requirements-netbox.in",
+    "lab/requirements-netbox.lock": "lab/requirements-netbox.in",
     "lab/requirements-events.lock": "lab/requirements-events.in",
 }
 OTHER = "0" * 64

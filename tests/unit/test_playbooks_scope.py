@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 GUARD = "msp_scope_guard"
 TARGETS = "msp_targets"
 READ_ONLY = f"{GUARD}_read_only"
+OFFBOARDING = f"{GUARD}_offboarding"
+# All that may be done to a host that is no customer's any more, besides looking at it.
+WITHDRAWS = {"msp.ops.access_withdrawal"}
 # Modules that only look at a host, or touch nothing but the run's own variables.
 LOOKS = {
     "msp.ops.asset_audit",
@@ -85,6 +88,8 @@ class Reader:
                 yield f"{where} runs on {TARGETS}, but no guard comes before it in this file"
             elif guard.get(READ_ONLY) is not False:
                 yield from (f"{where} {line}" for line in self.changes(play))
+            elif OFFBOARDING in guard:
+                yield from (f"{where} {line}" for line in more_than_withdraws(play))
 
     def changes(self, play: dict[str, Any]) -> Iterator[str]:
         """Tasks of a play behind a read-only guard that may do more than look."""
@@ -142,6 +147,16 @@ def wrong_guard(play: dict[str, Any]) -> Iterator[str]:
         yield f"does not write {READ_ONLY} out beside the role as true or false"
     if "when" in role or "when" in play:
         yield "guards under a condition"
+    if OFFBOARDING in role and (role[OFFBOARDING] is not True or role.get(READ_ONLY) is not False):
+        yield f"does not write {OFFBOARDING} out as true, beside {READ_ONLY} as false"
+
+
+def more_than_withdraws(play: dict[str, Any]) -> Iterator[str]:
+    """What a play behind a guard for off-boarding does to a host, other than to withdraw access."""
+    modules = [module_of(task) for task in play_tasks(play)]
+    for name in [*(f"the role {entry(role)['role']}" for role in play.get("roles") or []), *modules]:
+        if name not in LOOKS | WITHDRAWS:
+            yield f"is for off-boarding, but uses {name}"
 
 
 def on_targets(hosts: Any) -> bool:
@@ -186,6 +201,23 @@ def test_every_play_that_touches_hosts_runs_on_what_the_guard_let_in() -> None:
     assert Reader(ROOT).problems() == []
 
 
+def test_one_playbook_withdraws_access_and_every_other_keeps_to_contracted_hosts() -> None:
+    reader = Reader(ROOT)
+
+    assert [
+        path.name
+        for path in sorted((ROOT / "playbooks").glob("*.yml"))
+        for play in reader.load(path)
+        if is_guard(play) and OFFBOARDING in entry(play["roles"][0])
+    ] == ["offboard.yml"]
+
+
+def test_no_inventory_can_make_another_playbook_one_for_offboarding() -> None:
+    # A role's own variables are stronger than those of hosts and groups; its defaults are not.
+    assert Reader(ROOT).load(ROOT / "roles" / GUARD / "vars" / "main.yml")[OFFBOARDING] is False
+    assert OFFBOARDING not in Reader(ROOT).load(ROOT / "roles" / GUARD / "defaults" / "main.yml")
+
+
 def test_the_audit_is_guarded_and_read_only() -> None:
     plays = Reader(ROOT).load(ROOT / "playbooks" / "audit.yml")
 
@@ -200,6 +232,13 @@ GOOD_GUARD = """
     - {role: msp_scope_guard, run_once: true, msp_scope_guard_read_only: false}
 """
 READ_ONLY_GUARD = GOOD_GUARD.replace("false}", "true}")
+OFFBOARDING_GUARD = GOOD_GUARD.replace("false}", "false, msp_scope_guard_offboarding: true}")
+WITHDRAWAL = """
+- hosts: msp_targets
+  tasks:
+    - msp.ops.access_withdrawal: {keys: []}
+    - ansible.builtin.debug: {msg: done}
+"""
 WORK = """
 - hosts: msp_targets
   tasks:
@@ -225,6 +264,7 @@ def read(tmp_path: Path, text: str, **files: str) -> list[str]:
     [
         GOOD_GUARD + WORK,
         READ_ONLY_GUARD + LOOK,
+        OFFBOARDING_GUARD + WITHDRAWAL,
         GOOD_GUARD + WORK.replace("msp_targets", "msp_targets:&ring_pilot:!printers"),
         "- hosts: localhost\n  connection: local\n  tasks:\n    - ansible.builtin.apt: {}\n",
         GOOD_GUARD + WORK + "      delegate_to: localhost\n",
@@ -252,6 +292,10 @@ def test_a_playbook_written_right_is_left_alone(tmp_path: Path, text: str) -> No
         (GOOD_GUARD + "  when: now\n" + WORK, "under a condition"),
         (GOOD_GUARD + "  tasks:\n    - ansible.builtin.ping:\n" + WORK, "does more than guard"),
         (READ_ONLY_GUARD + WORK, "is read-only, but uses ansible.builtin.apt"),
+        (OFFBOARDING_GUARD + WORK, "is for off-boarding, but uses ansible.builtin.apt"),
+        (OFFBOARDING_GUARD + "- hosts: msp_targets\n  roles: [msp_tls]\n", "but uses the role msp_tls"),
+        (OFFBOARDING_GUARD.replace("offboarding: true", "offboarding: false") + WITHDRAWAL, "out as true"),
+        (OFFBOARDING_GUARD.replace("read_only: false", "read_only: true") + LOOK, "out as true"),
         (
             READ_ONLY_GUARD + LOOK.replace("msp.ops.asset_audit:", "action: ansible.builtin.command reboot"),
             "uses action",

@@ -13,7 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import subject
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import runbooks
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import results, runbooks
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks import catalogue
 
@@ -48,8 +48,9 @@ class ActionModule(ActionBase):
                 arguments["policy"],
             )
             host = _Host(self, declared.name, variables)
+            told = results.policy()  # what is wrong with it is said before anything is done
             with Store.open() as store:
-                done = runbooks.run(store, asset, asked, host, dry=self._task.check_mode)
+                done = runbooks.run(store, asset, asked, host, dry=self._task.check_mode, told=told)
         except MspError as error:
             return {**result, "failed": True, "msg": str(error), "error": error.as_dict()}
         result.update(done, customer=asset.customer, runbook=declared.name)

@@ -20,10 +20,12 @@ from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import scope
 
 GROUP = "msp_targets"
-# What only a playbook may say: as an extra variable these would let anyone call a changing run read-only.
-RESERVED = ("msp_scope_guard_read_only", "__msp_scope")
+# What only a playbook may say: as an extra variable these would let anyone call a changing run read-only, or have a
+# playbook work on hosts that have ended.
+RESERVED = ("msp_scope_guard_read_only", "msp_scope_guard_offboarding", "__msp_scope")
 ARGUMENTS = {
     "read_only": {"type": "bool", "required": True},
+    "offboarding": {"type": "bool", "default": False},
     "names": {"type": "list", "elements": "str", "default": []},
     "fail_without_targets": {"type": "bool", "default": True},
     "needs_localhost": {"type": "bool", "default": True},
@@ -59,6 +61,7 @@ class ActionModule(ActionBase):
         hosts = [name for name in variables["ansible_play_hosts_all"] if name not in C.LOCALHOST]
         request = scope.Request(
             read_only=arguments["read_only"],
+            offboarding=arguments["offboarding"],
             ticket=scope.ticket_from(extra.get("out_of_scope_ticket")),
             only=frozenset(split(arguments["names"])),
             named=scope.names_in(variables.get("ansible_limit") or "", set(inventory.groups)),
@@ -67,7 +70,7 @@ class ActionModule(ActionBase):
         now = dt.datetime.now(dt.UTC)
         decisions = [scope.decide(name, said.get(name), request, now) for name in hosts]
         if arguments["fail_without_targets"]:
-            scope.check_targets(decisions)
+            scope.check_targets(decisions, offboarding=request.offboarding)
         scope.check_group(members(inventory, GROUP) & set(hosts), decisions, GROUP)
         remaining = self._form_group(
             inventory,
@@ -152,6 +155,7 @@ def report(decisions: list[scope.Decision], request: scope.Request, remaining: l
         "refused": [{"reason": reason, "hosts": hosts} for reason, hosts in sorted(refused.items())],
         "ticket": request.ticket,
         "read_only": request.read_only,
+        "offboarding": request.offboarding,
         "summary": scope.lines(rows),
         "remaining": remaining,
     }

@@ -77,6 +77,8 @@ options:
     type: list
     elements: str
     default: []
+    env:
+      - name: MSP_INVENTORY_CUSTOMERS
   statuses:
     description:
       - Contract statuses whose assets become hosts; all when not set. What counts is the status of today, so an ended

@@ -19,6 +19,8 @@ description:
   - A host outside the contract is in scope only when it is named, in O(names) or as a plain name in C(--limit), and
     either the extra variable C(out_of_scope_ticket) gives the number of a ticket, or O(read_only) is true.
     Groups and patterns name nobody.
+  - With O(offboarding=true) it is the other way round. In scope is a host whose contract status is C(ended), and that
+    is named. No ticket brings in another, and a contracted host is out of scope.
   - Use it through the role C(msp_scope_guard), in the first play of a playbook.
 options:
   read_only:
@@ -27,6 +29,12 @@ options:
       - A contract that has not begun yet also counts for a run that only looks.
     type: bool
     required: true
+  offboarding:
+    description:
+      - Whether the run withdraws the access that this service has to hosts, because their contract has ended.
+      - Such work is recorded as outside the contract. No contract is left whose included hours it could use.
+    type: bool
+    default: false
   names:
     description:
       - The run is for exactly these hosts. An item may hold several names, separated by commas or spaces.
@@ -54,7 +62,8 @@ attributes:
     support: none
 notes:
   - Runs once in a play, whatever the number of hosts, and opens no connection.
-  - Extra variables that begin with C(msp_scope_guard_read_only) or C(__msp_scope) are refused.
+  - Extra variables that begin with C(msp_scope_guard_read_only), C(msp_scope_guard_offboarding) or C(__msp_scope) are
+    refused.
 seealso:
   - plugin: msp.ops.netbox
     plugin_type: inventory
@@ -103,6 +112,11 @@ ticket:
   type: str
   sample: T-123
 read_only:
+  description: As asked.
+  returned: success
+  type: bool
+  sample: false
+offboarding:
   description: As asked.
   returned: success
   type: bool

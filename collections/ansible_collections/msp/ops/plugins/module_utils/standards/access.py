@@ -411,6 +411,17 @@ def _key_files(reader: Reader, person: Person) -> list[str]:
     return list(dict.fromkeys(_expanded(one, person.user) for one in patterns))
 
 
+def key_files(reader: Reader) -> dict[str, list[str]]:
+    """Every file that sshd reads keys of for this host's own accounts, there or not, and for which of them. Absent
+    where there is no ssh server, Unmeasurable where it does not say."""
+    people = [_local(reader, user) for user in parse_users(reader.host.text("/etc/passwd"))]
+    found: dict[str, list[str]] = {}
+    for one in _asked(reader, people):
+        for path in _key_files(reader, one):
+            found.setdefault(os.path.normpath(path), []).append(one.user.name)
+    return found
+
+
 def _patterns(settings: Mapping[str, Sequence[str]]) -> list[str]:
     said = " ".join(settings.get("authorizedkeysfile", ())).split()
     return [] if said == ["none"] else said

@@ -31,13 +31,15 @@ class Request:
     """What a run asks for.
 
     only: the run is for exactly these hosts (empty: for every host of the play). named: hosts that a person wrote out
-    by name. A host outside the contract can be touched only when it is among `only` or `named`.
+    by name. A host outside the contract can be touched only when it is among `only` or `named`. offboarding: the run
+    withdraws our own access, which is for hosts of which the contract has ended, and for no other.
     """
 
     read_only: bool = False
     ticket: str | None = None
     only: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
+    offboarding: bool = False
 
     def names(self, host: str) -> bool:
         return host in self.only or host in self.named
@@ -61,6 +63,8 @@ def decide(host: str, msp: object, request: Request, now: dt.datetime) -> Decisi
     customer = customer if isinstance(customer, str) and customer else NO_CUSTOMER
     if request.only and host not in request.only:
         return Decision(host, customer, False, "not one of the hosts this run was asked for")
+    if request.offboarding:
+        return leaving(host, customer, facts, request)
     refusal = outside(facts, now, read_only=request.read_only)
     if refusal is None:
         return Decision(host, customer, True, "contracted")
@@ -69,6 +73,22 @@ def decide(host: str, msp: object, request: Request, now: dt.datetime) -> Decisi
     if request.names(host) and request.read_only:
         return Decision(host, customer, True, f"named, read-only ({refusal})", outside_contract=True)
     return Decision(host, customer, False, refusal)
+
+
+def leaving(host: str, customer: str, facts: Mapping[str, Any], request: Request) -> Decision:
+    """Decide for one host of a run that withdraws our access. No ticket makes up for a status.
+
+    The work is outside the contract, for none is left that could hold it: it takes nothing from the included hours.
+    """
+    status = facts.get("status")
+    if not facts:
+        return Decision(host, customer, False, "no msp variable: not an asset of any customer")
+    if status != names.ENDED:
+        known = status if isinstance(status, str) and status in names.CONTRACT_STATUSES else "unknown"
+        return Decision(host, customer, False, f"status {known}: access is withdrawn where it is {names.ENDED}")
+    if not request.names(host):
+        return Decision(host, customer, False, f"status {names.ENDED}, and not named: access is withdrawn by name")
+    return Decision(host, customer, True, f"named, status {names.ENDED}", outside_contract=True)
 
 
 def outside(facts: Mapping[str, Any], now: dt.datetime, *, read_only: bool) -> str | None:
@@ -146,12 +166,19 @@ def check_named(request: Request, hosts: Collection[str]) -> None:
         )
 
 
-def check_targets(decisions: Collection[Decision]) -> None:
+def check_targets(decisions: Collection[Decision], *, offboarding: bool = False) -> None:
     """No target at all is an error that says what was found instead."""
     if any(decision.in_scope for decision in decisions):
         return
     reasons = Counter(decision.reason for decision in decisions)
     found = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(6)) or "no host at all"
+    if offboarding:
+        raise MspError(
+            "MSP-SCP-007",
+            f"at least one host that is named, and whose contract status is {names.ENDED}",
+            found,
+            "see that this host is meant, set its contract status in NetBox, and name it: --limit 'NAME,localhost'",
+        )
     raise MspError(
         "MSP-SCP-004",
         "at least one host in scope",

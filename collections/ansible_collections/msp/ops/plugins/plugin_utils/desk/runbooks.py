@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import results
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases, runbooks
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import RunbookRun
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks import limits
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import Declared
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.policy import Policy
 
 # Longer than any runbook takes; a controller that died holds the asset's runbooks up for no longer.
 LEASE_SECONDS = 1800.0
@@ -54,8 +56,13 @@ class Asked:
     policy: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run(store: Store, asset: Subject, asked: Asked, host: Host, *, dry: bool) -> dict[str, Any]:
-    """Run it, or say why not. dry: the module says what it would do; nothing is on record, for nothing was done."""
+def run(
+    store: Store, asset: Subject, asked: Asked, host: Host, *, dry: bool, told: Policy | None = None
+) -> dict[str, Any]:
+    """Run it, or say why not. dry: the module says what it would do; nothing is on record, for nothing was done.
+
+    told: who is told what it came to.
+    """
     parameters = asked.declared.checked(asked.parameters)
     arguments = asked.declared.arguments(asked.parameters, asked.policy)
     if limits.stopped(asked.declared.name, asked.stops):
@@ -77,17 +84,17 @@ def run(store: Store, asset: Subject, asked: Asked, host: Host, *, dry: bool) ->
         _begin(store, asset, asked, begun)
         started = time.monotonic()
         answer = _done(host, arguments)
-        runbooks.end(
-            store,
-            replace(
-                begun,
-                outcome=str(answer["outcome"]),
-                ended=store.now(),
-                seconds=round(time.monotonic() - started, 3),
-                minutes_by_hand=asked.declared.minutes_by_hand,
-                body={name: answer[name] for name in TOLD if name in answer},
-            ),
+        over = replace(
+            begun,
+            outcome=str(answer["outcome"]),
+            ended=store.now(),
+            seconds=round(time.monotonic() - started, 3),
+            minutes_by_hand=asked.declared.minutes_by_hand,
+            body={name: answer[name] for name in TOLD if name in answer},
         )
+        runbooks.end(store, over)
+        if told is not None:
+            results.of_runbook(store, told, over, asked.declared.title)
     return {**answer, "key": begun.key, "minutes_by_hand": asked.declared.minutes_by_hand}
 
 

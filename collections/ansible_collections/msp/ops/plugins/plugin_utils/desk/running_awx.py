@@ -29,13 +29,14 @@ HOST, TOKEN, ORGANIZATION, VERIFY = (
 TIMEOUT = (4.0, 30.0)
 LOOK_SECONDS = 2.0
 ENDED = ("successful", "failed", "error", "canceled")
-# By playbook, the job template of a customer; awx/job_templates.yml declares them.
+# By playbook, the job template of a customer; awx/job_templates.yml declares them. They are no technician's: variables and
+# hosts are given at the start.
 TEMPLATES = {
-    "playbooks/audit.yml": "Audit",
-    "playbooks/standardise.yml": "Standardise",
-    "playbooks/offboard.yml": "Off-board",
-    "playbooks/patch_calendar.yml": "Patch calendar",
-    "playbooks/standard_scan.yml": "Standard scan",
+    "playbooks/audit.yml": "Event Audit",
+    "playbooks/standardise.yml": "Event Standardise",
+    "playbooks/offboard.yml": "Event Off-board",
+    "playbooks/patch_calendar.yml": "Event Patch calendar",
+    "playbooks/standard_scan.yml": "Event Standard scan",
 }
 RUNBOOKS = "playbooks/runbooks/"
 
@@ -61,7 +62,7 @@ def template_of(work: Work) -> str:
     """The name of the job template of a run, without its customer."""
     if work.playbook.startswith(RUNBOOKS):
         name = work.playbook.removeprefix(RUNBOOKS).removesuffix(".yml")
-        return f"Runbook {name.replace('_', ' ')}"
+        return f"Event Runbook {name.replace('_', ' ')}"
     return TEMPLATES[work.playbook]
 
 

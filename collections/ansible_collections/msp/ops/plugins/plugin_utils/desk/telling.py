@@ -120,7 +120,8 @@ def deliver(store: Store, policy: Policy, channels: Channels, *, chance: Callabl
             try:
                 ref = _deliver(group, policy, channels)
             except NotDeliveredError as error:
-                counts.update(_not_delivered(store, one, error, chance()) for one in group)
+                luck = chance()  # one for all, so that what goes out together stays together
+                counts.update(_not_delivered(store, one, error, luck) for one in group)
             except MspError as error:
                 troubles[str(error)] = None
                 for one in group:

@@ -20,7 +20,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.policy import Policy
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import NotDeliveredError
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.tickets import ReadTicket, TicketSystem
-from ansible_collections.msp.ops.plugins.plugin_utils.tickets import drafting, known, language, matching
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets import catalogue, drafting, language, matching
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets.records import Asked, Draft, Problem, Standing
 
 # Who never looked before looks back so far.
@@ -43,7 +43,7 @@ class Looked:
 
 def look(store: Store, policy: Policy, system: TicketSystem, *, dry_run: bool = False) -> Looked:
     """Read new tickets and draft an answer for each that fits a known problem. A second look drafts nothing again."""
-    problems = known.known()
+    problems = catalogue.known()
     _check(policy, problems)
     position = answers.position(store, system.name)
     try:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import looking_again
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import looking_again, results
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.playbooks import work_of
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.running import FAILED, LOST, Ran, Runner
 from ansible_collections.msp.ops.plugins.plugin_utils.events import duties
@@ -30,6 +30,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.customers import OBJECT_TYPES
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.policy import Policy
 
 # How long a worker that died holds up what it had; renewed three times in that time.
 HELD_SECONDS = 30.0
@@ -63,12 +64,16 @@ class Told:
 
 @dataclass
 class Worker:
-    """register opens NetBox anew for each step: a token that was renewed, a NetBox that moved."""
+    """register opens NetBox anew for each step: a token that was renewed, a NetBox that moved.
+
+    told says who is told what a person has to look at; it goes into the outbox.
+    """
 
     store: Store
     register: Callable[[], Register]
     runner: Runner
     reports: str = "reports"
+    told: Policy | None = None
     holder: str = field(default_factory=leases.somebody)
 
     def step(self) -> Told | None:
@@ -170,6 +175,9 @@ class Worker:
             return Told(claimed.subject, len(claimed.events), "lost", "another worker has it")
         if work or outcome in ("refused", "given_up"):
             self._tell_netbox(duty, outcome, why, work)
+        # A runbook that gave up has told it itself, with what it found.
+        if self.told is not None and not (outcome == "given_up" and duty.name == duties.RUNBOOK):
+            results.of_event(self.store, self.told, ends[-1], duty.host)
         return Told(claimed.subject, len(claimed.events), outcome, why)
 
     def _tell_netbox(self, duty: Duty, outcome: str, why: str, work: Sequence[dict[str, Any]]) -> None:

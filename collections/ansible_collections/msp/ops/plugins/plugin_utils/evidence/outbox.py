@@ -13,6 +13,7 @@ import datetime as dt
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import hashing, rows, writing
@@ -21,6 +22,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import (
     DELIVERED,
     FAILED,
+    LINE,
     Claim,
     Message,
     Outcome,
@@ -32,9 +34,9 @@ with suppress(ImportError):  # engine.py says what is missing
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-# Longer than any delivery takes, so that a claim that runs out is one whose holder died.
+# Longer than it takes to deliver a batch, so that a claim that runs out is one whose holder died.
 SECONDS = 300.0
-BATCH = 200
+BATCH = 5
 
 
 def put(store: Store, messages: Iterable[Message]) -> int:
@@ -58,26 +60,24 @@ def put_within(connection: Connection, messages: Iterable[Message]) -> int:
 
 
 def claim(store: Store, holder: str, limit: int = BATCH, seconds: float = SECONDS) -> list[Claim]:
-    """Claim messages that are due and that nobody else delivers, those that are due longest first."""
+    """Claim messages that are due and that nobody else delivers, those that are due longest first.
+
+    limit is how many; lines that are due and go out together with one of them come besides.
+    """
 
     def work(connection: Connection) -> list[Claim]:
-        known, now = tables(), writing.database_micros(connection)
-        free = sa.or_(known.message_work.c.expires.is_(None), known.message_work.c.expires <= now)
-        found = connection.execute(
-            sa.select(known.message_work.c.key)
-            .where(known.message_work.c.due <= now, free)
-            .order_by(known.message_work.c.due, known.message_work.c.key)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        keys = list(found.scalars())
+        now = writing.database_micros(connection)
+        keys = list(connection.execute(_free(now).limit(limit)).scalars())
+        keys += [key for key in _companions(connection, keys, now) if key not in set(keys)]
+        table = tables().message_work
         values: dict[str, Any] = {
             "claimed_by": rows.clean(holder),
             "expires": now + int(seconds * 1_000_000),
-            "fence": known.message_work.c.fence + 1,
-            "tries": known.message_work.c.tries + 1,
+            "fence": table.c.fence + 1,
+            "tries": table.c.tries + 1,
         }
-        connection.execute(sa.update(known.message_work).where(known.message_work.c.key.in_(keys)).values(**values))
+        for part in batched(keys, writing.BATCH):
+            connection.execute(sa.update(table).where(table.c.key.in_(part)).values(**values))
         return _claims(connection, keys, holder)
 
     return store.database.write(work)
@@ -174,14 +174,42 @@ def _row(told: Message) -> rows.Row:
     return {**texts, "body": hashing.canonical_json(dict(told.body))}
 
 
+def _free(now: int) -> Any:
+    """The keys of messages that are due and nobody's. Their rows are locked; those that others lock are left out."""
+    known = tables()
+    nobodys = sa.or_(known.message_work.c.expires.is_(None), known.message_work.c.expires <= now)
+    return (
+        sa.select(known.message_work.c.key)
+        .join_from(known.message_work, known.messages)
+        .where(known.message_work.c.due <= now, nobodys)
+        .order_by(known.message_work.c.due, known.message_work.c.key)
+        .with_for_update(skip_locked=True, of=known.message_work)
+    )
+
+
+def _companions(connection: Connection, keys: list[str], now: int) -> list[str]:
+    """The lines that are due for the same customer and channel as one of these."""
+    table = tables().messages
+    lines = sa.select(table.c.customer, table.c.channel).where(table.c.key.in_(keys), table.c.kind == LINE).distinct()
+    return [
+        key
+        for row in connection.execute(lines).all()
+        for key in connection.execute(
+            _free(now).where(table.c.kind == LINE, table.c.customer == row.customer, table.c.channel == row.channel)
+        ).scalars()
+    ]
+
+
 def _claims(connection: Connection, keys: list[str], holder: str) -> list[Claim]:
     known = tables()
-    query = (
-        sa.select(known.messages, known.message_work.c.tries, known.message_work.c.fence)
-        .join_from(known.message_work, known.messages)
-        .where(known.messages.c.key.in_(keys))
-    )
-    found = {row.key: row for row in connection.execute(query)}
+    found: dict[str, Any] = {}
+    for part in batched(keys, writing.BATCH):
+        query = (
+            sa.select(known.messages, known.message_work.c.tries, known.message_work.c.fence)
+            .join_from(known.message_work, known.messages)
+            .where(known.messages.c.key.in_(part))
+        )
+        found |= {row.key: row for row in connection.execute(query)}
     return [
         Claim(message(row), rows.time_of(row.recorded_at), row.tries, holder, row.fence)
         for row in (found[key] for key in keys)

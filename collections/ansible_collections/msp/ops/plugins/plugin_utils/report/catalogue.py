@@ -388,6 +388,22 @@ WORDS: dict[str, tuple[str, str]] = {
     "decision.ended": ("beëindigen", "end"),
     "sheet.pick.title": ("Kies uit de lijst", "Choose from the list"),
     "sheet.pick": ("Kies een van: {choices}", "Choose one of: {choices}"),
+    # Off-boarding: what a customer is told when our access was withdrawn
+    "offboard.gone": ("Wij kunnen niet meer inloggen op {host}.", "We can no longer log in to {host}."),
+    "offboard.kept": (
+        "Er is niets van u verwijderd: uw gegevens, instellingen en accounts staan er nog.",
+        "Nothing of yours was deleted: your data, settings and accounts are still there.",
+    ),
+    "offboard.closed": (
+        "Let op: wij kennen niemand bij u die {host} nu kan beheren.",
+        "Please note: we know of nobody on your side who can administer {host} now.",
+    ),
+    "offboard.password": (
+        "Het wachtwoord van de beheerder ({account}) van {host} bewaren wij voor u. Vraag ons erom; wij halen het op"
+        " met: {command}",
+        "We keep the password of the administrator ({account}) of {host} for you. Ask us for it; we fetch it with:"
+        " {command}",
+    ),
     # Digest
     "digest.title": ("Wat er veranderde bij {customer}", "What changed at {customer}"),
     "digest.page.kind": ("Wat er veranderde", "What changed"),

@@ -52,7 +52,7 @@ def read_policy(path: str) -> Policy:
             "MSP-TEL-001",
             f"a file that says who is told what, in {VARIABLE} or the option policy",
             "none",
-            "write one; docs/examples/telling.yml is one to start from",
+            "write one; docs/examples/telling/telling.yml is one to start from",
         )
     try:
         text = Path(name).expanduser().read_text(encoding="utf-8")

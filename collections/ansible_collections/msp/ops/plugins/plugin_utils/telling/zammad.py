@@ -39,12 +39,14 @@ _PAUSE = 60.0
 
 
 class Zammad:
-    """One Zammad, as one user. It never shows the token."""
+    """One Zammad, as one user. It never shows the token.
 
-    name = "zammad"
+    Its name has its address: another Zammad counts its tickets anew.
+    """
 
     def __init__(self, url: str, token: str, group: str, *, timeout: float = 30.0, retries: int = 3) -> None:
         self.url = url.rstrip("/")
+        self.name = f"zammad {self.url}"
         self.group = group
         self._timeout = (min(timeout, 4.0), timeout)
         self._session = _session(token, retries)

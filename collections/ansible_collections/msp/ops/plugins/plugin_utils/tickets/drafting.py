@@ -75,9 +75,9 @@ def note(draft: Draft, problem: Problem, decided: Decision | None) -> Message:
 
 def by_policy(draft: Draft, send: tuple[str, ...]) -> Decision | None:
     """What the customer's policy decides about a draft: to send it where it names the problem, else nothing."""
-    return (
-        Decision(draft.key, RELEASED, POLICY, f"send_answers names {draft.problem}") if draft.problem in send else None
-    )
+    if draft.problem in send:
+        return Decision(draft.key, RELEASED, POLICY, f"send_answers names {draft.problem}")
+    return None
 
 
 def answer(draft: Draft, decision: Decision, key: str) -> list[Message]:

@@ -4,7 +4,7 @@
 
 A wrong answer costs more than none, so all of this must hold: one sentence, or the title with it, has a word of every
 group that the problem needs; nothing in the ticket says that it is about something else; the sentence is near enough to
-how people say it, by words and by parts of words; and no other problem comes close.
+how people say it, by words and by parts of words; and no other problem comes close, or is near enough itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Matcher:
         ranked = sorted(((self._score(name, pieces), name) for name in self.problems), reverse=True)
         (score, best), second = ranked[0], ranked[1][0] if len(ranked) > 1 else 0.0
         problem = self.problems[best]
-        if score < ENOUGH or score - second < MARGIN or any(_has(whole, word) for word in problem.unless):
+        clear = score >= ENOUGH > second and score - second >= MARGIN
+        if not clear or any(_has(whole, word) for word in problem.unless):
             return None
         return Match(best, round(score, 3), round(second, 3))
 
@@ -85,9 +86,9 @@ class Matcher:
 @functools.cache
 def matcher() -> Matcher:
     """That of the known problems that come with msp.ops."""
-    from ansible_collections.msp.ops.plugins.plugin_utils.tickets import known
+    from ansible_collections.msp.ops.plugins.plugin_utils.tickets import catalogue
 
-    return Matcher.of(known.known())
+    return Matcher.of(catalogue.known())
 
 
 def words(text: str) -> frozenset[str]:

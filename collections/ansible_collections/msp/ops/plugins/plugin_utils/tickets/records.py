@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 LANGUAGES = ("nl", "en")
 
-# What a person, or the customer's policy, decided about a draft. Overtaken: somebody had answered already.
-RELEASED, EDITED, DECLINED, OVERTAKEN = DECISIONS = ("released", "edited", "refused", "overtaken")
+# What a person, or the customer's policy, decided about a draft.
+RELEASED, EDITED, DECLINED = DECISIONS = ("released", "edited", "refused")
 
 # Where a draft stands.
 WAITING, GOING, SENT, STUCK, ENDED = STATES = ("drafted", "released", "sent", "not sent", "ended")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.contract import scope
 from ansible_collections.msp.ops.plugins.plugin_utils.contract.scope import Decision, Request, decide
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence.recording import place_of
 from ansible_collections.msp.ops.plugins.plugin_utils.register import names
 
 NOW = dt.datetime(2026, 6, 30, 22, 30, tzinfo=dt.UTC)  # 1 July, half past midnight, in Amsterdam
@@ -132,6 +134,7 @@ host_sets = st.frozensets(hosts, max_size=2)
 requests = st.builds(
     Request,
     read_only=st.booleans(),
+    offboarding=st.booleans(),
     ticket=st.one_of(st.none(), st.just("T-1")),
     only=host_sets,
     named=host_sets,
@@ -149,6 +152,10 @@ def test_nothing_outside_the_contract_is_a_target_unless_named_with_a_ticket_or_
         return
     assert not request.only or host in request.only
     named = host in request.only or host in request.named
+    if request.offboarding:
+        assert named and msp["status"] == "ended"
+        assert decision.outside_contract
+        return
     if decision.outside_contract:
         assert named
         assert request.ticket or request.read_only
@@ -159,6 +166,29 @@ def test_nothing_outside_the_contract_is_a_target_unless_named_with_a_ticket_or_
     assert end is None or dt.date.fromisoformat(end) >= now.date() - dt.timedelta(days=1)
     start = dt.date.fromisoformat(msp["contract"]["start"])
     assert request.read_only or start <= now.date() + dt.timedelta(days=1)
+
+
+@given(hosts, anything, requests, times)
+def test_access_is_withdrawn_from_exactly_the_hosts_that_have_ended_and_are_named(
+    host: str, msp: Any, request: Request, now: dt.datetime
+) -> None:
+    decision = decide(host, msp, replace(request, offboarding=True), now)
+
+    ended = isinstance(msp, dict) and msp.get("status") == "ended"
+    asked = host in request.only or (host in request.named and not request.only)
+    assert decision.in_scope == (ended and asked)
+    assert decision.outside_contract == decision.in_scope
+
+
+@given(hosts, anything, requests, times)
+def test_no_host_is_one_to_work_on_and_one_to_withdraw_from_without_a_ticket_or_only_to_look(
+    host: str, msp: Any, request: Request, now: dt.datetime
+) -> None:
+    plain = replace(request, ticket=None, read_only=False)
+
+    both = [decide(host, msp, replace(plain, offboarding=leaving), now).in_scope for leaving in (False, True)]
+
+    assert both != [True, True]
 
 
 @given(hosts, anything, times)
@@ -246,6 +276,25 @@ def test_no_target_is_an_error_that_says_what_was_found() -> None:
 
     assert caught.value.code == "MSP-SCP-004"
     assert caught.value.found == "2 x status unlisted"
+
+
+def test_no_host_to_withdraw_access_from_is_an_error_that_says_how_one_is_named() -> None:
+    decision = decide("srv", said(), Request(offboarding=True, named=frozenset({"srv"}), ticket="T-1"), NOW)
+
+    with pytest.raises(MspError) as caught:
+        scope.check_targets([decision], offboarding=True)
+
+    assert caught.value.code == "MSP-SCP-007"
+    assert caught.value.found == "1 x status contracted: access is withdrawn where it is ended"
+
+
+def test_what_is_withdrawn_from_a_host_that_has_ended_is_work_outside_the_contract() -> None:
+    msp = said(status="ended", contract={"start": "2025-01-01", "end": "2026-01-31"})
+    decision = decide("srv", msp, Request(offboarding=True, only=frozenset({"srv"})), NOW)
+
+    assert decision == Decision("srv", "bakkerij-jansen", True, "named, status ended", outside_contract=True)
+    # What is recorded of the run says the same of the host.
+    assert place_of(msp, NOW, read_only=False).in_scope is False
 
 
 def test_one_target_among_hosts_that_are_refused_is_enough() -> None:

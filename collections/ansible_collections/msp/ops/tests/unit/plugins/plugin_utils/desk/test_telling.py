@@ -40,7 +40,11 @@ customers: {{bakery: {{gave_up: [desk, tickets], requester: it@bakery.example}},
 
 
 @pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A mail server, and an apprise that does not pause between mails."""
+    from apprise.plugins.email import NotifyEmail
+
+    monkeypatch.setattr(NotifyEmail, "request_rate_per_sec", 0)
     with mail_server() as running:
         yield running
 

@@ -16,7 +16,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Stor
 from ansible_collections.msp.ops.plugins.plugin_utils.telling import policy
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.addresses import Secrets
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.zammad import Zammad
-from ansible_collections.msp.ops.plugins.plugin_utils.tickets.known import known
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets.catalogue import known
 from tests.stand_in_zammad import GROUP, TOKEN, StandInZammad, stand_in_zammad
 
 FILE = """
@@ -191,7 +191,7 @@ def test_a_policy_sends_the_answers_that_it_names_and_no_other(store: Store, the
 def test_a_policy_that_names_a_problem_that_nobody_knows_is_refused_before_anything_is_read(
     store: Store, there: StandInZammad
 ) -> None:
-    with pytest.raises(MspError, match="MSP-TIC-008.*printer"):
+    with pytest.raises(MspError, match=r"MSP-TIC-008.*printer"):
         Desk(store, there, send="printr").look()
     assert there.requests == []
 

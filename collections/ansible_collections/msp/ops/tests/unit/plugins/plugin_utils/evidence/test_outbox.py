@@ -17,6 +17,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import (
     DELIVERED,
     FAILED,
     GIVEN_UP,
+    LINE,
     REFUSED,
     TEXT,
     Claim,
@@ -29,8 +30,8 @@ TWO = replace(ONE, key="k2", customer="dentist")
 MINUTE = dt.timedelta(minutes=1)
 
 
-def ended(claim: Claim, outcome: str, **more: str) -> Outcome:
-    return Outcome(claim.message.key, claim.fence, outcome, **more)
+def ended(claim: Claim, outcome: str, ref: str = "", reason: str = "") -> Outcome:
+    return Outcome(claim.message.key, claim.fence, outcome, ref, reason)
 
 
 def test_what_is_put_in_comes_out_as_it_was_once_however_often_it_is_put_in(store: Store) -> None:
@@ -68,6 +69,17 @@ def test_a_delivery_that_is_told_late_still_counts_so_that_nobody_delivers_it_ag
     assert not outbox.put_back(store, taken, MINUTE, "no answer", counts=True)
     assert outbox.claim(store, "three") == []
     assert [one.outcome for one in outbox.outcomes(store, "k1")] == [DELIVERED]
+
+
+def test_the_lines_of_one_customer_for_one_channel_are_claimed_together_and_no_others(store: Store) -> None:
+    line = replace(ONE, kind=LINE)
+    other = replace(line, key="k9", channel="chat")
+    later = replace(line, key="k8", not_before=store.now() + MINUTE)
+    outbox.put(store, [replace(line, key=f"k{number}") for number in range(3)])
+    outbox.put(store, [other, later, replace(line, key="k7", customer="dentist"), replace(ONE, key="k6")])
+
+    assert [claim.message.key for claim in outbox.claim(store, "one", limit=1)] == ["k0", "k1", "k2"]
+    assert [claim.message.key for claim in outbox.claim(store, "two", limit=9)] == ["k6", "k7", "k9"]
 
 
 def test_what_is_put_back_is_due_later_and_says_why(store: Store) -> None:
@@ -111,7 +123,8 @@ def test_what_was_refused_or_given_up_is_over_and_says_why(store: Store, outcome
 def test_of_many_who_deliver_at_once_each_message_goes_to_one(store: Store) -> None:
     wanted = [replace(ONE, key=f"k{number:02}") for number in range(30)]
     outbox.put(store, wanted)
-    start, got = threading.Barrier(5), []
+    start = threading.Barrier(5)
+    got: list[str] = []
 
     def attempt(holder: str) -> None:
         start.wait()

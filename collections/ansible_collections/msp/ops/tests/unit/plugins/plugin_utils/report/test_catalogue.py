@@ -12,10 +12,13 @@ import pytest
 
 from ansible_collections.msp.ops.plugins.plugin_utils import (
     access,
+    offboarding,
     patching,
     reconciliation,
     report,
     standards,
+    telling,
+    tickets,
     verification,
 )
 from ansible_collections.msp.ops.plugins.plugin_utils.report.catalogue import LANGUAGES, WORDS
@@ -23,7 +26,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.report.i18n import Words
 
 PLACES = [
     Path(path)
-    for package in (access, patching, reconciliation, report, standards, verification)
+    for package in (
+        *(access, offboarding, patching, reconciliation, report, standards, telling, tickets, verification),
+    )
     for path in package.__path__
 ]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import DELIVERED, FAILED, GIVEN_UP, REFUSED
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets import drafting
-from ansible_collections.msp.ops.plugins.plugin_utils.tickets.known import known
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets.catalogue import known
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets.records import (
     DECISIONS,
     DECLINED,
@@ -88,14 +89,11 @@ def test_a_person_releases_it_as_it_is_or_with_another_text(text: str, decision:
 
 
 def test_what_was_decided_is_decided_and_nobody_decides_without_a_name() -> None:
-    for decide in (
-        lambda standing, by: drafting.released(standing, by, "", ""),
-        lambda standing, by: drafting.refused(standing, by, ""),
-    ):
+    for decide in (functools.partial(drafting.released, text=""), drafting.refused):
         with pytest.raises(MspError, match="MSP-TIC-006"):
-            decide(Standing(DRAFT, YES), "Bert")
+            decide(Standing(DRAFT, YES), by="Bert", reason="")
         with pytest.raises(MspError, match="MSP-TIC-005"):
-            decide(Standing(DRAFT), "  ")
+            decide(Standing(DRAFT), by="  ", reason="")
     with pytest.raises(MspError, match="MSP-TIC-007"):
         drafting.released(Standing(DRAFT), "Anna", "", "x" * (drafting.LONGEST + 1))
 

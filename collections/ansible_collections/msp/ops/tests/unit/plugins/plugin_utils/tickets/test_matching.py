@@ -1,6 +1,6 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which known problem a ticket fits: measured on tickets that nothing was tuned on, and never when it is not certain."""
+"""Which known problem a ticket fits: measured on tickets nothing was tuned on; none when it is not certain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets import language, matching
-from ansible_collections.msp.ops.plugins.plugin_utils.tickets.known import known
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets.catalogue import known
 from ansible_collections.msp.ops.plugins.plugin_utils.tickets.records import Asked
 
 AT = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

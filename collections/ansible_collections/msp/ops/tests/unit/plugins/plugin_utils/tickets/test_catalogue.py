@@ -9,7 +9,7 @@ import re
 import pytest
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspErrors
-from ansible_collections.msp.ops.plugins.plugin_utils.tickets.known import PLACE, known, load
+from ansible_collections.msp.ops.plugins.plugin_utils.tickets.catalogue import PLACE, known, load
 
 PROMISES = re.compile(
     r"\b(guarantee|garander|within \d|binnen \d|will be solved|wordt opgelost|vandaag nog|immediately|asap)",
