@@ -111,6 +111,14 @@ def test_what_somebody_may_want_is_left(one: File) -> None:
     assert cleaning.chosen([one], EVERYTHING, AROUND) == []
 
 
+def test_what_is_open_or_whose_owner_is_there_is_left() -> None:
+    log, temporary = file(LOGS, "a.log.1"), file(TMP, "f")
+    assert cleaning.chosen([log, temporary], EVERYTHING, AROUND) == [log, temporary]
+    assert cleaning.chosen([log, temporary], EVERYTHING, AROUND._replace(in_use={(7, 4711)})) == []
+    # Logs are root's, who always has a process.
+    assert cleaning.chosen([log, temporary], EVERYTHING, AROUND._replace(busy_users={1000})) == [log]
+
+
 # -- on a real disk ------------------------------------------------------------------------------------------------
 
 

@@ -10,14 +10,18 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.msp.ops.plugins.module_utils.runbooks import sntp, time_drift, units
+from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
+from ansible_collections.msp.ops.plugins.module_utils.runbooks import answer, sntp, time_drift, units
+from ansible_collections.msp.ops.plugins.module_utils.runbooks.answer import Answer
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.sntp import NoTime, Told
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.time_drift import Clock
+from ansible_collections.msp.ops.tests.unit.plugins.module_utils.runbooks.made_tools import made_tools
 
 NONCE = b"12345678"
 EPOCH = 2208988800
@@ -147,3 +151,57 @@ def test_what_is_not_for_a_runbook_to_set_says_why(changes: dict[str, object], w
 def test_no_clock_is_stepped_further_than_allowed(offset: float | None, most: float) -> None:
     if not time_drift.not_ours(FINE._replace(offset=offset), ["a"], most):
         assert offset is not None and abs(offset) <= most
+
+
+# -- the run, with a made clock ------------------------------------------------------------------------------------
+
+
+def running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offsets: list[float | None], service: str
+) -> tuple[Answer, list[str]]:
+    """offsets: what the servers say at each question, the last one from then on."""
+    said = {
+        "systemctl show": Output(0, "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\n"),
+        "systemctl": Output(0),
+        "chronyc -c tracking": Output(0, "A,B,C,D,E,F,Normal\n"),
+        "chronyc makestep": Output(0),
+    }
+    tools, programs = made_tools(tmp_path, {"/proc/cpuinfo": ""}, said)
+    monkeypatch.setattr(time_drift.services, "clock", lambda _reader: {"service": service})
+    monkeypatch.setattr(time_drift.virtualisation, "collect", lambda _host: {"type": "kvm"})
+    monkeypatch.setattr(time_drift, "_DOMAIN_CONTROLLERS", ())
+    monkeypatch.setattr(time_drift, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(time_drift, "WAIT_SECONDS", 0.2)
+
+    def measure(_servers: object) -> sntp.Offset:
+        found = offsets.pop(0) if len(offsets) > 1 else offsets[0]
+        return sntp.Offset(found, [] if found is None else [Told("a", found, 0.0)], {})
+
+    monkeypatch.setattr(time_drift.sntp, "measure", measure)
+    given = {"max_seconds": 1.0, "step_seconds": 300.0, "servers": ["a"]}
+    return time_drift.act(tools, given), programs.ran
+
+
+@pytest.mark.parametrize("service", ["chrony", "systemd-timesyncd"])
+def test_a_clock_that_is_right_after_it_by_the_servers_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    found, ran = running(tmp_path, monkeypatch, [41.0, 41.0, 0.01], service)
+    assert (found.outcome, found.before["seconds_off"], found.after["seconds_off"]) == (answer.MENDED, 41.0, 0.01)
+    assert f"systemctl restart --no-ask-password -- {service}.service" in ran
+    # Once, however often it is looked at.
+    assert ran.count("chronyc makestep") == (1 if service == "chrony" else 0)
+
+
+@pytest.mark.parametrize("then", [41.0, None])
+def test_a_clock_that_stays_off_or_of_which_nobody_tells_any_more_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: float | None
+) -> None:
+    found, _ran = running(tmp_path, monkeypatch, [41.0, then], "systemd-timesyncd")
+    assert found.outcome == answer.GAVE_UP and found.after["seconds_off"] == then and found.did
+
+
+def test_a_clock_that_is_too_far_off_is_touched_by_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, ran = running(tmp_path, monkeypatch, [86400.0], "chrony")
+    assert found.outcome == answer.GAVE_UP and not found.changed
+    assert all(one.startswith("systemctl show") for one in ran)
