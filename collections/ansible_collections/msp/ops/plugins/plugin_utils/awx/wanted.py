@@ -169,8 +169,13 @@ def _of_customer(data: Data, customer: Customer) -> Iterator[Wanted]:
         yield _offer(data, customer, offer)
     for workflow in data["workflows"]:
         yield _workflow(data, customer, workflow)
+    idle = {
+        one["name"] for one in data["job_templates"] if {*one.get("customer_variables", [])} - {*customer.variables}
+    }
     for schedule in data["schedules"]:
-        yield _schedule(data, customer, schedule)
+        # What the customer gave nothing for would end in the same error every hour.
+        if schedule["run"] not in idle:
+            yield _schedule(data, customer, schedule)
     for team in data["teams"]:
         yield _team(data, customer, team)
     for team in data["teams"]:

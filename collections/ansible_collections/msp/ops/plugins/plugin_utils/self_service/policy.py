@@ -87,6 +87,5 @@ def _host(asset: str, customer: str, hosts: Mapping[str, Any]) -> str:
 
 
 def _refused(expected: str, name: str, answer: Any) -> MspError:
-    return MspError(
-        "MSP-SLF-002", f"{expected} in {name}", shown(answer), "choose what is offered, or ask the service desk"
-    )
+    action = "choose what is offered, or ask the service desk"
+    return MspError("MSP-SLF-002", f"{expected} in {name}", shown(answer), action)

@@ -35,6 +35,7 @@ def schedules(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.thorough
 @given(schedules(), st.text(min_size=1, max_size=12))
 def test_a_rule_has_what_awx_asks_for_and_is_the_same_every_time(schedule: dict[str, Any], slug: str) -> None:
     text = rule(schedule, ZONE, slug)
@@ -45,6 +46,7 @@ def test_a_rule_has_what_awx_asks_for_and_is_the_same_every_time(schedule: dict[
     rrulestr(text.replace(" RRULE", "\nRRULE"), tzids=ZoneInfo)
 
 
+@pytest.mark.thorough
 @given(schedules(), st.text(min_size=1, max_size=12))
 def test_a_spread_moves_within_its_interval_and_never_into_another_day(schedule: dict[str, Any], slug: str) -> None:
     first, second = (_minute(rule({**schedule, "spread": value}, ZONE, slug)) for value in (False, True))
@@ -64,6 +66,8 @@ def test_three_in_the_morning_is_three_in_summer_too() -> None:
     runs = rrulestr(text.replace(" RRULE", "\nRRULE"), tzids=ZoneInfo)
     winter = runs.after(datetime(2026, 3, 1, tzinfo=ZoneInfo(ZONE)))
     summer = runs.after(datetime(2026, 7, 1, tzinfo=ZoneInfo(ZONE)))
+    assert winter
+    assert summer
     assert (winter.hour, summer.hour) == (3, 3)
     assert winter.utcoffset() != summer.utcoffset()
 

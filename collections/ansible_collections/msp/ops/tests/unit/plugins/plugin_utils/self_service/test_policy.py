@@ -64,6 +64,7 @@ def test_one_of_another_customer_is_refused_in_the_words_of_one_that_is_nowhere(
     assert said[0] == said[1]
 
 
+@pytest.mark.thorough
 @given(st.sampled_from([("install", "package"), ("restart_service", "service"), ("free_space", "disk")]), TEXTS)
 def test_what_is_not_on_the_list_is_never_done(which: tuple[str, str], answer: str) -> None:
     key, name = which
@@ -71,9 +72,10 @@ def test_what_is_not_on_the_list_is_never_done(which: tuple[str, str], answer: s
     if answer in question["values"]:
         return
     with pytest.raises(MspError):
-        ask(key, **{f"self_service_{name}": answer})
+        ask(key, None, **{f"self_service_{name}": answer})
 
 
+@pytest.mark.thorough
 @given(TEXTS | st.integers() | st.lists(st.text(), max_size=2) | st.none())
 def test_any_answer_is_a_request_for_one_of_the_customers_machines_or_a_refusal(answer: Any) -> None:
     try:
