@@ -16,11 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.msp.ops.plugins.module_utils.audit import virtualisation
 from ansible_collections.msp.ops.plugins.module_utils.audit.host import Output
 from ansible_collections.msp.ops.plugins.module_utils.runbooks import answer, sntp, time_drift, units
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.answer import Answer
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.sntp import NoTime, Told
 from ansible_collections.msp.ops.plugins.module_utils.runbooks.time_drift import Clock
+from ansible_collections.msp.ops.plugins.module_utils.standards import services
 from ansible_collections.msp.ops.tests.unit.plugins.module_utils.runbooks.made_tools import made_tools
 
 NONCE = b"12345678"
@@ -167,8 +169,8 @@ def running(
         "chronyc makestep": Output(0),
     }
     tools, programs = made_tools(tmp_path, {"/proc/cpuinfo": ""}, said)
-    monkeypatch.setattr(time_drift.services, "clock", lambda _reader: {"service": service})
-    monkeypatch.setattr(time_drift.virtualisation, "collect", lambda _host: {"type": "kvm"})
+    monkeypatch.setattr(services, "clock", lambda _reader: {"service": service})
+    monkeypatch.setattr(virtualisation, "collect", lambda _host: {"type": "kvm"})
     monkeypatch.setattr(time_drift, "_DOMAIN_CONTROLLERS", ())
     monkeypatch.setattr(time_drift, "POLL_SECONDS", 0.0)
     monkeypatch.setattr(time_drift, "WAIT_SECONDS", 0.2)
@@ -177,7 +179,7 @@ def running(
         found = offsets.pop(0) if len(offsets) > 1 else offsets[0]
         return sntp.Offset(found, [] if found is None else [Told("a", found, 0.0)], {})
 
-    monkeypatch.setattr(time_drift.sntp, "measure", measure)
+    monkeypatch.setattr(sntp, "measure", measure)
     given = {"max_seconds": 1.0, "step_seconds": 300.0, "servers": ["a"]}
     return time_drift.act(tools, given), programs.ran
 
