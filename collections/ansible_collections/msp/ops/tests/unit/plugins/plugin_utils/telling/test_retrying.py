@@ -15,9 +15,7 @@ CHANCES = st.floats(0, 1)
 
 
 @given(st.integers(1, retrying.MOST - 1), CHANCES)
-def test_every_try_comes_within_its_limits_and_the_whole_takes_eight_to_sixteen_hours(
-    tries: int, chance: float
-) -> None:
+def test_every_try_has_its_limits_and_the_whole_takes_eight_to_sixteen_hours(tries: int, chance: float) -> None:
     delay = retrying.again(tries, chance)
     assert delay is not None
     assert retrying.FIRST / 2 <= delay <= retrying.LONGEST
