@@ -14,8 +14,8 @@ description:
   - Takes what is due out of the outbox in the evidence store and delivers it. Texts go to people by apprise (mail,
     Teams, Slack and whatever else it knows), tickets and what belongs to them to the ticket system.
   - What was mended in a day at one customer goes out as one text, at the time that the policy says.
-  - What is not taken now is tried again, ever later, for most of a day, and is then given up with the reason. Several
-    may deliver at once. A ticket is opened once, an answer sent once, also where the run that did so was killed.
+  - What is not taken now is tried again, ever later, for eight to sixteen hours, and is then given up with the reason.
+    Several may deliver at once. A ticket is opened once, an answer sent once, also where a run that did so was killed.
   - A channel or ticket system that is not set up well holds up its own messages alone. They wait, and the module fails
     after all others were delivered.
   - No address and no token is shown. It runs on the controller.

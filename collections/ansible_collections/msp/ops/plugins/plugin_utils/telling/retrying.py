@@ -8,7 +8,7 @@ import datetime as dt
 
 FIRST = dt.timedelta(minutes=1)
 LONGEST = dt.timedelta(hours=4)
-# With the delays above the last try is most of a day after the first: longer than a night, shorter than a weekend.
+# With the delays above the last try is eight to sixteen hours after the first: longer than most nights.
 MOST = 12
 # What the far side asks for is believed up to here.
 LATEST = dt.timedelta(hours=1)

@@ -15,12 +15,13 @@ CHANCES = st.floats(0, 1)
 
 
 @given(st.integers(1, retrying.MOST - 1), CHANCES)
-def test_every_try_comes_within_its_limits_and_the_whole_takes_most_of_a_day(tries: int, chance: float) -> None:
+def test_every_try_has_its_limits_and_the_whole_takes_eight_to_sixteen_hours(tries: int, chance: float) -> None:
     delay = retrying.again(tries, chance)
     assert delay is not None
     assert retrying.FIRST / 2 <= delay <= retrying.LONGEST
-    shortest = sum((retrying.again(one, 0.0) or dt.timedelta() for one in range(1, retrying.MOST)), dt.timedelta())
-    assert dt.timedelta(hours=6) < shortest < dt.timedelta(hours=24)
+    for luck in (0.0, chance, 1.0):
+        delays = (retrying.again(one, luck) or dt.timedelta() for one in range(1, retrying.MOST))
+        assert dt.timedelta(hours=8) < sum(delays, dt.timedelta()) < dt.timedelta(hours=16.5)
 
 
 @given(st.integers(1, retrying.MOST - 2), CHANCES)
