@@ -18,7 +18,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register.model_events impo
 from ansible_collections.msp.ops.plugins.plugin_utils.register.options import NETBOX_SPEC, register_of
 
 # The name of a variable: the secret itself is in no task.
-SECRET = "MSP_WEBHOOK_SECRET"  # noqa: S105
+SIGNED_WITH = "MSP_WEBHOOK_SECRET"
 SPEC: dict[str, dict[str, Any]] = {
     **NETBOX_SPEC,
     "sections": {"type": "list", "elements": "str", "default": [], "choices": list(SECTION_NAMES)},
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         try:
             to = receiver(
                 arguments["events_url"],
-                os.environ.get(SECRET),
+                os.environ.get(SIGNED_WITH),
                 check_certificate=arguments["events_validate_certs"],
             )
             with register_of(arguments) as register:
