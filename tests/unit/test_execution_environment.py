@@ -41,7 +41,7 @@ def tree(tmp_path: Path) -> Path:
     plugin = tmp_path / COLLECTION / "plugins/plugin_utils/some.py"
     plugin.parent.mkdir(parents=True)
     names = "yaml markupsafe jinja2 sqlalchemy alembic pynetbox requests urllib3 openpyxl jsonschema jmespath babel"
-    more = "defusedxml textfsm netaddr ldap3 dateutil rich pyrage hvac segno ansible_runner"
+    more = "defusedxml textfsm netaddr ldap3 dateutil rich pyrage hvac segno ansible_runner apprise"
     plugin.write_text("".join(f"import {name}\n" for name in f"{names} {more}".split()))
     (tmp_path / "playbooks").mkdir()
     (tmp_path / "roles").mkdir()
