@@ -112,12 +112,12 @@ before:
   description: What was measured before anything was done.
   returned: success
   type: dict
-  sample: {days_left: 5, ends: 2026-12-03}
+  sample: {days_left: 5, ends: "2026-12-03"}
 after:
   description: The same after it.
   returned: success
   type: dict
-  sample: {days_left: 89, ends: 2027-02-24}
+  sample: {days_left: 89, ends: "2027-02-24"}
 error:
   description: What went wrong, with its code.
   returned: failure

@@ -9,8 +9,8 @@ from typing import Any
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.parameters import TYPES
 
 
-def _table(required: list[str], /, **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+def _table(needed: list[str], /, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": needed, "properties": properties, "additionalProperties": False}
 
 
 SENTENCE = {
