@@ -1,20 +1,21 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a runbook or an event came to, on its way to people: put into the outbox where somebody said who is told what.
+"""What a runbook or an event came to, as messages for those whom the policy says. Pure but for finding the policy.
 
-It is on record before it is told. A policy that is wrong is an error for who runs it, and loses no result.
+They go into the outbox in the transaction that puts the result on record: what is on record is told, and told once.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
-from ansible_collections.msp.ops.plugins.plugin_utils.desk import telling
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import EventOutcome, RunbookRun
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
+from ansible_collections.msp.ops.plugins.plugin_utils.telling import choosing
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.addresses import VARIABLE, read_policy
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.policy import Policy
-from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import GAVE_UP, MENDED, Result
+from ansible_collections.msp.ops.plugins.plugin_utils.telling.records import GAVE_UP, MENDED, Message, Result
 
 # What of a runbook's outcomes is told, and as what: one that broke has to be looked at as well.
 RUNBOOKS = {"mended": MENDED, "gave_up": GAVE_UP, "failed": GAVE_UP}
@@ -27,11 +28,11 @@ def policy() -> Policy | None:
     return read_policy("") if os.environ.get(VARIABLE, "").strip() else None
 
 
-def of_runbook(store: Store, told: Policy, run: RunbookRun, title: str) -> int:
-    """A run that has ended; how many messages are new."""
+def of_runbook(told: Policy, run: RunbookRun, title: str) -> list[Message]:
+    """Of a run that has ended. Made again, they are the same messages."""
     outcome = RUNBOOKS.get(run.outcome or "")
     if outcome is None:
-        return 0
+        return []
     result = Result(
         key=f"runbook:{run.key}",
         customer=run.customer,
@@ -39,19 +40,26 @@ def of_runbook(store: Store, told: Policy, run: RunbookRun, title: str) -> int:
         title=title,
         host=run.host,
         at=run.ended or run.at,
-        found=tuple(map(str, run.body.get("found", ()))),
-        did=tuple(map(str, run.body.get("did", ()))),
+        found=_texts(run.body, "found"),
+        did=_texts(run.body, "did"),
         reason=str(run.body.get("reason", "")),
     )
-    return telling.tell(store, told, result)
+    return choosing.messages(result, told)
 
 
-def of_event(store: Store, told: Policy, outcome: EventOutcome, host: str) -> int:
-    """What became of an event that a person has to look at; how many messages are new. A customer is known."""
-    if outcome.outcome not in EVENTS or not outcome.customer:
-        return 0
+def of_event(told: Policy, outcome: EventOutcome, about: str) -> list[Message]:
+    """Of what became of an event, where a person has to look at it. about: the host, or whatever the event was about.
+
+    One of nobody's (a host that is not known) is told as the policy says by default.
+    """
+    if outcome.outcome not in EVENTS:
+        return []
     did = tuple(f"{work['duty']}: {work['status']}" for work in outcome.work)
     title = f"an automatic answer was {outcome.outcome.replace('_', ' ')}"
     key = f"event:{outcome.event}"
-    result = Result(key, outcome.customer, GAVE_UP, title, host or outcome.asset, outcome.at, (), did, outcome.why)
-    return telling.tell(store, told, result)
+    result = Result(key, outcome.customer, GAVE_UP, title, about, outcome.at, (), did, outcome.why)
+    return choosing.messages(result, told)
+
+
+def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(map(str, body.get(name, ())))

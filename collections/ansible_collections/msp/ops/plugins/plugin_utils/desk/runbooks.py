@@ -18,15 +18,15 @@ from typing import Any, Protocol
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.audit.subject import Subject
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import results
-from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases, runbooks
+from ansible_collections.msp.ops.plugins.plugin_utils.evidence import leases, outbox, runbooks
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import RunbookRun
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks import limits
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import Declared
 from ansible_collections.msp.ops.plugins.plugin_utils.telling.policy import Policy
 
-# Longer than any runbook takes; a controller that died holds the asset's runbooks up for no longer.
-LEASE_SECONDS = 1800.0
+# Renewed while a runbook runs; a controller that died holds the asset's runbooks up for no longer.
+LEASE_SECONDS = 30.0
 TOLD = ("found", "did", "would", "reason", "before", "after")
 REBOOT = "reboot"
 
@@ -69,7 +69,7 @@ def run(
         raise not_allowed(asset, asked, "the customer has stopped it (the field Runbooks stopped in NetBox)")
     if dry:
         return dict(_done(host, arguments))
-    with leases.holding(store, f"runbook {asset.customer}/{asset.asset}", LEASE_SECONDS):
+    with leases.renewing(store, f"runbook {asset.customer}/{asset.asset}", LEASE_SECONDS):
         begun = RunbookRun(
             key=secrets.token_hex(12),
             customer=asset.customer,
@@ -92,9 +92,8 @@ def run(
             minutes_by_hand=asked.declared.minutes_by_hand,
             body={name: answer[name] for name in TOLD if name in answer},
         )
-        runbooks.end(store, over)
-        if told is not None:
-            results.of_runbook(store, told, over, asked.declared.title)
+        said = [] if told is None else results.of_runbook(told, over, asked.declared.title)
+        runbooks.end(store, over, lambda connection: outbox.put_within(connection, said))
     return {**answer, "key": begun.key, "minutes_by_hand": asked.declared.minutes_by_hand}
 
 
@@ -110,6 +109,7 @@ def _begin(store: Store, asset: Subject, asked: Asked, begun: RunbookRun) -> Non
 
 def _done(host: Host, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the host answers, after a reboot too where its answer needs one."""
+    did: list[str] = []
     try:
         answer = host.ask(parameters)
         if answer.get("needs") != REBOOT or answer.get("failed"):
@@ -123,13 +123,14 @@ def _done(host: Host, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
                 "did": [*answer.get("did", ()), "restarted the host"],
                 "reason": f"the host was restarted and did not come back as it should: {said}",
             }
+        did = [*map(str, answer.get("did", ())), "restarted the host"]
         return _read(host.ask(parameters, after=answer))
     except Unreachable as error:
         return {
             "outcome": "gave_up",
-            "changed": False,
+            "changed": bool(did),
             "found": ["The host did not answer."],
-            "did": [],
+            "did": did,
             "reason": f"the host could not be reached: {error}",
             "before": {},
             "after": {},

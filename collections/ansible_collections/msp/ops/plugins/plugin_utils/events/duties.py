@@ -9,7 +9,7 @@ The event says what to look at; the object says what is so. An event that has be
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ WATCHED = frozenset({STATUS_FIELD, TAGS, LOCAL_CONTEXT})
 # The label of an alert that names a runbook, and what the labels with its parameters begin with.
 RUNBOOK_LABEL = "msp_runbook"
 PARAMETER_LABEL = "msp_parameter_"
+# Whose asset an alert is about; and for which customer an event was handed on.
+CUSTOMER_LABEL = "msp_customer"
 # The same duty on the same asset is done so often in 24 hours: what sets off itself ends there.
 A_DAY = 6
 DAY = dt.timedelta(days=1)
@@ -74,6 +76,8 @@ class Verdict:
     # Whom the event was about, where that is known.
     customer: str = ""
     asset: str = ""
+    # It concerns each of these customers, and is handed on as one event for each.
+    each: tuple[str, ...] = ()
 
 
 def of_interest(event: Event) -> bool:
@@ -117,20 +121,27 @@ def of_asset(changed: Collection[str] | None, action: str, asset: AssetNow | Non
     return Verdict(tuple(duties)) if not asset.alike else _alike(asset)
 
 
-def of_context(data: Mapping[str, Any] | None, customers: Iterable[str]) -> Verdict:
-    """From a change of a config context with this data (None: it is gone) that concerns these customers."""
+def of_context(data: Mapping[str, Any] | None, customers: Collection[str], customer: str | None = None) -> Verdict:
+    """From a change of a config context with this data (None: it is gone) that concerns these customers.
+
+    customer: the one for whom it was handed on; who is none of them any more has nothing to be done.
+    """
+    if customer is None and len(customers) > 1:
+        return Verdict(each=tuple(sorted(customers)))
+    whom = customers if customer is None else set(customers) & {customer}
     said = set(data or ())
     plan = data is None or names.CONTEXT_PATCH_PLAN in said
     standard = data is None or bool(said & {names.CONTEXT_STANDARD, names.CONTEXT_STANDARDS})
     duties = [
-        Duty(name, customer)
-        for customer in sorted(customers)
+        Duty(name, one)
+        for one in sorted(whom)
         for name, wanted in ((CALENDAR, plan), (DRIFT_CHECK, standard))
         if wanted
     ]
     if not duties:
-        return Verdict(why="the config context has neither a patch plan nor a standard of a customer's")
-    return Verdict(tuple(duties))
+        why = "the config context has neither a patch plan nor a standard, or concerns no customer"
+        return Verdict(why=why, customer=customer or "")
+    return Verdict(tuple(duties), customer=duties[0].customer)
 
 
 def of_alert(event: Event, asset: AssetNow | None, known: Collection[str], why_none: str = "") -> Verdict:

@@ -150,6 +150,9 @@ class Database:
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": max(2, int(min(self.timeout, 10))),
+                # A server that is gone without a word is noticed before a claim runs out.
+                **{"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3},
+                "tcp_user_timeout": 15_000,
                 "application_name": "msp.ops",
                 "options": f"-c timezone=UTC -c lock_timeout={milliseconds}",
             },

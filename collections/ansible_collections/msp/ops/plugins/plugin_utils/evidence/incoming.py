@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,13 +41,17 @@ TOGETHER = 500
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Events of one subject, oldest first, that one worker has. tries: how often any was claimed, this time too."""
+    """Events of one subject, oldest first, that one worker has.
+
+    tries: how often any was claimed, this time too. why: what the last who had it said of why it did not end.
+    """
 
     subject: str
     events: tuple[Incoming, ...]
     holder: str
     fences: tuple[int, ...]
     tries: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def receive(store: Store, events: Iterable[Incoming]) -> list[str]:
             ).scalar()
             if added is not None:
                 new.append(row)
-        free = {"due": now, "tries": 0, "holder": "", "fence": 0, "expires": 0}
+        free = {"due": now, "tries": 0, "holder": "", "fence": 0, "expires": 0, "why": ""}
         if new:
             work_rows = [{"event": row["id"], "subject": row["subject"], **free} for row in new]
             connection.execute(sa.insert(known.event_work), work_rows)
@@ -99,7 +103,6 @@ def claim(store: Store, holder: str, seconds: float = CLAIM_SECONDS) -> Claim | 
             .where(table.c.due <= now, table.c.expires <= now, ~held)
             .order_by(table.c.due, table.c.event)
             .limit(1)
-            .with_for_update(skip_locked=True, of=table)
         )
         found = connection.execute(first).first()
         return None if found is None else _claimed(connection, found.subject, holder, now, length)
@@ -136,6 +139,7 @@ def _claimed(connection: Connection, subject: str, holder: str, now: int, length
         holder,
         tuple(row.fence + 1 for row in taken),
         max(row.tries for row in taken) + 1,
+        next((row.why for row in taken if row.why), ""),
     )
 
 
@@ -153,10 +157,10 @@ def renew(store: Store, claimed: Claim, seconds: float = CLAIM_SECONDS) -> bool:
     return store.database.write(work)
 
 
-def put_back(store: Store, claimed: Claim, seconds: float, *, tried: bool) -> bool:
+def put_back(store: Store, claimed: Claim, seconds: float, *, tried: bool, why: str = "") -> bool:
     """Let go of what was claimed, to be taken up again after some seconds. tried False: it does not count as a try.
 
-    False where another has taken it over meanwhile, who then has it.
+    why is kept for who has it next. False where another has taken it over meanwhile, who then has it.
     """
     later = int(seconds * SECOND)
 
@@ -165,6 +169,7 @@ def put_back(store: Store, claimed: Claim, seconds: float, *, tried: bool) -> bo
             return False
         table = tables().event_work
         values: dict[str, Any] = {"due": writing.database_micros(connection) + later, "expires": 0, "holder": ""}
+        values["why"] = rows.clean(why)
         if not tried:
             values["tries"] = table.c.tries - 1
         _set(connection, claimed, **values)
@@ -173,9 +178,11 @@ def put_back(store: Store, claimed: Claim, seconds: float, *, tried: bool) -> bo
     return store.database.write(work)
 
 
-def end(store: Store, claimed: Claim, outcomes: Sequence[EventOutcome]) -> bool:
+def end(
+    store: Store, claimed: Claim, outcomes: Sequence[EventOutcome], also: Callable[[Connection], object] | None = None
+) -> bool:
     """Say what became of what was claimed: an outcome for each of its events. False where another has taken it over,
-    who will say it: nothing is written then."""
+    who will say it: nothing is written then. also is done in the same transaction."""
     if {outcome.event for outcome in outcomes} != {event.id for event in claimed.events}:
         raise ValueError("an outcome for each event that was claimed")
     made = [_outcome_row(outcome) for outcome in sorted(outcomes, key=lambda outcome: outcome.event)]
@@ -187,6 +194,8 @@ def end(store: Store, claimed: Claim, outcomes: Sequence[EventOutcome]) -> bool:
         for part in _parts([event.id for event in claimed.events]):
             connection.execute(sa.delete(known.event_work).where(known.event_work.c.event.in_(part)))
         writing.write_events(connection, known.event_outcomes, made)
+        if also is not None:
+            also(connection)
         return True
 
     return store.database.write(work)

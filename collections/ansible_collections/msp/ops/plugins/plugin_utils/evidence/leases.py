@@ -12,6 +12,7 @@ import datetime as dt
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -103,6 +104,30 @@ def release(store: Store, lease: Lease) -> None:
         connection.execute(sa.update(table).where(own).values(expires=writing.database_micros(connection)))
 
     store.database.write(work)
+
+
+@contextmanager
+def renewing(store: Store, name: str, seconds: float) -> Iterator[Lease]:
+    """Hold a lease while the block runs, however long that is, and for some seconds only after the process died.
+
+    It is renewed three times in that time, by a thread. A store that does not answer lets it run out.
+    """
+    lease = take(store, name, somebody(), seconds)
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(seconds / 3):
+            with suppress(MspError):  # the next time it may answer again
+                take(store, lease.name, lease.holder, seconds)
+
+    thread = threading.Thread(target=renew, daemon=True, name=f"renew {name}")
+    thread.start()
+    try:
+        yield lease
+    finally:
+        over.set()
+        thread.join()
+        release(store, lease)
 
 
 @contextmanager

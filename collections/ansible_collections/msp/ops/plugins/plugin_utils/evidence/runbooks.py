@@ -48,10 +48,16 @@ def begin(store: Store, run: RunbookRun, may: May, since: dt.timedelta) -> str |
     return store.database.write(work)
 
 
-def end(store: Store, run: RunbookRun) -> None:
-    """Put on record what became of a run. The first word on it stays."""
+def end(store: Store, run: RunbookRun, also: Callable[[Connection], object] | None = None) -> None:
+    """Put on record what became of a run. The first word on it stays. also is done in the same transaction."""
     row = _outcome_row(run)
-    store.database.write(lambda connection: writing.write_events(connection, tables().runbook_outcomes, [row]))
+
+    def work(connection: Connection) -> None:
+        writing.write_events(connection, tables().runbook_outcomes, [row])
+        if also is not None:
+            also(connection)
+
+    store.database.write(work)
 
 
 def runs(store: Store, customer: str, since: dt.datetime | None = None, asset: str | None = None) -> list[RunbookRun]:

@@ -705,6 +705,7 @@ def _incoming(metadata: sa.MetaData) -> tuple[sa.Table, ...]:
         Column("holder", Text, nullable=False),
         Column("fence", BigInteger, nullable=False),
         Column("expires", BigInteger, nullable=False),
+        Column("why", Text, nullable=False),
     )
     outcomes = Table(
         "event_outcomes",

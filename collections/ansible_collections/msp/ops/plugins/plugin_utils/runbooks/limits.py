@@ -16,8 +16,9 @@ from ansible_collections.msp.ops.plugins.plugin_utils.evidence.records import Ru
 from ansible_collections.msp.ops.plugins.plugin_utils.register.names import EVERY_RUNBOOK
 
 DAY = dt.timedelta(days=1)
-# What a run ends in that counts against the runbook itself.
-FAILURES = ("failed", "gave_up")
+# A run that found its problem and could do nothing about it says nothing against the runbook, and does nothing that
+# could go round in a loop; but somebody is told each time, so it has a limit too: so many times that of the others.
+IDLE = 4
 # A run that has not ended after so long never will: its controller died, and that is a failure.
 PATIENCE = dt.timedelta(hours=1)
 # A run that found nothing to do used nothing up.
@@ -26,8 +27,8 @@ FREE = ("nothing_to_do",)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """per_asset_a_day: so many runs on one asset in 24 hours. After failures at so many different assets within hours,
-    the runbook runs nowhere until that time has passed."""
+    """per_asset_a_day: so many runs on one asset in 24 hours that did something. After failures at so many different
+    assets within hours, the runbook runs nowhere until that time has passed."""
 
     per_asset_a_day: int
     failures: int
@@ -51,11 +52,14 @@ def refused(limits: Limits, customer: str, asset: str, before: Sequence[RunbookR
         for run in before
         if (run.customer, run.asset) == (customer, asset) and run.at > now - DAY and run.outcome not in FREE
     ]
-    if len(mine) >= limits.per_asset_a_day:
+    acted = [run for run in mine if did_something(run)]
+    if len(acted) >= limits.per_asset_a_day:
         return (
-            f"it ran {len(mine)} times on this asset in the last 24 hours, and may {limits.per_asset_a_day} times: "
+            f"it ran {len(acted)} times on this asset in the last 24 hours, and may {limits.per_asset_a_day} times: "
             "what it does does not last"
         )
+    if len(mine) >= IDLE * limits.per_asset_a_day:
+        return f"it was asked for {len(mine)} times on this asset in the last 24 hours, and could mostly do nothing"
     recent = now - dt.timedelta(hours=limits.within_hours)
     failed = {(run.customer, run.asset) for run in before if run.at > recent and failure(run, now)}
     if len(failed) >= limits.failures:
@@ -66,6 +70,13 @@ def refused(limits: Limits, customer: str, asset: str, before: Sequence[RunbookR
     return None
 
 
+def did_something(run: RunbookRun) -> bool:
+    """Whether a run changed anything on the host, as far as anybody knows; one that has not ended may have."""
+    return run.outcome != "gave_up" or bool(run.body.get("did"))
+
+
 def failure(run: RunbookRun, now: dt.datetime) -> bool:
-    """Whether a run counts against its runbook."""
-    return run.outcome in FAILURES or (run.outcome is None and run.at < now - PATIENCE)
+    """Whether a run counts against its runbook: it broke, it did something that did not help, or it never ended."""
+    if run.outcome is None:
+        return run.at < now - PATIENCE
+    return run.outcome == "failed" or (run.outcome == "gave_up" and did_something(run))

@@ -47,6 +47,7 @@ def _events() -> None:
         sa.Column("holder", sa.Text(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("expires", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
     )
     op.create_index("ix_event_work_due", "event_work", ["due"])
     op.create_index("ix_event_work_subject", "event_work", ["subject"])

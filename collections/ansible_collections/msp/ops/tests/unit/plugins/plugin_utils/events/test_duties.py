@@ -72,7 +72,10 @@ def test_an_asset_whose_name_is_not_its_own_is_left_to_a_person() -> None:
 )
 def test_what_follows_from_a_change_of_a_config_context(data: dict[str, object] | None, expected: list[str]) -> None:
     assert wanted(duties.of_context(data, ["bakery"])) == expected
-    assert len(duties.of_context(data, ["bakery", "dentist"]).duties) == 2 * len(expected)
+    assert duties.of_context(data, ["dentist", "bakery"]).each == ("bakery", "dentist")
+    mine = duties.of_context(data, ["dentist", "bakery"], "dentist")
+    assert (wanted(mine), {duty.customer for duty in mine.duties} <= {"dentist"}) == (expected, True)
+    assert wanted(duties.of_context(data, ["bakery"], "dentist")) == []
 
 
 def alert(**labels: str) -> Event:

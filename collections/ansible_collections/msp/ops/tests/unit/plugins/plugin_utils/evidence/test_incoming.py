@@ -107,6 +107,25 @@ def test_what_is_put_back_waits_its_time_and_counts_as_a_try_only_where_it_was_o
     assert incoming.claim(store, "worker one") is None
 
 
+def test_what_the_last_said_of_why_it_did_not_end_is_kept_for_the_next(store: Store) -> None:
+    incoming.receive(store, [event("a")])
+    incoming.put_back(store, taken(store), 0, tried=True, why="no route to host")
+    assert taken_again(store).why == "no route to host"
+
+
+def test_what_goes_with_an_end_is_done_with_it_or_not_at_all(store: Store) -> None:
+    incoming.receive(store, [event("a")])
+    claimed = taken(store)
+
+    def breaks(_connection: object) -> None:
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        incoming.end(store, claimed, ended(claimed), breaks)
+    assert incoming.outcomes(store, "bakery") == []
+    assert incoming.end(store, claimed, ended(claimed), lambda _connection: None)
+
+
 def taken_again(store: Store) -> Claim:
     return taken(store, "worker two")
 

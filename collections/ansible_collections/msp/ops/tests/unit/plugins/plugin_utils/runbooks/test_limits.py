@@ -18,9 +18,18 @@ NOW = dt.datetime(2026, 11, 2, 9, tzinfo=dt.UTC)
 LIMITS = Limits(per_asset_a_day=3, failures=4, within_hours=6)
 
 
-def run(hours: float, asset: str = "device:1", outcome: str | None = "mended", customer: str = "bakery") -> RunbookRun:
+def run(
+    hours: float,
+    asset: str = "device:1",
+    outcome: str | None = "mended",
+    customer: str = "bakery",
+    *,
+    did: bool = True,
+) -> RunbookRun:
     at = NOW - dt.timedelta(hours=hours)
-    return RunbookRun(f"{hours}{asset}{customer}", customer, asset, "till", "disk_full", at, outcome=outcome)
+    body = {"did": ["something"]} if did else {}
+    key = f"{hours}{asset}{customer}"
+    return RunbookRun(key, customer, asset, "till", "disk_full", at, outcome=outcome, body=body)
 
 
 def asked(*before: RunbookRun) -> str | None:
@@ -52,6 +61,16 @@ def test_a_runbook_that_does_not_help_at_several_assets_stops_everywhere_for_tha
     assert "did not help at 4 assets" in str(asked(*failed, run(2, "device:2", "failed", "dentist")))
     assert asked(*failed, run(7, "device:9", "failed")) is None
     assert asked(*failed, run(1, "device:2", "failed")) is None  # the same asset again
+
+
+def test_what_could_do_nothing_says_nothing_against_the_runbook_and_is_asked_for_four_times_as_often() -> None:
+    """An alert with a wrong parameter, at however many assets, must not switch a runbook off for everybody."""
+    idle = [run(1, f"device:{number}", "gave_up", did=False) for number in range(2, 30)]
+    assert asked(*idle) is None
+    mine = [run(hours, outcome="gave_up", did=False) for hours in range(1, 12)]
+    assert asked(*mine) is None
+    assert "asked for 12 times" in str(asked(*mine, run(12, outcome="gave_up", did=False)))
+    assert "3 times on this asset" in str(asked(*mine, run(2), run(3), run(4)))
 
 
 @pytest.mark.parametrize(
