@@ -11,11 +11,12 @@ import datetime as dt
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError
 from ansible_collections.msp.ops.plugins.plugin_utils.desk import results, running_awx
-from ansible_collections.msp.ops.plugins.plugin_utils.desk.running import Local
+from ansible_collections.msp.ops.plugins.plugin_utils.desk.running import Local, sweep
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.working import Told, Worker
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence import incoming
 from ansible_collections.msp.ops.plugins.plugin_utils.evidence.store import Store
@@ -44,11 +45,19 @@ def main(arguments: Sequence[str]) -> int:
     over = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda _sign, _frame: over.set())
+    for name in sweep():
+        say(f"removed {name}, which a worker left that was killed")
     runner = running_awx.from_environment() or Local(ROOT, options.inventory)
 
+    broken: list[BaseException] = []
+
     def work() -> None:
-        with Store.open() as store:
-            go_on(Worker(store, Register.connect, runner, options.reports, told), over, once=options.once)
+        try:
+            with Store.open() as store:
+                go_on(Worker(store, Register.connect, runner, options.reports, told), over, once=options.once)
+        except BaseException as error:
+            broken.append(error)
+            traceback.print_exception(error)
 
     threads = [threading.Thread(target=work, name=f"work {number}") for number in range(options.jobs)]
     say(f"{options.jobs} at work; Ctrl-C ends it when the work at hand is done")
@@ -57,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     for thread in threads:
         while thread.is_alive():
             thread.join(1.0)  # a signal is heard between two of these
-    return 0
+    return 1 if broken else 0
 
 
 def go_on(worker: Worker, over: threading.Event, *, once: bool, told: Callable[[Told], None] | None = None) -> None:
@@ -67,6 +76,14 @@ def go_on(worker: Worker, over: threading.Event, *, once: bool, told: Callable[[
             step = worker.step() if incoming.waiting(worker.store).oldest else None
         except MspError as error:
             say(str(error))
+            if once:
+                raise
+            over.wait(AWAY_SECONDS)
+            continue
+        except Exception:
+            # A defect of ours, or a machine without room: the event is taken up again when its claim has run out, and
+            # goes to a person when that has happened too often. Others wait for their work.
+            say(traceback.format_exc())
             if once:
                 raise
             over.wait(AWAY_SECONDS)

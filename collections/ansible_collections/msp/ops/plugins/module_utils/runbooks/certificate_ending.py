@@ -164,13 +164,20 @@ def _who_shows(tools: Tools, found: Certificate, given: dict[str, Any]) -> list[
 # -- by which means ------------------------------------------------------------------------------------------------
 
 
+def _renewed(path: str, days: int) -> bool:
+    """Whether the certificate in a file does not end soon. A file that is not there, or is none, was not renewed."""
+    try:
+        return not ends(_of_file(path), days, time.time())
+    except (OSError, NoCertificate):
+        return False
+
+
 def _means(tools: Tools, given: dict[str, Any], found: Certificate) -> Means | None:
     """None where nothing is set up that renews it."""
     reload = tuple(given["reload"])
     lineage = _lineage(tools, given["path"], found)
     if lineage:
-        renewed = _of_file("%s/%s/cert.pem" % (LIVE, lineage))
-        if given["port"] and reload and not ends(renewed, given["days"], time.time()):
+        if given["port"] and reload and _renewed("%s/%s/cert.pem" % (LIVE, lineage), given["days"]):
             return Means("have the server show the certificate that certbot has renewed already", (), reload)
         command = ("certbot", "renew", "--cert-name", lineage, "--non-interactive", "--no-random-sleep-on-renew")
         return Means("renew it with certbot", command, reload)

@@ -53,6 +53,8 @@ def called(register: Register, host: str, customer: str, now: dt.datetime) -> tu
         for row in register.rows(endpoint, fields=FIELDS, filters={"name__ie": sorted(asked)})
         if row.get("tenant") and _is_called(row, host, customer)
     ]
+    if not found and (mine := _named_by_the_inventory(register, host, customer)):
+        found = [mine]
     if not found:
         whose = f" of {customer}" if customer else ""
         return None, f"no asset{whose} in NetBox is called {host[:100]!r}"
@@ -63,6 +65,20 @@ def called(register: Register, host: str, customer: str, now: dt.datetime) -> tu
             "msp_customer, and give each asset its own name"
         )
     return _now(register, *found[0], now), f"the customer of {host[:100]!r} has no contract"
+
+
+def _named_by_the_inventory(register: Register, host: str, customer: str) -> tuple[str, Row] | None:
+    """The asset whose name makes this host's, where the two differ: "till-1.bakery" of "Till 1"."""
+    part, _dot, slug = host.lower().rpartition(".")
+    if (customer and slug != customer) or slug not in {one.slug for one in customers(register)}:
+        return None
+    made = [
+        (kind, row)
+        for kind, endpoint in ENDPOINTS.items()
+        for row in register.rows(endpoint, fields=FIELDS, filters={"tenant": [slug]})
+        if host_part(row.get("name")) == part
+    ]
+    return made[0] if len(made) == 1 else None
 
 
 def _is_called(row: Row, host: str, customer: str) -> bool:

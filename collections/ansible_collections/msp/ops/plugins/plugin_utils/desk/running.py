@@ -1,11 +1,17 @@
 # Copyright: The msp.ops founders
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Runs a playbook for the worker, here by ansible-runner. What became of it is read from the run, never from its words
-on the screen; nothing of it is left on the disk.
+on the screen.
+
+ansible-runner keeps a run in a directory, the environment with its secrets among it. It is in memory where the system
+has that, the file with the environment is taken away as soon as the run has begun, and the directory at its end; what a
+worker left that was killed goes when the next one starts.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +21,8 @@ from typing import Any, Protocol
 from ansible_collections.msp.ops.plugins.plugin_utils.desk.playbooks import Work
 
 OK, FAILED, LOST = "ok", "failed", "lost"
+PREFIX = "msp-worker-"
+MEMORY = Path("/dev/shm")  # noqa: S108 - TemporaryDirectory makes one of our own in it, of mode 0700
 # What a person needs of an error; the whole is in the run's own log.
 LONGEST = 600
 _BROKEN = ("runner_on_failed", "runner_on_unreachable", "runner_item_on_failed")
@@ -47,7 +55,7 @@ class Local:
     def run(self, work: Work, ours: Callable[[], bool]) -> Ran:
         import ansible_runner
 
-        with tempfile.TemporaryDirectory(prefix="msp-worker-") as directory:
+        with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=place()) as directory:
             options: dict[str, Any] = {"limit": work.limit} if work.limit else {}
             if self.inventory:
                 options["inventory"] = self.inventory
@@ -59,6 +67,7 @@ class Local:
                 quiet=True,
                 suppress_env_files=True,
                 cancel_callback=lambda: not ours(),
+                status_handler=_forget_environment,
                 **options,
             )
             if done.status == "canceled":
@@ -67,6 +76,29 @@ class Local:
                 return Ran(OK, "ansible-runner")
             said = first_error(done.events) or f"ansible-playbook ended with {done.status} (exit status {done.rc})"
             return Ran(FAILED, "ansible-runner", said)
+
+
+def place() -> str | None:
+    """Where runs are kept: in memory, where there is such a place; else where temporary files are."""
+    return str(MEMORY) if os.access(MEMORY, os.W_OK) else None
+
+
+def sweep() -> list[str]:
+    """Remove what workers left that are gone; returned is what was removed. Those of other users are not ours."""
+    removed = []
+    for path in sorted(Path(place() or tempfile.gettempdir()).glob(f"{PREFIX}*-*")):
+        owner = path.name.removeprefix(PREFIX).partition("-")[0]
+        gone = owner.isdigit() and not Path(f"/proc/{owner}").exists()
+        if gone and not path.is_symlink() and path.stat().st_uid == os.geteuid():
+            shutil.rmtree(path)
+            removed.append(path.name)
+    return removed
+
+
+def _forget_environment(status: Mapping[str, Any], runner_config: Any = None) -> None:
+    """ansible-runner writes down what it starts, with all of its environment, before it says that it runs."""
+    if status.get("status") != "starting" and runner_config is not None:
+        Path(runner_config.artifact_dir, "command").unlink(missing_ok=True)
 
 
 def first_error(events: Iterable[Mapping[str, Any]]) -> str:

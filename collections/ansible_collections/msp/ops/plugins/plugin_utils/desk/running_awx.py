@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Runs a playbook for the worker as a job of AWX: the customer's own job template, with its inventory and credentials.
 
-A worker that died may have left a job that runs. It is known by the event in its variables, and waited for, not
-launched again. Source: the API of AWX 24.6.1.
+A worker that died may have left a job, and that job may have ended since. It is known by the event in its variables,
+and is not launched again. Source: the API of AWX 24.6.1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import urllib.parse
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -28,6 +27,9 @@ HOST, TOKEN, ORGANIZATION, VERIFY = (
 )
 TIMEOUT = (4.0, 30.0)
 LOOK_SECONDS = 2.0
+GONE = "MSP-EVT-004"
+# Of a template's jobs, so many of the newest: more than there can be while a worker is away.
+LOOKED_THROUGH = 100
 ENDED = ("successful", "failed", "error", "canceled")
 # By playbook, the job template of a customer; awx/job_templates.yml declares them. They are no technician's: variables
 # and hosts are given at the start.
@@ -81,35 +83,72 @@ class Awx:
 
     def run(self, work: Work, ours: Callable[[], bool]) -> Ran:
         """Launch it, or find the job that was launched for the same event, and wait for its end."""
-        job = self._running(work) or self._launch(work)
-        how = f"awx job {job}"
-        while (row := self._call("GET", f"jobs/{job}/"))["status"] not in ENDED:
+        name = f"{work.variables['customer']} {template_of(work)}"
+        template = self._template(name)
+        job = self._launched(template, work, ours)
+        if job is None:
             if not ours():
-                # Whoever took the work over finds the job, and waits for it.
-                return Ran(LOST, how, "the work was taken over by another worker")
-            self._pause.wait(LOOK_SECONDS)
+                return Ran(LOST, "awx", "the work was taken over by another worker")
+            job = self._launch(template, name, work)
+        how = f"awx job {job}"
+        row = self._ended(job, ours)
+        if row is None:
+            # Whoever took the work over finds the job, and waits for it.
+            return Ran(LOST, how, "the work was taken over by another worker")
         if row["status"] == "successful":
             return Ran(OK, how)
         return Ran(FAILED, how, self._said(job) or f"the job ended with {row['status']}: {row.get('job_explanation')}")
 
-    def _running(self, work: Work) -> int | None:
-        """The job of this event and playbook that has not ended."""
-        event = str(work.variables["msp_event"])
-        asked = {"extra_vars__icontains": event, "status__in": "new,pending,waiting,running", "order_by": "-id"}
-        for row in self._call("GET", "jobs/", params=asked)["results"]:
-            if row.get("playbook") == work.playbook and _event_in(row.get("extra_vars")) == event:
-                return int(row["id"])
+    def _template(self, name: str) -> int:
+        found = self._call("GET", "job_templates/", params={"name": name, "organization__name": self.organization})
+        if not found["results"]:
+            raise MspError(
+                "MSP-EVT-005",
+                f"the job template {name!r} in the organisation {self.organization!r} of AWX at {self.url}",
+                "none that the worker may see",
+                f"apply playbooks/awx.yml, and put the user of {TOKEN} into its team for events",
+            )
+        return int(found["results"][0]["id"])
+
+    def _launched(self, template: int, work: Work, ours: Callable[[], bool]) -> int | None:
+        """The job of this event, ended or not; None where there is none.
+
+        A job on the same hosts for an earlier event is waited for first: its worker died, and two at once must not be.
+        AWX filters no jobs by their variables, so those of the template are looked through, newest first.
+        """
+        while ours():
+            asked = {"order_by": "-id", "page_size": LOOKED_THROUGH}
+            rows = self._call("GET", f"job_templates/{template}/jobs/", params=asked)["results"]
+            mine = [row for row in rows if _event_in(row.get("extra_vars")) == work.variables["msp_event"]]
+            if mine:
+                return int(mine[0]["id"])
+            if all(row["status"] in ENDED or row.get("limit") != work.limit for row in rows):
+                return None
+            self._pause.wait(LOOK_SECONDS)
         return None
 
-    def _launch(self, work: Work) -> int:
-        customer = str(work.variables["customer"])
-        name = f"{customer} {template_of(work)}"
-        template = urllib.parse.quote(f"{name}++{self.organization}", safe="+")
+    def _ended(self, job: int, ours: Callable[[], bool]) -> Mapping[str, Any] | None:
+        """The job, when it has ended; None where the work is another's now. While AWX is away the job may well run, so
+        that is waited for too, with everything held."""
+        while ours():
+            try:
+                row = self._call("GET", f"jobs/{job}/")
+            except MspError as error:
+                if error.code != GONE:
+                    raise
+            else:
+                if row["status"] in ENDED:
+                    return row
+            self._pause.wait(LOOK_SECONDS)
+        return None
+
+    def _launch(self, template: int, name: str, work: Work) -> int:
         body = {"extra_vars": json.dumps(dict(work.variables)), **({"limit": work.limit} if work.limit else {})}
-        made = self._call("POST", f"job_templates/{template}/launch/", json=body, what=f"the job template {name!r}")
+        what = f"the job template {name!r}"
+        made = self._call("POST", f"job_templates/{template}/launch/", json=body, what=what)
         # AWX leaves out what a template does not ask for, and runs it all the same: on every host of the customer.
         if left := sorted(set(made.get("ignored_fields") or ()) & {"limit", "extra_vars", *work.variables}):
-            self._call("POST", f"jobs/{made['id']}/cancel/")
+            self._call("POST", f"jobs/{made['job']}/cancel/")
             raise MspError(
                 "MSP-EVT-003",
                 f"that the job template {name!r} asks for a limit and for variables when it is launched",
@@ -152,7 +191,7 @@ class Awx:
 
     def _away(self, found: str) -> MspError:
         return MspError(
-            "MSP-EVT-004",
+            GONE,
             f"an answer of AWX at {self.url}",
             found,
             f"check {HOST} and that AWX is up; the event waits until it is",

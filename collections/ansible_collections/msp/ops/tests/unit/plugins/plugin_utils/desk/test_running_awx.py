@@ -21,7 +21,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.desk.running_awx import Aw
 from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
 
 WORK = Work("playbooks/audit.yml", "till.bakery,localhost", {"msp_event": "e1", "customer": "bakery"})
-TEMPLATE = "bakery Event Audit++Example IT"
+TEMPLATE = "bakery Event Audit"
 
 
 class StandInJobs:
@@ -35,6 +35,8 @@ class StandInJobs:
         self.status = 0
         self.launched: list[tuple[str, dict[str, Any]]] = []
         self.cancelled: list[int] = []
+        self.looks = 0
+        self.away: set[int] = set()  # at which looks at a job AWX does not answer
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,33 +74,42 @@ class StandInJobs:
             return 401, {"detail": "Authentication credentials were not provided."}
         split = urlsplit(target)
         parts = [unquote(part) for part in split.path.strip("/").split("/")[2:]]
-        if method == "POST":
-            return self._post(parts, body)
-        if parts == ["jobs"]:
-            wanted = parse_qs(split.query)["extra_vars__icontains"][0]
-            open_ = [job for job in self.jobs.values() if job["status"] in ("new", "pending", "waiting", "running")]
-            return 200, {"results": [job for job in open_ if wanted in job["extra_vars"]]}
+        return self._post(parts, body) if method == "POST" else self._get(parts, parse_qs(split.query))
+
+    def _get(self, parts: list[str], asked: dict[str, list[str]]) -> tuple[int, Any]:
+        if parts == ["job_templates"]:
+            there = asked["name"] == [TEMPLATE] and asked["organization__name"] == ["Example IT"]
+            return 200, {"results": [{"id": 5, "name": TEMPLATE}] if there else []}
+        if parts == ["job_templates", "5", "jobs"]:
+            if any("extra_vars" in name for name in asked):
+                return 403, {"detail": "Filtering on extra_vars is not allowed."}  # as AWX does
+            rows = sorted((dict(job) for job in self.jobs.values()), key=lambda job: -job["id"])
+            for job in self.jobs.values():
+                self._on(job)
+            return 200, {"results": rows}
         if parts[-1] == "job_events":
             return 200, {"results": self.events}
-        job = self.jobs[int(parts[1])]
-        later = self.course[self.course.index(job["status"]) + 1 :]
-        told = dict(job)
-        if later:
-            job["status"] = later[0]
+        self.looks += 1
+        if self.looks in self.away:
+            return 502, {}
+        told = dict(self.jobs[int(parts[1])])
+        self._on(self.jobs[int(parts[1])])
         return 200, told
+
+    def _on(self, job: dict[str, Any]) -> None:
+        if job["status"] in self.course:
+            job["status"] = [*self.course, job["status"]][self.course.index(job["status"]) + 1]
 
     def _post(self, parts: list[str], body: dict[str, Any]) -> tuple[int, Any]:
         if parts[-1] == "cancel":
             self.cancelled.append(int(parts[1]))
             return 202, {}
-        if parts[1] not in (TEMPLATE,):
-            return 404, {"detail": "Not found."}
         self.launched.append((parts[1], body))
         number = 100 + len(self.jobs)
         self.jobs[number] = {
             "id": number,
             "status": self.course[0],
-            "playbook": WORK.playbook,
+            "limit": body.get("limit", ""),
             "extra_vars": body["extra_vars"],
         }
         return 201, {"job": number, "id": number, "ignored_fields": self.ignored}
@@ -118,22 +129,50 @@ def awx(there: StandInJobs, token: str = "t0ken") -> Awx:  # noqa: S107
 def test_the_customers_own_template_is_launched_with_the_limit_and_waited_for(there: StandInJobs) -> None:
     ran = awx(there).run(WORK, lambda: True)
     assert (ran.status, ran.how) == (OK, "awx job 100")
-    ((name, body),) = there.launched
-    assert name == TEMPLATE
+    ((template, body),) = there.launched
+    assert template == "5"
     assert body["limit"] == "till.bakery,localhost"
     assert json.loads(body["extra_vars"]) == {"msp_event": "e1", "customer": "bakery"}
 
 
-def test_a_job_that_a_dead_worker_left_is_waited_for_and_not_launched_again(there: StandInJobs) -> None:
-    there.jobs[7] = {
-        "id": 7,
-        "status": "running",
-        "playbook": WORK.playbook,
-        "extra_vars": json.dumps({"msp_event": "e1"}),
-    }
-    there.jobs[8] = {**there.jobs[7], "id": 8, "playbook": "playbooks/standardise.yml"}
-    there.jobs[9] = {**there.jobs[7], "id": 9, "extra_vars": json.dumps({"msp_event": "e12"})}
+def left(there: StandInJobs, number: int, status: str, event: str, limit: str = WORK.limit) -> None:
+    """A job that a worker launched that is dead now."""
+    body = json.dumps({"msp_event": event})
+    there.jobs[number] = {"id": number, "status": status, "limit": limit, "extra_vars": body}
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "successful"])
+def test_a_job_that_a_dead_worker_left_is_waited_for_and_not_launched_again(there: StandInJobs, status: str) -> None:
+    left(there, 7, status, "e1")
+    left(there, 9, "running", "e12")
     assert awx(there).run(WORK, lambda: True).how == "awx job 7"
+    assert there.launched == []
+
+
+def test_a_job_on_the_same_host_for_an_earlier_event_is_waited_for_and_then_ours_is_launched(
+    there: StandInJobs,
+) -> None:
+    left(there, 7, "pending", "e0")
+    left(there, 8, "running", "e2", "another.bakery,localhost")
+    statuses: list[str] = []
+
+    def ours() -> bool:
+        statuses.append(str(there.jobs[7]["status"]) if there.launched else "before")
+        return True
+
+    assert awx(there).run(WORK, ours).status == OK
+    assert len(there.launched) == 1
+    assert next(one for one in statuses if one != "before") == "successful"
+
+
+def test_an_awx_that_is_away_while_the_job_runs_is_waited_for_with_everything_held(there: StandInJobs) -> None:
+    there.away = {1, 2, 4}
+    assert awx(there).run(WORK, lambda: True).status == OK
+    assert len(there.launched) == 1
+
+
+def test_who_lost_the_work_before_it_began_launches_nothing(there: StandInJobs) -> None:
+    assert awx(there).run(WORK, lambda: False).status == LOST
     assert there.launched == []
 
 
@@ -149,8 +188,8 @@ def test_a_job_that_failed_says_its_first_error(there: StandInJobs) -> None:
 
 
 def test_who_lost_the_work_leaves_the_job_to_who_has_it_now(there: StandInJobs) -> None:
-    ran = awx(there).run(WORK, lambda: False)
-    assert ran.status == LOST
+    ran = awx(there).run(WORK, lambda: there.looks < 1)
+    assert (ran.status, ran.how) == (LOST, "awx job 100")
     assert there.cancelled == []
 
 
@@ -175,7 +214,7 @@ def test_a_token_that_awx_does_not_take_and_a_template_that_is_not_there_are_nam
         awx(there, "s3cret-token").run(WORK, lambda: True)
     assert "s3cret-token" not in str(caught.value)
     assert "s3cret-token" not in repr(awx(there, "s3cret-token"))
-    with pytest.raises(MspError, match="the job template 'dentist Event Audit'"):
+    with pytest.raises(MspError, match=r"MSP-EVT-005.*dentist Event Audit"):
         awx(there).run(Work(WORK.playbook, "", {"msp_event": "e1", "customer": "dentist"}), lambda: True)
 
 

@@ -8,6 +8,7 @@ The whole way with a real NetBox and real playbooks is in tests/test_events.py.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,7 +211,7 @@ def test_a_claim_is_ours_by_our_own_clock_for_less_than_it_lasts(store: Store, m
     claimed = incoming.claim(store, "one", HELD_SECONDS)
     assert claimed is not None
     now = [100.0]
-    monkeypatch.setattr(held_work.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     held = Held(store, claimed, "one", since=100.0)
     assert held.ours()
     now[0] += HELD_SECONDS - held_work.MARGIN_SECONDS
