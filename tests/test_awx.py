@@ -177,7 +177,8 @@ def test_a_new_secret_is_told_by_its_generation(applied: StandInAwx, declared: P
         "secrets: {url: store_url}\n    generation: 2",
     )
     outcome = awx_bed.apply(applied, JANSEN, HARBOUR, directory=declared)
-    assert outcome.summary == {"credentials": {"changed": ["evidence store"]}}
+    mine = [f"{one.slug} evidence store" for one in (JANSEN, HARBOUR)]
+    assert outcome.summary == {"credentials": {"changed": mine}}
     assert ("PATCH", "made-up-store_url-9f3k") in [
         (method, (body.get("inputs") or {}).get("url")) for method, _path, body in applied.writes()
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zoneinfo
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,10 @@ SLICEABLE = frozenset({"playbooks/audit.yml", "playbooks/patch_scan.yml", "playb
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A customer as AWX needs it. own holds its own lists of values for questions of self-service."""
+    """A customer as AWX needs it. own holds its own lists of values for questions of self-service.
+
+    secrets has by the name of a secret in credentials.yml the name of the one that this customer has instead.
+    """
 
     slug: str
     name: str
@@ -36,6 +39,7 @@ class Customer:
     instance_group: str | None
     variables: Mapping[str, Any]
     own: Mapping[str, Sequence[str]]
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_directory(directory: Path) -> dict[str, Any]:
@@ -123,6 +127,7 @@ def _customer(entry: Mapping[str, Any]) -> Customer:
         instance_group=entry.get("instance_group"),
         variables=entry.get("variables", {}),
         own=entry.get("self_service", {}),
+        secrets=entry.get("secrets", {}),
     )
 
 

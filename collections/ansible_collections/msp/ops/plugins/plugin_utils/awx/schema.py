@@ -194,5 +194,6 @@ CUSTOMER = _table(
         "instance_group": NAME,
         "variables": PLAIN,
         "self_service": {"type": "object", "additionalProperties": _list(TEXT, 1)},
+        "secrets": SECRETS,
     },
 )

@@ -125,7 +125,9 @@ def _credential(data: Data, credential: Data, customer: Customer | None) -> Want
         "credential_type": credential["type"],
         "inputs": inputs,
     }
-    return Wanted("credentials", (name,), arguments, dict(credential.get("secrets", {})))
+    own = {} if customer is None else customer.secrets
+    secrets = {field: own.get(secret, secret) for field, secret in credential.get("secrets", {}).items()}
+    return Wanted("credentials", (name,), arguments, secrets)
 
 
 def _project(data: Data) -> Wanted:

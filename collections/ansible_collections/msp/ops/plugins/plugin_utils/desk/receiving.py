@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.msp.ops.plugins.plugin_utils.events import alertmanager, arrival, duties, netbox, zabbix
@@ -36,15 +36,21 @@ class Answer:
     answer: str
 
 
-def read(sender: str, body: Any) -> list[Event]:
-    """The events in what a sender's webhook brought. MSP-EVT-001 says what was expected."""
+def read(sender: str, body: Any, customer: str = "") -> list[Event]:
+    """The events in what a sender's webhook brought. MSP-EVT-001 says what was expected.
+
+    customer: whose monitoring it is; its alerts are about this customer's hosts, whatever they say.
+    """
     if sender not in SOURCES:
         raise bad(f"one of {', '.join(SOURCES)} as sender", repr(sender)[:40])
     if not isinstance(body, Mapping):
         raise bad("a JSON object as the body of a webhook", type(body).__name__)
     if sender == NETBOX:
         return [netbox.of_webhook(body)]
-    return alertmanager.of_webhook(body) if sender == ALERTMANAGER else zabbix.of_webhook(body)
+    found = alertmanager.of_webhook(body) if sender == ALERTMANAGER else zabbix.of_webhook(body)
+    if not customer:
+        return found
+    return [replace(one, labels={**one.labels, duties.CUSTOMER_LABEL: customer}) for one in found]
 
 
 def take(store: Store, events: list[Event], now: dt.datetime) -> list[Answer]:

@@ -33,6 +33,11 @@ options:
     type: str
     choices: [netbox, alertmanager, zabbix]
     required: true
+  customer:
+    description:
+      - The slug of the customer whose monitoring sends here. Its alerts are about this customer's hosts, whatever they
+        say. Without it an alert may name any customer's.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -67,10 +72,10 @@ class _Kept:
             store.close()
 
 
-def main(event: dict[str, Any], sender: str) -> dict[str, Any]:
+def main(event: dict[str, Any], sender: str, customer: str = "") -> dict[str, Any]:
     """Keep what came in, or answer why not."""
     try:
-        events = receiving.read(sender, event.get("payload"))
+        events = receiving.read(sender, event.get("payload"), customer)
     except MspError as error:
         LOGGER.warning("%s", error)
         raise web.HTTPBadRequest(text=f"{error}\n") from None

@@ -37,6 +37,14 @@ def test_every_template_is_its_customers_alone() -> None:
         assert arguments["extra_vars"]["customer"] == "acme", name
 
 
+def test_no_credential_with_a_secret_is_shared_among_customers_and_each_may_have_its_own_secret() -> None:
+    own = customer(secrets={"machine_key": "machine_key_acme"})
+    kept = [it for it in wanted(DATA, [own, customer(slug="other")]) if it.section == "credentials" and it.secrets]
+    assert {it.key[0].split(" ")[0] for it in kept} == {"acme", "other"}
+    keys = {it.key[0]: it.secrets["ssh_key_data"] for it in kept if "ssh_key_data" in it.secrets}
+    assert keys == {"acme machines": "machine_key_acme", "other machines": "machine_key"}
+
+
 def test_what_netbox_says_becomes_no_variable_of_a_job() -> None:
     """AWX hands variables on as extra variables, and those are templates."""
     for one in wanted(DATA, [customer(name=HOSTILE)]):

@@ -161,6 +161,14 @@ def test_an_alert_is_the_same_one_as_long_as_it_began_at_the_same_time() -> None
     assert over.at == dt.datetime(2026, 11, 2, 9, 10, tzinfo=dt.UTC)
 
 
+def test_the_monitoring_of_one_customer_can_speak_of_no_other() -> None:
+    foreign = alert(labels={"msp_customer": "dentist", "msp_host": "till"})
+    (event,) = receiving.read("alertmanager", call(foreign), "bakery")
+    assert event.labels["msp_customer"] == "bakery"
+    (free,) = receiving.read("alertmanager", call(foreign))
+    assert free.labels["msp_customer"] == "dentist"
+
+
 @pytest.mark.parametrize(
     ("labels", "host"),
     [
