@@ -154,9 +154,6 @@ class Bed:
         found = self._waiting()
         return found.waiting + found.held
 
-    def held(self) -> int:
-        return self._waiting().held
-
     def due(self) -> bool:
         return self._waiting().oldest is not None
 
