@@ -21,6 +21,7 @@ from ansible_collections.msp.ops.plugins.plugin_utils.register import model, nam
 from ansible_collections.msp.ops.plugins.plugin_utils.register.apply import Outcome, apply
 from ansible_collections.msp.ops.plugins.plugin_utils.register.client import Register
 from ansible_collections.msp.ops.plugins.plugin_utils.register.declaration import Section
+from ansible_collections.msp.ops.plugins.plugin_utils.register.model_events import WEBHOOK, Receiver
 from lab import plans
 from lab.api import NetBox, Refused
 from msp_cli import doctor
@@ -42,7 +43,11 @@ OBJECTS = [
     "users.group",
     "users.objectpermission",
     "users.user",
+    "extras.webhook",
+    "extras.eventrule",
 ]
+# Who is told of changes; nothing is sent there.
+RECEIVER = Receiver("http://127.0.0.1:9/netbox", "made-for-a-test-0123456789abcdef0123456789")
 DOCUMENTED = [
     {"object_types": OBJECTS, "actions": ["view", "add", "change"]},
     {"object_types": ["users.token"], "actions": ["view", "add", "grant"]},
@@ -51,7 +56,7 @@ DOCUMENTED = [
 
 def run(netbox: NetBox, token: str | None = None, today: dt.date = TODAY, **options: Any) -> Outcome:
     with Register.connect(netbox.url, token or netbox.token) as register:
-        return apply(register, today, **options)
+        return apply(register, today, **{"receiver": RECEIVER, **options})
 
 
 Everything = dict[str, list[dict[str, Any]]]
@@ -64,7 +69,7 @@ def everything(netbox: NetBox) -> Everything:
             {name: sorted(value) if name == "object_types" else value for name, value in row.items()}
             for row in netbox.all(f"{section.endpoint}/")
         ]
-        for section in model.sections(TODAY)
+        for section in model.sections(TODAY, (), RECEIVER)
     }
 
 
@@ -163,7 +168,7 @@ def test_the_second_run_writes_nothing_and_reads_each_kind_once(modelled: NetBox
     with Register.connect(modelled.url, modelled.token) as register:
         asked = register.requests
 
-        outcome = apply(register, TODAY)
+        outcome = apply(register, TODAY, receiver=RECEIVER)
 
         assert register.requests - asked == len(model.SECTION_NAMES)
         assert register.writes == 0
@@ -188,12 +193,12 @@ def older(monkeypatch: pytest.MonkeyPatch, field: str, **changed: Any) -> None:
     """Let the model declare one custom field in another way."""
     original = model.sections
 
-    def sections(today: dt.date, wanted: Any = ()) -> list[Section]:
+    def sections(today: dt.date, wanted: Any = (), *more: Any) -> list[Section]:
         return [
             replace(section, items=tuple(replace(i, **changed) if i.key == field else i for i in section.items))
             if section.name == "custom_fields"
             else section
-            for section in original(today, wanted)
+            for section in original(today, wanted, *more)
         ]
 
     monkeypatch.setattr(model, "sections", sections)
@@ -272,6 +277,23 @@ def test_the_dates_in_the_saved_filters_are_renewed_by_the_day(modelled: NetBox)
     assert not run(modelled, today=tomorrow).changed
 
 
+def test_without_a_receiver_nothing_is_declared_that_would_send_and_what_is_there_stays(modelled: NetBox) -> None:
+    outcome = run(modelled, receiver=None)
+    assert not outcome.changed
+    assert [hook["name"] for hook in modelled.all("extras/webhooks/")] == [WEBHOOK]
+
+
+def test_a_new_secret_reaches_netbox_and_is_in_no_diff(modelled: NetBox) -> None:
+    other = replace(RECEIVER, secret="another-secret-for-a-test-0123456789abcdef")  # noqa: S106
+    outcome = run(modelled, receiver=other)
+    assert outcome.plan.summary() == {"webhooks": {"changed": [WEBHOOK]}}
+    assert "secret-for-a-test" not in str(outcome.plan.diff()) + repr(other)
+    assert RECEIVER.secret not in str(outcome.plan.diff())
+    (hook,) = modelled.all("extras/webhooks/")
+    assert hook["secret"] == other.secret
+    assert not run(modelled, receiver=other).changed
+
+
 # -- rights -----------------------------------------------------------------------------------------------------------
 
 
@@ -295,7 +317,8 @@ def test_every_missing_right_is_in_one_error_before_anything_is_written(empty: N
 
 def test_a_right_that_is_only_missing_for_writing_is_found_before_the_first_write(empty: NetBox) -> None:
     reading = {"object_types": OBJECTS, "actions": ["view"]}
-    token = empty.token_for([reading, {"object_types": OBJECTS[:-1], "actions": ["add", "change"]}])
+    writing = [one for one in OBJECTS if one != "users.user"]
+    token = empty.token_for([reading, {"object_types": writing, "actions": ["add", "change"]}])
     before = empty.changes()
 
     with pytest.raises(MspError) as caught:
