@@ -122,6 +122,7 @@ def test_the_variable_says_whose_it_is_and_what_was_promised() -> None:
             "language": "nl",
             "timezone": "Europe/Amsterdam",
             "contract": {"id": "C-1", "start": "2025-01-01", "end": "2026-06-30"},
+            "runbooks_stopped": [],
             "status": "contracted",
             "asset": {
                 **{"key": "device:12", "kind": "device", "id": 12, "name": "srv01", "serial": "SN1", "asset_tag": None},
