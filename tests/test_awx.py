@@ -24,6 +24,8 @@ import yaml
 from ansible_collections.msp.ops.plugins.module_utils.errors import MspError, MspErrors
 from ansible_collections.msp.ops.plugins.plugin_utils.awx.checking import read_directory
 from ansible_collections.msp.ops.plugins.plugin_utils.awx.wanted import wanted
+from ansible_collections.msp.ops.plugins.plugin_utils.desk import running_awx
+from ansible_collections.msp.ops.plugins.plugin_utils.runbooks.catalogue import catalogue
 from tests import awx_bed
 from tests.awx_bed import DECLARED, HARBOUR, JANSEN, ROOT
 from tests.stand_in_awx import KINDS, StandInAwx
@@ -274,7 +276,7 @@ def test_end_users_start_what_is_offered_to_them_alone(applied: StandInAwx, peop
 
 def test_only_the_worker_starts_what_takes_variables(applied: StandInAwx, people: dict[str, str]) -> None:
     asking = [row["name"] for row in applied.tables["job_templates"].values() if row["ask_variables_on_launch"]]
-    assert len(asking) == 2 * 12
+    assert len(asking) == 2 * (len(running_awx.TEMPLATES) + len(catalogue()))
     for name in asking:
         may = {who for who, token in people.items() if start(applied, token, name)[0] == 201}
         assert may == {"worker"}, name
