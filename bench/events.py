@@ -48,6 +48,7 @@ START_SECONDS = 2.0
 BLOCKED_SECONDS = 1.0
 THEIR_EVENTS = 5
 WAIT = 600.0
+HERE = {"all": {"hosts": {"localhost": {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}}}}
 
 
 @dataclass
@@ -107,7 +108,7 @@ def _customer(netbox: NetBox, lab: lab_of.Lab) -> int:
     tenant = netbox.create(
         "tenancy/tenants/", {"name": CUSTOMER, "slug": CUSTOMER, "custom_fields": fields, "tags": [tag]}
     )
-    host = next(one for one in lab.hosts if one.get("address") and one["state"] == "running")
+    host = next(one for one in lab.hosts if one["present"])
     maker = netbox.create("dcim/manufacturers/", {"name": "Bench", "slug": "bench"})
     body = {
         "site": netbox.create("dcim/sites/", {"name": "Bench", "slug": "bench"})["id"],
@@ -326,7 +327,7 @@ def _theirs(outcome: harness.Outcome, lab: lab_of.Lab, directory: Path) -> None:
     ]
     (directory / "theirs.yml").write_text(json.dumps(play))
     (directory / "rulebook.yml").write_text(json.dumps(rulebook))
-    (directory / "inventory.yml").write_text(json.dumps({"all": {"hosts": {"localhost": None}}}))
+    (directory / "inventory.yml").write_text(json.dumps(HERE))
     process = lab_events.launch(
         lab.paths, directory / "rulebook.yml", ["--inventory", str(directory / "inventory.yml")]
     )
